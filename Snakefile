@@ -1,0 +1,48 @@
+# boltzprune: which synapses can a Boltzmann machine lose? One command makes every figure and table from raw images:
+#     snakemake --cores all                        the default study, on an embedded data set
+#     snakemake --cores all fig2                   one target of: all, patches, fig1, fig2, table1
+#     snakemake --cores all --configfile config/paper.yaml
+import os
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.5")
+
+# the package beside this file, installed or not, here and in every job
+SOURCE = str(Path(str(workflow.current_basedir)).resolve() / "src")
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+
+if not workflow.overwrite_configfiles:
+
+    configfile: "config/config.yaml"
+
+
+include: "workflow/rules/common.smk"
+
+
+wildcard_constraints:
+    block=r"\d+-\d+",
+    criterion="|".join(map(re.escape, CRITERIA)),
+    iteration=r"[1-9]\d*",
+    phase="pruned|retrained",
+
+
+resource_scopes:
+    gpu="local",
+
+
+report: "workflow/report/workflow.rst"
+
+
+include: "workflow/rules/data.smk"
+include: "workflow/rules/patches.smk"
+include: "workflow/rules/results.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.patches.input,

@@ -1,0 +1,126 @@
+"""Command line: one subcommand per stage, and `check` and `schema` for the configuration."""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from boltzprune import __version__
+from boltzprune.errors import InputError, TrainingError
+
+USER_FAULT, NOT_FINITE = 2, 3
+
+
+def main(arguments=None):
+    """Parse, run, and turn a user's mistake into one message and exit status 2."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
+    )
+    try:
+        options.function(options)
+    except InputError as error:
+        logging.getLogger("boltzprune").error("%s", error)
+        return USER_FAULT
+    except TrainingError as error:
+        logging.getLogger("boltzprune").error("%s", error)
+        return NOT_FINITE
+    return 0
+
+
+def _parser():
+    """All subcommands."""
+    from boltzprune.stages import STAGES
+
+    parser = argparse.ArgumentParser(
+        prog="boltzprune",
+        description="Prune Boltzmann machines by Fisher information. The workflow runs these stages for you: see "
+        "`snakemake -n`; a stage can also be run by hand.",
+    )
+    parser.add_argument("--version", action="version", version=f"boltzprune {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, stage in STAGES.items():
+        command = commands.add_parser(name, help=stage.summary, description=f"{stage.summary}. Inputs: "
+            f"{', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}. Spec: {', '.join(stage.spec)}.")  # fmt: skip
+        command.add_argument(
+            "--in", dest="inputs", action="append", default=[], metavar="NAME=FILE", help="an input file; repeatable"
+        )
+        command.add_argument(
+            "--out", dest="outputs", action="append", default=[], metavar="NAME=FILE", help="an output file; repeatable"
+        )
+        command.add_argument("--spec", default="{}", help="the parameters of this stage, one JSON object")
+        command.add_argument("--seeds", default="0", help="seeds of this job, as 3 or 0-9 (default 0)")
+        command.add_argument("--threads", type=int, default=1, help="seeds computed side by side (default 1)")
+        command.set_defaults(function=_run_stage, stage=name)
+    check = commands.add_parser("check", help="check a configuration file and show all values it leads to")
+    check.add_argument("file")
+    check.set_defaults(function=_check)
+    schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
+    schema.set_defaults(function=_schema)
+    return parser
+
+
+def _run_stage(options):
+    """Run one stage with BLAS on one thread: threads are for seeds, and results must not depend on them."""
+    from threadpoolctl import threadpool_limits
+
+    from boltzprune.stages import Job, run
+
+    inputs = {}
+    for name, path in _pairs(options.inputs):
+        inputs.setdefault(name, []).append(Path(path))
+    outputs = {name: Path(path) for name, path in _pairs(options.outputs)}
+    job = Job(options.stage, inputs, outputs, _spec(options.spec), _seeds(options.seeds), options.threads)
+    with threadpool_limits(1, user_api="blas"):
+        run(job)
+
+
+def _pairs(items):
+    """NAME=FILE, split."""
+    for item in items:
+        name, separator, path = item.partition("=")
+        if not separator:
+            raise InputError(f"{item!r}: expected NAME=FILE")
+        yield name, path
+
+
+def _spec(text):
+    """The spec as a dict."""
+    try:
+        spec = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"--spec is not JSON: {error}") from error
+    if not isinstance(spec, dict):
+        raise InputError("--spec: expected one JSON object")
+    return spec
+
+
+def _seeds(text):
+    """0-9 as (0, ..., 9)."""
+    first, _, last = text.partition("-")
+    try:
+        return tuple(range(int(first), int(last or first) + 1))
+    except ValueError:
+        raise InputError(f"--seeds {text!r}: expected a number or a range such as 0-9") from None
+
+
+def _check(options):
+    """Print the study as YAML, or all its problems."""
+    import yaml
+
+    from boltzprune.settings import read_yaml, study_from
+
+    study = study_from(read_yaml(options.file), options.file)
+    sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
+
+
+def _schema(options):
+    """Print the JSON schema."""
+    from boltzprune.settings import json_schema
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

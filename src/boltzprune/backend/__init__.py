@@ -1,0 +1,27 @@
+"""The few primitives that cost the time, written once per device; this is where one is chosen.
+
+A backend is a class with these methods (`reference.Backend` is their specification):
+
+    map(function, items)                                              host work, one item per machine
+    sample_layer(fields, key, step, layer, first_chain)               states of a layer from its fields
+    advance(machine, states, key, first_step, n_steps, first_chain)   block Gibbs sampling
+    pair_counts(lower, upper)                                         co-activations of bit-packed samples
+    cd_epoch(machines, velocities, keys, cases, epoch, report)        CD-k, a list of machines side by side
+
+Random numbers come from `boltzprune.streams` counters, so that backends agree bit for bit on every uniform number, and on
+a state unless the number lies within rounding of the probability. To add a backend: one module, one line in `MODULES`.
+"""
+
+import importlib
+import logging
+
+MODULES = {"cpu": "boltzprune.backend.numba_", "reference": "boltzprune.backend.reference"}
+"""Device -> module."""
+
+
+def get_backend(device="auto", threads=1):
+    """The primitives for a device, using that many threads; `auto` logs what it chose. Results do not depend on threads."""
+    if device == "auto":
+        device = "cpu"
+        logging.getLogger(__name__).info("device auto: cpu (this version has no GPU backend)")
+    return importlib.import_module(MODULES[device]).Backend(threads)

@@ -1,0 +1,119 @@
+"""The records of contrastive divergence that every backend shares, and its plain-array version: the specification."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.machine import BoltzmannMachine
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch of CD-k needs to know.
+
+    Attributes
+    ----------
+    learning_rate : float
+    decay : float, in [0, 1)
+        What is left of the previous step: step <- decay step + learning_rate gradient; parameters <- parameters + step.
+    n_gibbs_steps : int
+        k of CD-k.
+    batch_size : int
+    first_update : int
+        Updates before this epoch; update t uses Gibbs steps k t ... k t + k - 1 of the stream.
+    """
+
+    learning_rate: float
+    decay: float
+    n_gibbs_steps: int
+    batch_size: int
+    first_update: int
+
+
+@dataclass(frozen=True)
+class Velocity:
+    """The step of the last update, in the shape of an RBM's parameters."""
+
+    weights: np.ndarray
+    visible_bias: np.ndarray
+    hidden_bias: np.ndarray
+
+    @classmethod
+    def zero(cls, machine):
+        """At rest."""
+        return cls(*(np.zeros_like(x) for x in (machine.weights[0], machine.biases[0], machine.biases[1])))
+
+
+class NotFiniteError(ArithmeticError):
+    """A field was NaN or infinite; `update` counts the updates of the epoch before it."""
+
+    def __init__(self, update):
+        super().__init__(update)
+        self.update = update
+
+
+def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample):
+    """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Eq. 9).
+
+    From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk; the last hidden layer enters as its probability.
+
+    Parameters
+    ----------
+    weights, visible_bias, hidden_bias : (n_visible, n_hidden), (n_visible,), (n_hidden,) float
+    cases : (batch, n_visible) of the same dtype, in {0, 1}
+    key : np.uint64
+    first_step, n_gibbs_steps : int
+    sample : callable
+        (probability, key, step, layer) -> states in {0, 1} of the same dtype; chain = row of the batch.
+
+    Returns
+    -------
+    tuple
+        Gradients of weights (unmasked), visible and hidden biases: means over the batch.
+    """
+    from boltzprune.machine import sigmoid
+
+    probability0 = probability = sigmoid(cases @ weights + hidden_bias)
+    for step in range(first_step, first_step + n_gibbs_steps):
+        hidden = sample(probability, key, step, 1)
+        visible = sample(sigmoid(hidden @ weights.T + visible_bias), key, step, 0)
+        probability = sigmoid(visible @ weights + hidden_bias)
+    n = len(cases)
+    return (
+        (cases.T @ probability0 - visible.T @ probability) / n,
+        (cases - visible).mean(axis=0),
+        (probability0 - probability).mean(axis=0),
+    )
+
+
+def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype):
+    """One epoch of CD-k on one machine with plain arrays of that dtype.
+
+    Returns
+    -------
+    tuple
+        The trained BoltzmannMachine and its Velocity.
+
+    Raises
+    ------
+    NotFiniteError
+        At the first update that leaves a parameter which is not finite.
+    """
+    mask = machine.masks[0]
+    parameters = [x.astype(dtype) for x in (machine.weights[0], machine.biases[0], machine.biases[1])]
+    steps = [x.astype(dtype) for x in (velocity.weights, velocity.visible_bias, velocity.hidden_bias)]
+    for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
+        batch = cases[start : start + epoch.batch_size].astype(dtype)
+        first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
+        gradients = list(gradient(*parameters, batch, key, first_step, epoch.n_gibbs_steps, sample))
+        gradients[0] *= mask
+        for parameter, step, slope in zip(parameters, steps, gradients):
+            step *= dtype(epoch.decay)
+            step += dtype(epoch.learning_rate) * slope
+            parameter += step
+        if not all(np.isfinite(parameter).all() for parameter in parameters):
+            raise NotFiniteError(update)
+        report(1)
+    weights, visible_bias, hidden_bias = (x.astype(np.float32) for x in parameters)
+    trained = BoltzmannMachine((weights,), (visible_bias, hidden_bias), machine.masks, machine.units)
+    return trained, Velocity(*(x.astype(np.float32) for x in steps))

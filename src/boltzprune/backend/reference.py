@@ -1,0 +1,107 @@
+"""The specification of every primitive: NumPy in float64, short and slow."""
+
+import numpy as np
+
+from boltzprune import streams
+from boltzprune.backend.contrastive import array_epoch
+from boltzprune.machine import field_of, sigmoid
+
+
+def _sample(probability, key, step, layer, first_chain=0):
+    """1 where uniform < probability, in the dtype of the probability."""
+    n_chains, n_units = probability.shape
+    chains = first_chain + np.arange(n_chains)
+    return (streams.uniform(key, step, layer, chains, n_units) < probability).astype(probability.dtype)
+
+
+class Backend:
+    """Primitives on plain arrays; one thread, whatever is asked for."""
+
+    def __init__(self, threads=1):
+        self.threads = 1
+
+    def map(self, function, items):
+        """[function(item) for item in items]."""
+        return [function(item) for item in items]
+
+    def sample_layer(self, fields, key, step, layer, first_chain):
+        """States of one layer given its fields: 1 where uniform < s(field)  (Eq. 9).
+
+        Parameters
+        ----------
+        fields : (n_chains, n_units) float
+        key : np.uint64
+        step, layer, first_chain : int
+            Counter of the random numbers; row c is chain first_chain + c.
+
+        Returns
+        -------
+        (n_chains, n_units) uint8
+        """
+        return _sample(sigmoid(np.asarray(fields, dtype=np.float64)), key, step, layer, first_chain).astype(np.uint8)
+
+    def advance(self, machine, states, key, first_step, n_steps, first_chain):
+        """Block Gibbs sampling: each step draws the odd layers given the even ones, then the even ones given the odd.
+
+        Parameters
+        ----------
+        machine : BoltzmannMachine
+        states : list of (n_chains, n_units) uint8
+            All layers; the odd ones are not read.
+        key : np.uint64
+        first_step, n_steps, first_chain : int
+
+        Returns
+        -------
+        list of (n_chains, n_units) uint8
+        """
+        states = list(states)
+        order = [*range(1, len(states), 2), *range(0, len(states), 2)]
+        for step in range(first_step, first_step + n_steps):
+            for layer in order:
+                states[layer] = self.sample_layer(field_of(machine, states, layer), key, step, layer, first_chain)
+        return states
+
+    def pair_counts(self, lower, upper):
+        """In how many samples two units are both 1.
+
+        Parameters
+        ----------
+        lower, upper : (n_lower, n_words), (n_upper, n_words) uint64
+            Bit-packed samples.
+
+        Returns
+        -------
+        (n_lower, n_upper) int64
+        """
+        return np.stack([np.bitwise_count(row & upper).sum(axis=1, dtype=np.int64) for row in lower])
+
+    def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
+        """One epoch of CD-k for every machine.
+
+        Parameters
+        ----------
+        machines : list of BoltzmannMachine
+            RBMs, of any shapes.
+        velocities : list of Velocity
+        keys : list of np.uint64
+            One stream per machine.
+        cases : (n_cases, n_visible) uint8
+            Presented in this order.
+        epoch : Epoch
+        report : callable
+            report(n) is called now and then with the updates done since the last call.
+
+        Returns
+        -------
+        list of (BoltzmannMachine, Velocity)
+
+        Raises
+        ------
+        NotFiniteError
+            If a parameter stops being finite.
+        """
+        return [
+            array_epoch(machine, velocity, key, cases, epoch, report, _sample, np.float64)
+            for machine, velocity, key in zip(machines, velocities, keys)
+        ]

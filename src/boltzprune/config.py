@@ -1,0 +1,251 @@
+"""Every parameter, once: name, unit, range, the paper's value. A YAML section is one of these frozen models.
+
+The values that a study uses come from three places, later ones winning: the defaults below, the preset, the user's file.
+Nothing here computes: a section is handed, whole, to the functions that use it.
+"""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from boltzprune.criteria import CRITERIA
+from boltzprune.datasets import SOURCES
+from boltzprune.figures import FORMATS
+
+IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]*$"
+OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
+
+
+def _number(value):
+    """YAML 1.1 reads 1e-4 as text; take it for the number it is."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Positive = Annotated[Number, Field(gt=0)]
+Fraction = Annotated[Number, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Section(BaseModel):
+    """A section of the configuration: frozen, strict, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class PatchData(Section):
+    """Where the images come from and how they become binary patches."""
+
+    source: str = Field(
+        "sample_images", description="Where images come from: " + ", ".join(SOURCES) + ". Paper: cifar10."
+    )
+    directory: str | None = Field(None, description="Folder with the files of cifar10; null: the user's cache folder.")
+    file: str | None = Field(None, description="The .npz file of source npz, with images or patterns.")
+    download: bool = Field(True, description="Download what is missing (cifar10 only).")
+    batches: Annotated[list[str], Field(min_length=1)] = Field(
+        [f"data_batch_{i}" for i in range(1, 6)],
+        description="Files of CIFAR-10 to use, those that exist. Paper: the training set. (preset)",
+    )
+    radius: Annotated[Number, Field(ge=0)] = Field(
+        2.1, description="Radius of the circular patch in pixels; 2.1 holds 13 pixels. Paper: 2.1."
+    )
+    n_patterns: Count = Field(20_000, description="Patches drawn at random without replacement. Paper: 90000.")
+    median: Literal["global", "image"] = Field(
+        "global", description="Binarise at one median of all images, or at the median of each. Paper: not said; global."
+    )
+    at_median: Literal[0, 1] = Field(1, description="Value of a pixel equal to the median. Paper: not said; code: 1.")
+    seed: Seed = Field(0, description="Seed of the random choice of patches (the seeds of the machines are others).")
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, value):
+        if value not in SOURCES:
+            raise ValueError("expected one of " + ", ".join(SOURCES))
+        return value
+
+
+class PatchMachine(Section):
+    """The RBM before training."""
+
+    n_hidden: Count = Field(70, description="Hidden units. Paper: 70.")
+    weight_sd: Positive = Field(0.1, description="Standard deviation of the initial weights. Paper: 0.1.")
+    hidden_bias: Number = Field(-2.0, description="Initial bias of the hidden units. Paper: -2.")
+
+
+class Training(Section):
+    """Contrastive divergence: one entry of the lists per epoch."""
+
+    learning_rate: Annotated[list[Positive], Field(min_length=1)] = Field(
+        [0.01, 0.01],
+        description="Learning rate of each epoch. Paper: [0.1, 0.01]; authors' code: [0.01, 0.01]. (preset)",
+    )
+    momentum: Annotated[list[Annotated[Number, Field(ge=0, lt=1)]], Field(min_length=1)] = Field(
+        [0.9, 0.9], description="Momentum of each epoch. Paper: 0.9."
+    )
+    momentum_rule: Literal["classical", "scaled"] = Field(
+        "scaled",
+        description="classical: step = m step + lr gradient; scaled: step = lr (m step + gradient), as in the "
+        "authors' code. Paper: not stated. (preset)",
+    )
+    n_gibbs_steps: Count = Field(1, description="k of CD-k. Paper: 1.")
+    batch_size: Count = Field(1, description="Training cases per update; the gradient is their mean. Paper: 1.")
+
+    @model_validator(mode="after")
+    def _same_length(self):
+        if len(self.learning_rate) != len(self.momentum):
+            raise ValueError(
+                f"learning_rate has {len(self.learning_rate)} epochs and momentum {len(self.momentum)}; "
+                "expected one entry of each per epoch"
+            )
+        return self
+
+
+class Sampling(Section):
+    """How the statistics of the free-running model are estimated."""
+
+    method: Literal["auto", "exact", "gibbs"] = Field(
+        "auto",
+        description="exact: independent draws by enumeration of the visible patterns; gibbs: chains from random states; "
+        "auto: exact up to 16 visible units. Paper: gibbs.",
+    )
+    n_samples: Count | None = Field(
+        None, description="Samples of the joint state; null: as many as patterns. Paper: 90000."
+    )
+    n_gibbs_steps: Count = Field(200, description="Gibbs steps before a chain is read (method gibbs). Paper: 200.")
+    statistics: Literal["sampled", "enumerated"] = Field(
+        "sampled",
+        description="What the criteria see: rates and pair means of the samples, or exact ones (<= 20 visible units). "
+        "Paper: sampled.",
+    )
+
+
+class Pruning(Section):
+    """Which share of the weights goes in one iteration."""
+
+    fraction: Fraction = Field(0.5, description="Fraction of the remaining weights removed per iteration. Paper: 0.5.")
+    threshold: Literal["rank", "percentile"] = Field(
+        "rank",
+        description="rank: exactly that fraction, ties broken at random; percentile: all weights whose saliency is at or "
+        "below the percentile, as in the authors' code. (preset)",
+    )
+    eigenvector_entry: Literal["magnitude", "signed"] = Field(
+        "magnitude",
+        description="Saliency from the leading eigenvector: its entry's magnitude (paper) or the signed entry of the "
+        "eigenvector oriented to a positive sum (authors' code). (preset)",
+    )
+
+
+class Evaluation(Section):
+    """How patterns of the data are compared with patterns of the samples."""
+
+    missing_patterns: Literal["half", "drop"] = Field(
+        "half",
+        description="A pattern of the data that no sample shows: half counts it as half a sample (then renormalised, a "
+        "divergence >= 0); drop leaves it out (not a divergence, can be negative). Paper: not stated.",
+    )
+
+
+class Patches(Section):
+    """Experiment A: RBMs on patches of natural images (Figures 1 and 2, Table 1)."""
+
+    data: PatchData = Field(default_factory=PatchData)
+    machine: PatchMachine = Field(default_factory=PatchMachine)
+    training: Training = Field(default_factory=Training)
+    retraining: Training | None = Field(
+        None, description="Training after each pruning; null: as training. Paper: the same."
+    )
+    sampling: Sampling = Field(default_factory=Sampling)
+    criteria: Annotated[list[str], Field(min_length=1)] = Field(
+        list(CRITERIA),
+        description="Pruning criteria: "
+        + ", ".join(CRITERIA)
+        + "; or your own, as file.py:function. Paper: all seven.",
+    )
+    iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 3.")
+    pruning: Pruning = Field(default_factory=Pruning)
+    evaluation: Evaluation = Field(default_factory=Evaluation)
+
+    @field_validator("criteria")
+    @classmethod
+    def _known_criteria(cls, names):
+        for name in names:
+            if name not in CRITERIA and not OWN_CRITERION.match(name):
+                raise ValueError(
+                    f"{name!r} is no criterion; expected one of {', '.join(CRITERIA)}, or file.py:function for your own"
+                )
+        if len(set(names)) != len(names):
+            raise ValueError("a criterion is listed twice")
+        return names
+
+    @model_validator(mode="after")
+    def _retrain_as_trained(self):
+        if self.retraining is None:
+            object.__setattr__(self, "retraining", self.training)
+        return self
+
+
+class Figures(Section):
+    """How figures look; a change remakes figures and nothing else."""
+
+    formats: Annotated[list[Literal[FORMATS]], Field(min_length=1)] = Field(
+        list(FORMATS), description="File formats of the figures: " + ", ".join(FORMATS) + "."
+    )
+    dpi: Annotated[int, Field(ge=30, le=2400)] = Field(300, description="Resolution of PNG figures, dots per inch.")
+    colours: dict[str, Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]] = Field(
+        {}, description="Colours that replace those of the criteria, as name: '#rrggbb'."
+    )
+
+
+class Study(Section):
+    """One study: the whole configuration."""
+
+    study: Annotated[str, Field(pattern=IDENTIFIER)] = Field(
+        "demo", description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _."
+    )
+    preset: Literal["published", "paper", "authors"] = Field(
+        "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
+    )
+    seeds: Count = Field(10, description="Independent repetitions, seeds 0 to seeds - 1. Paper: 10.")
+    seeds_per_job: Count = Field(
+        10,
+        description="Seeds that share a job and a file; the numbers do not depend on it. Any number >= seeds: one job.",
+    )
+    device: Literal["auto", "cpu", "reference"] = Field(
+        "auto", description="auto or cpu: compiled loops on the CPU; reference: plain NumPy in float64, slow."
+    )
+    patches: Patches = Field(default_factory=Patches)
+    figures: Figures = Field(default_factory=Figures)
+
+
+PRESETS = {
+    "published": {
+        "patches": {
+            "data": {"batches": [f"data_batch_{i}" for i in range(1, 6)]},
+            "training": {"learning_rate": [0.01, 0.01], "momentum_rule": "scaled"},
+            "pruning": {"threshold": "rank", "eigenvector_entry": "magnitude"},
+        }
+    },
+    "paper": {
+        "patches": {
+            "data": {"batches": [f"data_batch_{i}" for i in range(1, 6)]},
+            "training": {"learning_rate": [0.1, 0.01], "momentum_rule": "classical"},
+            "pruning": {"threshold": "rank", "eigenvector_entry": "magnitude"},
+        }
+    },
+    "authors": {
+        "patches": {
+            "data": {"batches": ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "test_batch"]},
+            "training": {"learning_rate": [0.01, 0.01], "momentum_rule": "scaled"},
+            "pruning": {"threshold": "percentile", "eigenvector_entry": "signed"},
+        }
+    },
+}
+"""The readings of the paper: `published` (default) learns as the authors' code does and is designed as the text says;
+`paper` follows the text throughout, `authors` the code. Any key can still be overridden."""

@@ -1,0 +1,205 @@
+"""THE list of pruning criteria: configuration, rules, tests, tables and legends read it.
+
+A criterion is a function of what one weight layer shows (`Evidence`), returning a saliency per weight: high = keep. To add
+one of your own without touching this file, name it in the configuration as `my_rules.py:my_criterion`.
+"""
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from boltzprune.errors import InputError
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a criterion may look at: one weight layer of one machine, and statistics of its free-running activity.
+
+    Attributes
+    ----------
+    weights : (n_lower, n_upper) float32
+    mask : (n_lower, n_upper) bool
+        True where a weight exists.
+    lower_rate, upper_rate : (n_lower,), (n_upper,) float64, in [0, 1]
+        <v_i> and <h_j>.
+    pair_mean : (n_lower, n_upper) float64, in [0, 1]
+        <v_i h_j>.
+    n_samples : int
+        Samples behind the means; 0 if they are exact.
+    eigenvector : (n_lower, n_upper) float64 or None
+        Entries of the leading eigenvector of the FIM, oriented to a positive sum; only for criteria that need it.
+    uniform_weights : (n_lower, n_upper) float64, in (0, 1)
+        One random number per weight, derived from the seed.
+    uniform_units : (n_upper,) float64, in (0, 1)
+        One random number per upper unit.
+    options : dict
+        The options of section `pruning` that the criterion declares.
+    """
+
+    weights: np.ndarray
+    mask: np.ndarray
+    lower_rate: np.ndarray
+    upper_rate: np.ndarray
+    pair_mean: np.ndarray
+    n_samples: int
+    eigenvector: np.ndarray | None
+    uniform_weights: np.ndarray
+    uniform_units: np.ndarray
+    options: dict
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One row of the list."""
+
+    saliency: Callable[[Evidence], np.ndarray]
+    label: str
+    colour: str
+    citation: str
+    needs: Literal["statistics", "eigenvector"] = "statistics"
+    whole_units: bool = False
+    options: tuple[str, ...] = ()
+
+
+PAPER = "Scholl, Rule & Hennig 2021"
+
+
+def variance_fi(evidence):
+    """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4)."""
+    return evidence.pair_mean * (1.0 - evidence.pair_mean)
+
+
+def heuristic_fi(evidence):
+    """The same from rates and weight: p_ij ~ <h_j> s(logit(<v_i>) + w_ij (1 - <h_j>)) (Eq. 6)."""
+    from boltzprune.fisher import heuristic_diagonal
+
+    return heuristic_diagonal(evidence.weights, evidence.lower_rate, evidence.upper_rate)
+
+
+def eigenvector(evidence):
+    """Entry of the leading eigenvector of the full FIM: its magnitude, or the signed entry (Eq. 5)."""
+    signed = evidence.options["eigenvector_entry"] == "signed"
+    return evidence.eigenvector if signed else np.abs(evidence.eigenvector)
+
+
+def weight_magnitude(evidence):
+    """|w_ij|."""
+    return np.abs(evidence.weights.astype(np.float64))
+
+
+def random_weights(evidence):
+    """A uniform random number for each weight."""
+    return evidence.uniform_weights
+
+
+def anti_fi(evidence):
+    """The negative of variance FI: the most informative weights go first."""
+    return -(evidence.pair_mean * (1.0 - evidence.pair_mean))
+
+
+def random_units(evidence):
+    """A uniform random number for each upper unit; whole units go."""
+    return np.broadcast_to(evidence.uniform_units, evidence.weights.shape)
+
+
+CRITERIA = {
+    "variance_fi": Criterion(variance_fi, "Variance FI", "#0072B2", f"{PAPER}, Eq. 4"),
+    "heuristic_fi": Criterion(heuristic_fi, "Heuristic FI", "#56B4E9", f"{PAPER}, Eq. 6"),
+    "eigenvector": Criterion(
+        eigenvector, "FIM eigenvector", "#009E73", f"{PAPER}, Eq. 5", "eigenvector", options=("eigenvector_entry",)
+    ),
+    "weight_magnitude": Criterion(weight_magnitude, "Weight magnitude", "#E69F00", "Han et al. 2015"),
+    "random_weights": Criterion(random_weights, "Random weights", "#CC79A7", PAPER),
+    "anti_fi": Criterion(anti_fi, "Anti-FI", "#D55E00", PAPER),
+    "random_units": Criterion(random_units, "Random units", "#5A5A5A", PAPER, whole_units=True),
+}
+"""Name -> criterion. Colours after Okabe & Ito, told apart with every kind of colour vision."""
+
+OWN_COLOURS = ("#8C6D31", "#332288", "#882255", "#117733", "#AA4499")
+
+
+def slug(name):
+    """Name of a criterion in paths: `my_rules.py:my_criterion` becomes `my_rules.my_criterion`."""
+    if name in CRITERIA:
+        return name
+    file, function = name.rsplit(":", 1)
+    return f"{Path(file).stem}.{function}"
+
+
+def resolve(name, position=0):
+    """The criterion of that name, from the list or from a user's Python file.
+
+    A user's function may carry attributes `label`, `colour`, `citation`, `needs`, `whole_units`.
+
+    Raises
+    ------
+    InputError
+        If there is no such criterion, file or function, or the file cannot be executed.
+    """
+    if name in CRITERIA:
+        return CRITERIA[name]
+    file, separator, function_name = name.rpartition(":")
+    if not separator:
+        raise InputError(f"criterion {name!r}: expected one of {', '.join(CRITERIA)}, or file.py:function")
+    function = _load(name, Path(file), function_name)
+    return Criterion(
+        saliency=function,
+        label=getattr(function, "label", function_name.replace("_", " ")),
+        colour=getattr(function, "colour", OWN_COLOURS[position % len(OWN_COLOURS)]),
+        citation=getattr(function, "citation", file),
+        needs=getattr(function, "needs", "statistics"),
+        whole_units=getattr(function, "whole_units", False),
+        options=("eigenvector_entry",) if getattr(function, "needs", "") == "eigenvector" else (),
+    )
+
+
+def _load(name, file, function_name):
+    """The function of a user's file."""
+    if not file.is_file():
+        raise InputError(f"criterion {name!r}: there is no file {file}")
+    spec = importlib.util.spec_from_file_location(f"boltzprune_own_{file.stem}", file)
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
+        raise InputError(f"criterion {name!r}: {file} cannot be executed: {type(error).__name__}: {error}") from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise InputError(f"criterion {name!r}: {file} has no function {function_name}")
+    return function
+
+
+def saliency_of(criterion, name, evidence):
+    """Saliency of one layer, checked.
+
+    Returns
+    -------
+    (n_lower, n_upper) float64
+        Finite wherever a weight exists.
+
+    Raises
+    ------
+    InputError
+        If a criterion raises, or returns another shape, other than numbers, or NaN or infinity for an existing weight.
+    """
+    try:
+        value = np.asarray(criterion.saliency(evidence))
+    except Exception as error:
+        raise InputError(f"criterion {name!r} raised {type(error).__name__}: {error}") from error
+    if value.shape != evidence.weights.shape:
+        raise InputError(
+            f"criterion {name!r} returned shape {value.shape}; expected one saliency per weight, {evidence.weights.shape}"
+        )
+    if value.dtype.kind not in "fiu":
+        raise InputError(f"criterion {name!r} returned {value.dtype}; expected real numbers")
+    value = value.astype(np.float64)
+    n_bad = int(np.count_nonzero(~np.isfinite(value[evidence.mask])))
+    if n_bad:
+        raise InputError(
+            f"criterion {name!r} returned NaN or infinity for {n_bad} existing weights; expected finite numbers"
+        )
+    return value

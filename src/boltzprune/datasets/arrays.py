@@ -1,0 +1,132 @@
+"""A user's own data: an .npz file with `patterns` or with `images`."""
+
+import math
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.datasets.raw import Raw
+from boltzprune.errors import InputError
+
+KEYS = ("patterns", "images")
+MAX_BYTES = 8 * 2**30
+MAX_INTEGER = 2**31
+_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def locate(settings):
+    """The user's file.
+
+    Parameters
+    ----------
+    settings : object
+        With file (str or None).
+
+    Returns
+    -------
+    list of one pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If none is named or it is not there.
+    """
+    if not settings.file:
+        raise InputError("patches.data.file is not set; patches.data.source 'npz' expects the path of an .npz file")
+    path = Path(settings.file).expanduser()
+    if not os.path.isfile(path):
+        raise InputError(f"patches.data.file is {str(path)!r}, which is not there; expected the path of an .npz file")
+    return [path]
+
+
+def read(paths, settings):
+    """The patterns or images of the user's file.
+
+    Parameters
+    ----------
+    paths : list of one pathlib.Path
+        An .npz file with either the key `patterns`, (n, n_visible), all 0 or 1, or the key `images`,
+        (n, height, width) or (n, height, width, channels), finite numbers.
+    settings : object
+        Not used.
+
+    Returns
+    -------
+    Raw
+
+    Raises
+    ------
+    InputError
+        If the file is something else, damaged, larger than MAX_BYTES unpacked, or an array is not as above.
+    """
+    path = Path(paths[0])
+    key, array = _load(path)
+    if key == "patterns":
+        return Raw(patterns=_patterns(array, path), notes=[f"{len(array)} patterns from {path.name}"])
+    images = _images(array, path)
+    return Raw(images=[images], notes=[f"{len(images)} images from {path.name}"])
+
+
+def _load(path):
+    """The one key of the two that the file has, and its array."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
+            keys = [key for key in KEYS if key in names]
+            if len(keys) != 1 or names.count(keys[0]) != 1:
+                raise InputError(f"{path} has the keys {names[:9]}; expected one of {' and '.join(KEYS)}, not both")
+            _check_header(archive, archive.getinfo(f"{keys[0]}.npy"), f"{path}: {keys[0]}")
+            with archive.open(f"{keys[0]}.npy") as member:
+                return keys[0], np.lib.format.read_array(member, allow_pickle=False)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{path} cannot be read as an .npz file ({type(error).__name__}: {error}); expected what "
+            "numpy.savez_compressed(path, patterns=...) or (path, images=...) writes"
+        ) from None
+
+
+def _check_header(archive, info, name):
+    """Refuse an array, before any memory is taken for it, whose type or declared size is not as expected."""
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        if version not in _HEADERS:
+            raise InputError(f"{name} is in version {version} of the .npy format; expected version 1.0 or 2.0")
+        shape, _, dtype = _HEADERS[version](member)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if dtype.kind not in "buif":
+            raise InputError(f"{name} has the type {dtype}; expected integers, floats or booleans")
+        if n_bytes > MAX_BYTES or member.tell() + n_bytes != info.file_size:
+            raise InputError(
+                f"{name} of shape {shape} should have {n_bytes} bytes and has {info.file_size - member.tell()}; "
+                f"expected the same number, at most {MAX_BYTES}"
+            )
+
+
+def _patterns(array, path):
+    """(n, n_visible) uint8 in {0, 1}."""
+    if array.ndim != 2 or 0 in array.shape:
+        raise InputError(f"{path}: patterns has the shape {array.shape}; expected (n, n_visible), neither 0")
+    is_binary = (array == 0) | (array == 1)
+    if not is_binary.all():
+        row, column = np.unravel_index(np.argmin(is_binary), array.shape)
+        found = f"{array[row, column]} at [{row}, {column}]"
+        raise InputError(f"{path}: patterns holds {found}; expected only 0 and 1: make them binary or store images")
+    return array.astype(np.uint8)
+
+
+def _images(array, path):
+    """(n, height, width, channels), finite numbers."""
+    if array.ndim not in (3, 4) or 0 in array.shape:
+        expected = "(n, height, width) or (n, height, width, channels), none of them 0"
+        raise InputError(f"{path}: images has the shape {array.shape}; expected {expected}")
+    if array.dtype.kind == "f":
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: images holds values that are not finite; expected finite numbers")
+    elif array.max() > MAX_INTEGER or array.min() < -MAX_INTEGER:
+        raise InputError(f"{path}: images holds integers beyond {MAX_INTEGER}; expected smaller ones, or floats")
+    array = array.astype(np.uint8) if array.dtype.kind == "b" else array
+    return array[..., None] if array.ndim == 3 else array

@@ -1,0 +1,221 @@
+"""Circular patches of binary images as visible patterns, and the choice of some of them."""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from boltzprune import streams
+from boltzprune.datasets.binary import binarise, grey
+from boltzprune.datasets.example import example_patch
+from boltzprune.errors import InputError
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The patterns to learn.
+
+    Attributes
+    ----------
+    states : (n, n_visible) uint8 array in {0, 1}
+        In the random order in which they were chosen.
+    offsets : (n_visible, 2) int array, or None
+        (dy, dx) of each visible unit from the centre of its patch; None for a user's own patterns.
+    counts : dict of str to int
+        images, patches_available, patterns, distinct_patterns, constant_pixels.
+    notes : list of str
+        Those of the source, and what was found here.
+    example : dict of str to array
+        One patch for a figure (see `boltzprune.datasets.example.example_patch`); empty for a user's own patterns.
+    """
+
+    states: np.ndarray
+    offsets: np.ndarray | None
+    counts: dict[str, int]
+    notes: list[str] = field(default_factory=list)
+    example: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def circle_offsets(radius):
+    """Pixels of a circle around a pixel: those with sqrt(dx^2 + dy^2) <= radius.
+
+    Parameters
+    ----------
+    radius : float, >= 0, pixels
+
+    Returns
+    -------
+    (n_visible, 2) int64 array
+        (dy, dx) in row-major order; 13 of them at radius 2.1.
+    """
+    reach = math.floor(radius)
+    dy, dx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    inside = np.sqrt(dx**2 + dy**2) <= radius
+    return np.stack([dy[inside], dx[inside]], axis=1)
+
+
+def tile_centres(height, width, radius):
+    """Centres of square tiles of side 2 floor(radius) + 1 that cover an image from its top left corner, no overlap.
+
+    Parameters
+    ----------
+    height, width : int, pixels
+    radius : float, >= 0, pixels
+
+    Returns
+    -------
+    (n_tiles, 2) int64 array
+        (y, x) in row-major order; 36 of them for 32 x 32 pixels at radius 2.1.
+
+    Raises
+    ------
+    InputError
+        If not even one tile fits.
+    """
+    reach = math.floor(radius)
+    side = 2 * reach + 1
+    if side > min(height, width):
+        raise InputError(
+            f"patches.data.radius is {radius}: a patch is {side} pixels wide and an image has {height} x {width}; "
+            f"expected a radius below {(min(height, width) + 1) // 2}"
+        )
+    y, x = np.mgrid[: height // side, : width // side]
+    return np.stack([y.ravel(), x.ravel()], axis=1) * side + reach
+
+
+def cut_at(stack, offsets, images, centres):
+    """The patch around one centre in each of several images.
+
+    Parameters
+    ----------
+    stack : (n_images, height, width) uint8 array in {0, 1}
+    offsets : (n_visible, 2) int array
+        (dy, dx), from `circle_offsets`.
+    images : (n,) int array
+        Which image.
+    centres : (n, 2) int array
+        (y, x) in it, so that the whole patch lies inside.
+
+    Returns
+    -------
+    (n, n_visible) uint8 array
+    """
+    states = np.empty((len(images), len(offsets)), dtype=np.uint8)
+    for unit, (dy, dx) in enumerate(offsets):
+        states[:, unit] = stack[images, centres[:, 0] + dy, centres[:, 1] + dx]
+    return states
+
+
+def cut(stack, offsets, centres):
+    """Every patch of every image: (n_images * n_tiles, n_visible) uint8, all tiles of the first image first.
+
+    Parameters
+    ----------
+    stack : (n_images, height, width) uint8 array in {0, 1}
+    offsets : (n_visible, 2) int array
+        (dy, dx), from `circle_offsets`.
+    centres : (n_tiles, 2) int array
+        (y, x), from `tile_centres`.
+
+    Returns
+    -------
+    (n_images * n_tiles, n_visible) uint8 array
+    """
+    images = np.repeat(np.arange(len(stack)), len(centres))
+    return cut_at(stack, offsets, images, np.tile(centres, (len(stack), 1)))
+
+
+def choose(n_available, n_wanted, seed):
+    """Some of the patterns at random, none twice: the first ones of a random order of all.
+
+    Parameters
+    ----------
+    n_available, n_wanted : int
+    seed : int, >= 0
+
+    Returns
+    -------
+    (n_wanted,) int64 array, in [0, n_available)
+
+    Raises
+    ------
+    InputError
+        If more are wanted than there are.
+    """
+    if not 1 <= n_wanted <= n_available:
+        raise InputError(
+            f"patches.data.n_patterns is {n_wanted}, but the data hold {n_available} patterns; expected a number from "
+            f"1 to {n_available}: ask for fewer, or give more images or a smaller patches.data.radius"
+        )
+    return streams.permutation(streams.fork(seed, "choice of patterns"), n_available)[:n_wanted].astype(np.int64)
+
+
+def prepare(raw, settings):
+    """The patterns to learn, from the images or patterns of a source.
+
+    Only the chosen patches are cut out, so memory stays at a few bytes for each pixel.
+
+    Parameters
+    ----------
+    raw : Raw
+        From the source's `read`.
+    settings : object
+        With radius, n_patterns, median, at_median, seed.
+
+    Returns
+    -------
+    Prepared
+
+    Raises
+    ------
+    InputError
+        If the radius does not fit into an image, there are fewer patterns than wanted, or all of them are the same.
+    """
+    if raw.images is None:
+        n_images, n_available, offsets, example = 0, len(raw.patterns), None, {}
+        states = raw.patterns[choose(n_available, settings.n_patterns, settings.seed)]
+    else:
+        n_images = sum(len(stack) for stack in raw.images)
+        offsets = circle_offsets(settings.radius)
+        states, n_available, example = _from_images(raw.images, offsets, settings)
+    is_constant = states.min(axis=0) == states.max(axis=0)
+    counts = {
+        "images": n_images,
+        "patches_available": n_available,
+        "patterns": len(states),
+        "distinct_patterns": len(np.unique(np.packbits(states, axis=1), axis=0)),
+        "constant_pixels": int(is_constant.sum()),
+    }
+    notes = [*raw.notes, *_notes_on_constant(is_constant, counts)]
+    return Prepared(states=states, offsets=offsets, counts=counts, notes=notes, example=example)
+
+
+def _from_images(images, offsets, settings):
+    """The chosen patches, how many there were, and one of them for a figure."""
+    tiles = [tile_centres(*stack.shape[1:3], settings.radius) for stack in images]
+    ends = np.cumsum([len(stack) * len(centres) for stack, centres in zip(images, tiles)])
+    chosen = choose(int(ends[-1]), settings.n_patterns, settings.seed)
+    binary = binarise([grey(stack) for stack in images], settings.median, settings.at_median)
+    which = np.searchsorted(ends, chosen, side="right")
+    states = np.empty((len(chosen), len(offsets)), dtype=np.uint8)
+    places = np.empty((len(chosen), 4), dtype=np.int64)  # stack, image, y, x
+    for k, (stack, centres) in enumerate(zip(binary, tiles)):
+        here = which == k
+        image, tile = np.divmod(chosen[here] - (ends[k] - len(stack) * len(centres)), len(centres))
+        states[here] = cut_at(stack, offsets, image, centres[tile])
+        places[here] = np.column_stack([np.full(len(image), k), image, centres[tile]])
+    return states, int(ends[-1]), example_patch(images, binary, states, places, settings.radius)
+
+
+def _notes_on_constant(is_constant, counts):
+    """A note that names the pixels that never change, if any do not; an error if none does."""
+    n_pixels, n_constant = len(is_constant), counts["constant_pixels"]
+    if n_constant == n_pixels:
+        raise InputError(
+            f"all {counts['patterns']} patterns (patches.data.n_patterns) are the same, so there is nothing to learn; "
+            "expected patterns that differ: use more of them, other data or the other patches.data.median"
+        )
+    if not n_constant:
+        return []
+    named = ", ".join(map(str, np.flatnonzero(is_constant)[:20])) + (", ..." if n_constant > 20 else "")
+    return [f"{n_constant} of {n_pixels} pixels are the same in all {counts['patterns']} patterns: {named}"]

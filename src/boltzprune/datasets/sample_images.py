@@ -1,0 +1,72 @@
+"""The two photographs that come with scikit-learn: a source that needs no download."""
+
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.datasets.raw import Raw
+from boltzprune.errors import InputError
+
+NAMES = ("china.jpg", "flower.jpg")
+SHAPE = (427, 640, 3)
+
+
+def locate(settings):
+    """The two files in the installed scikit-learn.
+
+    Parameters
+    ----------
+    settings : object
+        Not used.
+
+    Returns
+    -------
+    list of pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If they are not there.
+    """
+    import sklearn
+
+    folder = Path(sklearn.__file__).parent / "datasets" / "images"
+    paths = [folder / name for name in NAMES]
+    for path in paths:
+        if not path.is_file():
+            raise InputError(f"{path} is missing; expected it to come with scikit-learn: install scikit-learn again")
+    return paths
+
+
+def read(paths, settings):
+    """The two photographs.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        From `locate`; scikit-learn reads its own files.
+    settings : object
+        Not used.
+
+    Returns
+    -------
+    Raw
+        images: one (2, 427, 640, 3) uint8 stack.
+
+    Raises
+    ------
+    InputError
+        If scikit-learn cannot read them.
+    """
+    from sklearn.datasets import load_sample_images
+
+    named = ", ".join(map(str, paths))
+    expected = (len(NAMES), *SHAPE)
+    try:
+        stack = np.stack(load_sample_images().images)
+    except Exception as error:
+        raise InputError(f"scikit-learn cannot read {named} ({error}); install it and Pillow again") from None
+    if stack.shape != expected:
+        raise InputError(f"{named}: found images of shape {stack.shape}; expected {expected}")
+    note = f"{len(NAMES)} photographs of {SHAPE[0]} x {SHAPE[1]} pixels that come with scikit-learn: {', '.join(NAMES)}"
+    return Raw(images=[stack], notes=[note])

@@ -1,0 +1,13 @@
+"""The errors that a user can cause, and that a user can mend."""
+
+
+class InputError(ValueError):
+    """A configuration, a file or a user's function is not what it has to be.
+
+    The message names the file, the key or the function, the value found, what was expected, and the remedy. The
+    command line prints it alone, without a traceback, and exits with status 2.
+    """
+
+
+class TrainingError(ArithmeticError):
+    """Training produced parameters that are not finite numbers; the message says where, when and what to try."""

@@ -1,0 +1,222 @@
+"""Figure 1: from an image to a visible layer; the Fisher information of an over-complete RBM."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.colors import LogNorm
+from matplotlib.patches import Circle
+
+from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.fisher import fisher_diagonal, weight_entries
+from boltzprune.stages.sample import FISHER_MATRIX_OF, read_statistics
+from boltzprune.store import Arrays
+
+MAX_SIDE = 1200
+IMPORTANCE_MAP = "viridis"
+
+
+def panels(inputs):
+    """Tidy tables of panels A (pixels), B (FIM), C and D (importance of each parameter), E (eigenvalues)."""
+    statistics = [Arrays(path) for path in inputs["statistics"]]
+    example = next(arrays for arrays in statistics if f"seed{FISHER_MATRIX_OF}/fisher_matrix" in arrays.names)
+    found, eigenvector = read_statistics(example, FISHER_MATRIX_OF)
+    mask = np.ones(found.pair_means[0].shape, dtype=bool)
+    diagonal = np.concatenate([found.pair_means[0].ravel(), *found.rates])
+    spectra = [
+        pd.DataFrame({"seed": seed, "rank": np.arange(1, len(values) + 1), "eigenvalue": values})
+        for arrays in statistics
+        for seed in arrays.provenance["seeds"]
+        for values in [arrays[f"seed{seed}/eigenvalues"]]
+    ]
+    return {
+        "a.csv": _pixels(Arrays(inputs["patterns"][0])),
+        "b.csv.gz": _matrix(example[f"seed{FISHER_MATRIX_OF}/fisher_matrix"]),
+        "c.csv": _importance(np.abs(eigenvector), mask),
+        "d.csv": _importance(fisher_diagonal(diagonal, found.n_samples), mask),
+        "e.csv": pd.concat(spectra, ignore_index=True),
+    }
+
+
+def _pixels(patterns):
+    """Pixels of the example image, and of the patch cut out of it; without an image, of the first pattern alone."""
+    columns = {"what": [], "y": [], "x": [], "red": [], "green": [], "blue": [], "grey": [], "binary": []}
+    frames = [pd.DataFrame(columns)]
+    if "example/image" in patterns.names:
+        image, grey, binary = (patterns[f"example/{name}"] for name in ("image", "grey", "binary"))
+        y, x = np.indices(grey.shape).reshape(2, -1)
+        rgb = np.broadcast_to(image if image.ndim == 3 else image[..., None], (*grey.shape, 3)).reshape(-1, 3)
+        values = {
+            "red": rgb[:, 0],
+            "green": rgb[:, 1],
+            "blue": rgb[:, 2],
+            "grey": grey.ravel(),
+            "binary": binary.ravel(),
+        }
+        frames.append(pd.DataFrame({"what": "image", "y": y, "x": x, **values}))
+        centre, state = patterns["example/centre"], patterns["example/state"]
+        offsets = patterns["offsets"] + centre
+    else:
+        state = np.unpackbits(patterns["packed"][0], count=int(patterns["n_visible"]))
+        side = int(np.ceil(np.sqrt(len(state))))
+        offsets = np.stack(np.divmod(np.arange(len(state)), side), axis=1)
+    frames.append(pd.DataFrame({"what": "patch", "y": offsets[:, 0], "x": offsets[:, 1], "binary": state}))
+    return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
+
+
+def _matrix(matrix):
+    """The lower triangle of the FIM, block means where it is larger than a figure can show."""
+    if len(matrix) > MAX_SIDE:
+        edges = np.linspace(0, len(matrix), MAX_SIDE, endpoint=False).astype(int)
+        sizes = np.diff([*edges, len(matrix)])
+        sums = np.add.reduceat(np.add.reduceat(np.abs(matrix), edges, axis=0), edges, axis=1)
+        matrix = sums / np.outer(sizes, sizes)
+    row, column = np.tril_indices(len(matrix))
+    return pd.DataFrame({"row": row, "column": column, "fisher_information": matrix[row, column]})
+
+
+def _importance(vector, mask):
+    """One line per parameter, normalised to the largest: which unit it joins to which, and what it is."""
+    n_visible, n_hidden = mask.shape
+    scaled = vector / vector.max()
+    visible, hidden = np.indices(mask.shape).reshape(2, -1)
+    after = mask.size + n_visible
+    return pd.concat(
+        [
+            pd.DataFrame(
+                {
+                    "parameter": "weight",
+                    "visible": visible,
+                    "hidden": hidden,
+                    "importance": weight_entries(scaled, mask).ravel(),
+                }
+            ),
+            pd.DataFrame(
+                {"parameter": "visible bias", "visible": np.arange(n_visible), "importance": scaled[mask.size : after]}
+            ),
+            pd.DataFrame({"parameter": "hidden bias", "hidden": np.arange(n_hidden), "importance": scaled[after:]}),
+        ],
+        ignore_index=True,
+    ).astype({"visible": "Int64", "hidden": "Int64"})
+
+
+def draw(panels, look):
+    """The figure, from the tables."""
+    figure = plt.figure(figsize=(7.5, 7.6))
+    rows = figure.add_gridspec(
+        3, 1, height_ratios=[1.0, 1.75, 1.75], hspace=0.42, left=0.075, right=0.975, top=0.95, bottom=0.085
+    )
+    _draw_patch(figure, rows[0].subgridspec(1, 4, width_ratios=[1, 1, 1, 1.9], wspace=0.12), panels["a.csv"])
+    middle = rows[1].subgridspec(1, 2, width_ratios=[1.05, 1], wspace=0.36)
+    bottom = rows[2].subgridspec(1, 1)
+    _draw_matrix(figure, middle[0], panels["b.csv.gz"], panels["c.csv"])
+    _draw_spectrum(figure, middle[1], panels["e.csv"])
+    pair = bottom[0].subgridspec(1, 2, wspace=0.2)
+    _draw_importance(figure, pair[0], panels["c.csv"], "C", "Leading eigenvector of the FIM, |entry|")
+    _draw_importance(figure, pair[1], panels["d.csv"], "D", "Diagonal of the FIM (local estimate)")
+    return figure
+
+
+def _draw_patch(figure, grid, pixels):
+    """A: the image, its grey values, its binary values with the patch marked, and the visible layer."""
+    image, patch = (pixels[pixels["what"] == what] for what in ("image", "patch"))
+    axes = [figure.add_subplot(grid[0, i]) for i in range(4)]
+    panel_letter(axes[0], "A", dx=-0.05)
+    if len(image):
+        shape = int(image["y"].max()) + 1, int(image["x"].max()) + 1
+        rgb = image[["red", "green", "blue"]].to_numpy(float).reshape(*shape, 3)
+        axes[0].imshow(rgb / 255 if rgb.max() > 1 else rgb)
+        axes[1].imshow(image["grey"].to_numpy(float).reshape(shape), cmap="gray")
+        axes[2].imshow(image["binary"].to_numpy(float).reshape(shape), cmap="gray")
+        radius = np.hypot(patch["y"] - patch["y"].mean(), patch["x"] - patch["x"].mean()).max() + 0.6
+        for axis in axes[:3]:
+            axis.add_patch(Circle((patch["x"].mean(), patch["y"].mean()), radius, fill=False, color="#D55E00", lw=1.4))
+    for axis, title in zip(axes, ("Image", "Grey: sum of channels", "Binary: at the median", "")):
+        axis.set_title(title)
+        axis.set_axis_off()
+    _draw_network(axes[3], patch)
+
+
+def _draw_network(axes, patch):
+    """The patch as the visible layer of an RBM (a sketch: few hidden units shown)."""
+    n_hidden_shown = 9
+    x, y = patch["x"] - patch["x"].mean(), patch["y"].mean() - patch["y"]
+    lower = np.stack([x - 0.0, 0.42 * y], axis=1)
+    upper = np.stack([np.linspace(-4.2, 4.2, n_hidden_shown), np.full(n_hidden_shown, 4.2)], axis=1)
+    for i, (a, b) in enumerate((a, b) for a in lower for b in upper):
+        axes.plot(*zip(a, b), color="#bbbbbb", lw=0.25, zorder=0, alpha=0.9 if i % 2 else 0.5)
+    on = patch["binary"].to_numpy(float) > 0
+    axes.scatter(*lower.T, s=42, c=np.where(on, "white", INK), edgecolors=INK, linewidths=0.8, zorder=2)
+    axes.scatter(*upper.T, s=42, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=2)
+    axes.text(0, 5.0, "hidden units (9 drawn)", ha="center", va="bottom", fontsize=7)
+    axes.text(
+        0, lower[:, 1].min() - 0.6, f"visible layer: {len(patch)} pixels (white = 1)", ha="center", va="top", fontsize=7
+    )
+    axes.set(xlim=(-5, 5), ylim=(lower[:, 1].min() - 1.7, 6.0))
+
+
+def _draw_matrix(figure, cell, triangle, importance):
+    """B: the FIM of one machine on a logarithmic scale, its share of entries near 0 in the title."""
+    side = int(triangle["row"].max()) + 1
+    matrix = np.zeros((side, side))
+    matrix[triangle["row"], triangle["column"]] = matrix[triangle["column"], triangle["row"]] = triangle[
+        "fisher_information"
+    ]
+    size, top = np.abs(matrix), np.abs(matrix).max()
+    axes = figure.add_subplot(cell)
+    panel_letter(axes, "B", dx=-0.12)
+    shown = axes.imshow(
+        np.maximum(size, 1e-5 * top), norm=LogNorm(1e-5 * top, top), cmap="magma", interpolation="antialiased"
+    )
+    near_zero = np.mean(size < 0.01 * top)
+    axes.set_title(
+        f"Fisher information matrix, one machine\n{100 * near_zero:.0f} % of entries below 1 % of the largest"
+    )
+    n_weights = int((importance["parameter"] == "weight").sum())
+    biases = len(importance) - n_weights
+    axes.set_xlabel(f"parameter ({n_weights} weights, then {biases} biases)")
+    axes.set_ylabel("parameter")
+    bar = figure.colorbar(shown, ax=axes, fraction=0.046, pad=0.03)
+    bar.set_label("|F| (nats / parameter²)")
+
+
+def _draw_spectrum(figure, cell, spectra):
+    """E: eigenvalues of the FIM of every initial machine, and the ratio of the first two."""
+    axes = figure.add_subplot(cell)
+    panel_letter(axes, "E", dx=-0.16)
+    for _, one in spectra.groupby("seed"):
+        positive = one[one["eigenvalue"] > 0]
+        axes.loglog(positive["rank"], positive["eigenvalue"], color=DATA_COLOUR, lw=0.7, alpha=0.6)
+    first, second = (spectra[spectra["rank"] == rank].sort_values("seed")["eigenvalue"].to_numpy() for rank in (1, 2))
+    ratio = first / second
+    quartiles = np.percentile(ratio, [25, 75])
+    axes.set_title(f"Eigenvalues of the FIM, n = {len(first)} machines")
+    axes.text(
+        0.97, 0.95,
+        f"λ₀ = {np.median(first):.3g},  λ₁ = {np.median(second):.3g}\nλ₀/λ₁ = {np.median(ratio):.3g} "
+        f"[{quartiles[0]:.3g}, {quartiles[1]:.3g}]\n(median [quartiles])",
+        transform=axes.transAxes, ha="right", va="top", fontsize=7,
+    )  # fmt: skip
+    axes.set(xlabel="rank", ylabel="eigenvalue (nats / parameter²)", ylim=(spectra["eigenvalue"].max() * 1e-7, None))
+
+
+def _draw_importance(figure, cell, importance, letter, title):
+    """C, D: weights as a map of visible by hidden units, hidden biases above, visible biases at the right."""
+    grid = cell.subgridspec(3, 2, height_ratios=[1, 9, 0.6], width_ratios=[22, 1], hspace=0.12, wspace=0.05)
+    part = {name: rows for name, rows in importance.groupby("parameter")}
+    weights = part["weight"].pivot(index="visible", columns="hidden", values="importance").to_numpy()
+    look = {"cmap": IMPORTANCE_MAP, "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
+    top, main, right = (figure.add_subplot(grid[place]) for place in ((0, 0), (1, 0), (1, 1)))
+    panel_letter(top, letter, dx=-0.06)
+    top.set_title(title)
+    top.imshow(part["hidden bias"]["importance"].to_numpy()[None], **look)
+    shown = main.imshow(weights, **look)
+    right.imshow(part["visible bias"]["importance"].to_numpy()[:, None], **look)
+    for axes in (top, right):
+        axes.set(xticks=[], yticks=[])
+    top.set_ylabel("$b_h$", rotation=0, ha="right", va="center")
+    right.set_title("$b_v$", fontsize=7)
+    main.set(ylabel="visible unit", yticks=range(0, len(weights), max(1, len(weights) // 4)))
+    main.set_xlabel("hidden unit", labelpad=1)
+    bar = figure.colorbar(shown, cax=figure.add_subplot(grid[2, 0]), orientation="horizontal")
+    bar.ax.set_position([p + d for p, d in zip(bar.ax.get_position().bounds, (0, -0.035, 0, 0))])
+    bar.set_label("importance / largest", labelpad=1)

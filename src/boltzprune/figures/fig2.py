@@ -1,0 +1,123 @@
+"""Figure 2: patterns under the data against patterns of the model; divergence before and after each retraining."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import MaxNLocator
+
+from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
+
+MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
+
+
+def panels(inputs):
+    """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
+    patterns = pd.read_csv(inputs["pattern_probabilities"][0], dtype={"pattern": str})
+    metrics = pd.read_csv(inputs["metrics"][0])
+    patterns = patterns.merge(_errors(metrics), on=["criterion", "iteration", "phase"], how="left")
+    initial = patterns["iteration"] == 0
+    return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": _divergence(metrics)}
+
+
+def _errors(metrics):
+    """Mean squared error of the log-probabilities: mean and standard deviation over seeds."""
+    groups = metrics.groupby(["criterion", "iteration", "phase"])["mse_sampled"]
+    return groups.agg(mse_mean="mean", mse_sd="std").reset_index()
+
+
+def _divergence(metrics):
+    """KL(data || model) per criterion, iteration and phase: mean, SD, median, quartiles, n."""
+    long = metrics.melt(["criterion", "iteration", "phase", "seed"], list(MEASURES), "measure", "kl").dropna(
+        subset="kl"
+    )
+    groups = long.groupby(["measure", "criterion", "iteration", "phase"])["kl"]
+    return groups.agg(
+        mean="mean",
+        sd="std",
+        median="median",
+        q25=lambda x: x.quantile(0.25),
+        q75=lambda x: x.quantile(0.75),
+        n="count",
+    ).reset_index()
+
+
+def draw(panels, look):
+    """The figure, from the tables."""
+    names = [name for name in look.labels if name in set(panels["b.csv"]["criterion"])]
+    measures = [measure for measure in MEASURES if measure in set(panels["c.csv"]["measure"])]
+    n_rows = -(-(len(names) + 1) // 4)
+    height = 0.9 + 1.75 * n_rows + 2.1 * len(measures)
+    figure = plt.figure(figsize=(7.5, height))
+    heights = [1.75 * n_rows, 2.1 * len(measures)]
+    edges = {"left": 0.08, "right": 0.98, "top": 1 - 0.3 / height, "bottom": 0.75 / height}
+    grid = figure.add_gridspec(2, 1, height_ratios=heights, hspace=0.6 / height * 2.2, **edges)
+    _draw_patterns(figure, grid[0].subgridspec(n_rows, 4, hspace=0.5, wspace=0.14), panels, names, look)
+    _draw_divergence(
+        figure, grid[1].subgridspec(len(measures), 2, hspace=0.35, wspace=0.14), panels["c.csv"], measures, names, look
+    )
+    return figure
+
+
+def _draw_patterns(figure, grid, panels, names, look):
+    """A, B: every pattern a point, its log-probability in the data against that among the model's samples."""
+    both = pd.concat([panels["a.csv"], panels["b.csv"]])
+    columns = ["log_data", "log_model_q25", "log_model_q75"]
+    low, high = np.nanmin(both[columns].to_numpy()) - 0.4, np.nanmax(both[columns].to_numpy()) + 0.4
+    shown = [("A", None, panels["a.csv"], "Initial model", INK)]
+    shown += [
+        (
+            "B" if i == 0 else "",
+            name,
+            panels["b.csv"][panels["b.csv"]["criterion"] == name],
+            look.labels[name],
+            look.colours[name],
+        )
+        for i, name in enumerate(names)
+    ]
+    first = None
+    for place, (letter, _, table, title, colour) in enumerate(shown):
+        axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
+        panel_letter(axes, letter, dx=-0.06)
+        axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
+        bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
+        axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
+        axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
+        axes.set_title(f"{title}\nMSE {table['mse_mean'].iloc[0]:.2f} ± {table['mse_sd'].iloc[0]:.2f}", color=colour)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        axes.tick_params(labelleft=place % 4 == 0)
+        if place % 4 == 0:
+            axes.set_ylabel("log p, model (nats)")
+        if place >= len(shown) - 4:
+            axes.set_xlabel("log p, data (nats)")
+
+
+def _draw_divergence(figure, grid, table, measures, names, look):
+    """C: divergence after pruning (left) and after retraining (right), median and quartiles over seeds."""
+    n_seeds = int(table["n"].max())
+    first = None
+    for row, measure in enumerate(measures):
+        part = table[table["measure"] == measure]
+        start = part[part["iteration"] == 0].iloc[0]
+        for column, (phase, title) in enumerate((("pruned", "after pruning"), ("retrained", "after retraining"))):
+            axes = first = figure.add_subplot(grid[row, column], sharex=first, sharey=first)
+            axes.axhline(start["median"], color=INK, lw=0.8, ls="--", zorder=0, label="initial level")
+            for i, name in enumerate(names):
+                mine = part[(part["criterion"] == name) & (part["phase"] == phase)]
+                line = pd.concat([start.to_frame().T, mine]).sort_values("iteration")
+                shift = 0.04 * (i - (len(names) - 1) / 2)
+                bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy(float))
+                axes.errorbar(
+                    line["iteration"].astype(float) + shift, line["median"].astype(float), bars, color=look.colours[name],
+                    marker="o", ms=3, elinewidth=0.8, label=look.labels[name],
+                )  # fmt: skip
+            axes.set_yscale("log")
+            axes.set_title(f"{title}, KL {MEASURES[measure]}")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.tick_params(labelleft=column == 0, labelbottom=row == len(measures) - 1)
+            if column == 0:
+                axes.set_ylabel("KL(data ‖ model) (nats)")
+                panel_letter(axes, "C" if row == 0 else "", dx=-0.06)
+            if row == len(measures) - 1:
+                axes.set_xlabel(f"pruning iteration (n = {n_seeds} seeds, median and quartiles)")
+    handles, labels = first.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="lower center", ncol=4, bbox_to_anchor=(0.5, 0.012))

@@ -1,0 +1,79 @@
+"""The look that all figures share, and how they are saved."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+
+from boltzprune.store import atomic, write_table
+
+RC = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.2,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "boltzprune",
+    "figure.dpi": 100,
+}
+INK, DATA_COLOUR = "#222222", "#0072B2"
+NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a figure may ask about its looks.
+
+    Attributes
+    ----------
+    labels, colours : dict of str -> str
+        Of each criterion, in the order of the configuration.
+    study : str
+        One line that says what was computed: preset, data, seeds, sampling.
+    """
+
+    labels: dict
+    colours: dict
+    study: str
+
+
+def save(module, panels, spec, folder):
+    """Write the table behind each panel, then the figure in each format; equal tables give equal bytes.
+
+    Parameters
+    ----------
+    module : module
+        Of the figure, with `draw`.
+    panels : dict of str -> pandas.DataFrame
+    spec : dict
+        name, formats, dpi, colours, criteria, study.
+    folder : Path
+    """
+    name = spec["name"]
+    for panel, frame in panels.items():
+        write_table(Path(folder) / f"{name}_{panel}", frame)
+    look = Look(spec.get("criteria", {}), spec.get("colours", {}), spec["study"])
+    with plt.rc_context(RC):
+        figure = module.draw(panels, look)
+        figure.text(0.005, 0.004, look.study, fontsize=6, color="#666666", va="bottom")
+        for extension in spec["formats"]:
+            with atomic(Path(folder) / f"{name}.{extension}") as temporary:
+                figure.savefig(temporary, format=extension, dpi=spec["dpi"], metadata=NO_DATE[extension])
+        plt.close(figure)
+
+
+def panel_letter(axes, letter, dx=-0.02, dy=1.02):
+    """The letter of a panel, at its upper left corner."""
+    axes.text(dx, dy, letter, transform=axes.transAxes, fontsize=11, fontweight="bold", va="bottom", ha="right")

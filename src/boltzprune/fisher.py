@@ -1,0 +1,164 @@
+"""Activity statistics of a free-running machine, and the Fisher information (FI) that follows from them.
+
+Parameters are ordered: existing weights row by row, visible biases, hidden biases.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.errors import InputError
+
+MAX_PARAMETERS = 20_000
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Means over samples of the joint state.
+
+    Attributes
+    ----------
+    n_samples : int
+        0 if the means are exact.
+    rates : tuple of (n_units,) float64, in [0, 1]
+        <s> of every layer.
+    pair_means : tuple of (n_lower, n_upper) float64, in [0, 1]
+        <s_i s_j> of neighbouring layers.
+    """
+
+    n_samples: int
+    rates: tuple
+    pair_means: tuple
+
+
+def pack(states):
+    """States as bits along the samples: (n_samples, n_units) uint8 -> (n_units, n_words) uint64, zero-padded."""
+    n_samples, n_units = states.shape
+    packed = np.packbits(states.T, axis=1, bitorder="little")
+    padded = np.zeros((n_units, 8 * -(-n_samples // 64)), dtype=np.uint8)
+    padded[:, : packed.shape[1]] = packed
+    return padded.view(np.uint64)
+
+
+def sampled_statistics(layers, n_samples, backend):
+    """Rates and pair means by counting bits.
+
+    Parameters
+    ----------
+    layers : list of (n_units, n_words) uint64
+        Samples of each layer, from `pack`.
+    n_samples : int
+    backend : module
+        See `boltzprune.backend`.
+
+    Returns
+    -------
+    Statistics
+    """
+    rates = tuple(np.bitwise_count(bits).sum(axis=1, dtype=np.int64) / n_samples for bits in layers)
+    pairs = tuple(backend.pair_counts(lower, upper) / n_samples for lower, upper in zip(layers[:-1], layers[1:]))
+    return Statistics(n_samples, rates, pairs)
+
+
+def fisher_diagonal(mean, n_samples=0):
+    """FI of parameters whose derivative of the energy is a Bernoulli variable of that mean: F = p (1 - p)  (Eq. 4).
+
+    Parameters
+    ----------
+    mean : array in [0, 1]
+        <v_i h_j> for weights, <v_i> or <h_j> for biases.
+    n_samples : int
+        Samples behind the mean, for the unbiased factor n / (n - 1); 0 if it is exact.
+
+    Returns
+    -------
+    array like `mean`, float64, >= 0, nats per squared parameter
+
+    Raises
+    ------
+    ValueError
+        If n_samples is 1.
+    """
+    if n_samples == 1:
+        raise ValueError("one sample has no variance; expected n_samples >= 2, or 0 for exact means")
+    mean = np.asarray(mean, dtype=np.float64)
+    return mean * (1.0 - mean) * (n_samples / (n_samples - 1) if n_samples else 1.0)
+
+
+def heuristic_diagonal(weights, lower_rate, upper_rate):
+    """FI of weights from rates and weight alone: p (1 - p), p_ij = <h_j> s(logit(<v_i>) + w_ij (1 - <h_j>))  (Eq. 6).
+
+    A unit whose rate is 0 or 1 carries no information: its weights get 0.
+
+    Parameters
+    ----------
+    weights : (n_lower, n_upper) float
+    lower_rate, upper_rate : (n_lower,), (n_upper,) float, in [0, 1]
+
+    Returns
+    -------
+    (n_lower, n_upper) float64, >= 0, nats per squared weight
+    """
+    v, h = np.asarray(lower_rate, dtype=np.float64)[:, None], np.asarray(upper_rate, dtype=np.float64)[None, :]
+    speaking = (v > 0) & (v < 1) & (h > 0) & (h < 1)
+    v_safe = np.where((v > 0) & (v < 1), v, 0.5)
+    odds = v_safe / (1.0 - v_safe) * np.exp(np.clip(np.asarray(weights, dtype=np.float64) * (1.0 - h), -500, 500))
+    pair = h * odds / (1.0 + odds)  # s(logit(v) + x) = odds e^x / (1 + odds e^x)
+    return np.where(speaking, pair * (1.0 - pair), 0.0)
+
+
+def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
+    """Full FIM of an RBM from samples: the unbiased covariance of (v_i h_j, v_i, h_j)  (Eqs. 2, 3).
+
+    Parameters
+    ----------
+    visible, hidden : (n_units, n_words) uint64
+        Samples, from `pack`.
+    mask : (n_visible, n_hidden) bool
+        Which weights exist.
+    n_samples : int, >= 2
+    backend : module
+
+    Returns
+    -------
+    (n_parameters, n_parameters) float64, symmetric, nats per squared parameter
+
+    Raises
+    ------
+    InputError
+        If there are more than `MAX_PARAMETERS`, whose matrix would not fit into memory.
+    """
+    i, j = np.nonzero(mask)
+    n_parameters = len(i) + len(visible) + len(hidden)
+    if n_parameters > MAX_PARAMETERS:
+        raise InputError(
+            f"the full FIM of {n_parameters} parameters needs {8e-9 * n_parameters**2:.0f} GB; at most {MAX_PARAMETERS} "
+            "are supported. Leave criterion eigenvector out, or use a smaller machine"
+        )
+    derivatives = np.concatenate([visible[i] & hidden[j], visible, hidden])
+    second = backend.pair_counts(derivatives, derivatives) / n_samples
+    mean = np.diagonal(second)
+    return (second - np.outer(mean, mean)) * (n_samples / (n_samples - 1))
+
+
+def eigen_decomposition(fisher_matrix):
+    """Eigenvalues, largest first, and the leading eigenvectors as rows, each oriented to a positive sum.
+
+    Returns
+    -------
+    tuple
+        (n_parameters,) float64 in nats per squared parameter, and (2, n_parameters) float64 of unit length.
+    """
+    from scipy.linalg import eigh
+
+    values, vectors = eigh(fisher_matrix)
+    leading = vectors[:, ::-1][:, :2].T
+    signs = np.where(leading.sum(axis=1) < 0, -1.0, 1.0)
+    return values[::-1], leading * signs[:, None]
+
+
+def weight_entries(vector, mask):
+    """Entries of a parameter vector that belong to weights, laid out as the weights: 0 where none exists."""
+    entries = np.zeros(mask.shape)
+    entries[mask] = vector[: np.count_nonzero(mask)]
+    return entries

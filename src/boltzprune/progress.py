@@ -1,0 +1,80 @@
+"""How far a long computation is: a bar on a terminal, a line every few seconds in a log file."""
+
+import logging
+import sys
+import threading
+import time
+
+log = logging.getLogger(__name__)
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Progress:
+    """Counts done units of work; a context manager, safe to advance from several threads.
+
+    Parameters
+    ----------
+    total : int
+        Units of work in all.
+    unit : str
+        What is counted, in the plural: "updates".
+    title : str
+    """
+
+    def __init__(self, total, unit, title):
+        self.total, self.unit, self.title = total, unit, title
+        self.done, self.stage = 0, ""
+        self._lock = threading.Lock()
+        self._start = self._last_line = time.monotonic()
+        self._bar = None
+
+    def __enter__(self):
+        if sys.stderr.isatty():
+            self._bar = _bar(self.unit)
+            self._bar.start()
+            self._task = self._bar.add_task(self.title, total=self.total)
+        return self
+
+    def __exit__(self, *error):
+        if self._bar:
+            self._bar.stop()
+        elapsed = time.monotonic() - self._start
+        log.info("%s: %d %s in %.1f s, %.4g a second", self.title, self.done, self.unit, elapsed, self.rate)
+
+    @property
+    def rate(self):
+        """Units a second so far."""
+        return self.done / max(time.monotonic() - self._start, 1e-9)
+
+    def describe(self, stage):
+        """Name what runs now, for example the epoch."""
+        self.stage = stage
+        if self._bar:
+            self._bar.update(self._task, description=f"{self.title}, {stage}")
+
+    def advance(self, n):
+        """Note n more units done."""
+        with self._lock:
+            self.done += n
+            if self._bar:
+                self._bar.update(self._task, completed=self.done)
+            elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                left = (self.total - self.done) / self.rate
+                log.info(
+                    "%s, %s: %.0f %% of %d %s, %.4g a second, %.0f s left",
+                    self.title, self.stage, 100 * self.done / self.total, self.total, self.unit, self.rate, left,
+                )  # fmt: skip
+
+
+def _bar(unit):
+    """The terminal's bar: rate and time left beside it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+    class Rate(ProgressColumn):
+        def render(self, task):
+            return f"{task.speed or 0:,.0f} {unit}/s"
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=Console(stderr=True))

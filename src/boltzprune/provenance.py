@@ -1,0 +1,100 @@
+"""What a result was made by: a digest of the code behind a stage, and the versions of the libraries.
+
+Snakemake does not see edits of imported modules. So every rule carries, as a parameter, a digest of the stage's module and
+of the project's modules it imports: an edit of code reruns the stages that use it, a comment or a docstring nothing.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import sys
+from pathlib import Path
+
+from boltzprune import __version__
+
+PACKAGE = Path(__file__).parent
+NOT_IN_DIGEST = {"boltzprune", "boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"}
+"""Values of the configuration travel as parameters, criteria have a digest each, and messages are not results."""
+
+
+def code_digest(*modules):
+    """Digest of modules of this package and of all modules of it that they import, without comments and docstrings.
+
+    Parameters
+    ----------
+    *modules : str
+        For example "boltzprune.training".
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    found, waiting = {}, list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in found and module not in NOT_IN_DIGEST:
+            tree = _tree(_path(module))
+            found[module] = ast.dump(tree)
+            waiting += _imports(tree, module)
+    return _hash(*(f"{name}\n{found[name]}" for name in sorted(found)))
+
+
+def criterion_digest(name, criterion):
+    """Digest of one criterion: its function, what that calls, and the fields of its row that change results.
+
+    A criterion of a user's own: the whole file.
+    """
+    fields = repr((criterion.needs, criterion.whole_units, criterion.options))
+    if ":" in name:
+        return _hash(fields, name, ast.dump(_tree(Path(name.rsplit(":", 1)[0]))))
+    definitions = {node.name: node for node in _tree(PACKAGE / "criteria.py").body if hasattr(node, "name")}
+    found, waiting = {}, [criterion.saliency.__name__, "Evidence", "saliency_of"]
+    while waiting:
+        node = definitions.get(waiting.pop())
+        if node is not None and node.name not in found:
+            found[node.name] = ast.dump(node)
+            waiting += [child.id for child in ast.walk(node) if isinstance(child, ast.Name)]
+    return _hash(fields, *(found[key] for key in sorted(found)), code_digest("boltzprune.fisher"))
+
+
+def versions():
+    """Versions of this package, of Python and of the libraries that compute."""
+    names = ("numpy", "scipy", "numba")
+    found = {"boltzprune": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
+    return found | {name: importlib.metadata.version(name) for name in names}
+
+
+def _hash(*texts):
+    """16 hexadecimal digits over the texts."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _path(module):
+    """The file of a module of this package."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+@functools.cache
+def _tree(path):
+    """Syntax tree of a file without its docstrings."""
+    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
+    return tree
+
+
+def _imports(tree, module):
+    """Modules of this package that a tree imports, at the top or inside functions."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "boltzprune"}
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "boltzprune":
+            found.add(node.module)
+            found |= {name for alias in node.names if _path(name := f"{node.module}.{alias.name}").is_file()}
+    return found

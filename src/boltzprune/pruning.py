@@ -1,0 +1,167 @@
+"""One pruning step: saliency of every weight -> which weights go -> which units go -> a smaller machine."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from boltzprune.criteria import Evidence, saliency_of
+from boltzprune.errors import InputError
+from boltzprune.fisher import weight_entries
+from boltzprune.machine import BoltzmannMachine
+from boltzprune.streams import fork, uniform_double
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """A pruned machine and the record of what went.
+
+    Attributes
+    ----------
+    machine : BoltzmannMachine
+        Compact: removed units are gone, `machine.units` says which remain.
+    n_weights_removed : int
+    units_removed : (n,) int64
+        Original indices of the hidden units that lost their last weight.
+    visible_disconnected : (n,) int64
+        Indices of the visible units without weights; they stay.
+    """
+
+    machine: BoltzmannMachine
+    n_weights_removed: int
+    units_removed: np.ndarray
+    visible_disconnected: np.ndarray
+
+
+def n_kept(n, fraction):
+    """How many of n remain when a fraction goes: floor((1 - fraction) n), the fraction taken as the decimal it is written as.
+
+    At one half, 910 -> 455 -> 227 -> 113.
+    """
+    return int((1 - Fraction(str(fraction))) * n)
+
+
+def drop_lowest(saliency, mask, fraction, tie_breaker):
+    """The mask without the given fraction of existing weights, the least salient; ties go by a random number.
+
+    Parameters
+    ----------
+    saliency : (n_lower, n_upper) float
+        High = keep.
+    mask : (n_lower, n_upper) bool
+    fraction : float in (0, 1)
+    tie_breaker : (n_lower, n_upper) float
+
+    Returns
+    -------
+    (n_lower, n_upper) bool, with exactly `n_kept(mask.sum(), fraction)` True
+    """
+    order = np.lexsort((tie_breaker[mask], saliency[mask]))
+    keep = np.zeros(len(order), dtype=bool)
+    keep[order[len(order) - n_kept(len(order), fraction) :]] = True
+    kept = np.zeros_like(mask)
+    kept[mask] = keep
+    return kept
+
+
+def drop_at_percentile(saliency, mask, fraction):
+    """The mask without every existing weight whose saliency is at or below that percentile (the authors' rule).
+
+    Ties go together, so that more than the fraction can go.
+    """
+    return mask & (saliency > np.percentile(saliency[mask], 100.0 * fraction))
+
+
+def drop_units(saliency, mask, fraction, tie_breaker):
+    """The mask without whole upper units, the least salient, as many as bring the weights nearest to the fraction."""
+    order = np.lexsort((tie_breaker.sum(axis=0), saliency[0]))
+    removed = np.concatenate([[0], np.cumsum(mask.sum(axis=0)[order])])
+    target = mask.sum() - n_kept(int(mask.sum()), fraction)
+    n_units = int(np.argmin(np.abs(removed - target)))
+    kept = mask.copy()
+    kept[:, order[:n_units]] = False
+    return kept
+
+
+def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, seed, iteration):
+    """Remove the least salient weights of an RBM, then the hidden units left without any.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        With one weight layer.
+    statistics : fisher.Statistics
+    leading_eigenvector : (n_parameters,) float64 or None
+    criterion : criteria.Criterion
+    name : str
+        Of the criterion, for messages.
+    pruning : config.Pruning
+    seed, iteration : int
+        Random numbers depend on them and on the original indices of the units.
+
+    Returns
+    -------
+    Pruned
+
+    Raises
+    ------
+    InputError
+        If the criterion misbehaves (see `criteria.saliency_of`), or no weight is left.
+    """
+    mask = machine.masks[0]
+    evidence = _evidence(machine, statistics, leading_eigenvector, criterion, pruning, seed, iteration)
+    saliency = saliency_of(criterion, name, evidence)
+    ties = _numbers_per_weight(machine, fork(seed, "ties", iteration))
+    if criterion.whole_units:
+        kept = drop_units(saliency, mask, pruning.fraction, ties)
+    elif pruning.threshold == "percentile":
+        kept = drop_at_percentile(saliency, mask, pruning.fraction)
+    else:
+        kept = drop_lowest(saliency, mask, pruning.fraction, ties)
+    if not kept.any():
+        raise InputError(
+            f"criterion {name!r}, seed {seed}, iteration {iteration}: pruning {mask.sum()} weights leaves none; "
+            "use fewer iterations or a smaller fraction"
+        )
+    connected = kept.any(axis=0)
+    return Pruned(
+        _compact(machine, kept, connected),
+        int(mask.sum() - kept.sum()),
+        machine.units[1][~connected],
+        machine.units[0][~kept.any(axis=1)],
+    )
+
+
+def _evidence(machine, statistics, leading_eigenvector, criterion, pruning, seed, iteration):
+    """What the criterion may look at."""
+    vector = None if leading_eigenvector is None else weight_entries(leading_eigenvector, machine.masks[0])
+    of_units = uniform_double(fork(seed, "random units", iteration), 0, 1, np.zeros(1), machine.units[1].max() + 1)
+    return Evidence(
+        weights=machine.weights[0],
+        mask=machine.masks[0],
+        lower_rate=statistics.rates[0],
+        upper_rate=statistics.rates[1],
+        pair_mean=statistics.pair_means[0],
+        n_samples=statistics.n_samples,
+        eigenvector=vector,
+        uniform_weights=_numbers_per_weight(machine, fork(seed, "random weights", iteration)),
+        uniform_units=of_units[0][machine.units[1]],
+        options={option: getattr(pruning, option) for option in criterion.options},
+    )
+
+
+def _numbers_per_weight(machine, key):
+    """One uniform number per weight that depends on the original indices of its units: (n_lower, n_upper) float64."""
+    lower, upper = machine.units
+    return uniform_double(key, 0, 0, lower, upper.max() + 1)[:, upper]
+
+
+def _compact(machine, kept, connected):
+    """The machine with that mask and only the connected hidden units, surviving values unchanged."""
+    weights = np.where(kept, machine.weights[0], np.float32(0))[:, connected]
+    return BoltzmannMachine(
+        (weights,),
+        (machine.biases[0], machine.biases[1][connected]),
+        (kept[:, connected],),
+        (machine.units[0], machine.units[1][connected]),
+    )

@@ -1,0 +1,121 @@
+"""From a user's YAML to a checked `Study`: merge with the preset, list every problem at once, one line each."""
+
+import copy
+import difflib
+import typing
+from pathlib import Path
+
+import pydantic
+import yaml
+
+from boltzprune.config import OWN_CRITERION, PRESETS, Section, Study
+from boltzprune.errors import InputError
+
+
+def read_yaml(path):
+    """The mapping in one YAML file; InputError names the file and what is wrong with it."""
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected keys and values, found {type(values).__name__}")
+    return values
+
+
+def merged(base, over):
+    """Two nested mappings as one, `over` winning; neither is changed."""
+    result = copy.deepcopy(base)
+    for key, value in over.items():
+        nested = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if nested else copy.deepcopy(value)
+    return result
+
+
+def study_from(values, name="config"):
+    """Check a user's values and complete them with preset and defaults.
+
+    Parameters
+    ----------
+    values : dict
+        As read from YAML.
+    name : str
+        The file or files they come from, for messages.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        With one line for each problem: file, key, value, what is expected.
+    """
+    chosen = values.get("preset", Study.model_fields["preset"].default)
+    preset = PRESETS.get(chosen, {}) if isinstance(chosen, str) else {}
+    try:
+        study = Study.model_validate(merged(preset, values))
+    except pydantic.ValidationError as error:
+        lines = list(dict.fromkeys(_line(name, problem) for problem in error.errors()))
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise InputError("\n".join([f"{count} in the configuration:", *lines])) from None
+    _check_together(study, name)
+    return study
+
+
+def _line(name, problem):
+    """One problem as 'file: key = value: what is expected'."""
+    place = [part for part in problem["loc"] if part not in ("float", "int", "str")]
+    key = ".".join(str(part) for part in place)
+    shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
+    if problem["type"] == "extra_forbidden":
+        return f"{name}: {key}{shown}: unknown key{_suggestion(place)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] == "literal_error":
+        message = "expected one of " + problem["ctx"]["expected"]
+    elif message.startswith("Input should be"):
+        message = "expected" + message.removeprefix("Input should be")
+    return f"{name}: {key or 'the whole file'}{shown}: {message}"
+
+
+def _suggestion(place):
+    """', did you mean ...?' for a misspelt key, from the keys that its section has."""
+    section = Study
+    for part in place[:-1]:
+        field = section.model_fields.get(part)
+        options = [field.annotation, *typing.get_args(field.annotation)] if field else []
+        section = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
+        if section is None:
+            return ""
+    close = difflib.get_close_matches(str(place[-1]), section.model_fields, n=1, cutoff=0.6)
+    return f", did you mean {close[0]}?" if close else "; known here: " + ", ".join(section.model_fields)
+
+
+def _check_together(study, name):
+    """What no single key can tell."""
+    problems = []
+    data = study.patches.data
+    if data.source == "npz" and not data.file:
+        problems.append(f"{name}: patches.data.file = None: source npz needs the path of an .npz file")
+    known = study.patches.criteria
+    for criterion in study.figures.colours:
+        if criterion not in known:
+            problems.append(f"{name}: figures.colours.{criterion}: no such criterion here; known: {', '.join(known)}")
+    for criterion in known:
+        own = OWN_CRITERION.match(criterion)
+        if own and not Path(own["file"]).is_file():
+            problems.append(f"{name}: patches.criteria = {criterion!r}: there is no file {own['file']}")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def json_schema():
+    """JSON schema of the configuration, for editors; nothing is required, since everything has a default."""
+    schema = Study.model_json_schema()
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return schema

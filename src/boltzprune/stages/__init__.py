@@ -1,0 +1,177 @@
+"""THE list of stages: files in, one call of the library, files out. A rule of the workflow runs one; so can a person."""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from boltzprune import config
+from boltzprune.backend import get_backend
+from boltzprune.errors import InputError
+from boltzprune.progress import Progress
+from boltzprune.store import Arrays, checksum
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the list.
+
+    Attributes
+    ----------
+    summary : str
+    inputs, outputs : tuple of str
+        Names of files; an input can be given several times.
+    spec : tuple of str
+        Keys of the spec: sections of the experiment's configuration, or single values.
+    module : str
+        In this package, with a function `run(job)`.
+    """
+
+    summary: str
+    inputs: tuple
+    outputs: tuple
+    spec: tuple
+    module: str
+
+
+STAGES = {
+    "fetch": Stage("find or download the raw images", (), ("manifest",), ("data",), "fetch"),
+    "prepare": Stage("raw images -> binary patterns", ("manifest",), ("patterns",), ("data",), "prepare"),
+    "train": Stage("patterns -> trained RBMs", ("patterns",), ("machine",), ("machine", "training", "device"), "train"),
+    "sample": Stage(
+        "machines -> samples -> activity statistics, Fisher information",
+        ("machine", "patterns"),
+        ("statistics",),
+        ("sampling", "device", "criterion", "iteration", "phase", "eigenvector"),
+        "sample",
+    ),
+    "prune": Stage(
+        "machines and statistics -> pruned machines and a record",
+        ("machine", "statistics"),
+        ("machine", "record"),
+        ("pruning", "criterion", "iteration"),
+        "prune",
+    ),
+    "retrain": Stage(
+        "pruned machines -> retrained machines",
+        ("machine", "patterns"),
+        ("machine",),
+        ("retraining", "device", "iteration"),
+        "retrain",
+    ),
+    "evaluate": Stage(
+        "machines and statistics -> metrics",
+        ("patterns", "machine", "statistics"),
+        ("metrics",),
+        ("evaluation",),
+        "evaluate",
+    ),
+    "collect": Stage(
+        "all metrics -> one tidy table; patterns of data and models -> another",
+        ("patterns", "metrics", "statistics"),
+        ("metrics", "pattern_probabilities"),
+        ("evaluation",),
+        "collect",
+    ),
+    "table1": Stage("metrics -> Table 1", ("metrics",), ("csv", "markdown", "latex"), ("criteria", "study"), "table1"),
+    "study": Stage("the preset and all values of a study, as YAML", (), ("config",), ("config",), "study"),
+    "figure": Stage(
+        "tables -> one figure, and the data behind each panel",
+        ("patterns", "statistics", "metrics", "pattern_probabilities"),
+        ("folder",),
+        ("name", "formats", "dpi", "colours", "criteria", "study"),
+        "figure",
+    ),
+}
+"""Name -> stage."""
+
+SECTIONS = {
+    "data": config.PatchData,
+    "machine": config.PatchMachine,
+    "training": config.Training,
+    "retraining": config.Training,
+    "sampling": config.Sampling,
+    "pruning": config.Pruning,
+    "evaluation": config.Evaluation,
+}
+"""Keys of a spec that are sections of the configuration."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a stage.
+
+    Attributes
+    ----------
+    stage : str
+    inputs : dict of str -> list of Path
+    outputs : dict of str -> Path
+    raw_spec : dict
+        As given.
+    seeds : tuple of int
+    threads : int
+    """
+
+    stage: str
+    inputs: dict
+    outputs: dict
+    raw_spec: dict
+    seeds: tuple
+    threads: int
+
+    @property
+    def spec(self):
+        """The spec with sections as checked, frozen models."""
+        return {
+            key: SECTIONS[key].model_validate(value) if key in SECTIONS else value
+            for key, value in self.raw_spec.items()
+        }
+
+    def arrays(self, name):
+        """The one .npz file given under that name."""
+        return Arrays(self.inputs[name][0])
+
+    def backend(self):
+        """The backend that the spec asks for."""
+        return get_backend(self.raw_spec["device"], self.threads)
+
+    def progress(self, total, unit):
+        """A progress report with this stage's title."""
+        return Progress(total, unit, self.stage)
+
+    def provenance(self):
+        """What this result is made by and from: equal for equal computations, whatever the folder or the time."""
+        from boltzprune.provenance import versions
+
+        inputs = {name: [checksum(path) for path in paths] for name, paths in self.inputs.items()}
+        return {
+            "stage": self.stage,
+            "spec": self.raw_spec,
+            "seeds": list(self.seeds),
+            "inputs": inputs,
+            "versions": versions(),
+        }
+
+
+def run(job):
+    """Run a stage, once its files and its spec are what the stage asks for.
+
+    Raises
+    ------
+    InputError
+        If an input is missing, or the spec has unknown or lacks keys.
+    """
+    stage = STAGES[job.stage]
+    for what, found, expected in (
+        ("--in", job.inputs, stage.inputs),
+        ("--out", job.outputs, stage.outputs),
+        ("key of --spec", job.raw_spec, stage.spec),
+    ):
+        for name in found:
+            if name not in expected:
+                raise InputError(f"{job.stage}: unknown {what} {name}; expected {', '.join(expected) or 'none'}")
+    for name in (*(n for n in stage.outputs if n not in job.outputs),):
+        raise InputError(f"{job.stage}: --out {name}=PATH is missing")
+    for path in (path for paths in job.inputs.values() for path in paths):
+        if not Path(path).is_file():
+            raise InputError(f"{job.stage}: there is no file {path}")
+    importlib.import_module(f"boltzprune.stages.{stage.module}").run(job)

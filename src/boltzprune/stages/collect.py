@@ -1,0 +1,51 @@
+"""All metrics -> one tidy table; every pattern of the data under data and models -> another."""
+
+import numpy as np
+import pandas as pd
+
+from boltzprune.evaluation.patterns import count_patterns, sampled_log_probabilities
+from boltzprune.patterns import read_states
+from boltzprune.store import Arrays, write_table
+
+KEYS = ["criterion", "iteration", "phase"]
+
+
+def run(job):
+    """Write the two tables; the statistics given are those whose patterns are wanted."""
+    metrics = pd.concat([pd.read_csv(path) for path in job.inputs["metrics"]], ignore_index=True)
+    write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))
+    patterns = _pattern_table(job)
+    write_table(job.outputs["pattern_probabilities"], patterns)
+
+
+def _pattern_table(job):
+    """Per model and pattern: log-probability in the data; mean and quartiles over seeds among the model's samples."""
+    states = read_states(job.arrays("patterns"))
+    patterns, counts = count_patterns(states)
+    names = ["".join(map(str, bits)) for bits in np.unpackbits(patterns, axis=1)[:, : states.shape[1]]]
+    log_data = np.log(counts / counts.sum())
+    groups = {}
+    for arrays in map(Arrays, job.inputs["statistics"]):
+        about, seeds = arrays.provenance["spec"], arrays.provenance["seeds"]
+        missing = job.spec["evaluation"].missing_patterns
+        groups.setdefault(tuple(about[key] for key in KEYS), []).extend(
+            sampled_log_probabilities(patterns, arrays[f"seed{s}/patterns"], arrays[f"seed{s}/counts"], missing)
+            for s in seeds
+        )
+    tables = []
+    for group, rows in sorted(groups.items()):
+        rows = np.array(rows)
+        seen = np.count_nonzero(~np.isnan(rows), axis=0)
+        low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)
+        mean = low.copy()
+        mean[seen > 0] = np.nanmean(rows[:, seen > 0], axis=0)
+        low[seen > 0], high[seen > 0] = np.nanpercentile(rows[:, seen > 0], [25, 75], axis=0)
+        columns = {
+            "pattern": names,
+            "log_data": log_data,
+            "log_model_mean": mean,
+            "log_model_q25": low,
+            "log_model_q75": high,
+        }
+        tables.append(pd.DataFrame({**dict(zip(KEYS, group)), **columns, "n_seeds": seen}))
+    return pd.concat(tables, ignore_index=True)

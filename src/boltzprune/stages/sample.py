@@ -1,0 +1,59 @@
+"""Machines -> samples of their free-running activity -> statistics; the samples themselves are not kept."""
+
+import numpy as np
+
+from boltzprune.evaluation.patterns import count_patterns
+from boltzprune.fisher import Statistics, eigen_decomposition
+from boltzprune.sampling import draw, estimate
+from boltzprune.store import read_machine, write_arrays
+from boltzprune.streams import fork
+
+PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
+"""Streams of the samples of one iteration: before and after its retraining."""
+FISHER_MATRIX_OF = 0
+"""The seed whose full FIM of the initial machine is kept, for Figure 1."""
+
+
+def run(job):
+    """Write rates, pair means, counts of visible patterns and, where asked for, eigenvalues and leading eigenvectors."""
+    spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
+    n_samples = spec["sampling"].n_samples or len(job.arrays("patterns")["packed"])
+    with job.progress(len(job.seeds), "machines") as progress:
+
+        def work(seed):
+            found = _statistics(spec, read_machine(machines, seed), seed, n_samples, backend)
+            progress.advance(1)
+            return {f"seed{seed}/{name}": value for name, value in found.items()}
+
+        parts = backend.map(work, list(job.seeds))
+    write_arrays(job.outputs["statistics"], {k: v for part in parts for k, v in part.items()}, job.provenance())
+
+
+def _statistics(spec, machine, seed, n_samples, backend):
+    """Everything kept of one machine, as named arrays."""
+    key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
+    samples = draw(machine, n_samples, spec["sampling"], key, backend)
+    statistics, fisher_matrix = estimate(machine, samples, spec["sampling"], backend)
+    patterns, counts = count_patterns(samples[0])
+    arrays = {"n_samples": np.array(statistics.n_samples), "patterns": patterns, "counts": counts}
+    arrays |= {f"rate{i}": rate for i, rate in enumerate(statistics.rates)}
+    arrays |= {f"pair_mean{i}": mean for i, mean in enumerate(statistics.pair_means)}
+    if spec["eigenvector"]:
+        matrix = fisher_matrix()
+        arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix)
+        if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
+            arrays["fisher_matrix"] = matrix.astype(np.float32)
+    return arrays
+
+
+def read_statistics(arrays, seed):
+    """The `Statistics` of one seed, and its leading eigenvector or None."""
+    name = f"seed{seed}/"
+    n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)
+    statistics = Statistics(
+        int(arrays[f"{name}n_samples"]),
+        tuple(arrays[f"{name}rate{i}"] for i in range(n_layers)),
+        tuple(arrays[f"{name}pair_mean{i}"] for i in range(n_layers - 1)),
+    )
+    leading = arrays[f"{name}eigenvectors"][0] if f"{name}eigenvectors" in arrays.names else None
+    return statistics, leading

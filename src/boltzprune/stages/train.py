@@ -1,0 +1,29 @@
+"""Patterns -> trained RBMs, all seeds of a block side by side."""
+
+from boltzprune.patterns import read_states
+from boltzprune.store import machine_arrays, write_arrays
+from boltzprune.streams import fork
+from boltzprune.training import data_rate, new_rbm, train
+
+
+def run(job):
+    """Start every seed's RBM from its own stream, train, and write the machines."""
+    spec = job.spec
+    cases = read_states(job.arrays("patterns"))
+    start = spec["machine"]
+    machines = [
+        new_rbm(data_rate(cases), start.n_hidden, start.weight_sd, start.hidden_bias, seed) for seed in job.seeds
+    ]
+    finish(job, machines, cases, spec["training"], iteration=0)
+
+
+def finish(job, machines, cases, training, iteration):
+    """Train and write; the stream of a training is that of the seed and the iteration."""
+    keys = [fork(seed, "training", iteration) for seed in job.seeds]
+    n_updates = len(machines) * len(training.learning_rate) * -(-len(cases) // training.batch_size)
+    with job.progress(n_updates, "updates") as progress:
+        machines = train(machines, cases, training, keys, job.backend(), progress, job.stage)
+    arrays = {}
+    for seed, machine in zip(job.seeds, machines):
+        arrays |= machine_arrays(seed, machine)
+    write_arrays(job.outputs["machine"], arrays, job.provenance())

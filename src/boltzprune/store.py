@@ -1,0 +1,138 @@
+"""Files that appear whole or not at all, and carry where they come from.
+
+Nothing that differs between two equal computations enters a file: no time, no absolute path, no host name.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.errors import InputError
+from boltzprune.machine import BoltzmannMachine
+
+PROVENANCE = "provenance"
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """A temporary path beside `path` that takes its place when the block ends well; InputError if it cannot be written."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); is the folder writable, the disk full?"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def write_bytes(path, content):
+    """Write a whole file at once."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path, value):
+    """Write JSON, indented, keys in the given order."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def write_table(path, frame):
+    """Write a pandas DataFrame as CSV (compressed where the name ends in .gz), floats at full precision."""
+    text = frame.to_csv(index=False, lineterminator="\n").encode()
+    if str(path).endswith(".gz"):
+        import gzip
+
+        text = gzip.compress(text, mtime=0)
+    write_bytes(path, text)
+
+
+def read_json(path):
+    """The value in a JSON file."""
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error})") from error
+
+
+def checksum(path):
+    """SHA-256 of a file, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_arrays(path, arrays, provenance, compress=False):
+    """Write named arrays and a provenance record (anything JSON) as one .npz file; equal content gives equal bytes."""
+    content = io.BytesIO()
+    record = np.frombuffer(json.dumps(provenance, sort_keys=True).encode(), dtype=np.uint8)
+    (np.savez_compressed if compress else np.savez)(content, **arrays, **{PROVENANCE: record})
+    write_bytes(path, content.getvalue())
+
+
+class Arrays:
+    """The arrays of one .npz file, read when asked for.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, or lacks what is asked for.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._file = np.load(self.path, allow_pickle=False)
+            self.names = set(self._file.files)
+        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+            raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
+
+    def __getitem__(self, name):
+        if name not in self.names:
+            raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
+        try:
+            return self._file[name]
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
+
+    @property
+    def provenance(self):
+        """The record written with the arrays."""
+        return json.loads(self[PROVENANCE].tobytes())
+
+
+def machine_arrays(seed, machine):
+    """A machine as named arrays: seed3/weights0, seed3/mask0, seed3/bias0, seed3/units0, ..."""
+    arrays = {}
+    for name, layers in (
+        ("weights", machine.weights),
+        ("mask", machine.masks),
+        ("bias", machine.biases),
+        ("units", machine.units),
+    ):
+        arrays |= {f"seed{seed}/{name}{layer}": array for layer, array in enumerate(layers)}
+    return arrays
+
+
+def read_machine(arrays, seed):
+    """The machine of one seed from `Arrays`."""
+    n_layers = sum(name.startswith(f"seed{seed}/bias") for name in arrays.names)
+    if n_layers == 0:
+        raise InputError(f"{arrays.path}: has no machine of seed {seed}; delete it and run again")
+    weights, masks = (
+        tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers - 1)) for name in ("weights", "mask")
+    )
+    biases, units = (tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers)) for name in ("bias", "units"))
+    return BoltzmannMachine(weights, biases, masks, units)

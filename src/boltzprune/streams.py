@@ -1,0 +1,124 @@
+"""Random numbers that are derived, never consumed: Philox4x32-10 at a counter that says what the number is for.
+
+Source: Salmon, Moraes, Dror & Shaw (2011), "Parallel random numbers: as easy as 1, 2, 3", SC'11; checked in the tests
+against the vectors published with Random123.
+
+A draw depends on (seed, purpose, indices; step, layer, chain, unit) and on nothing else. So no result depends on
+chunks, threads, the seeds that share a job, or a restart.
+
+    key      64 bits: a hash of seed, purpose and indices (`fork`)
+    counter  128 bits: (unit // 4, chain, step, layer), a 32-bit word each; the draw is word `unit % 4` of the block
+"""
+
+import hashlib
+
+import numpy as np
+
+PURPOSES = (
+    "choice of patterns",
+    "initial weights",
+    "training",
+    "samples",
+    "ties",
+    "random weights",
+    "random units",
+)
+"""Everything that random numbers are used for: two purposes never share a stream."""
+
+MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
+KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
+N_ROUNDS = 10
+_LOW = np.uint64(0xFFFFFFFF)
+_SHIFT = np.uint64(32)
+
+
+def fork(seed, purpose, *indices):
+    """Key of the stream for one seed, one purpose and, where there are several, the integers that tell them apart.
+
+    Parameters
+    ----------
+    seed : int, >= 0
+    purpose : str
+        One of `PURPOSES`.
+    *indices : int
+        For example the pruning iteration.
+
+    Returns
+    -------
+    np.uint64
+        The first 8 bytes of BLAKE2b over the three.
+
+    Raises
+    ------
+    KeyError
+        If the purpose is not in the list.
+    """
+    if purpose not in PURPOSES:
+        raise KeyError(f"unknown purpose of random numbers {purpose!r}; known: {', '.join(PURPOSES)}")
+    text = "|".join(str(part) for part in (purpose, int(seed), *map(int, indices)))
+    return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
+
+
+def philox4x32(counter, key):
+    """Philox4x32-10, the specification: four 32-bit words at each counter.
+
+    Parameters
+    ----------
+    counter : sequence of four (...) integer arrays, each in [0, 2**32)
+    key : np.uint64
+        Its low word is the first key word.
+
+    Returns
+    -------
+    list of four (...) uint64 arrays, each in [0, 2**32)
+    """
+    c = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
+    k0, k1 = int(key) & 0xFFFFFFFF, int(key) >> 32
+    for _ in range(N_ROUNDS):
+        product0, product1 = MULTIPLIERS[0] * c[0], MULTIPLIERS[1] * c[2]
+        c = [
+            (product1 >> _SHIFT) ^ c[1] ^ np.uint64(k0),
+            product1 & _LOW,
+            (product0 >> _SHIFT) ^ c[3] ^ np.uint64(k1),
+            product0 & _LOW,
+        ]
+        k0, k1 = (k0 + KEY_INCREMENTS[0]) & 0xFFFFFFFF, (k1 + KEY_INCREMENTS[1]) & 0xFFFFFFFF
+    return c
+
+
+def words(key, step, layer, chains, n_units):
+    """One 32-bit word for each unit of each chain: (n_chains, n_units) uint64, each in [0, 2**32)."""
+    n_blocks = -(-n_units // 4)
+    chains = np.asarray(chains, dtype=np.uint64)[:, None]
+    block = philox4x32((np.arange(n_blocks, dtype=np.uint64)[None, :], chains, step, layer), key)
+    return np.stack(block, axis=-1).reshape(len(chains), 4 * n_blocks)[:, :n_units]
+
+
+def uniform(key, step, layer, chains, n_units):
+    """Uniform numbers for a unit's decision `state = uniform < probability`.
+
+    Parameters
+    ----------
+    key : np.uint64
+    step, layer : int
+    chains : (n_chains,) int
+    n_units : int
+
+    Returns
+    -------
+    (n_chains, n_units) float32, multiples of 2**-24 in [0, 1)
+    """
+    return (words(key, step, layer, chains, n_units) >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def uniform_double(key, step, layer, chains, n_units):
+    """Uniform numbers of 52 bits where 24 are too coarse, from two words each: (n_chains, n_units) float64 in (0, 1)."""
+    pairs = words(key, step, layer, chains, 2 * n_units)
+    bits = (pairs[:, 0::2] << np.uint64(20)) ^ (pairs[:, 1::2] >> np.uint64(12))
+    return (bits.astype(np.float64) + 0.5) * 2.0**-52
+
+
+def permutation(key, n):
+    """A random order of n things: (n,) int64, the indices sorted by a 64-bit word each."""
+    pairs = words(key, 0, 0, np.zeros(1), 2 * n)[0]
+    return np.argsort((pairs[0::2] << _SHIFT) | pairs[1::2], kind="stable")

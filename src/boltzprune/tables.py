@@ -1,0 +1,73 @@
+"""Tables of the paper, from the tidy metrics."""
+
+import pandas as pd
+
+
+def remaining_units(metrics, labels):
+    """Table 1: hidden units and weights that remain after each iteration, mean and standard deviation over seeds.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        One row per criterion, iteration, phase and seed.
+    labels : dict of str -> str
+        Of each criterion, in the order wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds.
+    """
+    rows = metrics[(metrics["phase"] == "retrained") & metrics["criterion"].isin(labels)]
+    table = rows.groupby(["criterion", "iteration"], as_index=False).agg(
+        n_hidden_mean=("n_hidden", "mean"),
+        n_hidden_sd=("n_hidden", "std"),
+        n_weights_mean=("n_weights", "mean"),
+        n_weights_sd=("n_weights", "std"),
+        n_seeds=("seed", "count"),
+    )
+    table.insert(1, "label", table["criterion"].map(labels))
+    order = {name: place for place, name in enumerate(labels)}
+    return table.sort_values(["criterion", "iteration"], key=lambda c: c.map(order) if c.name == "criterion" else c)
+
+
+def _grid(table):
+    """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
+    cell = table.apply(lambda row: f"{row['n_hidden_mean']:.1f} ({row['n_hidden_sd']:.1f})", axis=1)
+    grid = table.assign(cell=cell).pivot(index="label", columns="iteration", values="cell")
+    weights = {}
+    for iteration, rows in table.groupby("iteration"):
+        low, high = rows["n_weights_mean"].min(), rows["n_weights_mean"].max()
+        weights[iteration] = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+    return grid.loc[list(dict.fromkeys(table["label"]))], weights
+
+
+def as_markdown(table, study):
+    """Table 1 in Markdown, with a line that says what it shows."""
+    grid, weights = _grid(table)
+    head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
+    lines = [head, ["---"] * len(head), *([label, *row] for label, row in zip(grid.index, grid.to_numpy()))]
+    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    n = f"n = {table['n_seeds'].min()}" + ("" if table["n_seeds"].nunique() == 1 else f" to {table['n_seeds'].max()}")
+    return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
+
+
+def as_latex(table, study):
+    """Table 1 in LaTeX (booktabs)."""
+    grid, weights = _grid(table)
+    text = pd.Series([study]).str.replace(r"([&%#_])", r"\\\1", regex=True)[0]
+    head = " & ".join(["Criterion", *(f"iteration {k} ($n_w = {weights[k]}$)" for k in grid.columns)])
+    rows = [" & ".join([label.replace("_", r"\_"), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
+    return "\n".join(
+        [
+            rf"% Remaining hidden units, mean (standard deviation) over seeds. {text}",
+            rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
+            r"\toprule",
+            head + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )

@@ -1,0 +1,99 @@
+"""Training of RBMs by contrastive divergence, many machines side by side. The only writer of weights besides pruning."""
+
+import logging
+
+import numpy as np
+from scipy.special import ndtri
+
+from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.errors import TrainingError
+from boltzprune.machine import BoltzmannMachine, all_finite
+from boltzprune.streams import fork, uniform_double
+
+log = logging.getLogger(__name__)
+
+
+def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
+    """An RBM before training.
+
+    W ~ N(0, weight_sd^2); b_v = logit(rate of each pixel), so that the model without weights has the rates of the data;
+    b_h = hidden_bias  (Hinton 2012).
+
+    Parameters
+    ----------
+    rate : (n_visible,) float
+        Mean of each visible unit over the data; see `data_rate` for pixels that never change.
+    n_hidden : int
+    weight_sd, hidden_bias : float
+    seed : int
+
+    Returns
+    -------
+    BoltzmannMachine
+    """
+    u = uniform_double(fork(seed, "initial weights"), 0, 0, np.arange(len(rate)), n_hidden)
+    weights = (weight_sd * ndtri(u)).astype(np.float32)
+    biases = (np.log(rate / (1.0 - rate)).astype(np.float32), np.full(n_hidden, hidden_bias, dtype=np.float32))
+    return BoltzmannMachine((weights,), biases, (np.ones(weights.shape, dtype=bool),))
+
+
+def data_rate(cases):
+    """Mean of each visible unit, kept half a count away from 0 and 1 so that its logit is finite: (n_visible,) float64."""
+    margin = 0.5 / len(cases)
+    return np.clip(cases.mean(axis=0, dtype=np.float64), margin, 1.0 - margin)
+
+
+def decay_of(learning_rate, momentum, rule):
+    """What is left of the previous step: m (classical) or lr m (scaled: the learning rate multiplies the old step too)."""
+    return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
+
+
+def train(machines, cases, training, keys, backend, progress, stage="training"):
+    """Train RBMs by CD-k on the same cases, each with its own stream.
+
+    Parameters
+    ----------
+    machines : list of BoltzmannMachine
+        With one weight layer; shapes and masks may differ. Masked weights stay 0.
+    cases : (n_cases, n_visible) uint8
+        In the order of presentation.
+    training : config.Training
+    keys : list of np.uint64
+    backend : Backend
+    progress : Progress
+        Told of every few updates.
+    stage : str
+        For messages.
+
+    Returns
+    -------
+    list of BoltzmannMachine
+
+    Raises
+    ------
+    TrainingError
+        As soon as a machine's parameters stop being finite.
+    """
+    velocities = [Velocity.zero(machine) for machine in machines]
+    updates_per_epoch = -(-len(cases) // training.batch_size)
+    for number, (rate, momentum) in enumerate(zip(training.learning_rate, training.momentum)):
+        decay = decay_of(rate, momentum, training.momentum_rule)
+        epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch)
+        progress.describe(f"epoch {number + 1} of {len(training.learning_rate)}")
+        try:
+            results = backend.cd_epoch(machines, velocities, keys, cases, epoch, progress.advance)
+        except NotFiniteError as error:
+            raise _not_finite(stage, number, f"update {error.update + 1} of {updates_per_epoch}", epoch) from None
+        machines, velocities = zip(*results)
+        if not all(all_finite(machine) for machine in machines):
+            raise _not_finite(stage, number, "its last update", epoch)
+    return list(machines)
+
+
+def _not_finite(stage, number, update, epoch):
+    """What to say when parameters are no longer numbers."""
+    return TrainingError(
+        f"{stage}: a parameter became NaN or infinite in epoch {number + 1} at {update} "
+        f"(learning rate {epoch.learning_rate}, share of the previous step kept {epoch.decay:.3g}). "
+        "Likely cause: the learning rate is too high; lower learning_rate or momentum"
+    )

@@ -1,0 +1,40 @@
+# Raw images -> binary patterns.
+
+
+rule fetch:
+    input:
+        jobs.local_files(STUDY),
+    output:
+        manifest=f"{PATCHES}/source.json",
+    params:
+        job=jobs.fetch_job(STUDY),
+    log:
+        f"{LOGS}/fetch.log",
+    benchmark:
+        f"{BENCHMARKS}/fetch.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+    shell:
+        "{RUN} fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} 2> {log:q}"
+
+
+rule prepare:
+    input:
+        manifest=rules.fetch.output.manifest,
+    output:
+        patterns=f"{PATCHES}/patterns.npz",
+    params:
+        job=jobs.prepare_job(STUDY),
+    log:
+        f"{LOGS}/prepare.log",
+    benchmark:
+        f"{BENCHMARKS}/prepare.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=2000,
+    shell:
+        "{RUN} prepare --in manifest={input.manifest:q} --out patterns={output.patterns:q} "
+        "--spec {params.job[spec]:q} 2> {log:q}"
