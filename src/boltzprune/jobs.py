@@ -58,7 +58,7 @@ def job(study, stage, /, **values):
     modules = [f"boltzprune.stages.{STAGES[stage].module}"]
     if "device" in spec:
         modules.append(MODULES["cpu" if study.device == "auto" else study.device])
-    return {"spec": json.dumps(spec, sort_keys=True), "code": code_digest(*modules)}
+    return {"spec": json.dumps(spec), "code": code_digest(*modules)}
 
 
 LOCATION = ("directory", "file", "download")
@@ -95,7 +95,7 @@ def study_job(study):
 
 def _with(given, **sections):
     """A job with some sections replaced."""
-    return given | {"spec": json.dumps(json.loads(given["spec"]) | sections, sort_keys=True)}
+    return given | {"spec": json.dumps(json.loads(given["spec"]) | sections)}
 
 
 def needs_eigenvector(name):

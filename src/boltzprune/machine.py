@@ -70,10 +70,8 @@ def all_finite(machine):
 
 
 def sigmoid(x):
-    """s(x) = 1 / (1 + exp(-x)), without overflow."""
-    from scipy.special import expit
-
-    return expit(x)
+    """s(x) = 1 / (1 + exp(-x)), without overflow, small values to full relative precision, in the dtype of x."""
+    return np.exp(-np.logaddexp(0, -x))
 
 
 def field_of(machine, states, layer):

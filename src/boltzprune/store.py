@@ -4,6 +4,7 @@ Nothing that differs between two equal computations enters a file: no time, no a
 """
 
 import contextlib
+import csv
 import hashlib
 import io
 import json
@@ -58,6 +59,15 @@ def write_table(path, frame):
 
         text = gzip.compress(text, mtime=0)
     write_bytes(path, text)
+
+
+def write_rows(path, rows):
+    """Write dicts with the same keys as CSV; an empty field is a value that does not exist."""
+    content = io.StringIO()
+    writer = csv.DictWriter(content, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if value != value else value for key, value in row.items()} for row in rows)
+    write_bytes(path, content.getvalue().encode())
 
 
 def read_json(path):

@@ -3,7 +3,6 @@
 import logging
 
 import numpy as np
-from scipy.special import ndtri
 
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.errors import TrainingError
@@ -31,6 +30,8 @@ def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
     -------
     BoltzmannMachine
     """
+    from scipy.special import ndtri
+
     u = uniform_double(fork(seed, "initial weights"), 0, 0, np.arange(len(rate)), n_hidden)
     weights = (weight_sd * ndtri(u)).astype(np.float32)
     biases = (np.log(rate / (1.0 - rate)).astype(np.float32), np.full(n_hidden, hidden_bias, dtype=np.float32))

@@ -101,18 +101,14 @@ def _importance(vector, mask):
 
 def draw(panels, look):
     """The figure, from the tables."""
-    figure = plt.figure(figsize=(7.5, 7.6))
-    rows = figure.add_gridspec(
-        3, 1, height_ratios=[1.0, 1.75, 1.75], hspace=0.42, left=0.075, right=0.975, top=0.95, bottom=0.085
-    )
-    _draw_patch(figure, rows[0].subgridspec(1, 4, width_ratios=[1, 1, 1, 1.9], wspace=0.12), panels["a.csv"])
-    middle = rows[1].subgridspec(1, 2, width_ratios=[1.05, 1], wspace=0.36)
-    bottom = rows[2].subgridspec(1, 1)
-    _draw_matrix(figure, middle[0], panels["b.csv.gz"], panels["c.csv"])
-    _draw_spectrum(figure, middle[1], panels["e.csv"])
-    pair = bottom[0].subgridspec(1, 2, wspace=0.2)
-    _draw_importance(figure, pair[0], panels["c.csv"], "C", "Leading eigenvector of the FIM, |entry|")
-    _draw_importance(figure, pair[1], panels["d.csv"], "D", "Diagonal of the FIM (local estimate)")
+    figure = plt.figure(figsize=(7.5, 7.0))
+    edges = {"left": 0.085, "right": 0.935, "top": 0.945, "bottom": 0.09}
+    rows = figure.add_gridspec(3, 2, height_ratios=[0.95, 1.5, 1.5], hspace=0.42, wspace=0.34, **edges)
+    _draw_patch(figure, rows[0, :].subgridspec(1, 4, width_ratios=[1, 1, 1, 2.1], wspace=0.1), panels["a.csv"])
+    _draw_matrix(figure, rows[1, 0], panels["b.csv.gz"], panels["c.csv"])
+    _draw_importance(figure, rows[1, 1], panels["c.csv"], "C", "Leading eigenvector of the FIM, |entry|")
+    _draw_importance(figure, rows[2, 1], panels["d.csv"], "D", "Diagonal of the FIM (local estimate)")
+    _draw_spectrum(figure, rows[2, 0], panels["e.csv"])
     return figure
 
 
@@ -140,18 +136,18 @@ def _draw_network(axes, patch):
     """The patch as the visible layer of an RBM (a sketch: few hidden units shown)."""
     n_hidden_shown = 9
     x, y = patch["x"] - patch["x"].mean(), patch["y"].mean() - patch["y"]
-    lower = np.stack([x - 0.0, 0.42 * y], axis=1)
-    upper = np.stack([np.linspace(-4.2, 4.2, n_hidden_shown), np.full(n_hidden_shown, 4.2)], axis=1)
+    lower = np.stack([1.5 * x, 1.05 * y], axis=1)
+    upper = np.stack([np.linspace(-4.2, 4.2, n_hidden_shown), np.full(n_hidden_shown, 7.2)], axis=1)
     for i, (a, b) in enumerate((a, b) for a in lower for b in upper):
         axes.plot(*zip(a, b), color="#bbbbbb", lw=0.25, zorder=0, alpha=0.9 if i % 2 else 0.5)
     on = patch["binary"].to_numpy(float) > 0
-    axes.scatter(*lower.T, s=42, c=np.where(on, "white", INK), edgecolors=INK, linewidths=0.8, zorder=2)
-    axes.scatter(*upper.T, s=42, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=2)
-    axes.text(0, 5.0, "hidden units (9 drawn)", ha="center", va="bottom", fontsize=7)
+    axes.scatter(*lower.T, s=36, c=np.where(on, "white", INK), edgecolors=INK, linewidths=0.8, zorder=2)
+    axes.scatter(*upper.T, s=36, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=2)
+    axes.text(0, 8.0, "hidden units (9 drawn)", ha="center", va="bottom", fontsize=7)
     axes.text(
         0, lower[:, 1].min() - 0.6, f"visible layer: {len(patch)} pixels (white = 1)", ha="center", va="top", fontsize=7
     )
-    axes.set(xlim=(-5, 5), ylim=(lower[:, 1].min() - 1.7, 6.0))
+    axes.set(xlim=(-5, 5), ylim=(lower[:, 1].min() - 2.4, 9.0))
 
 
 def _draw_matrix(figure, cell, triangle, importance):
@@ -163,7 +159,7 @@ def _draw_matrix(figure, cell, triangle, importance):
     ]
     size, top = np.abs(matrix), np.abs(matrix).max()
     axes = figure.add_subplot(cell)
-    panel_letter(axes, "B", dx=-0.12)
+    panel_letter(axes, "B", dx=-0.2)
     shown = axes.imshow(
         np.maximum(size, 1e-5 * top), norm=LogNorm(1e-5 * top, top), cmap="magma", interpolation="antialiased"
     )
@@ -200,13 +196,13 @@ def _draw_spectrum(figure, cell, spectra):
 
 
 def _draw_importance(figure, cell, importance, letter, title):
-    """C, D: weights as a map of visible by hidden units, hidden biases above, visible biases at the right."""
-    grid = cell.subgridspec(3, 2, height_ratios=[1, 9, 0.6], width_ratios=[22, 1], hspace=0.12, wspace=0.05)
-    part = {name: rows for name, rows in importance.groupby("parameter")}
+    """C, D: weights as a map of visible by hidden units, hidden biases above, visible biases and scale at the right."""
+    grid = cell.subgridspec(2, 3, height_ratios=[1, 9], width_ratios=[22, 1.2, 0.8], hspace=0.08, wspace=0.09)
+    part = dict(list(importance.groupby("parameter")))
     weights = part["weight"].pivot(index="visible", columns="hidden", values="importance").to_numpy()
     look = {"cmap": IMPORTANCE_MAP, "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
-    top, main, right = (figure.add_subplot(grid[place]) for place in ((0, 0), (1, 0), (1, 1)))
-    panel_letter(top, letter, dx=-0.06)
+    top, main, right, scale = (figure.add_subplot(grid[place]) for place in ((0, 0), (1, 0), (1, 1), (1, 2)))
+    panel_letter(top, letter, dx=-0.1)
     top.set_title(title)
     top.imshow(part["hidden bias"]["importance"].to_numpy()[None], **look)
     shown = main.imshow(weights, **look)
@@ -215,8 +211,5 @@ def _draw_importance(figure, cell, importance, letter, title):
         axes.set(xticks=[], yticks=[])
     top.set_ylabel("$b_h$", rotation=0, ha="right", va="center")
     right.set_title("$b_v$", fontsize=7)
-    main.set(ylabel="visible unit", yticks=range(0, len(weights), max(1, len(weights) // 4)))
-    main.set_xlabel("hidden unit", labelpad=1)
-    bar = figure.colorbar(shown, cax=figure.add_subplot(grid[2, 0]), orientation="horizontal")
-    bar.ax.set_position([p + d for p, d in zip(bar.ax.get_position().bounds, (0, -0.035, 0, 0))])
-    bar.set_label("importance / largest", labelpad=1)
+    main.set(xlabel="hidden unit", ylabel="visible unit", yticks=range(0, len(weights), max(1, len(weights) // 4)))
+    figure.colorbar(shown, cax=scale).set_label("importance / largest")

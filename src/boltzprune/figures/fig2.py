@@ -46,21 +46,19 @@ def draw(panels, look):
     names = [name for name in look.labels if name in set(panels["b.csv"]["criterion"])]
     measures = [measure for measure in MEASURES if measure in set(panels["c.csv"]["measure"])]
     n_rows = -(-(len(names) + 1) // 4)
-    height = 0.9 + 1.75 * n_rows + 2.1 * len(measures)
-    figure = plt.figure(figsize=(7.5, height))
-    heights = [1.75 * n_rows, 2.1 * len(measures)]
-    edges = {"left": 0.08, "right": 0.98, "top": 1 - 0.3 / height, "bottom": 0.75 / height}
-    grid = figure.add_gridspec(2, 1, height_ratios=heights, hspace=0.6 / height * 2.2, **edges)
-    _draw_patterns(figure, grid[0].subgridspec(n_rows, 4, hspace=0.5, wspace=0.14), panels, names, look)
-    _draw_divergence(
-        figure, grid[1].subgridspec(len(measures), 2, hspace=0.35, wspace=0.14), panels["c.csv"], measures, names, look
-    )
+    heights = [2.05 * n_rows, 2.0 * len(measures) + 0.5]
+    figure = plt.figure(figsize=(7.5, sum(heights)), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0.018, 1, 0.982), hspace=0.04)
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    _draw_patterns(upper, (n_rows, 4), panels, names, look)
+    _draw_divergence(lower, panels["c.csv"], measures, names, look)
     return figure
 
 
-def _draw_patterns(figure, grid, panels, names, look):
+def _draw_patterns(figure, shape, panels, names, look):
     """A, B: every pattern a point, its log-probability in the data against that among the model's samples."""
     both = pd.concat([panels["a.csv"], panels["b.csv"]])
+    grid = figure.add_gridspec(*shape)
     columns = ["log_data", "log_model_q25", "log_model_q75"]
     low, high = np.nanmin(both[columns].to_numpy()) - 0.4, np.nanmax(both[columns].to_numpy()) + 0.4
     shown = [("A", None, panels["a.csv"], "Initial model", INK)]
@@ -91,15 +89,16 @@ def _draw_patterns(figure, grid, panels, names, look):
             axes.set_xlabel("log p, data (nats)")
 
 
-def _draw_divergence(figure, grid, table, measures, names, look):
+def _draw_divergence(figure, table, measures, names, look):
     """C: divergence after pruning (left) and after retraining (right), median and quartiles over seeds."""
     n_seeds = int(table["n"].max())
-    first = None
+    grid, above = figure.add_gridspec(len(measures), 2), [None, None]
     for row, measure in enumerate(measures):
         part = table[table["measure"] == measure]
         start = part[part["iteration"] == 0].iloc[0]
         for column, (phase, title) in enumerate((("pruned", "after pruning"), ("retrained", "after retraining"))):
-            axes = first = figure.add_subplot(grid[row, column], sharex=first, sharey=first)
+            axes = figure.add_subplot(grid[row, column], sharex=above[0], sharey=above[column])
+            above[column] = axes
             axes.axhline(start["median"], color=INK, lw=0.8, ls="--", zorder=0, label="initial level")
             for i, name in enumerate(names):
                 mine = part[(part["criterion"] == name) & (part["phase"] == phase)]
@@ -113,11 +112,11 @@ def _draw_divergence(figure, grid, table, measures, names, look):
             axes.set_yscale("log")
             axes.set_title(f"{title}, KL {MEASURES[measure]}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.tick_params(labelleft=column == 0, labelbottom=row == len(measures) - 1)
+            axes.tick_params(labelbottom=row == len(measures) - 1)
             if column == 0:
                 axes.set_ylabel("KL(data ‖ model) (nats)")
                 panel_letter(axes, "C" if row == 0 else "", dx=-0.06)
             if row == len(measures) - 1:
                 axes.set_xlabel(f"pruning iteration (n = {n_seeds} seeds, median and quartiles)")
-    handles, labels = first.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncol=4, bbox_to_anchor=(0.5, 0.012))
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=4)

@@ -74,6 +74,6 @@ def save(module, panels, spec, folder):
         plt.close(figure)
 
 
-def panel_letter(axes, letter, dx=-0.02, dy=1.02):
+def panel_letter(axes, letter, dx=-0.02):
     """The letter of a panel, at its upper left corner."""
-    axes.text(dx, dy, letter, transform=axes.transAxes, fontsize=11, fontweight="bold", va="bottom", ha="right")
+    axes.text(dx, 1.02, letter, transform=axes.transAxes, fontsize=11, fontweight="bold", va="bottom", ha="right")

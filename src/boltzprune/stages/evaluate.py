@@ -1,7 +1,6 @@
 """Machines and their statistics -> metrics, one line per seed."""
 
 import numpy as np
-import pandas as pd
 
 from boltzprune import exact
 from boltzprune.evaluation.patterns import (
@@ -12,7 +11,7 @@ from boltzprune.evaluation.patterns import (
     sampled_log_probabilities,
 )
 from boltzprune.patterns import read_states
-from boltzprune.store import Arrays, read_machine, write_table
+from boltzprune.store import Arrays, read_machine, write_rows
 
 
 def run(job):
@@ -26,7 +25,7 @@ def run(job):
         for seed in job.seeds:
             machine = read_machine(machines, seed)
             rows.append({**about, "seed": seed, **_sizes(machine), **_fit(machine, statistics, seed, data, missing)})
-    write_table(job.outputs["metrics"], pd.DataFrame(rows))
+    write_rows(job.outputs["metrics"], rows)
 
 
 def _sizes(machine):

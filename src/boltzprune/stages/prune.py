@@ -1,11 +1,9 @@
 """Machines and statistics -> pruned machines, and a record of what went."""
 
-import pandas as pd
-
 from boltzprune.criteria import resolve
 from boltzprune.pruning import prune
 from boltzprune.stages.sample import read_statistics
-from boltzprune.store import machine_arrays, read_machine, write_arrays, write_table
+from boltzprune.store import machine_arrays, read_machine, write_arrays, write_rows
 
 
 def run(job):
@@ -31,4 +29,4 @@ def run(job):
             }
         )
     write_arrays(job.outputs["machine"], arrays, job.provenance())
-    write_table(job.outputs["record"], pd.DataFrame(rows))
+    write_rows(job.outputs["record"], rows)
