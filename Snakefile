@@ -10,10 +10,8 @@ from snakemake.utils import min_version
 
 min_version("9.5")
 
-# the package beside this file, installed or not, here and in every job
-SOURCE = str(Path(str(workflow.current_basedir)).resolve() / "src")
-sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [SOURCE, os.environ.get("PYTHONPATH")]))
+# the package beside this file, installed or not
+sys.path.insert(0, str(Path(str(workflow.current_basedir)).resolve() / "src"))
 
 if not workflow.overwrite_configfiles:
 

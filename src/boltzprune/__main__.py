@@ -41,8 +41,9 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"boltzprune {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, stage in STAGES.items():
-        command = commands.add_parser(name, help=stage.summary, description=f"{stage.summary}. Inputs: "
-            f"{', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}. Spec: {', '.join(stage.spec)}.")  # fmt: skip
+        files = f"Inputs: {', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}."
+        about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
+        command = commands.add_parser(name, help=stage.summary, description=about)
         command.add_argument(
             "--in", dest="inputs", action="append", default=[], metavar="NAME=FILE", help="an input file; repeatable"
         )
@@ -100,9 +101,12 @@ def _seeds(text):
     """0-9 as (0, ..., 9)."""
     first, _, last = text.partition("-")
     try:
-        return tuple(range(int(first), int(last or first) + 1))
+        seeds = tuple(range(int(first), int(last or first) + 1))
     except ValueError:
-        raise InputError(f"--seeds {text!r}: expected a number or a range such as 0-9") from None
+        seeds = ()
+    if not seeds:
+        raise InputError(f"--seeds {text!r}: expected a number or a range such as 0-9")
+    return seeds
 
 
 def _check(options):

@@ -1,6 +1,6 @@
 """Every parameter, once: name, unit, range, the paper's value. A YAML section is one of these frozen models.
 
-The values that a study uses come from three places, later ones winning: the defaults below, the preset, the user's file.
+The values that a study uses come from three places, later ones winning: defaults below, preset, user's file.
 Nothing here computes: a section is handed, whole, to the functions that use it.
 """
 
@@ -112,8 +112,8 @@ class Sampling(Section):
 
     method: Literal["auto", "exact", "gibbs"] = Field(
         "auto",
-        description="exact: independent draws by enumeration of the visible patterns; gibbs: chains from random states; "
-        "auto: exact up to 16 visible units. Paper: gibbs.",
+        description="exact: independent draws by enumeration of the visible patterns; gibbs: chains from random "
+        "states; auto: exact up to 16 visible units. Paper: gibbs.",
     )
     n_samples: Count | None = Field(
         None, description="Samples of the joint state; null: as many as patterns. Paper: 90000."
@@ -132,8 +132,8 @@ class Pruning(Section):
     fraction: Fraction = Field(0.5, description="Fraction of the remaining weights removed per iteration. Paper: 0.5.")
     threshold: Literal["rank", "percentile"] = Field(
         "rank",
-        description="rank: exactly that fraction, ties broken at random; percentile: all weights whose saliency is at or "
-        "below the percentile, as in the authors' code. (preset)",
+        description="rank: exactly that fraction, ties broken at random; percentile: all weights whose saliency is "
+        "at or below the percentile, as in the authors' code. (preset)",
     )
     eigenvector_entry: Literal["magnitude", "signed"] = Field(
         "magnitude",

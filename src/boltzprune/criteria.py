@@ -1,7 +1,7 @@
 """THE list of pruning criteria: configuration, rules, tests, tables and legends read it.
 
-A criterion is a function of what one weight layer shows (`Evidence`), returning a saliency per weight: high = keep. To add
-one of your own without touching this file, name it in the configuration as `my_rules.py:my_criterion`.
+A criterion is a function of what one weight layer shows (`Evidence`), returning a saliency per weight: high = keep. To
+add one of your own without touching this file, name it in the configuration as `my_rules.py:my_criterion`.
 """
 
 import importlib.util
@@ -192,7 +192,8 @@ def saliency_of(criterion, name, evidence):
         raise InputError(f"criterion {name!r} raised {type(error).__name__}: {error}") from error
     if value.shape != evidence.weights.shape:
         raise InputError(
-            f"criterion {name!r} returned shape {value.shape}; expected one saliency per weight, {evidence.weights.shape}"
+            f"criterion {name!r} returned shape {value.shape}; "
+            f"expected one saliency per weight, {evidence.weights.shape}"
         )
     if value.dtype.kind not in "fiu":
         raise InputError(f"criterion {name!r} returned {value.dtype}; expected real numbers")

@@ -132,8 +132,8 @@ def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
     n_parameters = len(i) + len(visible) + len(hidden)
     if n_parameters > MAX_PARAMETERS:
         raise InputError(
-            f"the full FIM of {n_parameters} parameters needs {8e-9 * n_parameters**2:.0f} GB; at most {MAX_PARAMETERS} "
-            "are supported. Leave criterion eigenvector out, or use a smaller machine"
+            f"the full FIM of {n_parameters} parameters needs {8e-9 * n_parameters**2:.0f} GB; "
+            f"at most {MAX_PARAMETERS} are supported. Use a smaller machine: fewer hidden units or a smaller radius"
         )
     derivatives = np.concatenate([visible[i] & hidden[j], visible, hidden])
     second = backend.pair_counts(derivatives, derivatives) / n_samples

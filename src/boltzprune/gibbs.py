@@ -10,8 +10,8 @@ CHAINS_PER_BLOCK = 1 << 13
 def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None):
     """Joint states of independent chains, each read once after n_gibbs_steps from a random state.
 
-    Step 0 of the stream draws every unit with probability 1/2; steps 1 ... n_gibbs_steps are Gibbs steps. A chain depends on
-    its number alone, so neither blocks nor threads change it.
+    Step 0 of the stream draws every unit with probability 1/2; steps 1 ... n_gibbs_steps are Gibbs steps. A chain
+    depends on its number alone, so neither blocks nor threads change it.
 
     Parameters
     ----------

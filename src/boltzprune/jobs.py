@@ -1,10 +1,13 @@
-"""What each job of a study is given: its block of seeds, its spec, the digest of its code. Pure functions of the `Study`.
+"""What each job of a study is given: block of seeds, spec, digest of its code. Pure functions of the `Study`.
 
 A spec holds the sections which the stage uses and nothing else, so an edit reruns what depends on it and nothing else.
 """
 
 import functools
 import json
+import os
+import sys
+from pathlib import Path
 
 from boltzprune.backend import MODULES
 from boltzprune.criteria import resolve, slug
@@ -16,6 +19,14 @@ from boltzprune.stages import SECTIONS, STAGES
 
 NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
+
+
+def export_environment():
+    """Let every job find this Python and this package, installed or not."""
+    python, package = Path(sys.executable).parent, Path(__file__).parent.parent
+    for name, first in (("PATH", python), ("PYTHONPATH", package)):
+        old = os.environ.get(name, "").split(os.pathsep)
+        os.environ[name] = os.pathsep.join([str(first), *(path for path in old if path and path != str(first))])
 
 
 def blocks(study):
@@ -78,7 +89,7 @@ def prepare_job(study):
 
 
 def local_files(study):
-    """Raw files that the user put somewhere, so that replacing one reruns what follows; empty if they are still missing."""
+    """Raw files that the user put somewhere: replacing one reruns what follows. Empty while they are missing."""
     data = study.patches.data
     if not (data.directory or data.file):
         return []

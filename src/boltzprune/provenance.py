@@ -1,7 +1,7 @@
 """What a result was made by: a digest of the code behind a stage, and the versions of the libraries.
 
-Snakemake does not see edits of imported modules. So every rule carries, as a parameter, a digest of the stage's module and
-of the project's modules it imports: an edit of code reruns the stages that use it, a comment or a docstring nothing.
+Snakemake does not see edits of imported modules. So every rule carries, as a parameter, a digest of the stage's module
+and of the project's modules it imports: edited code reruns the stages that use it, a comment or a docstring nothing.
 """
 
 import ast

@@ -34,9 +34,9 @@ class Pruned:
 
 
 def n_kept(n, fraction):
-    """How many of n remain when a fraction goes: floor((1 - fraction) n), the fraction taken as the decimal it is written as.
+    """How many of n remain when a fraction goes: floor((1 - fraction) n).
 
-    At one half, 910 -> 455 -> 227 -> 113.
+    The fraction is taken as the decimal it is written as. At one half, 910 -> 455 -> 227 -> 113.
     """
     return int((1 - Fraction(str(fraction))) * n)
 

@@ -58,6 +58,9 @@ def study_from(values, name="config"):
     """
     chosen = values.get("preset", Study.model_fields["preset"].default)
     preset = PRESETS.get(chosen, {}) if isinstance(chosen, str) else {}
+    patches = values.get("patches")
+    if preset and isinstance(patches, dict) and isinstance(patches.get("retraining"), dict):
+        preset = merged(preset, {"patches": {"retraining": preset["patches"]["training"]}})
     try:
         study = Study.model_validate(merged(preset, values))
     except pydantic.ValidationError as error:

@@ -22,7 +22,7 @@ PROVENANCE = "provenance"
 
 @contextlib.contextmanager
 def atomic(path):
-    """A temporary path beside `path` that takes its place when the block ends well; InputError if it cannot be written."""
+    """A temporary path that takes the place of `path` when the block ends well; InputError if it cannot be written."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
     try:

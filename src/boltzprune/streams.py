@@ -112,7 +112,7 @@ def uniform(key, step, layer, chains, n_units):
 
 
 def uniform_double(key, step, layer, chains, n_units):
-    """Uniform numbers of 52 bits where 24 are too coarse, from two words each: (n_chains, n_units) float64 in (0, 1)."""
+    """Uniform numbers of 52 bits where 24 are too coarse, two words each: (n_chains, n_units) float64 in (0, 1)."""
     pairs = words(key, step, layer, chains, 2 * n_units)
     bits = (pairs[:, 0::2] << np.uint64(20)) ^ (pairs[:, 1::2] >> np.uint64(12))
     return (bits.astype(np.float64) + 0.5) * 2.0**-52

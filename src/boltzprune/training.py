@@ -1,4 +1,4 @@
-"""Training of RBMs by contrastive divergence, many machines side by side. The only writer of weights besides pruning."""
+"""Training of RBMs by contrastive divergence, many side by side. The only writer of weights besides pruning."""
 
 import logging
 
@@ -39,13 +39,13 @@ def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
 
 
 def data_rate(cases):
-    """Mean of each visible unit, kept half a count away from 0 and 1 so that its logit is finite: (n_visible,) float64."""
+    """Mean of each visible unit, half a count away from 0 and 1 so that its logit is finite: (n_visible,) float64."""
     margin = 0.5 / len(cases)
     return np.clip(cases.mean(axis=0, dtype=np.float64), margin, 1.0 - margin)
 
 
 def decay_of(learning_rate, momentum, rule):
-    """What is left of the previous step: m (classical) or lr m (scaled: the learning rate multiplies the old step too)."""
+    """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too)."""
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 

@@ -21,12 +21,8 @@ CHAIN = f"{BLOCK}/{{criterion}}/iteration{{iteration}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 BLOCKS = jobs.blocks(STUDY)
+jobs.export_environment()
 GPU = 0  # no GPU backend in this version
-RUN = (
-    "python"
-    if workflow.deployment_settings.deployment_method
-    else f"'{sys.executable}'"
-) + " -m boltzprune"
 
 if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
@@ -48,7 +44,10 @@ def last_and_initial(name):
     """That file of the initial machines and of the last iteration, of all blocks and criteria."""
     initial = expand(f"{BLOCK}/initial/initial{name}", block=BLOCKS)
     last = expand(
-        f"{CHAIN}/retrained{name}", block=BLOCKS, criterion=CRITERIA, iteration=STUDY.patches.iterations
+        f"{CHAIN}/retrained{name}",
+        block=BLOCKS,
+        criterion=CRITERIA,
+        iteration=STUDY.patches.iterations,
     )
     return initial + last
 

@@ -6,8 +6,6 @@ rule fetch:
         jobs.local_files(STUDY),
     output:
         manifest=f"{PATCHES}/source.json",
-    params:
-        job=jobs.fetch_job(STUDY),
     log:
         f"{LOGS}/fetch.log",
     benchmark:
@@ -16,8 +14,10 @@ rule fetch:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=1000,
+    params:
+        job=jobs.fetch_job(STUDY),
     shell:
-        "{RUN} fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} 2> {log:q}"
+        "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} 2> {log:q}"
 
 
 rule prepare:
@@ -25,8 +25,6 @@ rule prepare:
         manifest=rules.fetch.output.manifest,
     output:
         patterns=f"{PATCHES}/patterns.npz",
-    params:
-        job=jobs.prepare_job(STUDY),
     log:
         f"{LOGS}/prepare.log",
     benchmark:
@@ -35,6 +33,8 @@ rule prepare:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=2000,
+    params:
+        job=jobs.prepare_job(STUDY),
     shell:
-        "{RUN} prepare --in manifest={input.manifest:q} --out patterns={output.patterns:q} "
+        "python -m boltzprune prepare --in manifest={input.manifest:q} --out patterns={output.patterns:q} "
         "--spec {params.job[spec]:q} 2> {log:q}"

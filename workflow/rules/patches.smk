@@ -7,8 +7,6 @@ rule train:
         patterns=f"{PATCHES}/patterns.npz",
     output:
         machine=f"{BLOCK}/initial/initial.npz",
-    params:
-        job=jobs.job(STUDY, "train"),
     log:
         f"{LOGS}/seeds{{block}}/train.log",
     benchmark:
@@ -19,8 +17,10 @@ rule train:
     resources:
         mem_mb=1000,
         gpu=GPU,
+    params:
+        job=jobs.job(STUDY, "train"),
     shell:
-        "{RUN} train --in patterns={input.patterns:q} --out machine={output.machine:q} "
+        "python -m boltzprune train --in patterns={input.patterns:q} --out machine={output.machine:q} "
         "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} 2> {log:q}"
 
 
@@ -30,8 +30,6 @@ rule sample_initial:
         patterns=f"{PATCHES}/patterns.npz",
     output:
         statistics=f"{BLOCK}/initial/initial_statistics.npz",
-    params:
-        job=jobs.sample_job(STUDY, jobs.NO_CRITERION, 0, "initial"),
     log:
         f"{LOGS}/seeds{{block}}/sample_initial.log",
     benchmark:
@@ -42,8 +40,10 @@ rule sample_initial:
     resources:
         mem_mb=1500,
         gpu=GPU,
+    params:
+        job=jobs.sample_job(STUDY, jobs.NO_CRITERION, 0, "initial"),
     shell:
-        "{RUN} sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
+        "python -m boltzprune sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
         "--out statistics={output.statistics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
         "--threads {threads} 2> {log:q}"
 
@@ -55,8 +55,6 @@ rule evaluate_initial:
         statistics=rules.sample_initial.output.statistics,
     output:
         metrics=f"{BLOCK}/initial/metrics.csv",
-    params:
-        job=jobs.job(STUDY, "evaluate"),
     log:
         f"{LOGS}/seeds{{block}}/evaluate_initial.log",
     benchmark:
@@ -65,8 +63,10 @@ rule evaluate_initial:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=1000,
+    params:
+        job=jobs.job(STUDY, "evaluate"),
     shell:
-        "{RUN} evaluate --in patterns={input.patterns:q} --in machine={input.machine:q} "
+        "python -m boltzprune evaluate --in patterns={input.patterns:q} --in machine={input.machine:q} "
         "--in statistics={input.statistics:q} --out metrics={output.metrics:q} --spec {params.job[spec]:q} "
         "--seeds {wildcards.block} 2> {log:q}"
 
@@ -78,8 +78,6 @@ rule prune:
     output:
         machine=f"{CHAIN}/pruned.npz",
         record=f"{CHAIN}/record.csv",
-    params:
-        job=lambda wildcards: jobs.prune_job(STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration)),
     log:
         f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/prune.log",
     benchmark:
@@ -88,8 +86,10 @@ rule prune:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=1000,
+    params:
+        job=lambda wildcards: jobs.prune_job(STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration)),
     shell:
-        "{RUN} prune --in machine={input.machine:q} --in statistics={input.statistics:q} "
+        "python -m boltzprune prune --in machine={input.machine:q} --in statistics={input.statistics:q} "
         "--out machine={output.machine:q} --out record={output.record:q} --spec {params.job[spec]:q} "
         "--seeds {wildcards.block} 2> {log:q}"
 
@@ -100,8 +100,6 @@ rule retrain:
         patterns=f"{PATCHES}/patterns.npz",
     output:
         machine=f"{CHAIN}/retrained.npz",
-    params:
-        job=lambda wildcards: jobs.job(STUDY, "retrain", iteration=int(wildcards.iteration)),
     log:
         f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain.log",
     benchmark:
@@ -111,8 +109,10 @@ rule retrain:
     resources:
         mem_mb=1000,
         gpu=GPU,
+    params:
+        job=lambda wildcards: jobs.job(STUDY, "retrain", iteration=int(wildcards.iteration)),
     shell:
-        "{RUN} retrain --in machine={input.machine:q} --in patterns={input.patterns:q} "
+        "python -m boltzprune retrain --in machine={input.machine:q} --in patterns={input.patterns:q} "
         "--out machine={output.machine:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
         "--threads {threads} 2> {log:q}"
 
@@ -123,10 +123,6 @@ rule sample:
         patterns=f"{PATCHES}/patterns.npz",
     output:
         statistics=f"{CHAIN}/{{phase}}_statistics.npz",
-    params:
-        job=lambda wildcards: jobs.sample_job(
-            STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration), wildcards.phase
-        ),
     log:
         f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.log",
     benchmark:
@@ -136,8 +132,15 @@ rule sample:
     resources:
         mem_mb=1000,
         gpu=GPU,
+    params:
+        job=lambda wildcards: jobs.sample_job(
+            STUDY,
+            CRITERIA[wildcards.criterion],
+            int(wildcards.iteration),
+            wildcards.phase,
+        ),
     shell:
-        "{RUN} sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
+        "python -m boltzprune sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
         "--out statistics={output.statistics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
         "--threads {threads} 2> {log:q}"
 
@@ -146,11 +149,12 @@ rule evaluate:
     input:
         patterns=f"{PATCHES}/patterns.npz",
         machine=[f"{CHAIN}/pruned.npz", f"{CHAIN}/retrained.npz"],
-        statistics=[f"{CHAIN}/pruned_statistics.npz", f"{CHAIN}/retrained_statistics.npz"],
+        statistics=[
+            f"{CHAIN}/pruned_statistics.npz",
+            f"{CHAIN}/retrained_statistics.npz",
+        ],
     output:
         metrics=f"{CHAIN}/metrics.csv",
-    params:
-        job=jobs.job(STUDY, "evaluate"),
     log:
         f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate.log",
     benchmark:
@@ -159,8 +163,10 @@ rule evaluate:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=1000,
+    params:
+        job=jobs.job(STUDY, "evaluate"),
     shell:
-        "{RUN} evaluate --in patterns={input.patterns:q} "
+        "python -m boltzprune evaluate --in patterns={input.patterns:q} "
         "--in machine={input.machine[0]:q} --in machine={input.machine[1]:q} "
         "--in statistics={input.statistics[0]:q} --in statistics={input.statistics[1]:q} "
         "--out metrics={output.metrics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} 2> {log:q}"

@@ -13,9 +13,6 @@ rule collect:
             category="Tables",
         ),
         pattern_probabilities=f"{RESULTS}/tables/pattern_probabilities.csv",
-    params:
-        job=jobs.job(STUDY, "collect"),
-        files=lambda wildcards, input: named("--in", {key: input[key] for key in ("metrics", "statistics")}),
     log:
         f"{LOGS}/collect.log",
     benchmark:
@@ -24,8 +21,11 @@ rule collect:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=1000,
+    params:
+        job=jobs.job(STUDY, "collect"),
+        files=lambda wildcards, input: named("--in", {key: input[key] for key in ("metrics", "statistics")}),
     shell:
-        "{RUN} collect --in patterns={input.patterns:q} {params.files} --out metrics={output.metrics:q} "
+        "python -m boltzprune collect --in patterns={input.patterns:q} {params.files} --out metrics={output.metrics:q} "
         "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} 2> {log:q}"
 
 
@@ -33,12 +33,13 @@ rule table1:
     input:
         metrics=rules.collect.output.metrics,
     output:
-        csv=report(f"{RESULTS}/tables/table1.csv", caption="../report/table1.rst", category="Tables"),
+        csv=report(
+            f"{RESULTS}/tables/table1.csv",
+            caption="../report/table1.rst",
+            category="Tables",
+        ),
         markdown=f"{RESULTS}/tables/table1.md",
         latex=f"{RESULTS}/tables/table1.tex",
-    params:
-        job=jobs.table_job(STUDY),
-        about=jobs.summary(STUDY),
     log:
         f"{LOGS}/table1.log",
     benchmark:
@@ -47,24 +48,27 @@ rule table1:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=1000,
+    params:
+        job=jobs.table_job(STUDY),
+        about=jobs.summary(STUDY),
     shell:
-        "{RUN} table1 --in metrics={input.metrics:q} --out csv={output.csv:q} --out markdown={output.markdown:q} "
+        "python -m boltzprune table1 --in metrics={input.metrics:q} --out csv={output.csv:q} --out markdown={output.markdown:q} "
         "--out latex={output.latex:q} --spec {params.job[spec]:q} 2> {log:q}"
 
 
 rule study:
     output:
         config=report(f"{RESULTS}/study.yaml", caption="../report/study.rst", category="Settings"),
-    params:
-        job=jobs.study_job(STUDY),
     log:
         f"{LOGS}/study.log",
     conda:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=500,
+    params:
+        job=jobs.study_job(STUDY),
     shell:
-        "{RUN} study --out config={output.config:q} --spec {params.job[spec]:q} 2> {log:q}"
+        "python -m boltzprune study --out config={output.config:q} --spec {params.job[spec]:q} 2> {log:q}"
 
 
 for NAME, FIGURE in FIGURES.items():
@@ -81,11 +85,6 @@ for NAME, FIGURE in FIGURES.items():
                 category="Figures",
             ),
             [f"{RESULTS}/figures/{NAME}_{panel}" for panel in FIGURE.panels],
-        params:
-            job=jobs.figure_job(STUDY, NAME),
-            files=named("--in", figure_inputs(NAME)),
-            folder=f"{RESULTS}/figures",
-            about=jobs.summary(STUDY),
         log:
             f"{LOGS}/{NAME}.log",
         benchmark:
@@ -94,8 +93,13 @@ for NAME, FIGURE in FIGURES.items():
             "../../envs/cpu.yaml"
         resources:
             mem_mb=1500,
+        params:
+            job=jobs.figure_job(STUDY, NAME),
+            files=named("--in", figure_inputs(NAME)),
+            folder=lambda wildcards, output: os.path.dirname(output[0]),
+            about=jobs.summary(STUDY),
         shell:
-            "{RUN} figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} 2> {log:q}"
+            "python -m boltzprune figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} 2> {log:q}"
 
     rule:
         name:
@@ -106,6 +110,10 @@ for NAME, FIGURE in FIGURES.items():
 
 rule patches:
     input:
-        [f"{RESULTS}/figures/{name}.{STUDY.figures.formats[0]}" for name in FIGURES if FIGURES[name].experiment == "patches"],
+        [
+            f"{RESULTS}/figures/{name}.{STUDY.figures.formats[0]}"
+            for name in FIGURES
+            if FIGURES[name].experiment == "patches"
+        ],
         rules.table1.output,
         rules.study.output,

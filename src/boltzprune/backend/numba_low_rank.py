@@ -8,8 +8,8 @@ so an update touches only the rows of units that are on in G_t = v0 p0^T - v1 p1
 
     D_t = d^t D_0 + lr sum_k d^k G_(t-k),
 
-whose terms fade: the last K updates are kept as vectors, and D_0, the step that the previous epoch left, matters for the
-first K updates only. Error: d^K relative to the step, below float32 rounding of the weights.
+whose terms fade: the last K updates are kept as vectors, and D_0, the step that the previous epoch left, matters for
+the first K updates only. Error: d^K relative to the step, below float32 rounding of the weights.
 
 The pass that reconstructs visible unit i also adds row i to the hidden field where the unit is on, and the pass that
 updates row i adds it to the next case's field: 2 x 4 n_visible n_hidden bytes read, about half of it written.

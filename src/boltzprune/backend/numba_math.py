@@ -36,7 +36,7 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @njit(**FAST)
 def fill_uniform(out, blocks, layers, chain, step, k0, k1):
-    """Uniform numbers of the units 4 blocks[b] ... + 3 of layers[b] into out[4 b ... + 3]; the same as `streams.uniform`."""
+    """Uniform numbers of units 4 blocks[b] ... + 3 of layers[b] into out[4 b ... + 3], as `streams.uniform`."""
     for b in range(blocks.size):
         x0, x1, x2, x3 = philox(blocks[b], uint32(chain), uint32(step), layers[b], k0, k1)
         out[4 * b] = float32(int32(x0 >> uint32(8))) * UNIT

@@ -1,4 +1,4 @@
-"""Patterns of the data against patterns of the model: log-probabilities, their squared error, Kullback-Leibler divergence."""
+"""Patterns of the data against patterns of the model: log-probabilities, squared error, Kullback-Leibler divergence."""
 
 import numpy as np
 
@@ -31,8 +31,8 @@ def counts_of(patterns, among, counts):
 def sampled_log_probabilities(data_patterns, sampled_patterns, sampled_counts, missing):
     """Log q of each pattern of the data, q being the distribution of the samples.
 
-    A pattern of the data that no sample shows has no log-probability. `missing` says what it gets: "half" counts it as half
-    a sample and renormalises, so that q stays a distribution; "drop" gives NaN.
+    A pattern of the data that no sample shows has no log-probability. `missing` says what it gets: "half" counts it as
+    half a sample and renormalises, so that q stays a distribution; "drop" gives NaN.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """THE list of figures: rules, targets, report and configuration read it. A figure is one module and one line here.
 
-The module has `panels(inputs)`, which computes a tidy DataFrame per panel, and `draw(panels, look)`, which makes the figure
-from those tables and nothing else.
+The module has `panels(inputs)`, which computes a tidy DataFrame per panel, and `draw(panels, look)`, which makes the
+figure from those tables and nothing else.
 """
 
 from dataclasses import dataclass

@@ -128,7 +128,8 @@ def _draw_patch(figure, grid, pixels):
             axis.add_patch(Circle((patch["x"].mean(), patch["y"].mean()), radius, fill=False, color="#D55E00", lw=1.4))
     for axis, title in zip(axes, ("Image", "Grey: sum of channels", "Binary: at the median", "")):
         axis.set_title(title)
-        axis.set_axis_off()
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(bool(title))
     _draw_network(axes[3], patch)
 
 
@@ -145,9 +146,9 @@ def _draw_network(axes, patch):
     axes.scatter(*upper.T, s=36, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=2)
     axes.text(0, 8.0, "hidden units (9 drawn)", ha="center", va="bottom", fontsize=7)
     axes.text(
-        0, lower[:, 1].min() - 0.6, f"visible layer: {len(patch)} pixels (white = 1)", ha="center", va="top", fontsize=7
+        0, lower[:, 1].min() - 1.0, f"visible layer: {len(patch)} pixels (white = 1)", ha="center", va="top", fontsize=7
     )
-    axes.set(xlim=(-5, 5), ylim=(lower[:, 1].min() - 2.4, 9.0))
+    axes.set(xlim=(-5, 5), ylim=(lower[:, 1].min() - 3.0, 9.0))
 
 
 def _draw_matrix(figure, cell, triangle, importance):

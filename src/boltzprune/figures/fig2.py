@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
 
@@ -89,6 +89,11 @@ def _draw_patterns(figure, shape, panels, names, look):
             axes.set_xlabel("log p, data (nats)")
 
 
+def _sparse(value, _):
+    """Labels 2 and 5 of each decade between its ends, so that a short logarithmic axis has enough of them."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
 def _draw_divergence(figure, table, measures, names, look):
     """C: divergence after pruning (left) and after retraining (right), median and quartiles over seeds."""
     n_seeds = int(table["n"].max())
@@ -105,11 +110,12 @@ def _draw_divergence(figure, table, measures, names, look):
                 line = pd.concat([start.to_frame().T, mine]).sort_values("iteration")
                 shift = 0.04 * (i - (len(names) - 1) / 2)
                 bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy(float))
-                axes.errorbar(
-                    line["iteration"].astype(float) + shift, line["median"].astype(float), bars, color=look.colours[name],
-                    marker="o", ms=3, elinewidth=0.8, label=look.labels[name],
-                )  # fmt: skip
+                marks = {"marker": "o", "ms": 3, "elinewidth": 0.8, "color": look.colours[name]}
+                place, median = line["iteration"].astype(float) + shift, line["median"].astype(float)
+                axes.errorbar(place, median, bars, label=look.labels[name], **marks)
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))
             axes.set_title(f"{title}, KL {MEASURES[measure]}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.tick_params(labelbottom=row == len(measures) - 1)

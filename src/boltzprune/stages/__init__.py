@@ -1,8 +1,10 @@
-"""THE list of stages: files in, one call of the library, files out. A rule of the workflow runs one; so can a person."""
+"""THE list of stages: files in, one call of the library, files out. A rule runs one; so can a person."""
 
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from boltzprune import config
 from boltzprune.backend import get_backend
@@ -24,6 +26,8 @@ class Stage:
         Keys of the spec: sections of the experiment's configuration, or single values.
     module : str
         In this package, with a function `run(job)`.
+    optional : tuple of str
+        Inputs and keys of the spec that can be left out.
     """
 
     summary: str
@@ -31,6 +35,7 @@ class Stage:
     outputs: tuple
     spec: tuple
     module: str
+    optional: tuple = ()
 
 
 STAGES = {
@@ -80,6 +85,7 @@ STAGES = {
         ("folder",),
         ("name", "formats", "dpi", "colours", "criteria", "study"),
         "figure",
+        ("patterns", "statistics", "metrics", "pattern_probabilities", "colours", "criteria"),
     ),
 }
 """Name -> stage."""
@@ -121,10 +127,7 @@ class Job:
     @property
     def spec(self):
         """The spec with sections as checked, frozen models."""
-        return {
-            key: SECTIONS[key].model_validate(value) if key in SECTIONS else value
-            for key, value in self.raw_spec.items()
-        }
+        return {key: _section(key, value) if key in SECTIONS else value for key, value in self.raw_spec.items()}
 
     def arrays(self, name):
         """The one .npz file given under that name."""
@@ -152,6 +155,15 @@ class Job:
         }
 
 
+def _section(key, value):
+    """One section of a spec, checked."""
+    try:
+        return SECTIONS[key].model_validate(value)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, (key, *p['loc'])))} = {p['input']!r}: {p['msg']}" for p in error.errors())
+        raise InputError(f"--spec: {'; '.join(problems)}") from None
+
+
 def run(job):
     """Run a stage, once its files and its spec are what the stage asks for.
 
@@ -169,8 +181,9 @@ def run(job):
         for name in found:
             if name not in expected:
                 raise InputError(f"{job.stage}: unknown {what} {name}; expected {', '.join(expected) or 'none'}")
-    for name in (*(n for n in stage.outputs if n not in job.outputs),):
-        raise InputError(f"{job.stage}: --out {name}=PATH is missing")
+        for name in expected:
+            if name not in found and name not in stage.optional:
+                raise InputError(f"{job.stage}: {what} {name} is missing")
     for path in (path for paths in job.inputs.values() for path in paths):
         if not Path(path).is_file():
             raise InputError(f"{job.stage}: there is no file {path}")

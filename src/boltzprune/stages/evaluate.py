@@ -3,6 +3,7 @@
 import numpy as np
 
 from boltzprune import exact
+from boltzprune.errors import InputError
 from boltzprune.evaluation.patterns import (
     count_patterns,
     divergence,
@@ -15,7 +16,9 @@ from boltzprune.store import Arrays, read_machine, write_rows
 
 
 def run(job):
-    """Write sizes, divergences and errors; machine and statistics files come in pairs, for example pruned and retrained."""
+    """Write sizes, divergences and errors; machine and statistics files come in pairs: pruned, retrained."""
+    if len(job.inputs["machine"]) != len(job.inputs["statistics"]):
+        raise InputError("evaluate: expected one --in statistics for each --in machine, in the same order")
     missing = job.spec["evaluation"].missing_patterns
     data = count_patterns(read_states(job.arrays("patterns")))
     rows = []

@@ -15,7 +15,7 @@ FISHER_MATRIX_OF = 0
 
 
 def run(job):
-    """Write rates, pair means, counts of visible patterns and, where asked for, eigenvalues and leading eigenvectors."""
+    """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM."""
     spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
     n_samples = spec["sampling"].n_samples or len(job.arrays("patterns")["packed"])
     with job.progress(len(job.seeds), "machines") as progress:

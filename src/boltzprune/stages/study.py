@@ -7,7 +7,7 @@ from boltzprune.store import write_bytes
 
 
 def run(job):
-    """Write preset, all values and the versions of the libraries as YAML: a configuration file that repeats the study."""
+    """Write preset, all values and versions of the libraries as YAML: a configuration that repeats the study."""
     head = "# Every value that made the results in this folder; use it as --configfile to repeat them.\n"
     made_with = "".join(f"# {name} {version}\n" for name, version in versions().items())
     values = yaml.safe_dump(job.raw_spec["config"], sort_keys=False)

@@ -1,0 +1,42 @@
+# Two commands for a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+
+.PHONY: demo test check lock benchmark clean
+
+# every figure and table of the default study, from images that come with scikit-learn
+demo: .venv/installed
+	$(BIN)/snakemake --cores $(CORES) --quiet rules
+	@echo "Look at results/demo/figures and results/demo/tables."
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+# what the project's own rules ask: format, lint, workflow lint
+check: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/snakemake --lint
+
+# speed and memory, as JSON under benchmarks/results
+benchmark: .venv/installed
+	$(BIN)/python benchmarks/cpu.py
+	$(BIN)/python benchmarks/study.py
+
+# resolve the newest versions into requirements.lock
+lock: .venv/installed
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test \
+		pyproject.toml -o requirements.lock
+
+.venv/installed: pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		"boltzprune needs Python 3.11 or newer, and this is %d.%d; try: make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[test]"
+	@touch .venv/installed
+
+clean:
+	rm -rf .venv .snakemake .pytest_cache .ruff_cache

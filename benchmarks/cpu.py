@@ -1,0 +1,93 @@
+"""Speed of the compiled loops on one core against scikit-learn and plain NumPy: `python benchmarks/cpu.py`.
+
+Every comparison alternates the two programs in one process, five times, and reports medians and the median of the paired
+ratios, so that a machine whose speed drifts changes neither side alone. The peers do the work as their users would call them:
+BernoulliRBM updates by persistent CD without momentum, ours by CD-1 with momentum (0.9, the rule of the default preset).
+"""
+
+import os
+
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[variable] = "1"
+
+import resource
+import statistics
+import time
+
+import numpy as np
+import record
+from sklearn.neural_network import BernoulliRBM
+
+from boltzprune.backend import get_backend
+from boltzprune.backend.contrastive import Epoch, Velocity
+from boltzprune.fisher import pack
+from boltzprune.streams import fork
+from boltzprune.training import data_rate, decay_of, new_rbm
+
+REPEATS = 5
+
+
+def seconds(function):
+    """Wall time of one call."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def paired(ours, theirs, n_ours, n_theirs):
+    """Rates of two programs measured in turn, and their ratio."""
+    ours(), theirs()
+    pairs = [(n_ours / seconds(ours), n_theirs / seconds(theirs)) for _ in range(REPEATS)]
+    ratios = [a / b for a, b in pairs]
+    return {
+        "ours_per_s": statistics.median(a for a, _ in pairs),
+        "peer_per_s": statistics.median(b for _, b in pairs),
+        "ratio": statistics.median(ratios),
+        "ratio_min": min(ratios),
+        "ratio_max": max(ratios),
+    }
+
+
+def contrastive_divergence(n_visible, n_hidden, activity, n_ours, n_peer):
+    """CD-1 at batch size 1 against BernoulliRBM at batch size 1, on random binary data of that mean."""
+    cases = (np.random.default_rng(0).random((n_ours, n_visible)) < activity).astype(np.uint8)
+    machine = new_rbm(data_rate(cases), n_hidden, 0.1, -2.0, seed=0)
+    epoch = Epoch(0.01, decay_of(0.01, 0.9, "scaled"), 1, 1, 0)
+    backend, key = get_backend("cpu"), fork(0, "training", 0)
+    peer_cases = cases[:n_peer].astype(np.float32)
+
+    def ours():
+        backend.cd_epoch([machine], [Velocity.zero(machine)], [key], cases, epoch, lambda n: None)
+
+    def peer():
+        BernoulliRBM(n_hidden, learning_rate=0.01, batch_size=1, n_iter=1, random_state=0).fit(peer_cases)
+
+    return {"activity": activity, **paired(ours, peer, n_ours, n_peer)}
+
+
+def pair_means(n_samples=60_000, n_lower=400, n_upper=676):
+    """Pair means of two layers of samples: packing and counting bits, against one float32 matrix product."""
+    generator = np.random.default_rng(0)
+    lower, upper = ((generator.random((n_samples, n)) < 0.3).astype(np.uint8) for n in (n_lower, n_upper))
+    packed = pack(lower), pack(upper)
+    backend = get_backend("cpu")
+    backend.pair_counts(*packed)
+    return {
+        "count_s": statistics.median(seconds(lambda: backend.pair_counts(*packed)) for _ in range(REPEATS)),
+        "pack_and_count_s": statistics.median(
+            seconds(lambda: backend.pair_counts(pack(lower), pack(upper))) for _ in range(REPEATS)
+        ),
+        "float32_product_s": statistics.median(
+            seconds(lambda: lower.astype(np.float32).T @ upper.astype(np.float32)) for _ in range(REPEATS)
+        ),
+    }
+
+
+if __name__ == "__main__":
+    measurements = {
+        "cd1_13x70_batch1": contrastive_divergence(13, 70, 0.5, 1_000_000, 20_000),
+        "cd1_400x676_batch1": contrastive_divergence(400, 676, 0.4, 20_000, 1_000),
+        "pair_means_60000x400x676": pair_means(),
+        "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+    record.write("cpu", measurements)

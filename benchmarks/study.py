@@ -1,0 +1,65 @@
+"""Wall time and peak memory of whole studies on two cores: `python benchmarks/study.py [--cifar10 FOLDER]`.
+
+Runs the default study and, where CIFAR-10 is given, the study at the paper's size under presets `published` and `paper`, each
+in an empty folder. Peak memory is the largest sum of proportional set sizes (PSS) over all processes of a run, looked at ten
+times a second.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import psutil
+import record
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def memory(process):
+    """Memory of a process and all its children, bytes."""
+    total = 0
+    for one in [process, *process.children(recursive=True)]:
+        try:
+            total += one.memory_full_info().pss
+        except (psutil.Error, AttributeError):
+            continue
+    return total
+
+
+def measure(config, cores):
+    """Run one study; seconds and peak memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+        start, peak = time.perf_counter(), 0
+        log = Path(folder) / "log"
+        with log.open("w") as file:
+            options = ["--cores", str(cores), "--configfile", path, "--quiet", "rules"]
+            process = subprocess.Popen([*command, *options], stdout=file, stderr=file, cwd=ROOT)
+            watched = psutil.Process(process.pid)
+            while process.poll() is None:
+                peak = max(peak, memory(watched))
+                time.sleep(0.1)
+        if process.returncode:
+            raise SystemExit(log.read_text())
+        return {"config": config, "cores": cores, "wall_s": time.perf_counter() - start, "peak_memory_mb": peak / 2**20}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cifar10", help="folder with CIFAR-10")
+    parser.add_argument("--cores", type=int, default=min(2, os.cpu_count()))
+    options = parser.parse_args()
+    measurements = {"demo": measure({"study": "demo"}, options.cores)}
+    for preset in ("published", "paper") if options.cifar10 else ():
+        data = {"source": "cifar10", "directory": str(Path(options.cifar10).resolve()), "n_patterns": 90000}
+        config = {"study": "paper", "preset": preset, "patches": {"data": data}}
+        measurements[f"paper_size_{preset}"] = measure(config, options.cores)
+        measurements[f"paper_size_{preset}"]["config"]["patches"]["data"]["directory"] = "(CIFAR-10)"
+    record.write("study", measurements, ("numpy", "numba", "snakemake"))
