@@ -11,22 +11,37 @@ from boltzprune.errors import InputError, TrainingError
 
 USER_FAULT, NOT_FINITE = 2, 3
 
+log = logging.getLogger("boltzprune")
+
 
 def main(arguments=None):
     """Parse, run, and turn a user's mistake into one message and exit status 2."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr
-    )
+    _start_logging(getattr(options, "log", None))
     try:
         options.function(options)
     except InputError as error:
-        logging.getLogger("boltzprune").error("%s", error)
+        log.error("%s", error)
         return USER_FAULT
     except TrainingError as error:
-        logging.getLogger("boltzprune").error("%s", error)
+        log.error("%s", error)
         return NOT_FINITE
+    except Exception:
+        log.exception("this should not have happened; please report it with the lines below")
+        return 1
     return 0
+
+
+def _start_logging(path):
+    """Everything to standard error; or, with a log file, everything to the file and only errors to standard error."""
+    screen = logging.StreamHandler(sys.stderr)
+    handlers = [screen]
+    if path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        screen.setLevel(logging.ERROR)
+        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+    line = "%(asctime)s %(levelname)s %(message)s"
+    logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
 
 
 def _parser():
@@ -53,6 +68,7 @@ def _parser():
         command.add_argument("--spec", default="{}", help="the parameters of this stage, one JSON object")
         command.add_argument("--seeds", default="0", help="seeds of this job, as 3 or 0-9 (default 0)")
         command.add_argument("--threads", type=int, default=1, help="seeds computed side by side (default 1)")
+        command.add_argument("--log", help="file for progress and messages; only errors are then shown")
         command.set_defaults(function=_run_stage, stage=name)
     check = commands.add_parser("check", help="check a configuration file and show all values it leads to")
     check.add_argument("file")
@@ -72,7 +88,9 @@ def _run_stage(options):
     for name, path in _pairs(options.inputs):
         inputs.setdefault(name, []).append(Path(path))
     outputs = {name: Path(path) for name, path in _pairs(options.outputs)}
-    job = Job(options.stage, inputs, outputs, _spec(options.spec), _seeds(options.seeds), options.threads)
+    job = Job(
+        options.stage, inputs, outputs, _spec(options.spec), _seeds(options.seeds), options.threads, bool(options.log)
+    )
     with threadpool_limits(1, user_api="blas"):
         run(job)
 

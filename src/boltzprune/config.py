@@ -28,8 +28,10 @@ def _number(value):
 
 
 Number = Annotated[float, BeforeValidator(_number)]
-Positive = Annotated[Number, Field(gt=0)]
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
+Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
+Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -53,7 +55,7 @@ class PatchData(Section):
         [f"data_batch_{i}" for i in range(1, 6)],
         description="Files of CIFAR-10 to use, those that exist. Paper: the training set. (preset)",
     )
-    radius: Annotated[Number, Field(ge=0)] = Field(
+    radius: NotNegative = Field(
         2.1, description="Radius of the circular patch in pixels; 2.1 holds 13 pixels. Paper: 2.1."
     )
     n_patterns: Count = Field(20_000, description="Patches drawn at random without replacement. Paper: 90000.")
@@ -86,7 +88,7 @@ class Training(Section):
         [0.01, 0.01],
         description="Learning rate of each epoch. Paper: [0.1, 0.01]; authors' code: [0.01, 0.01]. (preset)",
     )
-    momentum: Annotated[list[Annotated[Number, Field(ge=0, lt=1)]], Field(min_length=1)] = Field(
+    momentum: Annotated[list[Momentum], Field(min_length=1)] = Field(
         [0.9, 0.9], description="Momentum of each epoch. Paper: 0.9."
     )
     momentum_rule: Literal["classical", "scaled"] = Field(
@@ -115,7 +117,7 @@ class Sampling(Section):
         description="exact: independent draws by enumeration of the visible patterns; gibbs: chains from random "
         "states; auto: exact up to 16 visible units. Paper: gibbs.",
     )
-    n_samples: Count | None = Field(
+    n_samples: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Samples of the joint state; null: as many as patterns. Paper: 90000."
     )
     n_gibbs_steps: Count = Field(200, description="Gibbs steps before a chain is read (method gibbs). Paper: 200.")
@@ -201,6 +203,13 @@ class Figures(Section):
     colours: dict[str, Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]] = Field(
         {}, description="Colours that replace those of the criteria, as name: '#rrggbb'."
     )
+
+    @field_validator("formats")
+    @classmethod
+    def _distinct(cls, formats):
+        if len(set(formats)) != len(formats):
+            raise ValueError("a format is listed twice")
+        return formats
 
 
 class Study(Section):

@@ -5,6 +5,7 @@ add one of your own without touching this file, name it in the configuration as 
 """
 
 import importlib.util
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def resolve(name, position=0):
     if not separator:
         raise InputError(f"criterion {name!r}: expected one of {', '.join(CRITERIA)}, or file.py:function")
     function = _load(name, Path(file), function_name)
-    return Criterion(
+    row = Criterion(
         saliency=function,
         label=getattr(function, "label", function_name.replace("_", " ")),
         colour=getattr(function, "colour", OWN_COLOURS[position % len(OWN_COLOURS)]),
@@ -155,6 +156,16 @@ def resolve(name, position=0):
         whole_units=getattr(function, "whole_units", False),
         options=("eigenvector_entry",) if getattr(function, "needs", "") == "eigenvector" else (),
     )
+    for attribute, is_good, expected in (
+        ("label", isinstance(row.label, str), "a text"),
+        ("colour", bool(re.fullmatch("#[0-9A-Fa-f]{6}", str(row.colour))), "'#rrggbb'"),
+        ("citation", isinstance(row.citation, str), "a text"),
+        ("needs", row.needs in ("statistics", "eigenvector"), "'statistics' or 'eigenvector'"),
+        ("whole_units", isinstance(row.whole_units, bool), "True or False"),
+    ):
+        if not is_good:
+            raise InputError(f"criterion {name!r}: {attribute} is {getattr(row, attribute)!r}; expected {expected}")
+    return row
 
 
 def _load(name, file, function_name):

@@ -19,17 +19,20 @@ class Progress:
     unit : str
         What is counted, in the plural: "updates".
     title : str
+    bar : bool
+        Whether a bar may be drawn, on a terminal.
     """
 
-    def __init__(self, total, unit, title):
+    def __init__(self, total, unit, title, bar=True):
         self.total, self.unit, self.title = total, unit, title
         self.done, self.stage = 0, ""
         self._lock = threading.Lock()
         self._start = self._last_line = time.monotonic()
         self._bar = None
+        self._may_draw = bar and sys.stderr.isatty()
 
     def __enter__(self):
-        if sys.stderr.isatty():
+        if self._may_draw:
             self._bar = _bar(self.unit)
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=self.total)

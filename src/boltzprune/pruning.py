@@ -137,17 +137,24 @@ def _evidence(machine, statistics, leading_eigenvector, criterion, pruning, seed
     vector = None if leading_eigenvector is None else weight_entries(leading_eigenvector, machine.masks[0])
     of_units = uniform_double(fork(seed, "random units", iteration), 0, 1, np.zeros(1), machine.units[1].max() + 1)
     return Evidence(
-        weights=machine.weights[0],
-        mask=machine.masks[0],
-        lower_rate=statistics.rates[0],
-        upper_rate=statistics.rates[1],
-        pair_mean=statistics.pair_means[0],
+        weights=_read_only(machine.weights[0]),
+        mask=_read_only(machine.masks[0]),
+        lower_rate=_read_only(statistics.rates[0]),
+        upper_rate=_read_only(statistics.rates[1]),
+        pair_mean=_read_only(statistics.pair_means[0]),
         n_samples=statistics.n_samples,
         eigenvector=vector,
         uniform_weights=_numbers_per_weight(machine, fork(seed, "random weights", iteration)),
         uniform_units=of_units[0][machine.units[1]],
         options={option: getattr(pruning, option) for option in criterion.options},
     )
+
+
+def _read_only(array):
+    """A view that a user's criterion cannot write to."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _numbers_per_weight(machine, key):

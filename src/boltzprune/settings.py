@@ -9,6 +9,7 @@ import pydantic
 import yaml
 
 from boltzprune.config import OWN_CRITERION, PRESETS, Section, Study
+from boltzprune.criteria import slug
 from boltzprune.errors import InputError
 
 
@@ -113,6 +114,14 @@ def _check_together(study, name):
         own = OWN_CRITERION.match(criterion)
         if own and not Path(own["file"]).is_file():
             problems.append(f"{name}: patches.criteria = {criterion!r}: there is no file {own['file']}")
+    folders = {}
+    for criterion in known:
+        other = folders.setdefault(slug(criterion), criterion)
+        if other != criterion:
+            problems.append(
+                f"{name}: patches.criteria = {criterion!r}: its results would lie in the same folder as those of "
+                f"{other!r}; rename one of the files"
+            )
     if problems:
         raise InputError("\n".join(problems))
 

@@ -1,6 +1,6 @@
 """Tables of the paper, from the tidy metrics."""
 
-import pandas as pd
+import re
 
 
 def remaining_units(metrics, labels):
@@ -34,12 +34,13 @@ def remaining_units(metrics, labels):
 def _grid(table):
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
     cell = table.apply(lambda row: f"{row['n_hidden_mean']:.1f} ({row['n_hidden_sd']:.1f})", axis=1)
-    grid = table.assign(cell=cell).pivot(index="label", columns="iteration", values="cell")
+    grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell")
     weights = {}
     for iteration, rows in table.groupby("iteration"):
         low, high = rows["n_weights_mean"].min(), rows["n_weights_mean"].max()
         weights[iteration] = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
-    return grid.loc[list(dict.fromkeys(table["label"]))], weights
+    labels = dict(zip(table["criterion"], table["label"]))
+    return grid.loc[list(labels)].rename(index=labels), weights
 
 
 def as_markdown(table, study):
@@ -47,20 +48,25 @@ def as_markdown(table, study):
     grid, weights = _grid(table)
     head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
     lines = [head, ["---"] * len(head), *([label, *row] for label, row in zip(grid.index, grid.to_numpy()))]
+    lines = [[str(cell).replace("|", r"\|") for cell in line] for line in lines]
     body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     n = f"n = {table['n_seeds'].min()}" + ("" if table["n_seeds"].nunique() == 1 else f" to {table['n_seeds'].max()}")
     return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
 
 
+def _tex(text):
+    """Plain text for LaTeX: its special characters escaped."""
+    return re.sub(r"([&%#_${}])", r"\\\1", text)
+
+
 def as_latex(table, study):
     """Table 1 in LaTeX (booktabs)."""
     grid, weights = _grid(table)
-    text = pd.Series([study]).str.replace(r"([&%#_])", r"\\\1", regex=True)[0]
     head = " & ".join(["Criterion", *(f"iteration {k} ($n_w = {weights[k]}$)" for k in grid.columns)])
-    rows = [" & ".join([label.replace("_", r"\_"), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
+    rows = [" & ".join([_tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
     return "\n".join(
         [
-            rf"% Remaining hidden units, mean (standard deviation) over seeds. {text}",
+            rf"% Remaining hidden units, mean (standard deviation) over seeds. {_tex(study)}",
             rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
             r"\toprule",
             head + r" \\",

@@ -17,7 +17,7 @@ rule fetch:
     params:
         job=jobs.fetch_job(STUDY),
     shell:
-        "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} 2> {log:q}"
+        "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
 
 
 rule prepare:
@@ -37,4 +37,4 @@ rule prepare:
         job=jobs.prepare_job(STUDY),
     shell:
         "python -m boltzprune prepare --in manifest={input.manifest:q} --out patterns={output.patterns:q} "
-        "--spec {params.job[spec]:q} 2> {log:q}"
+        "--spec {params.job[spec]:q} --log {log:q}"

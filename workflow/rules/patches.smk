@@ -21,7 +21,7 @@ rule train:
         job=jobs.job(STUDY, "train"),
     shell:
         "python -m boltzprune train --in patterns={input.patterns:q} --out machine={output.machine:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} 2> {log:q}"
+        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
 
 
 rule sample_initial:
@@ -45,7 +45,7 @@ rule sample_initial:
     shell:
         "python -m boltzprune sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
         "--out statistics={output.statistics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
-        "--threads {threads} 2> {log:q}"
+        "--threads {threads} --log {log:q}"
 
 
 rule evaluate_initial:
@@ -68,7 +68,7 @@ rule evaluate_initial:
     shell:
         "python -m boltzprune evaluate --in patterns={input.patterns:q} --in machine={input.machine:q} "
         "--in statistics={input.statistics:q} --out metrics={output.metrics:q} --spec {params.job[spec]:q} "
-        "--seeds {wildcards.block} 2> {log:q}"
+        "--seeds {wildcards.block} --log {log:q}"
 
 
 rule prune:
@@ -91,7 +91,7 @@ rule prune:
     shell:
         "python -m boltzprune prune --in machine={input.machine:q} --in statistics={input.statistics:q} "
         "--out machine={output.machine:q} --out record={output.record:q} --spec {params.job[spec]:q} "
-        "--seeds {wildcards.block} 2> {log:q}"
+        "--seeds {wildcards.block} --log {log:q}"
 
 
 rule retrain:
@@ -114,7 +114,7 @@ rule retrain:
     shell:
         "python -m boltzprune retrain --in machine={input.machine:q} --in patterns={input.patterns:q} "
         "--out machine={output.machine:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
-        "--threads {threads} 2> {log:q}"
+        "--threads {threads} --log {log:q}"
 
 
 rule sample:
@@ -142,7 +142,7 @@ rule sample:
     shell:
         "python -m boltzprune sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
         "--out statistics={output.statistics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
-        "--threads {threads} 2> {log:q}"
+        "--threads {threads} --log {log:q}"
 
 
 rule evaluate:
@@ -169,4 +169,4 @@ rule evaluate:
         "python -m boltzprune evaluate --in patterns={input.patterns:q} "
         "--in machine={input.machine[0]:q} --in machine={input.machine[1]:q} "
         "--in statistics={input.statistics[0]:q} --in statistics={input.statistics[1]:q} "
-        "--out metrics={output.metrics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} 2> {log:q}"
+        "--out metrics={output.metrics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} --log {log:q}"

@@ -26,7 +26,7 @@ rule collect:
         files=lambda wildcards, input: named("--in", {key: input[key] for key in ("metrics", "statistics")}),
     shell:
         "python -m boltzprune collect --in patterns={input.patterns:q} {params.files} --out metrics={output.metrics:q} "
-        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} 2> {log:q}"
+        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q}"
 
 
 rule table1:
@@ -53,7 +53,7 @@ rule table1:
         about=jobs.summary(STUDY),
     shell:
         "python -m boltzprune table1 --in metrics={input.metrics:q} --out csv={output.csv:q} --out markdown={output.markdown:q} "
-        "--out latex={output.latex:q} --spec {params.job[spec]:q} 2> {log:q}"
+        "--out latex={output.latex:q} --spec {params.job[spec]:q} --log {log:q}"
 
 
 rule study:
@@ -68,7 +68,7 @@ rule study:
     params:
         job=jobs.study_job(STUDY),
     shell:
-        "python -m boltzprune study --out config={output.config:q} --spec {params.job[spec]:q} 2> {log:q}"
+        "python -m boltzprune study --out config={output.config:q} --spec {params.job[spec]:q} --log {log:q}"
 
 
 for NAME, FIGURE in FIGURES.items():
@@ -99,7 +99,7 @@ for NAME, FIGURE in FIGURES.items():
             folder=lambda wildcards, output: os.path.dirname(output[0]),
             about=jobs.summary(STUDY),
         shell:
-            "python -m boltzprune figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} 2> {log:q}"
+            "python -m boltzprune figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} --log {log:q}"
 
     rule:
         name:

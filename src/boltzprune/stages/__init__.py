@@ -115,6 +115,8 @@ class Job:
         As given.
     seeds : tuple of int
     threads : int
+    quiet : bool
+        Whether progress goes to a log only, without a bar on the terminal.
     """
 
     stage: str
@@ -122,7 +124,8 @@ class Job:
     outputs: dict
     raw_spec: dict
     seeds: tuple
-    threads: int
+    threads: int = 1
+    quiet: bool = True
 
     @property
     def spec(self):
@@ -139,7 +142,7 @@ class Job:
 
     def progress(self, total, unit):
         """A progress report with this stage's title."""
-        return Progress(total, unit, self.stage)
+        return Progress(total, unit, self.stage, bar=not self.quiet)
 
     def provenance(self):
         """What this result is made by and from: equal for equal computations, whatever the folder or the time."""
