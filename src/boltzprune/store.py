@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from boltzprune.errors import InputError
+from boltzprune.fisher import Statistics
 from boltzprune.machine import BoltzmannMachine
 
 PROVENANCE = "provenance"
@@ -146,3 +147,16 @@ def read_machine(arrays, seed):
     )
     biases, units = (tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers)) for name in ("bias", "units"))
     return BoltzmannMachine(weights, biases, masks, units)
+
+
+def read_statistics(arrays, seed):
+    """The `Statistics` of one seed from `Arrays` that stage `sample` wrote, and its leading eigenvector or None."""
+    name = f"seed{seed}/"
+    n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)
+    statistics = Statistics(
+        int(arrays[f"{name}n_samples"]),
+        tuple(arrays[f"{name}rate{i}"] for i in range(n_layers)),
+        tuple(arrays[f"{name}pair_mean{i}"] for i in range(n_layers - 1)),
+    )
+    leading = arrays[f"{name}eigenvectors"][0] if f"{name}eigenvectors" in arrays.names else None
+    return statistics, leading

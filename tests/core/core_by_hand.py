@@ -79,7 +79,9 @@ class Chain:
 
     def visible_probability(self, h):
         n = len(self.visible_bias)
-        return [logistic(self.visible_bias[i] + sum(self.weights[i, j] * h[j] for j in range(len(h)))) for i in range(n)]
+        return [
+            logistic(self.visible_bias[i] + sum(self.weights[i, j] * h[j] for j in range(len(h)))) for i in range(n)
+        ]
 
     def draw(self, probability, step, layer):
         return [int(uniform(self.key, step, layer, self.number, unit) < p) for unit, p in enumerate(probability)]

@@ -8,8 +8,7 @@ from matplotlib.patches import Circle
 
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
 from boltzprune.fisher import fisher_diagonal, weight_entries
-from boltzprune.stages.sample import FISHER_MATRIX_OF, read_statistics
-from boltzprune.store import Arrays
+from boltzprune.store import Arrays, read_statistics
 
 MAX_SIDE = 1200
 IMPORTANCE_MAP = "viridis"
@@ -18,8 +17,9 @@ IMPORTANCE_MAP = "viridis"
 def panels(inputs):
     """Tidy tables of panels A (pixels), B (FIM), C and D (importance of each parameter), E (eigenvalues)."""
     statistics = [Arrays(path) for path in inputs["statistics"]]
-    example = next(arrays for arrays in statistics if f"seed{FISHER_MATRIX_OF}/fisher_matrix" in arrays.names)
-    found, eigenvector = read_statistics(example, FISHER_MATRIX_OF)
+    kept = ((arrays, name) for arrays in statistics for name in arrays.names if name.endswith("/fisher_matrix"))
+    example, matrix = next(kept)
+    found, eigenvector = read_statistics(example, int(matrix.removeprefix("seed").split("/")[0]))
     mask = np.ones(found.pair_means[0].shape, dtype=bool)
     diagonal = np.concatenate([found.pair_means[0].ravel(), *found.rates])
     spectra = [
@@ -30,7 +30,7 @@ def panels(inputs):
     ]
     return {
         "a.csv": _pixels(Arrays(inputs["patterns"][0])),
-        "b.csv.gz": _matrix(example[f"seed{FISHER_MATRIX_OF}/fisher_matrix"]),
+        "b.csv.gz": _matrix(example[matrix]),
         "c.csv": _importance(np.abs(eigenvector), mask),
         "d.csv": _importance(fisher_diagonal(diagonal, found.n_samples), mask),
         "e.csv": pd.concat(spectra, ignore_index=True),

@@ -2,8 +2,7 @@
 
 from boltzprune.criteria import resolve
 from boltzprune.pruning import prune
-from boltzprune.stages.sample import read_statistics
-from boltzprune.store import machine_arrays, read_machine, write_arrays, write_rows
+from boltzprune.store import machine_arrays, read_machine, read_statistics, write_arrays, write_rows
 
 
 def run(job):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from boltzprune.evaluation.patterns import count_patterns
-from boltzprune.fisher import Statistics, eigen_decomposition
+from boltzprune.fisher import eigen_decomposition
 from boltzprune.sampling import draw, estimate
 from boltzprune.store import read_machine, write_arrays
 from boltzprune.streams import fork
@@ -44,16 +44,3 @@ def _statistics(spec, machine, seed, n_samples, backend):
         if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
             arrays["fisher_matrix"] = matrix.astype(np.float32)
     return arrays
-
-
-def read_statistics(arrays, seed):
-    """The `Statistics` of one seed, and its leading eigenvector or None."""
-    name = f"seed{seed}/"
-    n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)
-    statistics = Statistics(
-        int(arrays[f"{name}n_samples"]),
-        tuple(arrays[f"{name}rate{i}"] for i in range(n_layers)),
-        tuple(arrays[f"{name}pair_mean{i}"] for i in range(n_layers - 1)),
-    )
-    leading = arrays[f"{name}eigenvectors"][0] if f"{name}eigenvectors" in arrays.names else None
-    return statistics, leading
