@@ -3,6 +3,7 @@
 import argparse
 import json
 import logging
+import os
 import sys
 from pathlib import Path
 
@@ -79,7 +80,11 @@ def _parser():
 
 
 def _run_stage(options):
-    """Run one stage with BLAS on one thread: threads are for seeds, and results must not depend on them."""
+    """Run one stage with BLAS on one thread: threads are for seeds, and results must not depend on them.
+
+    The limit reaches the libraries that are loaded already, the environment those that a stage loads later (SciPy's).
+    """
+    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     from threadpoolctl import threadpool_limits
 
     from boltzprune.stages import Job, run

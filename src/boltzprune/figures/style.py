@@ -68,6 +68,8 @@ def save(module, panels, spec, folder):
     with plt.rc_context(RC):
         figure = module.draw(panels, look)
         figure.text(0.005, 0.004, look.study, fontsize=6, color="#666666", va="bottom")
+        figure.draw_without_rendering()  # places everything once: every format then has the same layout
+        figure.set_layout_engine("none")
         for extension in spec["formats"]:
             with atomic(Path(folder) / f"{name}.{extension}") as temporary:
                 figure.savefig(temporary, format=extension, dpi=spec["dpi"], metadata=NO_DATE[extension])
