@@ -18,6 +18,7 @@ NOT_IN_DIGEST = {"boltzprune", "boltzprune.config", "boltzprune.criteria", "bolt
 """Values of the configuration travel as parameters, criteria have a digest each, and messages are not results."""
 
 
+@functools.cache
 def code_digest(*modules):
     """Digest of modules of this package and of all modules of it that they import, without comments and docstrings.
 
@@ -41,6 +42,7 @@ def code_digest(*modules):
     return _hash(*(f"{name}\n{found[name]}" for name in sorted(found)))
 
 
+@functools.cache
 def criterion_digest(name, criterion):
     """Digest of one criterion: its function, what that calls, and the fields of its row that change results.
 

@@ -90,8 +90,8 @@ def _draw_patterns(figure, shape, panels, names, look):
 
 
 def _sparse(value, _):
-    """Labels 2 and 5 of each decade between its ends, so that a short logarithmic axis has enough of them."""
-    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+    """Labels 2, 3 and 5 of each decade between its ends, so that a short logarithmic axis has enough of them."""
+    return f"{value:g}" if f"{value:e}"[0] in "235" else ""
 
 
 def _draw_divergence(figure, table, measures, names, look):

@@ -68,12 +68,21 @@ def save(module, panels, spec, folder):
     with plt.rc_context(RC):
         figure = module.draw(panels, look)
         figure.text(0.005, 0.004, look.study, fontsize=6, color="#666666", va="bottom")
-        figure.draw_without_rendering()  # places everything once: every format then has the same layout
-        figure.set_layout_engine("none")
+        _settle(figure)
         for extension in spec["formats"]:
             with atomic(Path(folder) / f"{name}.{extension}") as temporary:
                 figure.savefig(temporary, format=extension, dpi=spec["dpi"], metadata=NO_DATE[extension])
         plt.close(figure)
+
+
+def _settle(figure):
+    """Place everything once and for all: formats then agree, and the last bits of the layout's solver reach no file."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for part in figure.subfigs:
+        part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
+    for axes in figure.axes:
+        axes.set_position([round(value, 6) for value in axes.get_position(original=True).bounds])
 
 
 def panel_letter(axes, letter, dx=-0.02):
