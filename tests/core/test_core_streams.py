@@ -132,6 +132,12 @@ def test_a_permutation_has_everything_once(n):
         assert (order != np.arange(n)).any() and (order != streams.permutation(KEY + np.uint64(1), n)).any()
 
 
+def test_a_permutation_sorts_64_bit_words():
+    words = [int(word) for word in streams.words(KEY, 0, 0, [0], 2 * 13)[0]]
+    wide = [high << 32 | low for high, low in zip(words[0::2], words[1::2])]
+    assert streams.permutation(KEY, 13).tolist() == sorted(range(13), key=wide.__getitem__)
+
+
 def test_permutations_are_all_about_as_frequent():
     counts = {}
     for seed in range(1201):
