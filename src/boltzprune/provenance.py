@@ -51,14 +51,23 @@ def criterion_digest(name, criterion):
     fields = repr((criterion.needs, criterion.whole_units, criterion.options))
     if ":" in name:
         return _hash(fields, name, ast.dump(_tree(Path(name.rsplit(":", 1)[0]))))
-    definitions = {node.name: node for node in _tree(PACKAGE / "criteria.py").body if hasattr(node, "name")}
-    found, waiting = {}, [criterion.saliency.__name__, "Evidence", "saliency_of"]
+    body = _tree(PACKAGE / "criteria.py").body
+    definitions = {name: node for node in body for name in _names(node)}
+    found, waiting, modules = {}, [criterion.saliency.__name__, "Evidence", "saliency_of"], {"boltzprune.fisher"}
     while waiting:
-        node = definitions.get(waiting.pop())
-        if node is not None and node.name not in found:
-            found[node.name] = ast.dump(node)
+        name = waiting.pop()
+        if name in definitions and name not in found:
+            node = definitions[name]
+            found[name] = ast.dump(node)
+            modules |= _imports(node, "boltzprune.criteria")
             waiting += [child.id for child in ast.walk(node) if isinstance(child, ast.Name)]
-    return _hash(fields, *(found[key] for key in sorted(found)), code_digest("boltzprune.fisher"))
+    return _hash(fields, *(found[key] for key in sorted(found)), code_digest(*sorted(modules)))
+
+
+def _names(node):
+    """What a statement defines: a function, a class, or constants."""
+    targets = [*getattr(node, "targets", []), getattr(node, "target", None)]
+    return [node.name] if hasattr(node, "name") else [target.id for target in targets if isinstance(target, ast.Name)]
 
 
 def versions():

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
-from boltzprune.errors import TrainingError
+from boltzprune.errors import InputError, TrainingError
 from boltzprune.machine import BoltzmannMachine, all_finite
 from boltzprune.streams import fork, uniform_double
 
@@ -72,9 +72,14 @@ def train(machines, cases, training, keys, backend, progress, stage="training"):
 
     Raises
     ------
+    InputError
+        If the cases do not fit the visible layer.
     TrainingError
         As soon as a machine's parameters stop being finite.
     """
+    for machine in machines:
+        if machine.layer_sizes[0] != cases.shape[1]:
+            raise InputError(f"{stage}: {cases.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
     velocities = [Velocity.zero(machine) for machine in machines]
     updates_per_epoch = -(-len(cases) // training.batch_size)
     for number, (rate, momentum) in enumerate(zip(training.learning_rate, training.momentum)):

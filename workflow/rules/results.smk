@@ -111,9 +111,10 @@ for NAME, FIGURE in FIGURES.items():
 rule patches:
     input:
         [
-            f"{RESULTS}/figures/{name}.{STUDY.figures.formats[0]}"
+            f"{RESULTS}/figures/{name}.{extension}"
             for name in FIGURES
             if FIGURES[name].experiment == "patches"
+            for extension in STUDY.figures.formats
         ],
         rules.table1.output,
         rules.study.output,

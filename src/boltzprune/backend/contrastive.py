@@ -86,6 +86,7 @@ def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs
     )
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, here and by the caller
 def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype):
     """One epoch of CD-k on one machine with plain arrays of that dtype.
 

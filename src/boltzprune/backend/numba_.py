@@ -131,7 +131,7 @@ class Backend(reference.Backend):
             loop = self._loop_for(machine, epoch)
             return loop(machine, velocity, key, cases, epoch, report)
 
-        return self.map(run, list(zip(machines, velocities, keys)))
+        return self.map(run, list(zip(machines, velocities, keys, strict=True)))
 
     def _loop_for(self, machine, epoch):
         """The fastest loop that computes this epoch."""
@@ -183,6 +183,7 @@ def _chunks(n_cases, n_weights, report):
         report(n)
 
 
+@np.errstate(over="ignore")
 def _dense_epoch(machine, velocity, key, cases, epoch, report):
     """CD-1 with `dense_updates`."""
     n_visible, n_hidden = machine.layer_sizes
@@ -200,6 +201,7 @@ def _dense_epoch(machine, velocity, key, cases, epoch, report):
     return _from_working_copy(machine, parameters, steps)
 
 
+@np.errstate(over="ignore")
 def _low_rank_epoch(machine, velocity, key, cases, epoch, report):
     """CD-1 with `low_rank_updates`: weights W and step D become U = W + c D, and back."""
     (weights, *biases), (start_step, *bias_steps) = _working_copy(machine, velocity, machine.layer_sizes[1])

@@ -103,5 +103,5 @@ class Backend:
         """
         return [
             array_epoch(machine, velocity, key, cases, epoch, report, _sample, np.float64)
-            for machine, velocity, key in zip(machines, velocities, keys)
+            for machine, velocity, key in zip(machines, velocities, keys, strict=True)
         ]

@@ -1,0 +1,62 @@
+"""Small machines, activity and evidence for the tests of this folder; prime sizes, so that swapped axes cannot pass."""
+
+import numpy as np
+
+from boltzprune.config import Pruning
+from boltzprune.criteria import Criterion, Evidence
+from boltzprune.fisher import Statistics
+from boltzprune.machine import BoltzmannMachine
+from boltzprune.pruning import prune
+
+
+def random_machine(n_visible=5, n_hidden=7, seed=11, share=1.0):
+    """An RBM with random weights, of which about that share exists; no unit is disconnected."""
+    rng = np.random.default_rng(seed)
+    mask = rng.random((n_visible, n_hidden)) < share
+    mask[np.arange(n_hidden) % n_visible, np.arange(n_hidden)] = True
+    weights = np.where(mask, rng.normal(0, 0.7, mask.shape), 0).astype(np.float32)
+    biases = tuple(rng.normal(0, 0.5, n).astype(np.float32) for n in mask.shape)
+    return BoltzmannMachine((weights,), biases, (mask,))
+
+
+def random_statistics(machine, seed=13, n_samples=101):
+    """Rates and pair means that fit a machine in shape, in (0, 1)."""
+    rng = np.random.default_rng(seed)
+    n_visible, n_hidden = machine.layer_sizes
+    rates = rng.uniform(0.1, 0.9, n_visible), rng.uniform(0.1, 0.9, n_hidden)
+    return Statistics(n_samples, rates, (rng.uniform(0.02, 0.48, (n_visible, n_hidden)),))
+
+
+def random_evidence(n_lower=5, n_upper=7, seed=17, **changed):
+    """Evidence with every field filled, read-only."""
+    rng = np.random.default_rng(seed)
+    shape = n_lower, n_upper
+    values = {
+        "weights": rng.normal(0, 1, shape).astype(np.float32),
+        "mask": rng.random(shape) < 0.8,
+        "lower_rate": rng.uniform(0.1, 0.9, n_lower),
+        "upper_rate": rng.uniform(0.1, 0.9, n_upper),
+        "pair_mean": rng.uniform(0.02, 0.48, shape),
+        "n_samples": 101,
+        "eigenvector": rng.normal(0, 0.1, shape),
+        "uniform_weights": rng.random(shape),
+        "uniform_units": rng.random(n_upper),
+        "options": {"eigenvector_entry": "magnitude"},
+    } | changed
+    for value in values.values():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
+    return Evidence(**values)
+
+
+def criterion(function, **fields):
+    """A criterion for tests."""
+    return Criterion(function, "Test", "#123456", "nobody", **fields)
+
+
+def prune_with(function, machine, fraction=0.5, seed=3, iteration=1, statistics=None, vector=None, **fields):
+    """One pruning step by a function of the evidence."""
+    options = {key: fields.pop(key) for key in ("threshold", "eigenvector_entry") if key in fields}
+    row = function if isinstance(function, Criterion) else criterion(function, **fields)
+    settings = Pruning(fraction=fraction, **options)
+    return prune(machine, statistics or random_statistics(machine), vector, row, "test", settings, seed, iteration)

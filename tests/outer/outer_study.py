@@ -1,0 +1,121 @@
+"""A whole tiny study in this process: the chain of the workflow, with the jobs that its rules would get."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune import jobs
+from boltzprune.figures import FIGURES
+from boltzprune.settings import study_from
+from boltzprune.stages import Job, run
+
+
+def write_patterns(path, n=211, n_visible=5, seed=19):
+    """An .npz file of correlated patterns."""
+    rng = np.random.default_rng(seed)
+    common = rng.random((n, 1)) < 0.4
+    patterns = (rng.random((n, n_visible)) < np.where(common, 0.8, 0.25)).astype(np.uint8)
+    np.savez(path, patterns=patterns)
+    return patterns
+
+
+def tiny_values(file, **patches):
+    """Configuration of a study of a few seconds: 2 seeds, 2 criteria, 2 iterations, 5 x 7 units."""
+    values = {
+        "data": {"source": "npz", "file": str(file), "n_patterns": 211},
+        "machine": {"n_hidden": 7},
+        "training": {"learning_rate": [0.1], "momentum": [0.5]},
+        "criteria": ["eigenvector", "anti_fi"],
+        "iterations": 2,
+    }
+    return {
+        "study": "tiny",
+        "seeds": 2,
+        "device": "reference",
+        "patches": values | patches,
+        "figures": {"dpi": 40},
+    }
+
+
+class Runner:
+    """Runs the jobs of a study and knows where their files lie."""
+
+    def __init__(self, values, folder):
+        self.study, self.folder = study_from(values), Path(folder)
+        self.seeds = tuple(range(self.study.seeds))
+
+    def __call__(self, stage, job, inputs, outputs):
+        """One stage; inputs and outputs as names below the folder."""
+        given = {
+            name: [self.folder / file for file in ([files] if isinstance(files, str) else files)]
+            for name, files in inputs.items()
+        }
+        wanted = {name: self.folder / file for name, file in outputs.items()}
+        run(Job(stage, given, wanted, json.loads(job["spec"]), self.seeds, 1))
+
+    def everything(self):
+        """From raw data to figures."""
+        self.initial()
+        for criterion in self.study.patches.criteria:
+            self.chain(criterion)
+        self.results()
+        return self
+
+    def initial(self):
+        self("fetch", jobs.fetch_job(self.study), {}, {"manifest": "source.json"})
+        self("prepare", jobs.prepare_job(self.study), {"manifest": "source.json"}, {"patterns": "patterns.npz"})
+        self("train", jobs.job(self.study, "train"), {"patterns": "patterns.npz"}, {"machine": "initial.npz"})
+        self.sample("none", 0, "initial", "initial")
+        self.evaluate(["initial"], "initial_metrics.csv")
+
+    def sample(self, criterion, iteration, phase, name):
+        job = jobs.sample_job(self.study, criterion, iteration, phase)
+        inputs = {"machine": f"{name}.npz", "patterns": "patterns.npz"}
+        self("sample", job, inputs, {"statistics": f"{name}_statistics.npz"})
+
+    def evaluate(self, names, metrics):
+        inputs = {
+            "patterns": "patterns.npz",
+            "machine": [f"{name}.npz" for name in names],
+            "statistics": [f"{name}_statistics.npz" for name in names],
+        }
+        self("evaluate", jobs.job(self.study, "evaluate"), inputs, {"metrics": metrics})
+
+    def chain(self, criterion):
+        before = "initial"
+        for iteration in range(1, self.study.patches.iterations + 1):
+            pruned, retrained = (f"{criterion}{iteration}_{phase}" for phase in ("pruned", "retrained"))
+            inputs = {"machine": f"{before}.npz", "statistics": f"{before}_statistics.npz"}
+            outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
+            self("prune", jobs.prune_job(self.study, criterion, iteration), inputs, outputs)
+            inputs = {"machine": f"{pruned}.npz", "patterns": "patterns.npz"}
+            job = jobs.job(self.study, "retrain", iteration=iteration)
+            self("retrain", job, inputs, {"machine": f"{retrained}.npz"})
+            for phase, name in (("pruned", pruned), ("retrained", retrained)):
+                self.sample(criterion, iteration, phase, name)
+            self.evaluate([pruned, retrained], f"{criterion}{iteration}_metrics.csv")
+            before = retrained
+
+    def results(self):
+        names, last = self.study.patches.criteria, self.study.patches.iterations
+        metrics = ["initial_metrics.csv"]
+        metrics += [f"{name}{i}_metrics.csv" for name in names for i in range(1, last + 1)]
+        statistics = ["initial_statistics.npz", *(f"{name}{last}_retrained_statistics.npz" for name in names)]
+        inputs = {"patterns": "patterns.npz", "metrics": metrics, "statistics": statistics}
+        outputs = {"metrics": "metrics.csv", "pattern_probabilities": "pattern_probabilities.csv"}
+        self("collect", jobs.job(self.study, "collect"), inputs, outputs)
+        outputs = {"csv": "table1.csv", "markdown": "table1.md", "latex": "table1.tex"}
+        self("table1", jobs.table_job(self.study), {"metrics": "metrics.csv"}, outputs)
+        for name in FIGURES:
+            self("figure", jobs.figure_job(self.study, name), self.figure_inputs(name), {"folder": "figures"})
+
+    def figure_inputs(self, name):
+        """The files that a figure reads."""
+        available = {
+            "patterns": "patterns.npz",
+            "statistics": "initial_statistics.npz",
+            "metrics": "metrics.csv",
+            "pattern_probabilities": "pattern_probabilities.csv",
+        }
+        return {key: available[key] for key in FIGURES[name].inputs}

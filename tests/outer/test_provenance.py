@@ -1,0 +1,167 @@
+"""Digests of code, on a copy of the package: edited code changes those that use it, a comment or a docstring none."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import boltzprune
+from boltzprune.provenance import versions
+
+MODULES = [
+    *(f"stages.{name}" for name in ("fetch", "prepare", "train", "retrain", "sample", "prune", "evaluate", "collect")),
+    *("stages.table1", "stages.study", "stages.figure", "figures.fig1", "figures.fig2", "backend.numba_"),
+    *("backend.reference",),
+]
+DIGESTS = f"""
+import json
+from boltzprune.criteria import CRITERIA, resolve
+from boltzprune.provenance import code_digest, criterion_digest
+found = {{name: code_digest("boltzprune." + name) for name in {MODULES!r}}}
+found |= {{"criterion " + name: criterion_digest(name, row) for name, row in CRITERIA.items()}}
+own = "rules.py:mine"
+found["criterion own"] = criterion_digest(own, resolve(own))
+print(json.dumps(found))
+"""
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the package, and a criterion of one's own beside it."""
+    folder = tmp_path_factory.mktemp("copied")
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(boltzprune.__file__).parent, folder / "src" / "boltzprune", ignore=ignore)
+    (folder / "rules.py").write_text("def mine(evidence):\n    return evidence.pair_mean\n")
+    return folder
+
+
+def digests(folder):
+    environment = os.environ | {"PYTHONPATH": str(folder / "src")}
+    command = [sys.executable, "-c", DIGESTS]
+    return json.loads(subprocess.check_output(command, env=environment, cwd=folder, text=True))
+
+
+@pytest.fixture(scope="module")
+def before(copied):
+    return digests(copied)
+
+
+@pytest.fixture
+def edit(copied, before):
+    """Edits a file of the copy and tells whose digest changed; the file is as before afterwards."""
+    saved = {}
+
+    def change(name, old, new):
+        path = copied / name if name == "rules.py" else copied / "src" / "boltzprune" / name
+        text = path.read_text()
+        saved.setdefault(path, text)
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+        after = digests(copied)
+        return {key for key in before if before[key] != after[key]}
+
+    yield change
+    for path, text in saved.items():
+        path.write_text(text)
+
+
+def test_digests_are_stable_and_distinct(copied, before):
+    assert digests(copied) == before
+    assert all(len(value) == 16 for value in before.values())
+    assert len({before[f"stages.{name}"] for name in ("train", "retrain", "sample", "prune", "study")}) == 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("import numpy as np\n", "import numpy as np  # arrays\n\n\n# more\n"),
+        ('"""Training of RBMs', '"""About the training of RBMs'),
+        ('    """An RBM before training.', '    """A machine before training.'),
+        ("    from scipy.special import ndtri\n", "\n    from scipy.special import (\n        ndtri,\n    )\n"),
+    ],
+    ids=["comment", "docstring of the module", "docstring of a function", "layout"],
+)
+def test_comments_docstrings_and_layout_change_nothing(edit, old, new):
+    assert edit("training.py", old, new) == set()
+
+
+FROM_STREAMS = {f"stages.{name}" for name in ("prepare", "train", "retrain", "sample", "prune")} | {
+    "backend.numba_",
+    "backend.reference",
+}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "expected"),
+    [
+        ("training.py", "0.5 / len(cases)", "0.6 / len(cases)", {"stages.train", "stages.retrain"}),
+        ("figures/fig1.py", "MAX_SIDE = 1200", "MAX_SIDE = 1201", {"figures.fig1"}),
+        ("figures/style.py", '"font.size": 8', '"font.size": 9', {"stages.figure", "figures.fig1", "figures.fig2"}),
+        ("tables.py", '"std"', '"var"', {"stages.table1"}),
+        ("backend/numba_math.py", "LANES = ", "LANES = 2 * ", {"backend.numba_"}),
+        ("datasets/binary.py", "import numpy as np", "import numpy as np\nEXTRA = 1", {"stages.prepare"}),
+        ("datasets/download.py", "TIMEOUT_SECONDS = 30", "TIMEOUT_SECONDS = 31", {"stages.fetch", "stages.prepare"}),
+        ("pruning.py", "100.0 * fraction", "99.0 * fraction", {"stages.prune"}),
+    ],
+)
+def test_code_changes_the_stages_that_use_it(edit, file, old, new, expected):
+    changed = edit(file, old, new)
+    assert expected <= changed
+    assert {name for name in changed if not name.startswith("criterion")} == expected
+
+
+def test_code_far_below_reaches_everything_that_draws_numbers(edit):
+    changed = edit("streams.py", "N_ROUNDS = 10", "N_ROUNDS = 11")
+    assert changed >= FROM_STREAMS
+    assert not changed & {"stages.collect", "stages.table1", "stages.study", "stages.figure", "figures.fig2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("    return -(evidence.pair_mean", "    return -2 * (evidence.pair_mean", {"criterion anti_fi"}),
+        (
+            "    return np.abs(evidence.weights",
+            "    return 2 * np.abs(evidence.weights",
+            {"criterion weight_magnitude"},
+        ),
+        ('"statistics"\n    whole_units', '"statistics"\n    # whole\n    whole_units', set()),
+        ('random_units, "Random units"', 'random_units, "Units"', set()),
+        ('"#5A5A5A", PAPER, whole_units=True', '"#5A5A5B", PAPER, whole_units=True', set()),
+        ('"#5A5A5A", PAPER, whole_units=True', '"#5A5A5A", PAPER', {"criterion random_units"}),
+        ('    """|w_ij|."""', '    """The size of w_ij."""', set()),
+    ],
+)
+def test_an_edit_of_one_criterion_changes_its_digest_and_no_other(edit, old, new, expected):
+    assert edit("criteria.py", old, new) == expected
+
+
+def test_constants_and_modules_that_a_criterion_uses_are_part_of_it(copied, edit):
+    old = "    return -(evidence.pair_mean"
+    new = "    from boltzprune import tables\n\n    return -FACTOR * (evidence.pair_mean"
+    assert edit("criteria.py", 'PAPER = "', 'FACTOR = 1.0\nPAPER = "') == set()
+    assert edit("criteria.py", old, new) == {"criterion anti_fi"}
+    first = digests(copied)["criterion anti_fi"]
+    assert edit("criteria.py", "FACTOR = 1.0", "FACTOR = 2.0") == {"criterion anti_fi"}
+    second = digests(copied)["criterion anti_fi"]
+    assert edit("tables.py", '"std"', '"var"') == {"criterion anti_fi", "stages.table1"}
+    assert len({first, second, digests(copied)["criterion anti_fi"]}) == 3
+
+
+def test_what_every_criterion_goes_through_changes_all_digests(edit, before):
+    changed = edit("criteria.py", "value = value.astype(np.float64)", "value = 1 * value.astype(np.float64)")
+    assert changed == {name for name in before if name.startswith("criterion")} - {"criterion own"}
+
+
+def test_a_criterion_of_ones_own_by_its_whole_file(edit):
+    assert edit("rules.py", "def mine", "# mine\ndef mine") == set()
+    assert edit("rules.py", "def mine", "HALF = 0.5\ndef mine") == {"criterion own"}
+
+
+def test_what_is_needed_and_what_differs_is_in_the_versions():
+    assert list(versions()) == ["boltzprune", "python", "numpy", "scipy", "numba"]
+    assert versions()["boltzprune"] == boltzprune.__version__

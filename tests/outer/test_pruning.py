@@ -1,0 +1,321 @@
+"""One pruning step: how many weights go, which, and what is left."""
+
+import numpy as np
+import pytest
+from outer_machines import criterion, prune_with, random_machine, random_statistics
+
+from boltzprune import exact
+from boltzprune.criteria import CRITERIA
+from boltzprune.errors import InputError
+from boltzprune.machine import BoltzmannMachine
+from boltzprune.pruning import drop_at_percentile, drop_lowest, drop_units, n_kept
+
+
+def by_weight(evidence):
+    return np.abs(evidence.weights)
+
+
+def constant(evidence):
+    return np.ones(evidence.weights.shape)
+
+
+def test_the_paper_numbers():
+    sizes = [910]
+    for _ in range(3):
+        sizes.append(n_kept(sizes[-1], 0.5))
+    assert sizes == [910, 455, 227, 113]
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 7, 10, 13, 100, 910, 1000, 8836, 270_400])
+@pytest.mark.parametrize(
+    ("fraction", "kept_of_hundred"),
+    [(0.1, 90), (0.25, 75), (0.3, 70), (0.5, 50), (0.7, 30), (0.8, 20), (0.9, 10), (0.99, 1), (0.01, 99)],
+)
+def test_numbers_are_decimal_and_exact(n, fraction, kept_of_hundred):
+    assert n_kept(n, fraction) == n * kept_of_hundred // 100
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.3, 0.5, 0.9])
+def test_exactly_the_fraction_goes_and_the_lowest_go(fraction):
+    rng = np.random.default_rng(5)
+    mask = rng.random((11, 13)) < 0.7
+    saliency, ties = rng.normal(size=mask.shape), rng.random(mask.shape)
+    kept = drop_lowest(saliency, mask, fraction, ties)
+    assert kept.dtype == bool
+    assert kept.sum() == n_kept(int(mask.sum()), fraction)
+    assert not (kept & ~mask).any()
+    assert saliency[kept].min() > saliency[mask & ~kept].max()
+
+
+def test_the_lowest_by_hand():
+    saliency = np.array([[5, 1, 9], [2, 8, 0]], dtype=float)
+    mask = np.array([[1, 1, 1], [1, 1, 0]], dtype=bool)
+    kept = drop_lowest(saliency, mask, 0.4, np.zeros((2, 3)))
+    assert kept.astype(int).tolist() == [[1, 0, 1], [0, 1, 0]]
+
+
+def test_ties_go_by_the_tie_breaker_alone():
+    mask = np.ones((5, 7), dtype=bool)
+    ties = np.random.default_rng(7).random((5, 7))
+    kept = drop_lowest(np.zeros((5, 7)), mask, 0.5, ties)
+    assert kept.sum() == 17
+    assert ties[kept].min() > ties[~kept].max()
+
+
+def test_ties_only_among_equals():
+    saliency = np.array([[0.0, 1, 1, 1, 1, 2]])
+    kept = drop_lowest(saliency, np.ones((1, 6), dtype=bool), 0.5, np.array([[9, 0.3, 0.1, 0.4, 0.2, 0]]))
+    assert kept.tolist() == [[False, True, False, True, False, True]]
+
+
+def test_ties_are_broken_by_the_seed_and_the_iteration():
+    machine = random_machine(7, 11)
+    masks = {key: _kept(prune_with(constant, machine, seed=key[0], iteration=key[1])) for key in np.ndindex(5, 3)}
+    again = {key: _kept(prune_with(constant, machine, seed=key[0], iteration=key[1])) for key in masks}
+    assert masks == again
+    assert len(set(masks.values())) == len(masks)
+
+
+def _kept(pruned):
+    """The pruned mask in terms of the original units, as bytes."""
+    return _original_mask(pruned.machine, 7, 11).tobytes()
+
+
+def _original_mask(machine, n_visible, n_hidden):
+    mask = np.zeros((n_visible, n_hidden), dtype=bool)
+    mask[np.ix_(*machine.units)] = machine.masks[0]
+    return mask
+
+
+def test_ties_do_not_favour_a_place():
+    machine = random_machine(3, 5)
+    counts = np.zeros((3, 5))
+    for seed in range(307):
+        counts += _original_mask(prune_with(constant, machine, seed=seed).machine, 3, 5)
+    p = 7 / 15  # 7 of 15 weights stay
+    assert np.abs(counts - 307 * p).max() < 5 * np.sqrt(307 * p * (1 - p))
+
+
+def test_the_percentile_rule_takes_all_ties():
+    saliency = np.array([[0, 0, 0, 0, 1], [2, 3, 4, 5, 6]], dtype=float)
+    mask = np.ones((2, 5), dtype=bool)
+    kept = drop_at_percentile(saliency, mask, 0.2)
+    assert kept.tolist() == [[False, False, False, False, True], [True] * 5]
+    mask[0, :3] = False
+    assert drop_at_percentile(saliency, mask, 0.5).sum() == 3  # of 0 1 2 3 4 5 6, those above the median 3
+
+
+def test_the_threshold_is_the_one_of_the_configuration():
+    machine = random_machine(5, 7)
+    saliency = np.where(np.arange(35).reshape(5, 7) < 23, 0.0, 1.0)
+    rank, percentile = (prune_with(lambda e: saliency, machine, threshold=t) for t in ("rank", "percentile"))
+    assert (rank.n_weights_removed, percentile.n_weights_removed) == (18, 23)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "fraction", "expected"),
+    [
+        ([2, 2, 2, 2], 0.5, 2),  # 4 of 8 go
+        ([2, 2, 2, 2], 0.3, 1),  # 3 of 8 should go: 2 and 4 are equally near, fewer units go
+        ([1, 5, 1], 0.25, 1),  # 2 of 7 should go: 1 is nearer than 6
+        ([1, 4, 5], 0.4, 2),  # 4 of 10 should go: 5 is nearer than 1
+        ([3, 1, 1], 0.6, 1),  # 3 of 5: exactly one unit
+        ([5], 0.3, 0),
+    ],
+)
+def test_as_many_whole_units_as_bring_the_weights_nearest(sizes, fraction, expected):
+    mask = np.arange(7)[:, None] < np.array(sizes)
+    order = np.broadcast_to(np.arange(len(sizes), dtype=float), mask.shape)
+    kept = drop_units(order, mask, fraction, np.zeros(mask.shape))
+    assert np.array_equal(kept, mask & (np.arange(len(sizes)) >= expected))
+
+
+def test_whole_units_go_in_the_order_of_their_saliency():
+    machine = random_machine(5, 11)
+    chosen = np.array([6, 1, 9, 0, 4, 3, 8, 2, 10, 7, 5], dtype=float)
+    pruned = prune_with(lambda e: np.broadcast_to(chosen, (5, 11)), machine, whole_units=True)
+    assert sorted(pruned.units_removed) == sorted(np.argsort(chosen)[:6])  # 28 of 55 weights should go: 30 are nearest
+    assert pruned.n_weights_removed == 30
+    assert pruned.machine.masks[0].all()
+
+
+def two_iterations(first, second, machine, **options):
+    one = prune_with(first, machine, iteration=1, **options)
+    return one, prune_with(second, one.machine, iteration=2, statistics=random_statistics(one.machine), **options)
+
+
+def only(columns, n_visible, n_hidden, extra=()):
+    """Saliency high in these columns."""
+    value = np.random.default_rng(3).random((n_visible, n_hidden)) * 0.1
+    value[:, list(columns)] += 1
+    for place in extra:
+        value[place] += 1
+    return value
+
+
+def test_units_without_weights_go_and_are_recorded_by_their_original_index():
+    machine = random_machine(5, 8)
+    one, two = two_iterations(
+        lambda e: only([1, 2, 5, 7], 5, 8), lambda e: only([1, 2], 5, 4), machine
+    )  # the second keeps columns 1 and 2 of what is left: original units 2 and 5
+    assert one.units_removed.tolist() == [0, 3, 4, 6]
+    assert one.machine.units[1].tolist() == [1, 2, 5, 7]
+    assert two.units_removed.tolist() == [1, 7]
+    assert two.machine.units[1].tolist() == [2, 5]
+    assert (one.n_weights_removed, two.n_weights_removed) == (20, 10)
+    assert two.machine.layer_sizes == (5, 2)
+
+
+def test_surviving_values_are_unchanged_bit_for_bit():
+    machine = random_machine(7, 11)
+    one, two = two_iterations(by_weight, by_weight, machine)
+    for pruned in (one.machine, two.machine):
+        v, h = pruned.units
+        expected = np.where(pruned.masks[0], machine.weights[0][np.ix_(v, h)], 0)
+        assert pruned.weights[0].tobytes() == expected.astype(np.float32).tobytes()
+        assert pruned.biases[0].tobytes() == machine.biases[0].tobytes()
+        assert pruned.biases[1].tobytes() == machine.biases[1][h].tobytes()
+        assert pruned.weights[0].dtype == pruned.biases[1].dtype == np.float32
+    assert machine.masks[0].all()  # the machine given is not changed
+
+
+def test_removing_disconnected_hidden_units_changes_no_probability():
+    machine = random_machine(5, 8)
+    pruned = prune_with(lambda e: only([1, 2, 5], 5, 8, extra=[(0, 0), (3, 0), (2, 6), (1, 6), (4, 6)]), machine)
+    assert pruned.units_removed.tolist() == [3, 4, 7]
+    mask = _original_mask(pruned.machine, 5, 8)
+    whole = BoltzmannMachine((np.where(mask, machine.weights[0], np.float32(0)),), machine.biases, (mask,))
+    assert whole.layer_sizes == (5, 8)
+    difference = exact.log_probabilities(whole) - exact.log_probabilities(pruned.machine)
+    assert np.abs(difference).max() < 1e-12
+
+
+def test_visible_units_stay_and_are_reported():
+    machine = random_machine(5, 7)
+    pruned = prune_with(lambda e: np.where(np.arange(5)[:, None] % 2, 1.0, 0.1) + by_weight(e) * 1e-3, machine, 0.6)
+    assert pruned.visible_disconnected.tolist() == [0, 2, 4]
+    assert pruned.machine.layer_sizes == (5, 7)
+    assert pruned.machine.units[0].tolist() == [0, 1, 2, 3, 4]
+    assert pruned.units_removed.size == 0
+
+
+def test_leaving_none_is_refused():
+    machine = random_machine(1, 1)
+    with pytest.raises(InputError, match="criterion 'test', seed 3, iteration 4: pruning 1 weights leaves none"):
+        prune_with(by_weight, machine, iteration=4)
+    with pytest.raises(InputError, match="leaves none; use fewer iterations or a smaller fraction"):
+        prune_with(constant, random_machine(5, 7), threshold="percentile")
+    with pytest.raises(InputError, match="leaves none"):
+        prune_with(constant, random_machine(5, 1), whole_units=True)
+
+
+def seen(machine, iteration, seed=3, fraction=0.5, **fields):
+    """The evidence that a criterion is shown."""
+    caught = []
+
+    def look(evidence):
+        caught.append(evidence)
+        return np.random.default_rng(1).random(evidence.weights.shape)
+
+    pruned = prune_with(look, machine, fraction, seed=seed, iteration=iteration, **fields)
+    return caught[0], pruned
+
+
+def test_random_numbers_belong_to_the_original_units():
+    machine = random_machine(5, 8)
+    compact = prune_with(lambda e: only([1, 2, 5, 7], 5, 8), machine).machine
+    whole, _ = seen(machine, iteration=2)
+    part, _ = seen(compact, iteration=2)
+    kept = [1, 2, 5, 7]
+    assert np.array_equal(part.uniform_weights, whole.uniform_weights[:, kept])
+    assert np.array_equal(part.uniform_units, whole.uniform_units[kept])
+    assert len(np.unique(whole.uniform_weights)) == 40
+
+
+@pytest.mark.parametrize("changed", [{"seed": 4}, {"iteration": 3}])
+def test_random_numbers_depend_on_seed_and_iteration(changed):
+    machine = random_machine(5, 7)
+    one, _ = seen(machine, **({"seed": 3, "iteration": 2}))
+    other, _ = seen(machine, **({"seed": 3, "iteration": 2} | changed))
+    assert not np.isin(one.uniform_weights, other.uniform_weights).any()
+    assert not np.isin(one.uniform_units, other.uniform_units).any()
+
+
+def test_random_numbers_of_ties_weights_and_units_differ():
+    machine = random_machine(7, 11)
+    evidence, _ = seen(machine, iteration=1)
+    by_chance = _kept(prune_with(lambda e: e.uniform_weights, machine))
+    assert by_chance != _kept(prune_with(constant, machine))
+    assert not np.isin(evidence.uniform_units, evidence.uniform_weights).any()
+
+
+def test_the_criterion_sees_statistics_and_declared_options_only():
+    machine = random_machine(5, 7)
+    statistics = random_statistics(machine)
+    evidence, _ = seen(machine, iteration=1, statistics=statistics)
+    assert np.array_equal(evidence.pair_mean, statistics.pair_means[0])
+    assert np.array_equal(evidence.lower_rate, statistics.rates[0])
+    assert np.array_equal(evidence.upper_rate, statistics.rates[1])
+    assert evidence.eigenvector is None
+    assert evidence.options == {}
+    evidence, _ = seen(machine, iteration=1, options=("eigenvector_entry",), eigenvector_entry="signed")
+    assert evidence.options == {"eigenvector_entry": "signed"}
+
+
+def writing(evidence):
+    evidence.weights[:] = 0
+    return evidence.pair_mean
+
+
+def test_a_criterion_cannot_change_the_machine():
+    machine = random_machine(5, 7)
+    with pytest.raises(InputError, match=r"criterion 'test' raised ValueError.*read-only"):
+        prune_with(writing, machine)
+    assert machine.weights[0].all()
+
+
+def test_the_entries_of_the_eigenvector_are_laid_out_as_the_weights():
+    machine = random_machine(5, 7, share=0.6)
+    n_weights = machine.n_weights[0]
+    vector = np.arange(1.0, n_weights + 5 + 7 + 1)
+    evidence, _ = seen(machine, iteration=1, vector=vector)
+    assert evidence.eigenvector[machine.masks[0]].tolist() == list(range(1, n_weights + 1))
+    assert not evidence.eigenvector[~machine.masks[0]].any()
+
+
+def test_signed_and_magnitude_eigenvector_keep_different_weights():
+    machine = random_machine(5, 7)
+    vector = np.concatenate([np.linspace(-3, 1, 35), np.zeros(12)])
+    magnitude, signed = (
+        prune_with(CRITERIA["eigenvector"], machine, vector=vector, eigenvector_entry=entry).machine
+        for entry in ("magnitude", "signed")
+    )
+    kept = _original_mask(signed, 5, 7).ravel()
+    assert kept.nonzero()[0].tolist() == list(range(18, 35))
+    kept = _original_mask(magnitude, 5, 7).ravel().nonzero()[0]
+    assert kept.tolist() == np.sort(np.argsort(np.abs(vector[:35]))[18:]).tolist()
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_every_criterion_prunes_an_already_pruned_machine(name):
+    machine = random_machine(5, 7)
+    for iteration in (1, 2):
+        vector = np.random.default_rng(iteration).normal(size=machine.n_weights[0] + sum(machine.layer_sizes))
+        pruned = prune_with(
+            CRITERIA[name], machine, iteration=iteration, vector=vector, statistics=random_statistics(machine)
+        )
+        before, after = machine.n_weights[0], pruned.machine.n_weights[0]
+        assert after == before - pruned.n_weights_removed
+        if not CRITERIA[name].whole_units:
+            assert after == n_kept(before, 0.5)
+        assert pruned.machine.masks[0].any(axis=0).all()
+        assert set(pruned.machine.units[1]) | set(pruned.units_removed) == set(machine.units[1])
+        machine = pruned.machine
+
+
+def test_weights_that_do_not_exist_are_never_ranked():
+    machine = random_machine(5, 7, share=0.5)
+    pruned = prune_with(criterion(lambda e: np.where(e.mask, e.weights, 99.0)), machine)
+    kept = _original_mask(pruned.machine, 5, 7)
+    assert not (kept & ~machine.masks[0]).any()
+    assert kept.sum() == n_kept(machine.n_weights[0], 0.5)

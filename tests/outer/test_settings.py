@@ -1,0 +1,205 @@
+"""What a configuration means: defaults, presets, the commented file, the schema."""
+
+import json
+import re
+import typing
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+
+from boltzprune.config import PRESETS, Section, Study
+from boltzprune.settings import json_schema, merged, read_yaml, study_from
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "config" / "config.yaml"
+BATCHES = [f"data_batch_{i}" for i in range(1, 6)]
+
+
+def leaves(section=Study, prefix=""):
+    """Every key of the models as a dotted name."""
+    for key, field in section.model_fields.items():
+        inner = [a for a in (field.annotation,) if isinstance(a, type) and issubclass(a, Section)]
+        yield from leaves(inner[0], f"{prefix}{key}.") if inner else [prefix + key]
+
+
+def flat(values, prefix=""):
+    """Nested mappings as dotted keys; `retraining` and `colours` are values."""
+    for key, value in values.items():
+        if isinstance(value, dict) and key not in ("retraining", "colours"):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key, value
+
+
+PRESET_KEYS = set(dict(flat(PRESETS["published"])))
+
+
+def uncommented(text):
+    """The commented file with its commented-out preset keys switched on."""
+    names = "|".join(key.rsplit(".", 1)[1] for key in PRESET_KEYS)
+    return re.sub(rf"^( *)# ((?:{names}): (?:\[.*\]|\w+))$", r"\1\2", text, flags=re.MULTILINE)
+
+
+def test_every_default_equals_the_published_preset():
+    defaults = dict(flat(Study().model_dump()))
+    for key, value in flat(PRESETS["published"]):
+        assert defaults[key] == value, key
+    assert Study() == study_from({})
+
+
+def test_all_presets_give_values_to_the_same_keys_and_all_of_them_exist():
+    assert set(PRESETS) == set(typing.get_args(Study.model_fields["preset"].annotation))
+    for preset in PRESETS.values():
+        assert set(dict(flat(preset))) == PRESET_KEYS <= set(leaves())
+
+
+@pytest.mark.parametrize(
+    ("preset", "rates", "rule", "threshold", "entry", "batches"),
+    [
+        ("published", [0.01, 0.01], "scaled", "rank", "magnitude", BATCHES),
+        ("paper", [0.1, 0.01], "classical", "rank", "magnitude", BATCHES),
+        ("authors", [0.01, 0.01], "scaled", "percentile", "signed", [*BATCHES[:4], "test_batch"]),
+    ],
+)
+def test_presets_are_the_two_readings_of_the_paper(preset, rates, rule, threshold, entry, batches):
+    study = study_from({"preset": preset})
+    expected = {
+        "patches.training.learning_rate": rates,
+        "patches.training.momentum_rule": rule,
+        "patches.pruning.threshold": threshold,
+        "patches.pruning.eigenvector_entry": entry,
+        "patches.data.batches": batches,
+    }
+    found = dict(flat(study.model_dump()))
+    assert {key: found[key] for key in expected} == expected
+    assert set(expected) == PRESET_KEYS
+    # both take one global median whose ties are 1, and the momentum 0.9
+    assert (study.patches.data.median, study.patches.data.at_median) == ("global", 1)
+    assert study.patches.training.momentum == [0.9, 0.9]
+    others = dict(flat(Study().model_dump()))
+    differing = {key for key in found if found[key] != others[key]}
+    assert differing <= PRESET_KEYS | {"preset", "patches.retraining"}
+
+
+def test_retraining_is_training_unless_it_is_given():
+    study = study_from({"preset": "paper"})
+    assert study.patches.retraining == study.patches.training
+    assert study.patches.retraining.learning_rate == [0.1, 0.01]
+    own = study_from({"preset": "paper", "patches": {"retraining": {"learning_rate": [0.003, 0.001]}}}).patches
+    assert own.retraining.learning_rate == [0.003, 0.001]
+    assert own.training.learning_rate == [0.1, 0.01]
+
+
+def test_a_key_left_out_of_retraining_has_the_value_of_the_preset():
+    own = study_from({"preset": "paper", "patches": {"retraining": {"batch_size": 7}}}).patches
+    assert own.retraining.momentum_rule == "classical"
+    assert own.retraining.learning_rate == [0.1, 0.01]
+    assert own.retraining.batch_size == 7
+    assert study_from({"patches": {"retraining": {"batch_size": 7}}}).patches.retraining.momentum_rule == "scaled"
+
+
+OVERRIDES = {
+    "patches.training.learning_rate": [0.03, 0.02],
+    "patches.training.momentum_rule": "classical",
+    "patches.pruning.threshold": "rank",
+    "patches.pruning.eigenvector_entry": "magnitude",
+    "patches.data.batches": ["data_batch_3"],
+}
+
+
+@pytest.mark.parametrize("key", sorted(PRESET_KEYS))
+@pytest.mark.parametrize("preset", PRESETS)
+def test_any_key_overrides_the_preset_and_no_other(preset, key):
+    values = {"preset": preset}
+    inner = values
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = inner.setdefault(section, {})
+    inner[last] = OVERRIDES[key]
+    found, before = (dict(flat(study_from(v).model_dump())) for v in (values, {"preset": preset}))
+    assert found[key] == OVERRIDES[key]
+    changed = {k for k in found if found[k] != before[k]}
+    assert changed <= {key, "patches.retraining"}
+
+
+def test_merging_changes_neither_mapping():
+    base, over = {"a": {"b": [1], "c": 2}, "d": 3}, {"a": {"b": [5]}, "e": {}}
+    result = merged(base, over)
+    assert result == {"a": {"b": [5], "c": 2}, "d": 3, "e": {}}
+    result["a"]["b"].append(6)
+    assert base == {"a": {"b": [1], "c": 2}, "d": 3}
+    assert over == {"a": {"b": [5]}, "e": {}}
+
+
+def test_the_shipped_configuration_mentions_every_key_and_no_other():
+    mentioned = set(dict(flat(yaml.safe_load(uncommented(CONFIG.read_text())))))
+    assert mentioned == set(leaves())
+
+
+def test_the_shipped_configuration_comments_out_the_keys_of_the_presets_and_only_those():
+    active = set(dict(flat(read_yaml(CONFIG))))
+    assert set(leaves()) - active == PRESET_KEYS
+
+
+def test_the_shipped_configuration_has_the_values_of_the_defaults():
+    assert study_from(read_yaml(CONFIG)) == Study()
+    assert study_from(yaml.safe_load(uncommented(CONFIG.read_text()))) == Study()
+
+
+def test_the_shipped_configuration_explains_every_key_in_the_lines_above_it():
+    lines = CONFIG.read_text().splitlines()
+    keys = "|".join(re.escape(name.rsplit(".", 1)[-1]) for name in leaves())
+    for number, line in enumerate(lines):
+        if re.match(rf"^ *(# )?({keys}):( |$)", line) and not re.match(rf"^ *# ({keys}): .* ", line):
+            assert lines[number - 1].lstrip().startswith("#"), line
+
+
+def test_the_configuration_of_the_papers_size():
+    study = study_from(read_yaml(ROOT / "config" / "paper.yaml"))
+    data = study.patches.data
+    assert (study.seeds, data.source, data.n_patterns, data.radius) == (10, "cifar10", 90_000, 2.1)
+    assert (study.patches.machine.n_hidden, study.patches.iterations, len(study.patches.criteria)) == (70, 3, 7)
+
+
+def test_the_shipped_schema_is_in_sync():
+    shipped = json.loads((ROOT / "workflow" / "schemas" / "config.schema.json").read_text())
+    assert shipped == json_schema(), "the models changed: run `boltzprune schema > workflow/schemas/config.schema.json`"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_the_schema_accepts_the_shipped_files(path):
+    jsonschema.validate(read_yaml(path), json_schema())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sedes": 3},
+        {"patches": {"data": {"radios": 2.1}}},
+        {"patches": {"pruning": {"fraction": 1}}},
+        {"patches": {"training": {"momentum_rule": "clasical"}}},
+        {"seeds": 0},
+        {"device": "gpu"},
+    ],
+)
+def test_the_schema_refuses_what_the_models_refuse(wrong):
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(wrong, json_schema())
+
+
+def test_every_key_has_a_description():
+    def walk(section):
+        for key, field in section.model_fields.items():
+            if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+                walk(field.annotation)
+            else:
+                assert field.description, key
+
+    walk(Study)
+
+
+def test_a_study_is_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        Study().patches.pruning.fraction = 0.3

@@ -1,0 +1,209 @@
+"""What the stages write: the chain of a tiny study, checked against the library's own functions and by hand."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from outer_study import Runner, tiny_values, write_patterns
+
+from boltzprune import exact, jobs
+from boltzprune.errors import InputError
+from boltzprune.pruning import n_kept
+from boltzprune.stages import Job, run
+from boltzprune.store import Arrays, checksum, read_machine
+
+
+def machine(tiny, name, seed):
+    return read_machine(Arrays(tiny.folder / f"{name}.npz"), seed)
+
+
+def test_the_numbers_of_weights_along_the_chain(tiny):
+    for criterion in ("eigenvector", "anti_fi"):
+        names = ["initial", *(f"{criterion}{i}_{phase}" for i in (1, 2) for phase in ("pruned", "retrained"))]
+        for seed in (0, 1):
+            found = [machine(tiny, name, seed).n_weights[0] for name in names]
+            assert found == [35, 17, 17, 8, 8]
+
+
+def test_retraining_keeps_the_mask_and_changes_the_values(tiny):
+    for seed in (0, 1):
+        pruned, retrained = (machine(tiny, f"anti_fi2_{phase}", seed) for phase in ("pruned", "retrained"))
+        assert np.array_equal(pruned.masks[0], retrained.masks[0])
+        assert np.array_equal(pruned.units[1], retrained.units[1])
+        assert (pruned.weights[0] != retrained.weights[0])[pruned.masks[0]].all()
+
+
+def test_pruning_starts_from_the_retrained_machine(tiny):
+    for seed in (0, 1):
+        before, after = machine(tiny, "eigenvector1_retrained", seed), machine(tiny, "eigenvector2_pruned", seed)
+        kept = np.isin(before.units[1], after.units[1])
+        assert np.array_equal(before.weights[0][:, kept][after.masks[0]], after.weights[0][after.masks[0]])
+
+
+def test_the_record_tells_what_went(tiny):
+    for iteration in (1, 2):
+        record = pd.read_csv(tiny.folder / f"anti_fi{iteration}_record.csv", dtype=str, keep_default_na=False)
+        before = "initial" if iteration == 1 else "anti_fi1_retrained"
+        for row in record.to_dict("records"):
+            old, new = (machine(tiny, name, int(row["seed"])) for name in (before, f"anti_fi{iteration}_pruned"))
+            n = old.n_weights[0]
+            assert int(row["n_weights_before"]) == n
+            assert int(row["n_weights_removed"]) == n - n_kept(n, 0.5)
+            assert int(row["n_hidden_before"]) == len(old.units[1])
+            gone = [int(unit) for unit in row["hidden_removed"].split()]
+            assert sorted([*gone, *new.units[1]]) == old.units[1].tolist()
+            lost = [int(unit) for unit in row["visible_disconnected"].split()]
+            assert lost == (~new.masks[0].any(axis=1)).nonzero()[0].tolist()
+
+
+def test_metrics_of_every_machine_once(tiny):
+    metrics = pd.read_csv(tiny.folder / "metrics.csv")
+    assert len(metrics) == 2 * (1 + 2 * 2 * 2)
+    keys = ["criterion", "iteration", "phase", "seed"]
+    assert not metrics.duplicated(keys).any()
+    assert metrics.sort_values(keys, ignore_index=True).equals(metrics)
+    assert set(metrics[metrics["iteration"] == 0]["phase"]) == {"initial"}
+    assert set(metrics["phase"]) == {"initial", "pruned", "retrained"}
+
+
+def test_metrics_by_hand(tiny):
+    metrics = pd.read_csv(tiny.folder / "metrics.csv").set_index(["criterion", "iteration", "phase", "seed"])
+    data = np.load(tiny.folder / "my_patterns.npz")["patterns"]
+    codes, counts = np.unique(data @ (1 << np.arange(4, -1, -1)), return_counts=True)
+    p = counts / counts.sum()
+    for index, name in (
+        (("none", 0, "initial", 1), "initial"),
+        (("anti_fi", 1, "pruned", 0), "anti_fi1_pruned"),
+        (("eigenvector", 2, "retrained", 1), "eigenvector2_retrained"),
+    ):
+        row, seed = metrics.loc[index], index[-1]
+        model = machine(tiny, name, seed)
+        log_q = exact.log_probabilities(model)[codes]
+        assert row["kl_exact"] == pytest.approx(float(np.sum(p * (np.log(p) - log_q))), rel=1e-9)
+        assert row["mse_exact"] == pytest.approx(float(np.mean((np.log(p) - log_q) ** 2)), rel=1e-9)
+        statistics = Arrays(tiny.folder / f"{name}_statistics.npz")
+        shown = np.unpackbits(statistics[f"seed{seed}/patterns"], axis=1)[:, :5] @ (1 << np.arange(4, -1, -1))
+        assert row["n_missing"] == len(set(codes) - set(shown))
+        assert row["n_data_patterns"] == len(codes)
+        assert row["hidden_rate"] == pytest.approx(statistics[f"seed{seed}/rate1"].mean())
+        assert (row["n_weights"], row["n_hidden"]) == (model.n_weights[0], model.layer_sizes[1])
+        assert row["n_visible_connected"] == model.masks[0].any(axis=1).sum()
+
+
+def test_eigenvalues_only_where_somebody_looks_at_them(tiny):
+    metrics = pd.read_csv(tiny.folder / "metrics.csv")
+    has = metrics["eigenvalue_1"].notna()
+    asked = (metrics["criterion"] == "eigenvector") & (metrics["phase"] == "retrained")
+    expected = (metrics["iteration"] == 0) | asked
+    assert (has == expected).all()
+    assert (metrics["eigenvalue_1"] >= metrics["eigenvalue_2"])[has].all()
+    kept = [s for s in (0, 1) if f"seed{s}/fisher_matrix" in Arrays(tiny.folder / "initial_statistics.npz").names]
+    assert kept == [0]
+    assert "seed0/fisher_matrix" not in Arrays(tiny.folder / "eigenvector1_retrained_statistics.npz").names
+
+
+def test_samples_before_and_after_retraining_have_their_own_streams(tiny):
+    study = tiny.study
+    counts = []
+    for phase in ("pruned", "retrained"):
+        inputs = {"machine": "anti_fi1_pruned.npz", "patterns": "patterns.npz"}
+        tiny("sample", jobs.sample_job(study, "anti_fi", 1, phase), inputs, {"statistics": "stream.npz"})
+        counts.append(Arrays(tiny.folder / "stream.npz")["seed0/pair_mean0"])
+    assert not np.array_equal(*counts)
+    assert np.array_equal(counts[0], Arrays(tiny.folder / "anti_fi1_pruned_statistics.npz")["seed0/pair_mean0"])
+
+
+def test_pattern_probabilities_by_hand(tiny):
+    table = pd.read_csv(tiny.folder / "pattern_probabilities.csv", dtype={"pattern": str})
+    assert set(zip(table["criterion"], table["iteration"], table["phase"])) == {
+        ("none", 0, "initial"),
+        ("eigenvector", 2, "retrained"),
+        ("anti_fi", 2, "retrained"),
+    }
+    data = np.load(tiny.folder / "my_patterns.npz")["patterns"]
+    statistics = Arrays(tiny.folder / "anti_fi2_retrained_statistics.npz")
+    texts, counts = np.unique(["".join(map(str, row)) for row in data], return_counts=True)
+    part = table[table["criterion"] == "anti_fi"].set_index("pattern")
+    assert list(part.index) == texts.tolist()
+    samples = [
+        dict(zip(map(bytes, statistics[f"seed{s}/patterns"]), statistics[f"seed{s}/counts"].tolist())) for s in (0, 1)
+    ]
+    totals = [211 + 0.5 * sum(bytes(np.packbits([int(b) for b in t])) not in s for t in texts) for s in samples]
+    for text, count in zip(texts, counts):
+        key = bytes(np.packbits([int(bit) for bit in text]))
+        logs = [np.log(s.get(key, 0.5) / total) for s, total in zip(samples, totals)]
+        row = part.loc[text]
+        assert row["log_data"] == pytest.approx(np.log(count / 211))
+        assert row["log_model_mean"] == pytest.approx(np.mean(logs))
+        low, high = np.percentile(logs, [25, 75])
+        assert (row["log_model_q25"], row["log_model_q75"]) == (pytest.approx(low), pytest.approx(high))
+        assert row["n_seeds"] == 2
+
+
+def test_provenance_holds_no_place_and_no_time(tiny, tmp_path):
+    about = Arrays(tiny.folder / "eigenvector2_retrained.npz").provenance
+    assert about["stage"] == "retrain"
+    assert about["seeds"] == [0, 1]
+    assert about["inputs"]["machine"] == [checksum(tiny.folder / "eigenvector2_pruned.npz")]
+    assert set(about["versions"]) == {"boltzprune", "python", "numpy", "scipy", "numba"}
+    assert str(tiny.folder) not in json.dumps(about)
+    data = Arrays(tiny.folder / "patterns.npz").provenance
+    assert str(tiny.folder) not in json.dumps(data)
+    assert data["data"]["files"][0]["name"] == "my_patterns.npz"
+
+
+def test_the_same_study_in_another_folder_gives_the_same_bytes(tiny, tmp_path):
+    write_patterns(tmp_path / "my_patterns.npz")
+    again = Runner(tiny_values(tmp_path / "my_patterns.npz", criteria=["anti_fi"], iterations=1), tmp_path)
+    again.initial()
+    again.chain("anti_fi")
+    for name in ("patterns", "initial", "initial_statistics", "anti_fi1_pruned", "anti_fi1_retrained"):
+        assert checksum(again.folder / f"{name}.npz") == checksum(tiny.folder / f"{name}.npz"), name
+
+
+def job(tiny, **changed):
+    """A job of `evaluate` that would run."""
+    given = Job(
+        "evaluate",
+        {
+            "patterns": [tiny.folder / "patterns.npz"],
+            "machine": [tiny.folder / "initial.npz"],
+            "statistics": [tiny.folder / "initial_statistics.npz"],
+        },
+        {"metrics": tiny.folder / "again.csv"},
+        {"evaluation": {}},
+        (0, 1),
+        1,
+    )
+    return dataclasses.replace(given, **changed)
+
+
+def test_a_job_by_hand_repeats_the_one_of_the_study(tiny):
+    run(job(tiny))
+    assert (tiny.folder / "again.csv").read_bytes() == (tiny.folder / "initial_metrics.csv").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"inputs": {}}, "evaluate: --in patterns is missing"),
+        ({"outputs": {}}, "evaluate: --out metrics is missing"),
+        ({"raw_spec": {}}, "evaluate: key of --spec evaluation is missing"),
+        ({"raw_spec": {"evaluation": {}, "x": 1}}, "evaluate: unknown key of --spec x; expected evaluation"),
+        ({"raw_spec": {"evaluation": {"missing_patterns": "all"}}}, "--spec: evaluation.missing_patterns = 'all'"),
+        ({"raw_spec": {"evaluation": 3}}, "--spec: evaluation = 3"),
+        ({"seeds": (0, 5)}, "initial.npz: has no machine of seed 5"),
+    ],
+)
+def test_a_job_that_is_not_what_the_stage_asks_for(tiny, changed, expected):
+    with pytest.raises(InputError) as caught:
+        run(job(tiny, **changed))
+    assert expected in str(caught.value)
+
+
+def test_machines_and_statistics_come_in_pairs(tiny):
+    inputs = job(tiny).inputs
+    with pytest.raises(InputError, match="one --in statistics for each --in machine"):
+        run(job(tiny, inputs=inputs | {"machine": inputs["machine"] * 2}))

@@ -1,0 +1,75 @@
+"""A copy of the workflow in a folder of its own, and Snakemake run in it."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TINY = {
+    "study": "tiny",
+    "seeds": 3,
+    "seeds_per_job": 3,
+    "patches": {
+        "data": {"source": "sample_images", "n_patterns": 499},
+        "machine": {"n_hidden": 7},
+        "training": {"learning_rate": [0.05], "momentum": [0.5], "momentum_rule": "scaled"},
+        "criteria": ["variance_fi", "eigenvector"],
+        "iterations": 1,
+        "pruning": {"threshold": "rank", "eigenvector_entry": "magnitude"},
+    },
+    "figures": {"formats": ["png"], "dpi": 50},
+}
+"""A study of some seconds; the keys of presets have their values, so that another preset changes nothing."""
+
+
+class Copy:
+    """The workflow in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    values : dict
+        The configuration, written to study.yaml.
+    """
+
+    def __init__(self, folder, values):
+        self.folder, self.values = Path(folder), values
+        self.refresh()
+        self.write(values)
+
+    def refresh(self):
+        """Copy the sources afresh, as a new checkout would, beside whatever results there are."""
+        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        for name in ("workflow", "config", "profiles", "envs", "src"):
+            shutil.rmtree(self.folder / name, ignore_errors=True)
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self.folder / name, ignore=ignore, copy_function=shutil.copyfile)
+        shutil.copyfile(ROOT / "Snakefile", self.folder / "Snakefile")
+
+    def write(self, values):
+        """Make this the configuration."""
+        (self.folder / "study.yaml").write_text(yaml.safe_dump(values))
+
+    def snakemake(self, *arguments, configfile="study.yaml"):
+        """Run Snakemake: the finished process, its output as text in `stdout`."""
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        configuration = ["--configfile", configfile] if configfile else []
+        return subprocess.run(
+            [sys.executable, "-m", "snakemake", *arguments, *configuration],
+            cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+
+    def planned(self, *arguments):
+        """What a dry run would do: rule -> number of jobs."""
+        done = self.snakemake("--dry-run", *arguments)
+        assert done.returncode == 0, done.stdout
+        if "Nothing to be done" in done.stdout:
+            return {}
+        table = re.search(r"^Job stats:\n.*\n[ -]*\n((?:\S+ +\d+\n)+)", done.stdout, flags=re.MULTILINE).group(1)
+        counts = {rule: int(count) for rule, count in (line.split() for line in table.splitlines())}
+        return {rule: count for rule, count in counts.items() if rule not in ("all", "default", "total")}
