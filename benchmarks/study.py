@@ -1,8 +1,8 @@
 """Wall time and peak memory of whole studies on two cores: `python benchmarks/study.py [--cifar10 FOLDER]`.
 
-Runs the default study and, where CIFAR-10 is given, the study at the paper's size under presets `published` and `paper`, each
-in an empty folder. Peak memory is the largest sum of proportional set sizes (PSS) over all processes of a run, looked at ten
-times a second.
+Runs the default study and, where CIFAR-10 is given, the study at the paper's size under presets `published` and
+`paper`, each in an empty folder. Peak memory is the largest sum of proportional set sizes (PSS) over all processes of a
+run, looked at ten times a second.
 """
 
 import argparse

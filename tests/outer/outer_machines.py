@@ -60,3 +60,34 @@ def prune_with(function, machine, fraction=0.5, seed=3, iteration=1, statistics=
     row = function if isinstance(function, Criterion) else criterion(function, **fields)
     settings = Pruning(fraction=fraction, **options)
     return prune(machine, statistics or random_statistics(machine), vector, row, "test", settings, seed, iteration)
+
+
+def by_weight(evidence):
+    """The magnitude of each weight."""
+    return np.abs(evidence.weights)
+
+
+def constant(evidence):
+    """Nothing but ties."""
+    return np.ones(evidence.weights.shape)
+
+
+def kept_places(pruned):
+    """The mask of a machine pruned from 7 x 11 units, in terms of the original units, as bytes."""
+    return original_mask(pruned.machine, 7, 11).tobytes()
+
+
+def original_mask(machine, n_visible, n_hidden):
+    """The mask of a pruned machine in terms of the original units."""
+    mask = np.zeros((n_visible, n_hidden), dtype=bool)
+    mask[np.ix_(*machine.units)] = machine.masks[0]
+    return mask
+
+
+def high_in(columns, n_visible, n_hidden, extra=()):
+    """Saliency high in these columns."""
+    value = np.random.default_rng(3).random((n_visible, n_hidden)) * 0.1
+    value[:, list(columns)] += 1
+    for place in extra:
+        value[place] += 1
+    return value

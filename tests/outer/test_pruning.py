@@ -2,21 +2,23 @@
 
 import numpy as np
 import pytest
-from outer_machines import criterion, prune_with, random_machine, random_statistics
+from outer_machines import (
+    by_weight,
+    constant,
+    criterion,
+    high_in,
+    kept_places,
+    original_mask,
+    prune_with,
+    random_machine,
+    random_statistics,
+)
 
 from boltzprune import exact
 from boltzprune.criteria import CRITERIA
 from boltzprune.errors import InputError
 from boltzprune.machine import BoltzmannMachine
 from boltzprune.pruning import drop_at_percentile, drop_lowest, drop_units, n_kept
-
-
-def by_weight(evidence):
-    return np.abs(evidence.weights)
-
-
-def constant(evidence):
-    return np.ones(evidence.weights.shape)
 
 
 def test_the_paper_numbers():
@@ -70,28 +72,17 @@ def test_ties_only_among_equals():
 
 def test_ties_are_broken_by_the_seed_and_the_iteration():
     machine = random_machine(7, 11)
-    masks = {key: _kept(prune_with(constant, machine, seed=key[0], iteration=key[1])) for key in np.ndindex(5, 3)}
-    again = {key: _kept(prune_with(constant, machine, seed=key[0], iteration=key[1])) for key in masks}
+    masks = {key: kept_places(prune_with(constant, machine, seed=key[0], iteration=key[1])) for key in np.ndindex(5, 3)}
+    again = {key: kept_places(prune_with(constant, machine, seed=key[0], iteration=key[1])) for key in masks}
     assert masks == again
     assert len(set(masks.values())) == len(masks)
-
-
-def _kept(pruned):
-    """The pruned mask in terms of the original units, as bytes."""
-    return _original_mask(pruned.machine, 7, 11).tobytes()
-
-
-def _original_mask(machine, n_visible, n_hidden):
-    mask = np.zeros((n_visible, n_hidden), dtype=bool)
-    mask[np.ix_(*machine.units)] = machine.masks[0]
-    return mask
 
 
 def test_ties_do_not_favour_a_place():
     machine = random_machine(3, 5)
     counts = np.zeros((3, 5))
     for seed in range(307):
-        counts += _original_mask(prune_with(constant, machine, seed=seed).machine, 3, 5)
+        counts += original_mask(prune_with(constant, machine, seed=seed).machine, 3, 5)
     p = 7 / 15  # 7 of 15 weights stay
     assert np.abs(counts - 307 * p).max() < 5 * np.sqrt(307 * p * (1 - p))
 
@@ -144,19 +135,10 @@ def two_iterations(first, second, machine, **options):
     return one, prune_with(second, one.machine, iteration=2, statistics=random_statistics(one.machine), **options)
 
 
-def only(columns, n_visible, n_hidden, extra=()):
-    """Saliency high in these columns."""
-    value = np.random.default_rng(3).random((n_visible, n_hidden)) * 0.1
-    value[:, list(columns)] += 1
-    for place in extra:
-        value[place] += 1
-    return value
-
-
 def test_units_without_weights_go_and_are_recorded_by_their_original_index():
     machine = random_machine(5, 8)
     one, two = two_iterations(
-        lambda e: only([1, 2, 5, 7], 5, 8), lambda e: only([1, 2], 5, 4), machine
+        lambda e: high_in([1, 2, 5, 7], 5, 8), lambda e: high_in([1, 2], 5, 4), machine
     )  # the second keeps columns 1 and 2 of what is left: original units 2 and 5
     assert one.units_removed.tolist() == [0, 3, 4, 6]
     assert one.machine.units[1].tolist() == [1, 2, 5, 7]
@@ -181,9 +163,9 @@ def test_surviving_values_are_unchanged_bit_for_bit():
 
 def test_removing_disconnected_hidden_units_changes_no_probability():
     machine = random_machine(5, 8)
-    pruned = prune_with(lambda e: only([1, 2, 5], 5, 8, extra=[(0, 0), (3, 0), (2, 6), (1, 6), (4, 6)]), machine)
+    pruned = prune_with(lambda e: high_in([1, 2, 5], 5, 8, extra=[(0, 0), (3, 0), (2, 6), (1, 6), (4, 6)]), machine)
     assert pruned.units_removed.tolist() == [3, 4, 7]
-    mask = _original_mask(pruned.machine, 5, 8)
+    mask = original_mask(pruned.machine, 5, 8)
     whole = BoltzmannMachine((np.where(mask, machine.weights[0], np.float32(0)),), machine.biases, (mask,))
     assert whole.layer_sizes == (5, 8)
     difference = exact.log_probabilities(whole) - exact.log_probabilities(pruned.machine)
@@ -209,93 +191,6 @@ def test_leaving_none_is_refused():
         prune_with(constant, random_machine(5, 1), whole_units=True)
 
 
-def seen(machine, iteration, seed=3, fraction=0.5, **fields):
-    """The evidence that a criterion is shown."""
-    caught = []
-
-    def look(evidence):
-        caught.append(evidence)
-        return np.random.default_rng(1).random(evidence.weights.shape)
-
-    pruned = prune_with(look, machine, fraction, seed=seed, iteration=iteration, **fields)
-    return caught[0], pruned
-
-
-def test_random_numbers_belong_to_the_original_units():
-    machine = random_machine(5, 8)
-    compact = prune_with(lambda e: only([1, 2, 5, 7], 5, 8), machine).machine
-    whole, _ = seen(machine, iteration=2)
-    part, _ = seen(compact, iteration=2)
-    kept = [1, 2, 5, 7]
-    assert np.array_equal(part.uniform_weights, whole.uniform_weights[:, kept])
-    assert np.array_equal(part.uniform_units, whole.uniform_units[kept])
-    assert len(np.unique(whole.uniform_weights)) == 40
-
-
-@pytest.mark.parametrize("changed", [{"seed": 4}, {"iteration": 3}])
-def test_random_numbers_depend_on_seed_and_iteration(changed):
-    machine = random_machine(5, 7)
-    one, _ = seen(machine, **({"seed": 3, "iteration": 2}))
-    other, _ = seen(machine, **({"seed": 3, "iteration": 2} | changed))
-    assert not np.isin(one.uniform_weights, other.uniform_weights).any()
-    assert not np.isin(one.uniform_units, other.uniform_units).any()
-
-
-def test_random_numbers_of_ties_weights_and_units_differ():
-    machine = random_machine(7, 11)
-    evidence, _ = seen(machine, iteration=1)
-    by_chance = _kept(prune_with(lambda e: e.uniform_weights, machine))
-    assert by_chance != _kept(prune_with(constant, machine))
-    assert not np.isin(evidence.uniform_units, evidence.uniform_weights).any()
-
-
-def test_the_criterion_sees_statistics_and_declared_options_only():
-    machine = random_machine(5, 7)
-    statistics = random_statistics(machine)
-    evidence, _ = seen(machine, iteration=1, statistics=statistics)
-    assert np.array_equal(evidence.pair_mean, statistics.pair_means[0])
-    assert np.array_equal(evidence.lower_rate, statistics.rates[0])
-    assert np.array_equal(evidence.upper_rate, statistics.rates[1])
-    assert evidence.eigenvector is None
-    assert evidence.options == {}
-    evidence, _ = seen(machine, iteration=1, options=("eigenvector_entry",), eigenvector_entry="signed")
-    assert evidence.options == {"eigenvector_entry": "signed"}
-
-
-def writing(evidence):
-    evidence.weights[:] = 0
-    return evidence.pair_mean
-
-
-def test_a_criterion_cannot_change_the_machine():
-    machine = random_machine(5, 7)
-    with pytest.raises(InputError, match=r"criterion 'test' raised ValueError.*read-only"):
-        prune_with(writing, machine)
-    assert machine.weights[0].all()
-
-
-def test_the_entries_of_the_eigenvector_are_laid_out_as_the_weights():
-    machine = random_machine(5, 7, share=0.6)
-    n_weights = machine.n_weights[0]
-    vector = np.arange(1.0, n_weights + 5 + 7 + 1)
-    evidence, _ = seen(machine, iteration=1, vector=vector)
-    assert evidence.eigenvector[machine.masks[0]].tolist() == list(range(1, n_weights + 1))
-    assert not evidence.eigenvector[~machine.masks[0]].any()
-
-
-def test_signed_and_magnitude_eigenvector_keep_different_weights():
-    machine = random_machine(5, 7)
-    vector = np.concatenate([np.linspace(-3, 1, 35), np.zeros(12)])
-    magnitude, signed = (
-        prune_with(CRITERIA["eigenvector"], machine, vector=vector, eigenvector_entry=entry).machine
-        for entry in ("magnitude", "signed")
-    )
-    kept = _original_mask(signed, 5, 7).ravel()
-    assert kept.nonzero()[0].tolist() == list(range(18, 35))
-    kept = _original_mask(magnitude, 5, 7).ravel().nonzero()[0]
-    assert kept.tolist() == np.sort(np.argsort(np.abs(vector[:35]))[18:]).tolist()
-
-
 @pytest.mark.parametrize("name", CRITERIA)
 def test_every_criterion_prunes_an_already_pruned_machine(name):
     machine = random_machine(5, 7)
@@ -316,6 +211,6 @@ def test_every_criterion_prunes_an_already_pruned_machine(name):
 def test_weights_that_do_not_exist_are_never_ranked():
     machine = random_machine(5, 7, share=0.5)
     pruned = prune_with(criterion(lambda e: np.where(e.mask, e.weights, 99.0)), machine)
-    kept = _original_mask(pruned.machine, 5, 7)
+    kept = original_mask(pruned.machine, 5, 7)
     assert not (kept & ~machine.masks[0]).any()
     assert kept.sum() == n_kept(machine.n_weights[0], 0.5)
