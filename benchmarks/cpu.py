@@ -2,7 +2,7 @@
 
 Every comparison alternates the two programs in one process, five times, and reports medians and the median of the
 paired ratios, so that a machine whose speed drifts changes neither side alone. The peer does the work as its users call
-it: BernoulliRBM updates by persistent CD without momentum, ours by CD-1 with momentum (0.9, rule of the default preset).
+it: BernoulliRBM updates by persistent CD without momentum, ours by CD-1 with momentum (0.9, the default rule).
 """
 
 import resource
