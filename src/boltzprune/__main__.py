@@ -18,8 +18,8 @@ log = logging.getLogger("boltzprune")
 def main(arguments=None):
     """Parse, run, and turn a user's mistake into one message and exit status 2."""
     options = _parser().parse_args(arguments)
-    _start_logging(getattr(options, "log", None))
     try:
+        _start_logging(getattr(options, "log", None))
         options.function(options)
     except InputError as error:
         log.error("%s", error)
@@ -38,9 +38,12 @@ def _start_logging(path):
     screen = logging.StreamHandler(sys.stderr)
     handlers = [screen]
     if path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+        except OSError as error:
+            raise InputError(f"--log {path}: cannot be written ({error.strerror})") from error
         screen.setLevel(logging.ERROR)
-        handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
 

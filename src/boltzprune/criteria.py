@@ -199,7 +199,7 @@ def saliency_of(criterion, name, evidence):
     """
     try:
         value = np.asarray(criterion.saliency(evidence))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise InputError(f"criterion {name!r} raised {type(error).__name__}: {error}") from error
     if value.shape != evidence.weights.shape:
         raise InputError(

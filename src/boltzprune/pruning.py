@@ -73,8 +73,12 @@ def drop_at_percentile(saliency, mask, fraction):
 
 
 def drop_units(saliency, mask, fraction, tie_breaker):
-    """The mask without whole upper units, the least salient, as many as bring the weights nearest to the fraction."""
-    order = np.lexsort((tie_breaker.sum(axis=0), saliency[0]))
+    """The mask without whole upper units, as many as bring the weights nearest to the fraction.
+
+    The units whose existing weights have the lowest mean saliency go, ties by a random number.
+    """
+    of_unit = np.where(mask, saliency, 0.0).sum(axis=0) / mask.sum(axis=0)
+    order = np.lexsort((tie_breaker.sum(axis=0), of_unit))
     removed = np.concatenate([[0], np.cumsum(mask.sum(axis=0)[order])])
     target = mask.sum() - n_kept(int(mask.sum()), fraction)
     n_units = int(np.argmin(np.abs(removed - target)))

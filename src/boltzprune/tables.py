@@ -33,7 +33,8 @@ def remaining_units(metrics, labels):
 
 def _grid(table):
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
-    cell = table.apply(lambda row: f"{row['n_hidden_mean']:.1f} ({row['n_hidden_sd']:.1f})", axis=1)
+    spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
+    cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")"
     grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell")
     weights = {}
     for iteration, rows in table.groupby("iteration"):

@@ -225,3 +225,10 @@ def test_seeds_that_share_a_job_or_a_thread_do_not_change_each_other(patterns, t
                 assert whole[name].tobytes() == one[name].tobytes(), name
     machines = Arrays(tmp_path / "mall.npz")
     assert not np.array_equal(machines["seed0/weights0"], machines["seed1/weights0"])
+
+
+def test_a_log_that_cannot_be_written_is_named(tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+    log = tmp_path / "file" / "log"
+    assert main(["fetch", "--log", str(log)]) == 2
+    assert f"--log {log}: cannot be written" in caplog.text

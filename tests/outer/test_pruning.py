@@ -214,3 +214,11 @@ def test_weights_that_do_not_exist_are_never_ranked():
     kept = original_mask(pruned.machine, 5, 7)
     assert not (kept & ~machine.masks[0]).any()
     assert kept.sum() == n_kept(machine.n_weights[0], 0.5)
+
+
+def test_whole_units_go_by_the_mean_saliency_of_their_existing_weights():
+    mask = np.ones((3, 5), dtype=bool)
+    mask[0, 1] = False
+    saliency = np.array([[9.0, 0.0, 1.0, 4.0, 5.0], [0.0, 6.0, 1.0, 4.0, 5.0], [0.0, 6.0, 7.0, 4.0, 5.0]])
+    kept = drop_units(saliency, mask, 0.4, np.zeros((3, 5)))  # means 3, 6, 3, 4, 5; ties by place
+    assert kept.any(axis=0).tolist() == [False, True, False, True, True]

@@ -61,11 +61,10 @@ def _draw_patterns(figure, shape, panels, names, look):
     grid = figure.add_gridspec(*shape)
     columns = ["log_data", "log_model_q25", "log_model_q75"]
     low, high = np.nanmin(both[columns].to_numpy()) - 0.4, np.nanmax(both[columns].to_numpy()) + 0.4
-    shown = [("A", None, panels["a.csv"], "Initial model", INK)]
+    shown = [("A", panels["a.csv"], "Initial model", INK)]
     shown += [
         (
             "B" if i == 0 else "",
-            name,
             panels["b.csv"][panels["b.csv"]["criterion"] == name],
             look.labels[name],
             look.colours[name],
@@ -73,14 +72,15 @@ def _draw_patterns(figure, shape, panels, names, look):
         for i, name in enumerate(names)
     ]
     first = None
-    for place, (letter, _, table, title, colour) in enumerate(shown):
+    for place, (letter, table, title, colour) in enumerate(shown):
         axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
         panel_letter(axes, letter, dx=-0.06)
         axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
         bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
         axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
         axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
-        axes.set_title(f"{title}\nMSE {table['mse_mean'].iloc[0]:.2f} ± {table['mse_sd'].iloc[0]:.2f}", color=colour)
+        mean, sd = table["mse_mean"].iloc[0], table["mse_sd"].iloc[0]
+        axes.set_title(f"{title}\nMSE {mean:.2f}" + (f" ± {sd:.2f}" if np.isfinite(sd) else ""), color=colour)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.tick_params(labelleft=place % 4 == 0)
         if place % 4 == 0:
@@ -113,7 +113,7 @@ def _draw_divergence(figure, table, measures, names, look):
                 marks = {"marker": "o", "ms": 3, "elinewidth": 0.8, "color": look.colours[name]}
                 place, median = line["iteration"].astype(float) + shift, line["median"].astype(float)
                 axes.errorbar(place, median, bars, label=look.labels[name], **marks)
-            axes.set_yscale("log")
+            axes.set_yscale("log" if part["q25"].min() > 0 else "linear")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))
             axes.set_title(f"{title}, KL {MEASURES[measure]}")
