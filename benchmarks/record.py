@@ -24,7 +24,7 @@ def write(name, measurements, packages=("numpy", "numba", "scikit-learn")):
     """Print the measurements and write them to benchmarks/results/{name}.json."""
     record = {
         "date": datetime.date.today().isoformat(),
-        "command": " ".join(["python", *sys.argv]),
+        "command": " ".join(["python", *("FOLDER" if os.path.isdir(word) else word for word in sys.argv)]),
         "device": f"{processor()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
         "versions": {package: importlib.metadata.version(package) for package in packages},
