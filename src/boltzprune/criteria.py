@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from boltzprune.errors import InputError
+from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,11 @@ PAPER = "Scholl, Rule & Hennig 2021"
 
 def variance_fi(evidence):
     """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4)."""
-    return evidence.pair_mean * (1.0 - evidence.pair_mean)
+    return fisher_diagonal(evidence.pair_mean)
 
 
 def heuristic_fi(evidence):
     """The same from rates and weight: p_ij ~ <h_j> s(logit(<v_i>) + w_ij (1 - <h_j>)) (Eq. 6)."""
-    from boltzprune.fisher import heuristic_diagonal
-
     return heuristic_diagonal(evidence.weights, evidence.lower_rate, evidence.upper_rate)
 
 
@@ -99,7 +98,7 @@ def random_weights(evidence):
 
 def anti_fi(evidence):
     """The negative of variance FI: the most informative weights go first."""
-    return -(evidence.pair_mean * (1.0 - evidence.pair_mean))
+    return -variance_fi(evidence)
 
 
 def random_units(evidence):

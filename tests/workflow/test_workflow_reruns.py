@@ -103,7 +103,7 @@ SOURCES = {
     "figure 1": ("figures/fig1.py", [("MAX_SIDE = 1200", "MAX_SIDE = 1201")], {"draw_fig1": 1}),
     "one criterion": (
         "criteria.py",
-        [("    return evidence.pair_mean *", "    return 2 * evidence.pair_mean *")],
+        [("    return fisher_diagonal(evidence", "    return 2 * fisher_diagonal(evidence")],
         {**CHAIN, **RESULTS},
     ),
 }

@@ -14,8 +14,7 @@ def run(job):
     """Write the two tables; the statistics given are those whose patterns are wanted."""
     metrics = pd.concat([pd.read_csv(path) for path in job.inputs["metrics"]], ignore_index=True)
     write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))
-    patterns = _pattern_table(job)
-    write_table(job.outputs["pattern_probabilities"], patterns)
+    write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
 
 
 def _pattern_table(job):
@@ -24,10 +23,9 @@ def _pattern_table(job):
     patterns, counts = count_patterns(states)
     names = ["".join(map(str, bits)) for bits in np.unpackbits(patterns, axis=1)[:, : states.shape[1]]]
     log_data = np.log(counts / counts.sum())
-    groups = {}
+    missing, groups = job.spec["evaluation"].missing_patterns, {}
     for arrays in map(Arrays, job.inputs["statistics"]):
         about, seeds = arrays.provenance["spec"], arrays.provenance["seeds"]
-        missing = job.spec["evaluation"].missing_patterns
         groups.setdefault(tuple(about[key] for key in KEYS), []).extend(
             sampled_log_probabilities(patterns, arrays[f"seed{s}/patterns"], arrays[f"seed{s}/counts"], missing)
             for s in seeds

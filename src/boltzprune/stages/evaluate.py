@@ -6,6 +6,7 @@ from boltzprune import exact
 from boltzprune.errors import InputError
 from boltzprune.evaluation.patterns import (
     count_patterns,
+    counts_of,
     divergence,
     exact_log_model,
     mean_squared_error,
@@ -43,12 +44,8 @@ def _sizes(machine):
 def _fit(machine, statistics, seed, data, missing):
     """How well the model's patterns match the data's; exact values where the visible patterns can be enumerated."""
     patterns, counts = data
-    sampled = sampled_log_probabilities(
-        patterns, statistics[f"seed{seed}/patterns"], statistics[f"seed{seed}/counts"], missing
-    )
-    seen = sampled_log_probabilities(
-        patterns, statistics[f"seed{seed}/patterns"], statistics[f"seed{seed}/counts"], "drop"
-    )
+    samples = statistics[f"seed{seed}/patterns"], statistics[f"seed{seed}/counts"]
+    sampled = sampled_log_probabilities(patterns, *samples, missing)
     n_visible = machine.layer_sizes[0]
     enumerable = n_visible <= exact.MAX_VISIBLE
     log_model = exact_log_model(patterns, n_visible, exact.log_probabilities(machine)) if enumerable else None
@@ -60,7 +57,7 @@ def _fit(machine, statistics, seed, data, missing):
         "mse_exact": mean_squared_error(counts, log_model) if enumerable else np.nan,
         "mse_sampled": mean_squared_error(counts, sampled),
         "n_data_patterns": len(patterns),
-        "n_missing": int(np.isnan(seen).sum()),
+        "n_missing": int(np.count_nonzero(counts_of(patterns, *samples) == 0)),
         "hidden_rate": float(statistics[f"seed{seed}/rate1"].mean()),
         "eigenvalue_1": values[0],
         "eigenvalue_2": values[1],
