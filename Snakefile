@@ -1,6 +1,7 @@
 # boltzprune: which synapses can a Boltzmann machine lose? One command makes every figure and table from raw images:
 #     snakemake --cores all                        the default study, on an embedded data set
-#     snakemake --cores all fig2                   one target of: all, patches, fig1, fig2, table1
+#     snakemake --cores all fig2                   one target of: all, patches, fig1, fig2, table1,
+#                                                 digits, fig3, fig4, s1, s2, per_digit, claims
 #     snakemake --cores all --configfile config/paper.yaml
 import os
 import sys
@@ -23,7 +24,7 @@ include: "workflow/rules/common.smk"
 
 wildcard_constraints:
     block=r"\d+-\d+",
-    criterion="|".join(map(re.escape, CRITERIA)),
+    criterion="|".join(map(re.escape, CRITERIA | DIGIT_CRITERIA)),
     iteration=r"[1-9]\d*",
     phase="pruned|retrained",
 
@@ -37,6 +38,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/patches.smk"
+include: "workflow/rules/digits.smk"
 include: "workflow/rules/results.smk"
 
 
@@ -44,3 +46,5 @@ rule all:
     default_target: True
     input:
         rules.patches.input,
+        rules.digits.input,
+        rules.claims.output,

@@ -56,7 +56,21 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Criterion:
-    """One row of the list."""
+    """One row of the list.
+
+    Attributes
+    ----------
+    saliency : callable
+    label, colour, citation : str
+    needs : str
+        eigenvector: the leading eigenvector of the full FIM, which RBMs alone have.
+    whole_units : bool
+        Whether whole units go.
+    zeros_go : bool
+        Whether, in deep machines, all weights of saliency 0 go if they are more than the fraction.
+    options : tuple of str
+        Options of section `pruning` that the function reads, where the experiment has them.
+    """
 
     saliency: Callable[[Evidence], np.ndarray]
     label: str
@@ -64,6 +78,7 @@ class Criterion:
     citation: str
     needs: Literal["statistics", "eigenvector"] = "statistics"
     whole_units: bool = False
+    zeros_go: bool = False
     options: tuple[str, ...] = ()
 
 
@@ -71,8 +86,11 @@ PAPER = "Scholl, Rule & Hennig 2021"
 
 
 def variance_fi(evidence):
-    """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4)."""
-    return fisher_diagonal(evidence.pair_mean)
+    """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4); in DBMs optionally times w^2."""
+    diagonal = fisher_diagonal(evidence.pair_mean)
+    if evidence.options.get("variance_weighting") == "squared_weight":
+        return diagonal * evidence.weights.astype(np.float64) ** 2
+    return diagonal
 
 
 def heuristic_fi(evidence):
@@ -98,7 +116,7 @@ def random_weights(evidence):
 
 def anti_fi(evidence):
     """The negative of variance FI: the most informative weights go first."""
-    return -variance_fi(evidence)
+    return -fisher_diagonal(evidence.pair_mean)
 
 
 def random_units(evidence):
@@ -107,8 +125,10 @@ def random_units(evidence):
 
 
 CRITERIA = {
-    "variance_fi": Criterion(variance_fi, "Variance FI", "#0072B2", f"{PAPER}, Eq. 4"),
-    "heuristic_fi": Criterion(heuristic_fi, "Heuristic FI", "#56B4E9", f"{PAPER}, Eq. 6"),
+    "variance_fi": Criterion(
+        variance_fi, "Variance FI", "#0072B2", f"{PAPER}, Eq. 4", zeros_go=True, options=("variance_weighting",)
+    ),
+    "heuristic_fi": Criterion(heuristic_fi, "Heuristic FI", "#56B4E9", f"{PAPER}, Eq. 6", zeros_go=True),
     "eigenvector": Criterion(
         eigenvector, "FIM eigenvector", "#009E73", f"{PAPER}, Eq. 5", "eigenvector", options=("eigenvector_entry",)
     ),
@@ -133,7 +153,7 @@ def slug(name):
 def resolve(name, position=0):
     """The criterion of that name, from the list or from a user's Python file.
 
-    A user's function may carry attributes `label`, `colour`, `citation`, `needs`, `whole_units`.
+    A user's function may carry attributes `label`, `colour`, `citation`, `needs`, `whole_units`, `zeros_go`.
 
     Raises
     ------
@@ -153,6 +173,7 @@ def resolve(name, position=0):
         citation=getattr(function, "citation", file),
         needs=getattr(function, "needs", "statistics"),
         whole_units=getattr(function, "whole_units", False),
+        zeros_go=getattr(function, "zeros_go", False),
         options=("eigenvector_entry",) if getattr(function, "needs", "") == "eigenvector" else (),
     )
     for attribute, is_good, expected in (
@@ -161,6 +182,7 @@ def resolve(name, position=0):
         ("citation", isinstance(row.citation, str), "a text"),
         ("needs", row.needs in ("statistics", "eigenvector"), "'statistics' or 'eigenvector'"),
         ("whole_units", isinstance(row.whole_units, bool), "True or False"),
+        ("zeros_go", isinstance(row.zeros_go, bool), "True or False"),
     ):
         if not is_good:
             raise InputError(f"criterion {name!r}: {attribute} is {getattr(row, attribute)!r}; expected {expected}")

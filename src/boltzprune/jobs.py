@@ -11,7 +11,7 @@ from pathlib import Path
 
 from boltzprune.backend import MODULES
 from boltzprune.criteria import resolve, slug
-from boltzprune.datasets import SOURCES
+from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.provenance import code_digest, criterion_digest
@@ -35,9 +35,9 @@ def blocks(study):
     return [f"{i}-{min(i + size, study.seeds) - 1}" for i in range(0, study.seeds, size)]
 
 
-def criteria(study):
-    """Criteria of the study: name in paths -> name in the configuration."""
-    return {slug(name): name for name in study.patches.criteria}
+def criteria(study, experiment="patches"):
+    """Criteria of an experiment: name in paths -> name in the configuration."""
+    return {slug(name): name for name in getattr(study, experiment).criteria}
 
 
 @functools.cache
@@ -60,12 +60,15 @@ def job(study, stage, /, **values):
     dict
         spec: JSON; code: digest of everything behind it.
     """
-    spec = dict(values)
-    for key in STAGES[stage].spec:
-        if key in SECTIONS:
-            spec[key] = getattr(study.patches, key).model_dump()
+    spec, row = dict(values), STAGES[stage]
+    experiment = getattr(study, row.experiment)
+    for key in row.spec:
+        if key in SECTIONS[row.experiment]:
+            spec[key] = getattr(experiment, key).model_dump()
         elif key == "device":
             spec[key] = study.device
+        elif key == "n_chains":
+            spec[key] = experiment.n_chains
     modules = [f"boltzprune.stages.{STAGES[stage].module}"]
     if "device" in spec:
         modules.append(MODULES["cpu" if study.device == "auto" else study.device])
@@ -74,27 +77,34 @@ def job(study, stage, /, **values):
 
 LOCATION = ("directory", "file", "download")
 """Keys of section data that say where the files lie, not what is made of them."""
+WANTED = {"patches": ("source", "batches"), "digits": ("source",)}
+"""Keys of section data that finding the files needs besides."""
+LISTS = {"patches": SOURCES, "digits": LABELLED_SOURCES}
 
 
-def fetch_job(study):
-    """The job of `fetch`: where the files lie and which are wanted."""
-    data = study.patches.data
-    wanted = {key: getattr(data, key) for key in ("source", *LOCATION, "batches")}
-    return _with(job(study, "fetch"), data=wanted)
+def fetch_job(study, experiment="patches"):
+    """The job that finds the files: where they lie and which are wanted."""
+    data = getattr(study, experiment).data
+    keys = {*LOCATION, *WANTED[experiment]}
+    stage = {"patches": "fetch", "digits": "fetch_digits"}[experiment]
+    return _with(job(study, stage), data=data.model_dump(include=keys))
 
 
-def prepare_job(study):
-    """The job of `prepare`: everything but where the files lie."""
-    return _with(job(study, "prepare"), data=study.patches.data.model_dump(exclude=set(LOCATION)))
+def prepare_job(study, experiment="patches"):
+    """The job that makes patterns of them: everything but where the files lie."""
+    stage = {"patches": "prepare", "digits": "prepare_digits"}[experiment]
+    data = getattr(study, experiment).data
+    return _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
 
 
-def local_files(study):
+def local_files(study, experiment="patches"):
     """Raw files that the user put somewhere: replacing one reruns what follows. Empty while they are missing."""
-    data = study.patches.data
+    data = getattr(study, experiment).data
     if not (data.directory or data.file):
         return []
     try:
-        return [str(path) for path in SOURCES[data.source].locate(data.model_copy(update={"download": False}))]
+        settings = data.model_copy(update={"download": False})
+        return [str(path) for path in LISTS[experiment][data.source].locate(settings)]
     except InputError:
         return []
 
@@ -120,49 +130,68 @@ def sample_job(study, criterion, iteration, phase):
     return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
 
 
-def prune_job(study, criterion, iteration):
-    """The job of `prune`: with the digest of this criterion alone, and the options that it declares."""
-    row = _resolved(criterion)
-    used = {"fraction", "threshold", *row.options}
-    given = job(study, "prune", criterion=criterion, iteration=iteration)
-    given = _with(given, pruning=study.patches.pruning.model_dump(include=used))
+def prune_job(study, criterion, iteration, stage="prune"):
+    """The job of `prune` or `prune_deep`: with the digest of this criterion alone, and the options that it declares."""
+    row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
+    used = {"fraction", "threshold", *row.options} | ({"zero_rule"} if row.zeros_go else set())
+    given = job(study, stage, criterion=criterion, iteration=iteration)
+    given = _with(given, pruning=pruning.model_dump(include=used))
     return given | {"code": given["code"] + criterion_digest(criterion, row)}
 
 
 def figure_job(study, name):
     """The job of one figure: looks, and for figures by criterion their labels and colours."""
     row = FIGURES[name]
-    look = {"name": name, "study": summary(study), "formats": study.figures.formats, "dpi": study.figures.dpi}
+    about = summary(study, row.experiment)
+    look = {"name": name, "study": about, "formats": study.figures.formats, "dpi": study.figures.dpi}
     if row.by_criterion:
-        look |= {"criteria": labels(study), "colours": colours(study)}
+        look |= {"criteria": labels(study, row.experiment), "colours": colours(study, row.experiment)}
+    if row.experiment == "digits" and not row.all_iterations:
+        look["last_iterations"] = study.figures.last_iterations
+    if "digits_examples" in row.inputs:
+        look["quality"] = study.digits.evaluation.quality
     given = job(study, "figure", **look)
     return given | {"code": given["code"] + code_digest(row.module)}
 
 
-def table_job(study):
-    """The job of Table 1."""
-    return job(study, "table1", criteria=labels(study), study=summary(study))
+def table_job(study, stage):
+    """The job of a table by criterion: table1, per_digit."""
+    experiment = {"table1": "patches", "per_digit": "digits"}[stage]
+    return job(study, stage, criteria=labels(study, experiment), study=summary(study, experiment))
 
 
-def labels(study):
-    """Label of each criterion, in the order of the configuration."""
-    return {name: _resolved(name).label for name in study.patches.criteria}
+def claims_job(study):
+    """The job of the claims."""
+    both = labels(study, "patches") | labels(study, "digits")
+    about = f"{summary(study, 'patches')} {summary(study, 'digits')}"
+    return job(study, "claims", criteria=both, study=about, last_iterations=study.figures.last_iterations)
 
 
-def colours(study):
-    """Colour of each criterion: the configuration's, else its own."""
-    own = [name for name in study.patches.criteria if ":" in name]
+def labels(study, experiment):
+    """Label of each criterion of an experiment, in the order of the configuration."""
+    return {name: _resolved(name).label for name in getattr(study, experiment).criteria}
+
+
+def colours(study, experiment):
+    """Colour of each criterion, the same in every figure: the configuration's, else its own."""
+    every = dict.fromkeys([*study.patches.criteria, *study.digits.criteria])
+    own = [name for name in every if ":" in name]
     return {
         name: study.figures.colours.get(name, _resolved(name, own.index(name) if name in own else 0).colour)
-        for name in study.patches.criteria
+        for name in getattr(study, experiment).criteria
     }
 
 
-def summary(study):
+def summary(study, experiment):
     """One line that says what was computed."""
-    data, sampling = study.patches.data, study.patches.sampling
+    data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
+    start = f"Study {study.study}: preset {study.preset}, {data.source}, "
+    if experiment == "digits":
+        sizes = " and ".join(map(str, study.digits.machine.n_hidden))
+        n = "all" if data.n_train is None else data.n_train
+        return f"{start}{n} training images, {sizes} hidden units; {study.seeds} seeds; {sampling.chains} chains."
     method = f"{sampling.n_gibbs_steps} Gibbs steps" if sampling.method == "gibbs" else sampling.method
     return (
-        f"Study {study.study}: preset {study.preset}, {data.source}, {data.n_patterns} patterns, radius {data.radius}; "
+        f"{start}{data.n_patterns} patterns, radius {data.radius}; "
         f"{study.seeds} seeds; sampling {method}, {sampling.statistics} statistics."
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from boltzprune import __version__
 
 PACKAGE = Path(__file__).parent
-NOT_IN_DIGEST = {"boltzprune", "boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"}
+NOT_IN_DIGEST = ("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress")
 """Values of the configuration travel as parameters, criteria have a digest each, and messages are not results."""
 
 
@@ -35,7 +35,7 @@ def code_digest(*modules):
     found, waiting = {}, list(modules)
     while waiting:
         module = waiting.pop()
-        if module not in found and module not in NOT_IN_DIGEST:
+        if module not in found and not _is_left_out(module):
             tree = _tree(_path(module))
             found[module] = ast.dump(tree)
             waiting += _imports(tree, module)
@@ -48,7 +48,7 @@ def criterion_digest(name, criterion):
 
     A criterion of a user's own: the whole file.
     """
-    fields = repr((criterion.needs, criterion.whole_units, criterion.options))
+    fields = repr((criterion.needs, criterion.whole_units, criterion.zeros_go, criterion.options))
     if ":" in name:
         return _hash(fields, name, ast.dump(_tree(Path(name.rsplit(":", 1)[0]))))
     body = _tree(PACKAGE / "criteria.py").body
@@ -62,6 +62,11 @@ def criterion_digest(name, criterion):
             modules |= _imports(node, "boltzprune.criteria")
             waiting += [child.id for child in ast.walk(node) if isinstance(child, ast.Name)]
     return _hash(fields, *(found[key] for key in sorted(found)), code_digest(*sorted(modules)))
+
+
+def _is_left_out(module):
+    """Whether a module does not count: the version, or one of the list, or in it."""
+    return module == "boltzprune" or any(f"{module}.".startswith(f"{name}.") for name in NOT_IN_DIGEST)
 
 
 def _names(node):

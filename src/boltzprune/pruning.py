@@ -113,9 +113,9 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
         If the criterion misbehaves (see `criteria.saliency_of`), or no weight is left.
     """
     mask = machine.masks[0]
-    evidence = _evidence(machine, statistics, leading_eigenvector, criterion, pruning, seed, iteration)
+    evidence = evidence_of(machine, 0, statistics, leading_eigenvector, criterion, pruning, seed, iteration)
     saliency = saliency_of(criterion, name, evidence)
-    ties = _numbers_per_weight(machine, fork(seed, "ties", iteration))
+    ties = numbers_per_weight(*machine.units, 0, fork(seed, "ties", iteration))
     if criterion.whole_units:
         kept = drop_units(saliency, mask, pruning.fraction, ties)
     elif pruning.threshold == "percentile":
@@ -136,21 +136,23 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
     )
 
 
-def _evidence(machine, statistics, leading_eigenvector, criterion, pruning, seed, iteration):
-    """What the criterion may look at."""
-    vector = None if leading_eigenvector is None else weight_entries(leading_eigenvector, machine.masks[0])
-    of_units = uniform_double(fork(seed, "random units", iteration), 0, 1, np.zeros(1), machine.units[1].max() + 1)
+def evidence_of(machine, layer, statistics, leading_eigenvector, criterion, pruning, seed, iteration):
+    """What the criterion may look at in one weight layer."""
+    lower, upper = machine.units[layer], machine.units[layer + 1]
+    vector = None if leading_eigenvector is None else weight_entries(leading_eigenvector, machine.masks[layer])
+    key, n_units = fork(seed, "random units", iteration), upper.max(initial=-1) + 1
+    of_units = uniform_double(key, 0, layer + 1, np.zeros(1), n_units)
     return Evidence(
-        weights=_read_only(machine.weights[0]),
-        mask=_read_only(machine.masks[0]),
-        lower_rate=_read_only(statistics.rates[0]),
-        upper_rate=_read_only(statistics.rates[1]),
-        pair_mean=_read_only(statistics.pair_means[0]),
+        weights=_read_only(machine.weights[layer]),
+        mask=_read_only(machine.masks[layer]),
+        lower_rate=_read_only(statistics.rates[layer]),
+        upper_rate=_read_only(statistics.rates[layer + 1]),
+        pair_mean=_read_only(statistics.pair_means[layer]),
         n_samples=statistics.n_samples,
         eigenvector=vector,
-        uniform_weights=_numbers_per_weight(machine, fork(seed, "random weights", iteration)),
-        uniform_units=of_units[0][machine.units[1]],
-        options={option: getattr(pruning, option) for option in criterion.options},
+        uniform_weights=numbers_per_weight(lower, upper, layer, fork(seed, "random weights", iteration)),
+        uniform_units=of_units[0][upper],
+        options={name: getattr(pruning, name) for name in criterion.options if hasattr(pruning, name)},
     )
 
 
@@ -161,10 +163,9 @@ def _read_only(array):
     return view
 
 
-def _numbers_per_weight(machine, key):
+def numbers_per_weight(lower, upper, layer, key):
     """One uniform number per weight that depends on the original indices of its units: (n_lower, n_upper) float64."""
-    lower, upper = machine.units
-    return uniform_double(key, 0, 0, lower, upper.max() + 1)[:, upper]
+    return uniform_double(key, 0, layer, lower, upper.max(initial=-1) + 1)[:, upper]
 
 
 def _compact(machine, kept, connected):

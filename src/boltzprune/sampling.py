@@ -2,8 +2,10 @@
 
 import functools
 
+import numpy as np
+
 from boltzprune import exact, gibbs
-from boltzprune.fisher import pack, sampled_fisher_matrix, sampled_statistics
+from boltzprune.fisher import Statistics, pack, sampled_fisher_matrix, sampled_statistics
 
 MAX_VISIBLE_AUTO = 16
 
@@ -36,3 +38,57 @@ def estimate(machine, samples, sampling, backend):
     layers, n_samples = [pack(states) for states in samples], len(samples[0])
     fisher = functools.partial(sampled_fisher_matrix, *layers, machine.masks[0], n_samples, backend)
     return sampled_statistics(layers, n_samples, backend), fisher
+
+
+def _reads(machine, chains, n_samples, sampling, key, backend):
+    """Joint states in pieces of at most `gibbs.CHAINS_PER_BLOCK`, from the chains given or from fresh ones."""
+    if sampling.chains == "fresh":
+        for first in range(0, n_samples, gibbs.CHAINS_PER_BLOCK):
+            n = min(gibbs.CHAINS_PER_BLOCK, n_samples - first)
+            yield gibbs.sample(machine, n, sampling.n_gibbs_steps, key, backend, first_chain=first)
+        return
+    n_chains = len(chains[0])
+    reads_per_piece = max(1, gibbs.CHAINS_PER_BLOCK // n_chains)
+    piece, states = [], list(chains)
+    for read in range(-(-n_samples // n_chains)):
+        states = backend.advance(machine, states, key, 1 + read * sampling.n_gibbs_steps, sampling.n_gibbs_steps, 0)
+        piece.append(states)
+        if len(piece) == reads_per_piece or (read + 1) * n_chains >= n_samples:
+            done = (read + 1 - len(piece)) * n_chains
+            yield tuple(np.concatenate(layer)[: n_samples - done] for layer in zip(*piece))
+            piece = []
+
+
+def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress=None):
+    """Statistics of a free-running deep machine, and its visible states; hidden states are counted, not kept.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    chains : tuple of (n_chains, n_units) uint8
+        Persistent chains, which go on; read all together after every n_gibbs_steps.
+    n_samples : int
+    sampling : config.DeepSampling
+    key : np.uint64
+    backend : Backend
+    progress : Progress, optional
+        Told of the samples done.
+
+    Returns
+    -------
+    tuple
+        fisher.Statistics, and (n_samples, n_bytes) uint8, the visible states, bit-packed along the units.
+    """
+    sizes = machine.layer_sizes
+    ones = [np.zeros(n) for n in sizes]
+    pairs = [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
+    visible = []
+    for states in _reads(machine, chains, n_samples, sampling, key, backend):
+        part = sampled_statistics([pack(layer) for layer in states], len(states[0]), backend)
+        for total, rate in zip(ones + pairs, part.rates + part.pair_means):
+            total += np.rint(rate * len(states[0]))
+        visible.append(np.packbits(states[0], axis=1))
+        if progress is not None:
+            progress.advance(len(states[0]))
+    rates, means = (tuple(total / n_samples for total in group) for group in (ones, pairs))
+    return Statistics(n_samples, rates, means), np.concatenate(visible)

@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import re
 import typing
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def study_from(values, name="config"):
 
 def _line(name, problem):
     """One problem as 'file: key = value: what is expected'."""
-    place = [part for part in problem["loc"] if part not in ("float", "int", "str")]
+    place = [part for part in problem["loc"] if not re.match(r"(float|int|str)$|literal\[|function-", str(part))]
     key = ".".join(str(part) for part in place)
     shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
     if problem["type"] == "extra_forbidden":
@@ -103,27 +104,35 @@ def _suggestion(place):
 def _check_together(study, name):
     """What no single key can tell."""
     problems = []
-    data = study.patches.data
-    if data.source == "npz" and not data.file:
-        problems.append(f"{name}: patches.data.file = None: source npz needs the path of an .npz file")
-    known = study.patches.criteria
-    for criterion in study.figures.colours:
-        if criterion not in known:
-            problems.append(f"{name}: figures.colours.{criterion}: no such criterion here; known: {', '.join(known)}")
-    for criterion in known:
+    for experiment in ("patches", "digits"):
+        section = getattr(study, experiment)
+        if section.data.source == "npz" and not section.data.file:
+            problems.append(f"{name}: {experiment}.data.file = None: source npz needs the path of an .npz file")
+        problems += [f"{name}: {experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
+    known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
+    for key in ("colours", "last_iterations"):
+        for criterion in getattr(study.figures, key) if key in study.figures.model_fields_set else ():
+            if criterion not in known:
+                problems.append(f"{name}: figures.{key}.{criterion}: no such criterion here; known: {', '.join(known)}")
+    if problems:
+        raise InputError("\n".join(problems))
+
+
+def _problems_of_criteria(criteria):
+    """Own criteria without a file, and two whose results would lie in one folder."""
+    problems, folders = [], {}
+    for criterion in criteria:
         own = OWN_CRITERION.match(criterion)
         if own and not Path(own["file"]).is_file():
-            problems.append(f"{name}: patches.criteria = {criterion!r}: there is no file {own['file']}")
-    folders = {}
-    for criterion in known:
+            problems.append(f"criteria = {criterion!r}: there is no file {own['file']}")
+    for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:
             problems.append(
-                f"{name}: patches.criteria = {criterion!r}: its results would lie in the same folder as those of "
+                f"criteria = {criterion!r}: its results would lie in the same folder as those of "
                 f"{other!r}; rename one of the files"
             )
-    if problems:
-        raise InputError("\n".join(problems))
+    return problems
 
 
 def json_schema():

@@ -149,6 +149,25 @@ def read_machine(arrays, seed):
     return BoltzmannMachine(weights, biases, masks, units)
 
 
+def chain_arrays(seed, chains):
+    """Persistent chains as named arrays, bit-packed: seed3/chain0, ..."""
+    return {f"seed{seed}/chain{layer}": np.packbits(states, axis=1) for layer, states in enumerate(chains)}
+
+
+def read_chains(arrays, seed, layer_sizes):
+    """The chains of one seed: a tuple of (n_chains, n_units) uint8, all layers."""
+    return tuple(
+        np.unpackbits(arrays[f"seed{seed}/chain{layer}"], axis=1, count=n) for layer, n in enumerate(layer_sizes)
+    )
+
+
+def statistics_arrays(seed, statistics):
+    """`Statistics` as named arrays: seed3/n_samples, seed3/rate0, seed3/pair_mean0, ..."""
+    arrays = {f"seed{seed}/n_samples": np.array(statistics.n_samples)}
+    arrays |= {f"seed{seed}/rate{i}": rate for i, rate in enumerate(statistics.rates)}
+    return arrays | {f"seed{seed}/pair_mean{i}": mean for i, mean in enumerate(statistics.pair_means)}
+
+
 def read_statistics(arrays, seed):
     """The `Statistics` of one seed from `Arrays` that stage `sample` wrote, and its leading eigenvector or None."""
     name = f"seed{seed}/"

@@ -22,6 +22,11 @@ PURPOSES = (
     "ties",
     "random weights",
     "random units",
+    "pre-training",
+    "hidden data",
+    "encodings",
+    "log Z",
+    "random patterns",
 )
 """Everything that random numbers are used for: two purposes never share a stream."""
 

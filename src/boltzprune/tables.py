@@ -48,14 +48,25 @@ def as_markdown(table, study):
     """Table 1 in Markdown, with a line that says what it shows."""
     grid, weights = _grid(table)
     head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
-    lines = [head, ["---"] * len(head), *([label, *row] for label, row in zip(grid.index, grid.to_numpy()))]
-    lines = [[str(cell).replace("|", r"\|") for cell in line] for line in lines]
-    body = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    n = f"n = {table['n_seeds'].min()}" + ("" if table["n_seeds"].nunique() == 1 else f" to {table['n_seeds'].max()}")
+    body = markdown_grid(head, [[label, *row] for label, row in zip(grid.index, grid.to_numpy())])
+    n = number_of_seeds(table)
     return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
 
 
-def _tex(text):
+def markdown_grid(head, rows):
+    """Lines of cells as a table in Markdown."""
+    lines = [[str(cell).replace("|", r"\|") for cell in line] for line in [head, ["---"] * len(head), *rows]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def number_of_seeds(table):
+    """How many seeds are behind the rows of a table with n_seeds, as text."""
+    return f"n = {table['n_seeds'].min()}" + (
+        "" if table["n_seeds"].nunique() == 1 else f" to {table['n_seeds'].max()}"
+    )
+
+
+def tex(text):
     """Plain text for LaTeX: its special characters escaped."""
     return re.sub(r"([&%#_${}])", r"\\\1", text)
 
@@ -64,10 +75,10 @@ def as_latex(table, study):
     """Table 1 in LaTeX (booktabs)."""
     grid, weights = _grid(table)
     head = " & ".join(["Criterion", *(f"iteration {k} ($n_w = {weights[k]}$)" for k in grid.columns)])
-    rows = [" & ".join([_tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
+    rows = [" & ".join([tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
     return "\n".join(
         [
-            rf"% Remaining hidden units, mean (standard deviation) over seeds. {_tex(study)}",
+            rf"% Remaining hidden units, mean (standard deviation) over seeds. {tex(study)}",
             rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
             r"\toprule",
             head + r" \\",

@@ -7,6 +7,7 @@ import numpy as np
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.errors import InputError, TrainingError
 from boltzprune.machine import BoltzmannMachine, all_finite
+from boltzprune.schedules import epochs
 from boltzprune.streams import fork, uniform_double
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def decay_of(learning_rate, momentum, rule):
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 
-def train(machines, cases, training, keys, backend, progress, stage="training"):
+def train(machines, cases, training, keys, backend, progress, stage="training", gains=(1.0, 1.0)):
     """Train RBMs by CD-k on the same cases, each with its own stream.
 
     Parameters
@@ -58,13 +59,15 @@ def train(machines, cases, training, keys, backend, progress, stage="training"):
         With one weight layer; shapes and masks may differ. Masked weights stay 0.
     cases : (n_cases, n_visible) uint8
         In the order of presentation.
-    training : config.Training
+    training : config.Training or config.digits.RbmTraining
     keys : list of np.uint64
     backend : Backend
     progress : Progress
         Told of every few updates.
     stage : str
         For messages.
+    gains : (float, float)
+        Factors of the input upwards and downwards, see `backend.contrastive.Epoch`.
 
     Returns
     -------
@@ -82,21 +85,22 @@ def train(machines, cases, training, keys, backend, progress, stage="training"):
             raise InputError(f"{stage}: {cases.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
     velocities = [Velocity.zero(machine) for machine in machines]
     updates_per_epoch = -(-len(cases) // training.batch_size)
-    for number, (rate, momentum) in enumerate(zip(training.learning_rate, training.momentum)):
+    schedule = epochs(training)
+    for number, (rate, momentum) in enumerate(schedule):
         decay = decay_of(rate, momentum, training.momentum_rule)
-        epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch)
-        progress.describe(f"epoch {number + 1} of {len(training.learning_rate)}")
+        epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
+        progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
             results = backend.cd_epoch(machines, velocities, keys, cases, epoch, progress.advance)
         except NotFiniteError as error:
-            raise _not_finite(stage, number, f"update {error.update + 1} of {updates_per_epoch}", epoch) from None
+            raise not_finite(stage, number, f"update {error.update + 1} of {updates_per_epoch}", epoch) from None
         machines, velocities = zip(*results)
         if not all(all_finite(machine) for machine in machines):
-            raise _not_finite(stage, number, "its last update", epoch)
+            raise not_finite(stage, number, "its last update", epoch)
     return list(machines)
 
 
-def _not_finite(stage, number, update, epoch):
+def not_finite(stage, number, update, epoch):
     """What to say when parameters are no longer numbers."""
     return TrainingError(
         f"{stage}: a parameter became NaN or infinite in epoch {number + 1} at {update} "

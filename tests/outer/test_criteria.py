@@ -85,7 +85,7 @@ def test_label_colour_citation(name):
     assert re.fullmatch("#[0-9A-F]{6}", row.colour)
     assert row.needs in ("statistics", "eigenvector")
     assert row.saliency.__name__ == name  # the digest of a criterion looks it up by that name
-    assert set(row.options) <= {"fraction", "threshold", "eigenvector_entry"}
+    assert set(row.options) <= {"fraction", "threshold", "eigenvector_entry", "variance_weighting"}
 
 
 def test_colours_and_labels_are_distinct():

@@ -3,13 +3,15 @@ import re
 
 from boltzprune import jobs, settings
 from boltzprune.errors import InputError
-from boltzprune.figures import FIGURES
+from boltzprune.figures import FIGURES, targets
+from boltzprune.stages import CLAIMS_INPUTS
 from snakemake.exceptions import WorkflowError
 
 try:
     STUDY = settings.study_from(config, " + ".join(map(str, workflow.configfiles)) or "--config")
     CRITERIA = jobs.criteria(STUDY)
-    for name in CRITERIA.values():
+    DIGIT_CRITERIA = jobs.criteria(STUDY, "digits")
+    for name in (*CRITERIA.values(), *DIGIT_CRITERIA.values()):
         jobs.needs_eigenvector(name)
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -18,6 +20,11 @@ RESULTS = f"results/{STUDY.study}"
 PATCHES = f"{RESULTS}/patches"
 BLOCK = f"{PATCHES}/seeds{{block}}"
 CHAIN = f"{BLOCK}/{{criterion}}/iteration{{iteration}}"
+DIGITS = f"{RESULTS}/digits"
+DIGIT_BLOCK = f"{DIGITS}/seeds{{block}}"
+DIGIT_CHAIN = f"{DIGIT_BLOCK}/{{criterion}}/iteration{{iteration}}"
+DIGIT_LOGS = f"{RESULTS}/logs/digits/seeds{{block}}"
+DIGIT_BENCHMARKS = f"{RESULTS}/benchmarks/digits/seeds{{block}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 BLOCKS = jobs.blocks(STUDY)
@@ -28,20 +35,20 @@ if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
 
 
-def previous(name):
+def previous(name, folder=PATCHES):
     """Input function: that file of the iteration before, or of the initial machines."""
 
     def path(wildcards):
         before = int(wildcards.iteration) - 1
-        folder = f"{wildcards.criterion}/iteration{before}" if before else "initial"
+        place = f"{wildcards.criterion}/iteration{before}" if before else "initial"
         phase = "retrained" if before else "initial"
-        return f"{PATCHES}/seeds{wildcards.block}/{folder}/{phase}{name}"
+        return f"{folder}/seeds{wildcards.block}/{place}/{phase}{name}"
 
     return path
 
 
 def last_and_initial(name):
-    """That file of the initial machines and of the last iteration, of all blocks and criteria."""
+    """That file of the initial machines and of the last iteration, of all blocks and criteria of the patches."""
     initial = expand(f"{BLOCK}/initial/initial{name}", block=BLOCKS)
     last = expand(
         f"{CHAIN}/retrained{name}",
@@ -53,22 +60,54 @@ def last_and_initial(name):
 
 
 def all_metrics():
-    """Metrics of all machines."""
+    """Metrics of all machines of the patches."""
     iterations = range(1, STUDY.patches.iterations + 1)
     return expand(f"{BLOCK}/initial/metrics.csv", block=BLOCKS) + expand(
         f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CRITERIA, iteration=iterations
     )
 
 
+def all_digit_chains(name, blocks=BLOCKS):
+    """That file of all criteria and iterations of the digits."""
+    iterations = range(1, STUDY.digits.iterations + 1)
+    return expand(f"{DIGIT_CHAIN}/{name}", block=blocks, criterion=DIGIT_CRITERIA, iteration=iterations)
+
+
+def all_digits(name, last=None, blocks=BLOCKS):
+    """That file of the initial machines and of all criteria and iterations of the digits."""
+    initial = expand(f"{DIGIT_BLOCK}/initial/{name}", block=blocks)
+    return initial + all_digit_chains(last or name, blocks)
+
+
+AVAILABLE = {
+    "patterns": [f"{PATCHES}/patterns.npz"],
+    "statistics": expand(f"{BLOCK}/initial/initial_statistics.npz", block=BLOCKS),
+    "metrics": [f"{RESULTS}/tables/metrics.csv"],
+    "pattern_probabilities": [f"{RESULTS}/tables/pattern_probabilities.csv"],
+    "digits": [f"{DIGITS}/digits.npz"],
+    **{
+        name: [f"{RESULTS}/tables/{name}.csv"]
+        for name in (
+            "digits_metrics",
+            "digits_classes",
+            "digits_pixels",
+            "digits_examples",
+            "digits_references",
+        )
+    },
+}
+"""Results that figures and claims read, by the name that they call them."""
+
+
 def figure_inputs(name):
     """The files that a figure reads, by name."""
-    available = {
-        "patterns": [f"{PATCHES}/patterns.npz"],
-        "statistics": expand(f"{BLOCK}/initial/initial_statistics.npz", block=BLOCKS),
-        "metrics": [f"{RESULTS}/tables/metrics.csv"],
-        "pattern_probabilities": [f"{RESULTS}/tables/pattern_probabilities.csv"],
-    }
-    return {key: available[key] for key in FIGURES[name].inputs}
+    return {key: AVAILABLE[key] for key in FIGURES[name].inputs}
+
+
+def figures_of(experiment):
+    """All figures of an experiment, in every format."""
+    names = [name for name, row in FIGURES.items() if row.experiment == experiment]
+    return expand(f"{RESULTS}/figures/{{name}}.{{extension}}", name=names, extension=STUDY.figures.formats)
 
 
 def named(option, files):

@@ -1,4 +1,4 @@
-# Raw images -> binary patterns.
+# Raw images -> binary patterns, for both experiments.
 
 
 rule fetch:
@@ -37,4 +37,43 @@ rule prepare:
         job=jobs.prepare_job(STUDY),
     shell:
         "python -m boltzprune prepare --in manifest={input.manifest:q} --out patterns={output.patterns:q} "
+        "--spec {params.job[spec]:q} --log {log:q}"
+
+
+rule fetch_digits:
+    input:
+        jobs.local_files(STUDY, "digits"),
+    output:
+        manifest=f"{DIGITS}/source.json",
+    log:
+        f"{LOGS}/fetch_digits.log",
+    benchmark:
+        f"{BENCHMARKS}/fetch_digits.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        job=jobs.fetch_job(STUDY, "digits"),
+    shell:
+        "python -m boltzprune fetch_digits --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
+
+
+rule prepare_digits:
+    input:
+        manifest=rules.fetch_digits.output.manifest,
+    output:
+        digits=f"{DIGITS}/digits.npz",
+    log:
+        f"{LOGS}/prepare_digits.log",
+    benchmark:
+        f"{BENCHMARKS}/prepare_digits.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1500,
+    params:
+        job=jobs.prepare_job(STUDY, "digits"),
+    shell:
+        "python -m boltzprune prepare_digits --in manifest={input.manifest:q} --out digits={output.digits:q} "
         "--spec {params.job[spec]:q} --log {log:q}"

@@ -49,11 +49,100 @@ rule table1:
     resources:
         mem_mb=1000,
     params:
-        job=jobs.table_job(STUDY),
-        about=jobs.summary(STUDY),
+        job=jobs.table_job(STUDY, "table1"),
+        about=jobs.summary(STUDY, "patches"),
     shell:
         "python -m boltzprune table1 --in metrics={input.metrics:q} --out csv={output.csv:q} --out markdown={output.markdown:q} "
         "--out latex={output.latex:q} --spec {params.job[spec]:q} --log {log:q}"
+
+
+rule collect_digits:
+    input:
+        digits=f"{DIGITS}/digits.npz",
+        metrics=all_digits("metrics.csv"),
+        classes=all_digits("classes.csv"),
+        records=all_digit_chains("record.csv"),
+        samples=all_digits("initial_samples.npz", "retrained_samples.npz", BLOCKS[:1]),
+    output:
+        metrics=report(
+            f"{RESULTS}/tables/digits_metrics.csv",
+            caption="../report/digits_metrics.rst",
+            category="Tables",
+        ),
+        classes=f"{RESULTS}/tables/digits_classes.csv",
+        pixels=f"{RESULTS}/tables/digits_pixels.csv",
+        examples=f"{RESULTS}/tables/digits_examples.csv",
+    log:
+        f"{LOGS}/collect_digits.log",
+    benchmark:
+        f"{BENCHMARKS}/collect_digits.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        job=jobs.job(STUDY, "collect_digits"),
+        files=lambda wildcards, input: named(
+            "--in", {key: input[key] for key in ("metrics", "classes", "records", "samples")}
+        ),
+    shell:
+        "python -m boltzprune collect_digits --in digits={input.digits:q} {params.files} --out metrics={output.metrics:q} "
+        "--out classes={output.classes:q} --out pixels={output.pixels:q} --out examples={output.examples:q} "
+        "--spec {params.job[spec]:q} --log {log:q}"
+
+
+rule per_digit:
+    input:
+        classes=rules.collect_digits.output.classes,
+    output:
+        csv=report(
+            f"{RESULTS}/tables/per_digit.csv",
+            caption="../report/per_digit.rst",
+            category="Tables",
+        ),
+        markdown=f"{RESULTS}/tables/per_digit.md",
+        latex=f"{RESULTS}/tables/per_digit.tex",
+    log:
+        f"{LOGS}/per_digit.log",
+    benchmark:
+        f"{BENCHMARKS}/per_digit.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        job=jobs.table_job(STUDY, "per_digit"),
+        about=jobs.summary(STUDY, "digits"),
+    shell:
+        "python -m boltzprune per_digit --in classes={input.classes:q} --out csv={output.csv:q} "
+        "--out markdown={output.markdown:q} --out latex={output.latex:q} --spec {params.job[spec]:q} --log {log:q}"
+
+
+rule claims:
+    input:
+        **{name: AVAILABLE[name] for name in CLAIMS_INPUTS},
+    output:
+        csv=f"{RESULTS}/tables/claims.csv",
+        markdown=report(
+            f"{RESULTS}/tables/claims.md",
+            caption="../report/claims.rst",
+            category="Claims",
+        ),
+    log:
+        f"{LOGS}/claims.log",
+    benchmark:
+        f"{BENCHMARKS}/claims.tsv"
+    conda:
+        "../../envs/cpu.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        job=jobs.claims_job(STUDY),
+        files=named("--in", {name: AVAILABLE[name] for name in CLAIMS_INPUTS}),
+        about=f"{jobs.summary(STUDY, 'patches')} {jobs.summary(STUDY, 'digits')}",
+    shell:
+        "python -m boltzprune claims {params.files} --out csv={output.csv:q} --out markdown={output.markdown:q} "
+        "--spec {params.job[spec]:q} --log {log:q}"
 
 
 rule study:
@@ -97,24 +186,29 @@ for NAME, FIGURE in FIGURES.items():
             job=jobs.figure_job(STUDY, NAME),
             files=named("--in", figure_inputs(NAME)),
             folder=lambda wildcards, output: os.path.dirname(output[0]),
-            about=jobs.summary(STUDY),
+            about=jobs.summary(STUDY, FIGURE.experiment),
         shell:
             "python -m boltzprune figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} --log {log:q}"
 
+
+for TARGET, NAMES in targets().items():
+
     rule:
         name:
-            NAME
+            TARGET
         input:
-            getattr(rules, f"draw_{NAME}").output,
+            [getattr(rules, f"draw_{name}").output for name in NAMES],
 
 
 rule patches:
     input:
-        [
-            f"{RESULTS}/figures/{name}.{extension}"
-            for name in FIGURES
-            if FIGURES[name].experiment == "patches"
-            for extension in STUDY.figures.formats
-        ],
+        figures_of("patches"),
         rules.table1.output,
+        rules.study.output,
+
+
+rule digits:
+    input:
+        figures_of("digits"),
+        rules.per_digit.output,
         rules.study.output,

@@ -21,6 +21,9 @@ class Epoch:
     batch_size : int
     first_update : int
         Updates before this epoch; update t uses Gibbs steps k t ... k t + k - 1 of the stream.
+    up, down : float
+        What the input (weights and bias) of the hidden and of the visible units is multiplied with: 2 stands in for the
+        neighbour that an RBM will have in a deep machine (Salakhutdinov & Hinton 2009).
     """
 
     learning_rate: float
@@ -28,6 +31,8 @@ class Epoch:
     n_gibbs_steps: int
     batch_size: int
     first_update: int
+    up: float = 1.0
+    down: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class NotFiniteError(ArithmeticError):
         self.update = update
 
 
-def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample):
+def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample, up=1.0, down=1.0):
     """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Eq. 9).
 
     From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk; the last hidden layer enters as its probability.
@@ -65,6 +70,8 @@ def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs
     first_step, n_gibbs_steps : int
     sample : callable
         (probability, key, step, layer) -> states in {0, 1} of the same dtype; chain = row of the batch.
+    up, down : float
+        See `Epoch`.
 
     Returns
     -------
@@ -73,11 +80,11 @@ def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs
     """
     from boltzprune.machine import sigmoid
 
-    probability0 = probability = sigmoid(cases @ weights + hidden_bias)
+    probability0 = probability = sigmoid(up * (cases @ weights + hidden_bias))
     for step in range(first_step, first_step + n_gibbs_steps):
         hidden = sample(probability, key, step, 1)
-        visible = sample(sigmoid(hidden @ weights.T + visible_bias), key, step, 0)
-        probability = sigmoid(visible @ weights + hidden_bias)
+        visible = sample(sigmoid(down * (hidden @ weights.T + visible_bias)), key, step, 0)
+        probability = sigmoid(up * (visible @ weights + hidden_bias))
     n = len(cases)
     return (
         (cases.T @ probability0 - visible.T @ probability) / n,
@@ -106,7 +113,8 @@ def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype):
     for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
         batch = cases[start : start + epoch.batch_size].astype(dtype)
         first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
-        gradients = list(gradient(*parameters, batch, key, first_step, epoch.n_gibbs_steps, sample))
+        gains = dtype(epoch.up), dtype(epoch.down)
+        gradients = list(gradient(*parameters, batch, key, first_step, epoch.n_gibbs_steps, sample, *gains))
         gradients[0] *= mask
         for parameter, step, slope in zip(parameters, steps, gradients):
             step *= dtype(epoch.decay)

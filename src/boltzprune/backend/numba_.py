@@ -9,6 +9,7 @@ from numba import njit, uint64
 from boltzprune.backend import reference
 from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch
 from boltzprune.backend.numba_cd import dense_updates, gibbs_step
+from boltzprune.backend.numba_joint import Layout, halves, joint_epoch
 from boltzprune.backend.numba_low_rank import low_rank_updates
 from boltzprune.backend.numba_math import FAST, INLINE, LANES, blocks_for, fill_uniform, logistic, popcount
 from boltzprune.machine import BoltzmannMachine
@@ -19,11 +20,6 @@ MAX_MEMORY = 12
 """Updates that the low-rank loop remembers; a momentum that needs more takes the dense loop."""
 CHUNK = 3e8
 """Weights updated between two reports of progress, a few tenths of a second."""
-
-
-def _halves(key):
-    """The two 32-bit words of a stream's key."""
-    return np.uint32(int(key) & 0xFFFFFFFF), np.uint32(int(key) >> 32)
 
 
 def _padded(array, n_hidden):
@@ -100,19 +96,21 @@ class Backend(reference.Backend):
         """States from fields or probabilities."""
         states = np.empty(values.shape, np.uint8)
         blocks, layers, _ = blocks_for((layer, values.shape[1]))
-        _decide(np.ascontiguousarray(values), are_fields, states, blocks, layers, first_chain, step, *_halves(key))
+        _decide(np.ascontiguousarray(values), are_fields, states, blocks, layers, first_chain, step, *halves(key))
         return states
 
-    def advance(self, machine, states, key, first_step, n_steps, first_chain):
+    def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
         """See `reference.Backend.advance`."""
-        if not machine.is_rbm or machine.weights[0].size > SMALL or n_steps == 0:
-            return super().advance(machine, states, key, first_step, n_steps, first_chain)
+        if not machine.is_rbm or machine.weights[0].size > SMALL or n_steps == 0 or first_layer > 0:
+            states = tuple(np.array(layer, dtype=np.uint8, order="C") for layer in states)
+            Layout(machine).advance(states, key, first_step, n_steps, first_chain, first_layer)
+            return list(states)
         n_visible, n_hidden = machine.layer_sizes
         n_padded = -(-n_hidden // LANES) * LANES
         blocks, layers, offsets = blocks_for((1, n_padded), (0, n_visible))
         visible, hidden = states[0].copy(), np.empty((len(states[0]), n_hidden), np.uint8)
         weights, bias = _padded(machine.weights[0], n_padded), _padded(machine.biases[1], n_padded)
-        words = (blocks, layers, offsets[1], *_halves(key))
+        words = (blocks, layers, offsets[1], *halves(key))
         _advance_rbm(weights, machine.biases[0], bias, visible, hidden, first_step, n_steps, first_chain, words)
         return [visible, hidden]
 
@@ -133,6 +131,14 @@ class Backend(reference.Backend):
 
         return self.map(run, list(zip(machines, velocities, keys, strict=True)))
 
+    def mean_field(self, machine, visible, tolerance, max_updates):
+        """See `reference.Backend.mean_field`."""
+        return Layout(machine).mean_field(np.ascontiguousarray(visible, dtype=np.uint8), tolerance, max_updates)
+
+    def joint_epoch(self, machine, state, key, cases, epoch, report):
+        """See `reference.Backend.joint_epoch`."""
+        return joint_epoch(machine, state, key, np.ascontiguousarray(cases, dtype=np.uint8), epoch, report)
+
     def _loop_for(self, machine, epoch):
         """The fastest loop that computes this epoch."""
         if epoch.batch_size > 1 or epoch.n_gibbs_steps > 1:
@@ -152,6 +158,11 @@ class Backend(reference.Backend):
 def _memory(decay):
     """Updates after which decay**k is below float32 rounding."""
     return 1 if decay == 0 else math.ceil(26 * math.log(2) / -math.log(decay))
+
+
+def _gains(epoch):
+    """What inputs are multiplied with, upwards and downwards."""
+    return np.float32(epoch.up), np.float32(epoch.down)
 
 
 def _working_copy(machine, velocity, n_padded):
@@ -191,11 +202,13 @@ def _dense_epoch(machine, velocity, key, cases, epoch, report):
     parameters, steps = _working_copy(machine, velocity, n_padded)
     mask = _padded(machine.masks[0], n_padded)
     blocks, layers, offsets = blocks_for((1, n_padded), (0, n_visible))
-    rates = np.float32(epoch.learning_rate), np.float32(epoch.decay)
+    rates, gains = (np.float32(epoch.learning_rate), np.float32(epoch.decay)), _gains(epoch)
     for start, n in _chunks(len(cases), mask.size, report):
         first = epoch.first_update + start
         piece = cases[start : start + n]
-        done = dense_updates(parameters, steps, mask, piece, first, *_halves(key), *rates, blocks, layers, offsets[1])
+        done = dense_updates(
+            parameters, steps, mask, piece, first, *halves(key), rates, gains, blocks, layers, offsets[1]
+        )
         if done < n:
             raise NotFiniteError(start + done)
     return _from_working_copy(machine, parameters, steps)
@@ -216,7 +229,7 @@ def _low_rank_epoch(machine, velocity, key, cases, epoch, report):
     for start, n in _chunks(len(cases), weights.size, report):
         done = low_rank_updates(
             combined, tuple(biases), tuple(bias_steps), past, start_step, cases, start, n, epoch.first_update,
-            *_halves(key), (rate, decay), blocks, layers, offsets[1],
+            *halves(key), (rate, decay), _gains(epoch), blocks, layers, offsets[1],
         )  # fmt: skip
         if done < n:
             raise NotFiniteError(start + done)

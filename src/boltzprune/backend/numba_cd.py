@@ -12,8 +12,8 @@ from boltzprune.backend.numba_math import FAST, INLINE, fill_uniform, logistic
 
 
 @njit(**{**FAST, **INLINE})
-def _hidden_probability(visible, weights, bias, out):
-    """s(b + v.W), four rows at a time to keep sums in registers."""
+def _hidden_probability(visible, weights, bias, gain, out):
+    """s(gain (b + v.W)), four rows at a time to keep sums in registers."""
     n_visible, n_hidden = weights.shape
     whole = n_visible // 4 * 4
     for j in range(n_hidden):
@@ -28,7 +28,7 @@ def _hidden_probability(visible, weights, bias, out):
         for j in range(n_hidden):
             out[j] += v0 * w0[j]
     for j in range(n_hidden):
-        out[j] = logistic(out[j])
+        out[j] = logistic(gain * out[j])
 
 
 @njit(**{**FAST, **INLINE})
@@ -66,7 +66,7 @@ def _bias_steps(positive, negative, bias, step, learning_rate, decay):
 @njit(**FAST)
 def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, offset):
     """H ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i."""
-    _hidden_probability(visible, weights, hidden_bias, hidden)
+    _hidden_probability(visible, weights, hidden_bias, float32(1.0), hidden)
     for j in range(hidden.size):
         hidden[j] = float32(1.0) if uniform[j] < hidden[j] else float32(0.0)
     _visible_field(hidden, weights, visible_bias, visible)
@@ -75,13 +75,16 @@ def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, off
 
 
 @njit(**FAST)
-def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, learning_rate, decay, blocks, layers, offset):
+def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gains, blocks, layers, offset):
     """One update per case, in place; the number of updates done before a field stopped being finite, else all.
 
     parameters, steps : (weights, visible_bias, hidden_bias), hidden units padded to `LANES`.
     mask : (n_visible, n_hidden) float32, 1 where a weight exists.
+    rates, gains : (learning_rate, decay), (up, down) float32, see `contrastive.Epoch`.
     Per update and weight: 3 loads, 2 stores, 9 operations, all in first-level cache at the paper's size.
     """
+    learning_rate, decay = rates
+    up, down = gains
     weights, visible_bias, hidden_bias = parameters
     weight_steps, visible_steps, hidden_steps = steps
     n_visible, n_hidden = weights.shape
@@ -93,7 +96,7 @@ def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, learning_r
         for i in range(n_visible):
             data[i] = cases[t, i]
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
-        _hidden_probability(data, weights, hidden_bias, positive)
+        _hidden_probability(data, weights, hidden_bias, up, positive)
         for j in range(n_hidden):
             hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
         _visible_field(hidden, weights, visible_bias, visible)
@@ -103,8 +106,8 @@ def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, learning_r
         if not_finite != float32(0):
             return t
         for i in range(n_visible):
-            visible[i] = float32(1.0) if uniform[offset + i] < logistic(visible[i]) else float32(0.0)
-        _hidden_probability(visible, weights, hidden_bias, negative)
+            visible[i] = float32(1.0) if uniform[offset + i] < logistic(down * visible[i]) else float32(0.0)
+        _hidden_probability(visible, weights, hidden_bias, up, negative)
         for i in range(n_visible):
             plus, minus = learning_rate * data[i], learning_rate * visible[i]
             row, step, exists = weights[i], weight_steps[i], mask[i]

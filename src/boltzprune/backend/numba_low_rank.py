@@ -74,7 +74,7 @@ def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, st
 
 
 @njit(**FAST)
-def _reconstruct(combined, field, hidden, uniform, visible, hidden_field):
+def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
     """V ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite."""
     hidden_field[:] = float32(0)
     not_finite = float32(0)
@@ -82,7 +82,7 @@ def _reconstruct(combined, field, hidden, uniform, visible, hidden_field):
         x = field[i] + _dot(combined[i], hidden)
         not_finite += x * float32(0)
         visible[i] = 0
-        if uniform[i] < logistic(x):
+        if uniform[i] < logistic(gain * x):
             visible[i] = 1
             _add(hidden_field, combined[i], float32(1))
     return not_finite
@@ -107,15 +107,31 @@ def _update_rows(combined, data, visible, positive, negative, rate, next_case, n
 
 @njit(**FAST)
 def low_rank_updates(
-    combined, biases, bias_steps, past, start_step, cases, done, n, first_step, k0, k1, rates, blocks, layers, offset
+    combined,
+    biases,
+    bias_steps,
+    past,
+    start_step,
+    cases,
+    done,
+    n,
+    first_step,
+    k0,
+    k1,
+    rates,
+    gains,
+    blocks,
+    layers,
+    offset,
 ):
     """Updates done ... done + n - 1 of an epoch, in place; how many were done before a field stopped being finite.
 
     combined : (n_visible, n_hidden) float32, U.
     past : (data, reconstruction) (K, n_visible) uint8 and (positive, negative) (K, n_hidden) float32, rings.
-    rates : (learning_rate, decay) float32.
+    rates, gains : (learning_rate, decay), (up, down) float32, see `contrastive.Epoch`.
     """
     learning_rate, decay = rates
+    up, down = gains
     visible_bias, hidden_bias = biases
     visible_steps, hidden_steps = bias_steps
     n_visible, n_hidden = combined.shape
@@ -135,15 +151,15 @@ def low_rank_updates(
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
         _subtract_from_hidden(field, data, *memory)
         for j in range(n_hidden):
-            positive[j] = logistic(field[j] + hidden_bias[j])
+            positive[j] = logistic(up * (field[j] + hidden_bias[j]))
             hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
         visible_field[:] = visible_bias
         _subtract_from_visible(visible_field, hidden, *memory)
-        if _reconstruct(combined, visible_field, hidden, uniform[offset:], visible, field) != float32(0):
+        if _reconstruct(combined, visible_field, hidden, uniform[offset:], down, visible, field) != float32(0):
             return t - done
         _subtract_from_hidden(field, visible, *memory)
         for j in range(n_hidden):
-            negative[j] = logistic(field[j] + hidden_bias[j])
+            negative[j] = logistic(up * (field[j] + hidden_bias[j]))
             change = decay * hidden_steps[j] + learning_rate * (positive[j] - negative[j])
             hidden_steps[j] = change
             hidden_bias[j] += change

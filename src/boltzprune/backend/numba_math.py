@@ -78,7 +78,7 @@ def blocks_for(*layers):
         tags += [layer] * n_blocks
     padding = -len(blocks) % LANES
     blocks += [0] * padding
-    tags += [tags[-1]] * padding
+    tags += [layers[-1][0]] * padding
     return np.array(blocks, dtype=np.uint32), np.array(tags, dtype=np.uint32), offsets
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from boltzprune import streams
+from boltzprune.backend import joint
 from boltzprune.backend.contrastive import array_epoch
 from boltzprune.machine import field_of, sigmoid
 
@@ -40,7 +41,7 @@ class Backend:
         """
         return _sample(sigmoid(np.asarray(fields, dtype=np.float64)), key, step, layer, first_chain).astype(np.uint8)
 
-    def advance(self, machine, states, key, first_step, n_steps, first_chain):
+    def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
         """Block Gibbs sampling: each step draws the odd layers given the even ones, then the even ones given the odd.
 
         Parameters
@@ -50,13 +51,15 @@ class Backend:
             All layers; the odd ones are not read.
         key : np.uint64
         first_step, n_steps, first_chain : int
+        first_layer : int
+            Layers below it are clamped.
 
         Returns
         -------
         list of (n_chains, n_units) uint8
         """
         states = list(states)
-        order = [*range(1, len(states), 2), *range(0, len(states), 2)]
+        order = [i for i in (*range(1, len(states), 2), *range(0, len(states), 2)) if i >= first_layer]
         for step in range(first_step, first_step + n_steps):
             for layer in order:
                 states[layer] = self.sample_layer(field_of(machine, states, layer), key, step, layer, first_chain)
@@ -74,7 +77,10 @@ class Backend:
         -------
         (n_lower, n_upper) int64
         """
-        return np.stack([np.bitwise_count(row & upper).sum(axis=1, dtype=np.int64) for row in lower])
+        counts = np.zeros((len(lower), len(upper)), dtype=np.int64)
+        for place, row in enumerate(lower):
+            counts[place] = np.bitwise_count(row & upper).sum(axis=1, dtype=np.int64)
+        return counts
 
     def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
         """One epoch of CD-k for every machine.
@@ -105,3 +111,41 @@ class Backend:
             array_epoch(machine, velocity, key, cases, epoch, report, _sample, np.float64)
             for machine, velocity, key in zip(machines, velocities, keys, strict=True)
         ]
+
+    def mean_field(self, machine, visible, tolerance, max_updates):
+        """Mean-field posterior of the hidden units, each case on its own; see `joint.mean_field`.
+
+        Returns
+        -------
+        tuple
+            List of (n, n_units) float arrays, one per hidden layer, and (n,) int64, the updates of each case.
+        """
+        means, n_updates = joint.mean_field(machine, visible, tolerance, max_updates)
+        return means[1:], n_updates
+
+    def joint_epoch(self, machine, state, key, cases, epoch, report):
+        """One epoch of joint training of one DBM.
+
+        Parameters
+        ----------
+        machine : BoltzmannMachine
+        state : joint.JointState
+        key : np.uint64
+            Stream of the chains.
+        cases : (n_cases, n_visible) uint8
+            Presented in this order.
+        epoch : joint.JointEpoch
+        report : callable
+            report(n) is called now and then with the updates done since the last call.
+
+        Returns
+        -------
+        tuple
+            BoltzmannMachine, JointState, and the mean-field updates of all cases in sum.
+
+        Raises
+        ------
+        NotFiniteError
+            If a parameter stops being finite.
+        """
+        return joint.array_joint_epoch(machine, state, key, cases, epoch, report, self)

@@ -1,12 +1,12 @@
-"""Where the visible patterns come from: the one list of data sources, their readers, the patches cut from images."""
+"""Where the data come from: the lists of data sources, their readers, patches cut from images, binary digits."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from boltzprune.datasets import arrays, cifar10, sample_images
-from boltzprune.datasets.raw import Raw
+from boltzprune.datasets import arrays, cifar10, labelled, mnist, sample_images, scikit_digits
+from boltzprune.datasets.raw import Labelled, Raw
 
-__all__ = ["SOURCES", "Raw", "Source"]
+__all__ = ["LABELLED_SOURCES", "SOURCES", "Labelled", "Raw", "Source"]
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Source:
     Attributes
     ----------
     name : str
-        The value of patches.data.source.
+        The value of patches.data.source or digits.data.source.
     summary, citation : str
         One line each, for the documentation and the report.
     locate : callable, (settings) -> list of pathlib.Path
         Finds or downloads the files; InputError if it cannot.
-    read : callable, (paths, settings) -> Raw
+    read : callable, (paths, settings) -> Raw or Labelled
         Reads them; InputError if they are not what they have to be.
     """
 
@@ -58,4 +58,33 @@ SOURCES = {
         ),
     )
 }
-"""Every data source by name; the configuration, the stages and the documentation read this list."""
+"""Every source of patches by name; the configuration, the stages and the documentation read this list."""
+
+LABELLED_SOURCES = {
+    source.name: source
+    for source in (
+        Source(
+            name="digits",
+            summary="the 1,797 digits of 8 x 8 pixels that come with scikit-learn; no download",
+            citation="Alpaydin & Kaynak (1998), Optical recognition of handwritten digits, UCI repository",
+            locate=scikit_digits.locate,
+            read=scikit_digits.read,
+        ),
+        Source(
+            name="mnist",
+            summary="MNIST or another set in four IDX files: a folder of the user's, or a download of 11 MB (MNIST)",
+            citation="LeCun, Bottou, Bengio & Haffner (1998), Gradient-based learning applied to document recognition, "
+            "Proceedings of the IEEE 86: 2278-2324",
+            locate=mnist.locate,
+            read=mnist.read,
+        ),
+        Source(
+            name="npz",
+            summary="an .npz file of the user's with images and labels",
+            citation="the user's own data",
+            locate=labelled.locate,
+            read=labelled.read,
+        ),
+    )
+}
+"""Every source of digits by name: images with labels."""

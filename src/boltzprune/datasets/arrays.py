@@ -11,6 +11,7 @@ from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
 
 KEYS = ("patterns", "images")
+EXAMPLE = "numpy.savez_compressed(path, patterns=...) or (path, images=...)"
 MAX_BYTES = 8 * 2**30
 MAX_INTEGER = 2**31
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -33,12 +34,17 @@ def locate(settings):
     InputError
         If none is named or it is not there.
     """
-    if not settings.file:
-        raise InputError("patches.data.file is not set; patches.data.source 'npz' expects the path of an .npz file")
-    path = Path(settings.file).expanduser()
+    return [find(settings.file, "patches.data")]
+
+
+def find(file, section):
+    """The path of the user's file; InputError, which names the section of the configuration, if it is not there."""
+    if not file:
+        raise InputError(f"{section}.file is not set; {section}.source 'npz' expects the path of an .npz file")
+    path = Path(file).expanduser()
     if not os.path.isfile(path):
-        raise InputError(f"patches.data.file is {str(path)!r}, which is not there; expected the path of an .npz file")
-    return [path]
+        raise InputError(f"{section}.file is {str(path)!r}, which is not there; expected the path of an .npz file")
+    return path
 
 
 def read(paths, settings):
@@ -62,31 +68,59 @@ def read(paths, settings):
         If the file is something else, damaged, larger than MAX_BYTES unpacked, or an array is not as above.
     """
     path = Path(paths[0])
-    key, array = _load(path)
+    ((key, array),) = load(path, lambda names: _wanted(names, path), EXAMPLE).items()
     if key == "patterns":
         return Raw(patterns=_patterns(array, path), notes=[f"{len(array)} patterns from {path.name}"])
     images = _images(array, path)
     return Raw(images=[images], notes=[f"{len(images)} images from {path.name}"])
 
 
-def _load(path):
-    """The one key of the two that the file has, and its array."""
+def load(path, choose, example):
+    """Some arrays of an .npz file, each checked before any memory is taken for it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    choose : callable, (list of str) -> list of str
+        From the keys in the file those to read; InputError if they are not what they have to be.
+    example : str
+        What writes such a file, for the message.
+
+    Returns
+    -------
+    dict of str to array
+        Integers, floats or booleans.
+
+    Raises
+    ------
+    InputError
+        If the file or an array in it is something else, damaged, or larger than MAX_BYTES.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = [info.filename.removesuffix(".npy") for info in archive.infolist()]
-            keys = [key for key in KEYS if key in names]
-            if len(keys) != 1 or names.count(keys[0]) != 1:
-                raise InputError(f"{path} has the keys {names[:9]}; expected one of {' and '.join(KEYS)}, not both")
-            _check_header(archive, archive.getinfo(f"{keys[0]}.npy"), f"{path}: {keys[0]}")
-            with archive.open(f"{keys[0]}.npy") as member:
-                return keys[0], np.lib.format.read_array(member, allow_pickle=False)
+            keys = choose([info.filename.removesuffix(".npy") for info in archive.infolist()])
+            return {key: _member(archive, key, path) for key in keys}
     except InputError:
         raise
     except Exception as error:
         raise InputError(
-            f"{path} cannot be read as an .npz file ({type(error).__name__}: {error}); expected what "
-            "numpy.savez_compressed(path, patterns=...) or (path, images=...) writes"
+            f"{path} cannot be read as an .npz file ({type(error).__name__}: {error}); expected what {example} writes"
         ) from None
+
+
+def _wanted(names, path):
+    """The one key of the two that the file has."""
+    keys = [key for key in KEYS if key in names]
+    if len(keys) != 1 or names.count(keys[0]) != 1:
+        raise InputError(f"{path} has the keys {names[:9]}; expected one of {' and '.join(KEYS)}, not both")
+    return keys
+
+
+def _member(archive, key, path):
+    """One array of an open .npz file."""
+    _check_header(archive, archive.getinfo(f"{key}.npy"), f"{path}: {key}")
+    with archive.open(f"{key}.npy") as member:
+        return np.lib.format.read_array(member, allow_pickle=False)
 
 
 def _check_header(archive, info, name):
@@ -123,10 +157,15 @@ def _images(array, path):
     if array.ndim not in (3, 4) or 0 in array.shape:
         expected = "(n, height, width) or (n, height, width, channels), none of them 0"
         raise InputError(f"{path}: images has the shape {array.shape}; expected {expected}")
+    array = check_numbers(array, f"{path}: images")
+    return array[..., None] if array.ndim == 3 else array
+
+
+def check_numbers(array, name):
+    """Finite numbers that fit an int64 sum; booleans as uint8; InputError otherwise."""
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
-            raise InputError(f"{path}: images holds values that are not finite; expected finite numbers")
+            raise InputError(f"{name} holds values that are not finite; expected finite numbers")
     elif array.max() > MAX_INTEGER or array.min() < -MAX_INTEGER:
-        raise InputError(f"{path}: images holds integers beyond {MAX_INTEGER}; expected smaller ones, or floats")
-    array = array.astype(np.uint8) if array.dtype.kind == "b" else array
-    return array[..., None] if array.ndim == 3 else array
+        raise InputError(f"{name} holds integers beyond {MAX_INTEGER}; expected smaller ones, or floats")
+    return array.astype(np.uint8) if array.dtype.kind == "b" else array

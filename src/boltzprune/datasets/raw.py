@@ -1,4 +1,4 @@
-"""What every data source hands on: images or finished patterns."""
+"""What every data source hands on: images, finished patterns, or images with labels."""
 
 from dataclasses import dataclass, field
 
@@ -32,6 +32,40 @@ class Raw:
     def __post_init__(self):
         if (self.images is None) == (self.patterns is None):
             raise ValueError("a Raw holds either images or patterns")
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Images with labels as a source holds them, training set and test set.
+
+    Attributes
+    ----------
+    train_images : (n, height, width) array, any integer or float
+    train_labels : (n,) int64 array
+    test_images : (n_test, height, width) array
+        Of the same height and width.
+    test_labels : (n_test,) int64 array
+    notes : list of str
+        What a reader of the results has to know about the data.
+
+    Raises
+    ------
+    ValueError
+        If numbers or sizes do not agree.
+    """
+
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self):
+        shapes = [array.shape for array in (self.train_images, self.train_labels, self.test_images, self.test_labels)]
+        if [len(shape) for shape in shapes] != [3, 1, 3, 1] or shapes[0][1:] != shapes[2][1:]:
+            raise ValueError(f"shapes {shapes}; expected (n, height, width), (n,) and the same of the test set")
+        if shapes[0][0] != shapes[1][0] or shapes[2][0] != shapes[3][0]:
+            raise ValueError(f"shapes {shapes}; expected one label for each image")
 
 
 def read_bounded(path, limit, expected):

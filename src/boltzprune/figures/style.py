@@ -1,6 +1,6 @@
 """The look that all figures share, and how they are saved."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib
@@ -42,11 +42,17 @@ class Look:
         Of each criterion, in the order of the configuration.
     study : str
         One line that says what was computed: preset, data, seeds, sampling.
+    last_iterations : dict of str -> int
+        Last iteration shown of a criterion; one that is not in it is shown to its end.
+    quality : str
+        Which mean of the quality of digits is drawn: mean (over samples) or class_mean (of the class means).
     """
 
     labels: dict
     colours: dict
     study: str
+    last_iterations: dict = field(default_factory=dict)
+    quality: str = "mean"
 
 
 def save(module, panels, spec, folder):
@@ -58,13 +64,14 @@ def save(module, panels, spec, folder):
         Of the figure, with `draw`.
     panels : dict of str -> pandas.DataFrame
     spec : dict
-        name, formats, dpi, colours, criteria, study.
+        name, formats, dpi, study; colours, criteria, last_iterations, quality where the figure shows them.
     folder : Path
     """
     name = spec["name"]
     for panel, frame in panels.items():
         write_table(Path(folder) / f"{name}_{panel}", frame)
-    look = Look(spec.get("criteria", {}), spec.get("colours", {}), spec["study"])
+    optional = {key: spec[key] for key in ("last_iterations", "quality") if key in spec}
+    look = Look(spec.get("criteria", {}), spec.get("colours", {}), spec["study"], **optional)
     with plt.rc_context(RC):
         figure = module.draw(panels, look)
         figure.text(0.005, 0.004, look.study, fontsize=6, color="#666666", va="bottom")

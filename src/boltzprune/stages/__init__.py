@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from boltzprune import config
 from boltzprune.backend import get_backend
 from boltzprune.errors import InputError
+from boltzprune.figures import FIGURES
 from boltzprune.progress import Progress
 from boltzprune.store import Arrays, checksum
 
@@ -28,6 +29,8 @@ class Stage:
         In this package, with a function `run(job)`.
     optional : tuple of str
         Inputs and keys of the spec that can be left out.
+    experiment : str
+        patches or digits: whose sections the spec holds.
     """
 
     summary: str
@@ -36,6 +39,26 @@ class Stage:
     spec: tuple
     module: str
     optional: tuple = ()
+    experiment: str = "patches"
+
+
+FIGURE_INPUTS = tuple(sorted({name for row in FIGURES.values() for name in row.inputs}))
+LOOK = ("colours", "criteria", "last_iterations", "quality")
+CLAIMS_INPUTS = (
+    "metrics",
+    "pattern_probabilities",
+    "statistics",
+    "digits",
+    "digits_metrics",
+    "digits_classes",
+    "digits_pixels",
+    "digits_references",
+)
+
+
+def _digits(*values):
+    """A row of the second experiment."""
+    return Stage(*values, experiment="digits")
 
 
 STAGES = {
@@ -78,28 +101,116 @@ STAGES = {
         "collect",
     ),
     "table1": Stage("metrics -> Table 1", ("metrics",), ("csv", "markdown", "latex"), ("criteria", "study"), "table1"),
+    "fetch_digits": _digits("find or download the raw labelled images", (), ("manifest",), ("data",), "fetch"),
+    "prepare_digits": _digits(
+        "raw labelled images -> binary images", ("manifest",), ("digits",), ("data",), "prepare_digits"
+    ),
+    "reference": _digits(
+        "digits -> references, and the classifier that judges samples",
+        ("digits",),
+        ("references", "classifier"),
+        ("evaluation",),
+        "reference",
+    ),
+    "pretrain": _digits(
+        "digits -> stacked RBMs",
+        ("digits",),
+        ("machine",),
+        ("machine", "pretraining", "n_chains", "device"),
+        "pretrain",
+    ),
+    "train_jointly": _digits(
+        "stacked RBMs -> trained DBMs",
+        ("machine", "digits"),
+        ("machine",),
+        ("training", "mean_field", "device"),
+        "train_jointly",
+    ),
+    "retrain_jointly": _digits(
+        "pruned DBMs -> retrained DBMs",
+        ("machine", "digits"),
+        ("machine",),
+        ("retraining", "mean_field", "device", "iteration"),
+        "train_jointly",
+    ),
+    "sample_deep": _digits(
+        "DBMs -> samples -> activity statistics, visible samples",
+        ("machine", "digits"),
+        ("statistics", "samples"),
+        ("sampling", "device", "criterion", "iteration", "phase"),
+        "sample_deep",
+    ),
+    "prune_deep": _digits(
+        "DBMs and statistics -> pruned DBMs and a record",
+        ("machine", "statistics"),
+        ("machine", "record"),
+        ("pruning", "criterion", "iteration"),
+        "prune_deep",
+    ),
+    "evaluate_digits": _digits(
+        "DBMs, statistics and samples -> metrics",
+        ("digits", "classifier", "machine", "statistics", "samples"),
+        ("metrics", "classes"),
+        ("evaluation", "mean_field", "device"),
+        "evaluate_digits",
+    ),
+    "collect_digits": _digits(
+        "all metrics, records and samples -> tidy tables",
+        ("digits", "metrics", "classes", "records", "samples"),
+        ("metrics", "classes", "pixels", "examples"),
+        (),
+        "collect_digits",
+    ),
+    "per_digit": Stage(
+        "classes -> table of quality and share per digit",
+        ("classes",),
+        ("csv", "markdown", "latex"),
+        ("criteria", "study"),
+        "per_digit",
+    ),
+    "claims": Stage(
+        "all tables -> the paper's claims, measured and decided",
+        CLAIMS_INPUTS,
+        ("csv", "markdown"),
+        ("criteria", "study", "last_iterations"),
+        "claims",
+        CLAIMS_INPUTS,
+    ),
     "study": Stage("the preset and all values of a study, as YAML", (), ("config",), ("config",), "study"),
     "figure": Stage(
         "tables -> one figure, and the data behind each panel",
-        ("patterns", "statistics", "metrics", "pattern_probabilities"),
+        FIGURE_INPUTS,
         ("folder",),
-        ("name", "formats", "dpi", "colours", "criteria", "study"),
+        ("name", "formats", "dpi", "study", *LOOK),
         "figure",
-        ("patterns", "statistics", "metrics", "pattern_probabilities", "colours", "criteria"),
+        (*FIGURE_INPUTS, *LOOK),
     ),
 }
 """Name -> stage."""
 
 SECTIONS = {
-    "data": config.PatchData,
-    "machine": config.PatchMachine,
-    "training": config.Training,
-    "retraining": config.Training,
-    "sampling": config.Sampling,
-    "pruning": config.Pruning,
-    "evaluation": config.Evaluation,
+    "patches": {
+        "data": config.PatchData,
+        "machine": config.PatchMachine,
+        "training": config.Training,
+        "retraining": config.Training,
+        "sampling": config.Sampling,
+        "pruning": config.Pruning,
+        "evaluation": config.Evaluation,
+    },
+    "digits": {
+        "data": config.DigitData,
+        "machine": config.DeepMachine,
+        "pretraining": config.PreTraining,
+        "mean_field": config.MeanField,
+        "training": config.JointTraining,
+        "retraining": config.Retraining,
+        "sampling": config.DeepSampling,
+        "pruning": config.DeepPruning,
+        "evaluation": config.DigitEvaluation,
+    },
 }
-"""Keys of a spec that are sections of the configuration."""
+"""Experiment -> keys of a spec that are sections of its configuration."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +241,10 @@ class Job:
     @property
     def spec(self):
         """The spec with sections as checked, frozen models."""
-        return {key: _section(key, value) if key in SECTIONS else value for key, value in self.raw_spec.items()}
+        models = SECTIONS[STAGES[self.stage].experiment]
+        return {
+            key: _section(models[key], key, value) if key in models else value for key, value in self.raw_spec.items()
+        }
 
     def arrays(self, name):
         """The one .npz file given under that name."""
@@ -158,10 +272,10 @@ class Job:
         }
 
 
-def _section(key, value):
+def _section(model, key, value):
     """One section of a spec, checked."""
     try:
-        return SECTIONS[key].model_validate(value)
+        return model.model_validate(value)
     except ValidationError as error:
         problems = (f"{'.'.join(map(str, (key, *p['loc'])))} = {p['input']!r}: {p['msg']}" for p in error.errors())
         raise InputError(f"--spec: {'; '.join(problems)}") from None

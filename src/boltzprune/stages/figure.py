@@ -14,5 +14,8 @@ def run(job):
         raise InputError(f"figure: there is no {name!r}; expected one of {', '.join(FIGURES)}")
     for missing in (key for key in FIGURES[name].inputs if key not in job.inputs):
         raise InputError(f"figure {name}: --in {missing} is missing")
-    module = importlib.import_module(FIGURES[name].module)
-    save(module, module.panels(job.inputs), job.raw_spec, job.outputs["folder"])
+    row = FIGURES[name]
+    module = importlib.import_module(row.module)
+    tables = module.panels({key: job.inputs[key] for key in row.inputs})
+    spec = job.raw_spec | ({"last_iterations": {}} if row.all_iterations else {})
+    save(module, {panel: tables[panel] for panel in row.panels}, spec, job.outputs["folder"])

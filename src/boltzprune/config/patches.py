@@ -1,45 +1,22 @@
-"""Every parameter, once: name, unit, range, the paper's value. A YAML section is one of these frozen models.
+"""Experiment A, RBMs on patches of natural images: every parameter, once."""
 
-The values that a study uses come from three places, later ones winning: defaults below, preset, user's file.
-Nothing here computes: a section is handed, whole, to the functions that use it.
-"""
-
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from boltzprune.config.base import (
+    Count,
+    Fraction,
+    Momentum,
+    NotNegative,
+    Number,
+    Positive,
+    Section,
+    Seed,
+    check_criteria,
+)
 from boltzprune.criteria import CRITERIA
 from boltzprune.datasets import SOURCES
-from boltzprune.figures import FORMATS
-
-IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]*$"
-OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
-
-
-def _number(value):
-    """YAML 1.1 reads 1e-4 as text; take it for the number it is."""
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-Number = Annotated[float, BeforeValidator(_number)]
-Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
-NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
-Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
-Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Section(BaseModel):
-    """A section of the configuration: frozen, strict, and closed to unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class PatchData(Section):
@@ -177,84 +154,10 @@ class Patches(Section):
     @field_validator("criteria")
     @classmethod
     def _known_criteria(cls, names):
-        for name in names:
-            if name not in CRITERIA and not OWN_CRITERION.match(name):
-                raise ValueError(
-                    f"{name!r} is no criterion; expected one of {', '.join(CRITERIA)}, or file.py:function for your own"
-                )
-        if len(set(names)) != len(names):
-            raise ValueError("a criterion is listed twice")
-        return names
+        return check_criteria(names)
 
     @model_validator(mode="after")
     def _retrain_as_trained(self):
         if self.retraining is None:
             object.__setattr__(self, "retraining", self.training)
         return self
-
-
-class Figures(Section):
-    """How figures look; a change remakes figures and nothing else."""
-
-    formats: Annotated[list[Literal[FORMATS]], Field(min_length=1)] = Field(
-        list(FORMATS), description="File formats of the figures: " + ", ".join(FORMATS) + "."
-    )
-    dpi: Annotated[int, Field(ge=30, le=2400)] = Field(300, description="Resolution of PNG figures, dots per inch.")
-    colours: dict[str, Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]] = Field(
-        {}, description="Colours that replace those of the criteria, as name: '#rrggbb'."
-    )
-
-    @field_validator("formats")
-    @classmethod
-    def _distinct(cls, formats):
-        if len(set(formats)) != len(formats):
-            raise ValueError("a format is listed twice")
-        return formats
-
-
-class Study(Section):
-    """One study: the whole configuration."""
-
-    study: Annotated[str, Field(pattern=IDENTIFIER)] = Field(
-        "demo", description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _."
-    )
-    preset: Literal["published", "paper", "authors"] = Field(
-        "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
-    )
-    seeds: Count = Field(10, description="Independent repetitions, seeds 0 to seeds - 1. Paper: 10.")
-    seeds_per_job: Count = Field(
-        10,
-        description="Seeds that share a job and a file; the numbers do not depend on it. Any number >= seeds: one job.",
-    )
-    device: Literal["auto", "cpu", "reference"] = Field(
-        "auto", description="auto or cpu: compiled loops on the CPU; reference: plain NumPy in float64, slow."
-    )
-    patches: Patches = Field(default_factory=Patches)
-    figures: Figures = Field(default_factory=Figures)
-
-
-PRESETS = {
-    "published": {
-        "patches": {
-            "data": {"batches": [f"data_batch_{i}" for i in range(1, 6)]},
-            "training": {"learning_rate": [0.01, 0.01], "momentum_rule": "scaled"},
-            "pruning": {"threshold": "rank", "eigenvector_entry": "magnitude"},
-        }
-    },
-    "paper": {
-        "patches": {
-            "data": {"batches": [f"data_batch_{i}" for i in range(1, 6)]},
-            "training": {"learning_rate": [0.1, 0.01], "momentum_rule": "classical"},
-            "pruning": {"threshold": "rank", "eigenvector_entry": "magnitude"},
-        }
-    },
-    "authors": {
-        "patches": {
-            "data": {"batches": ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "test_batch"]},
-            "training": {"learning_rate": [0.01, 0.01], "momentum_rule": "scaled"},
-            "pruning": {"threshold": "percentile", "eigenvector_entry": "signed"},
-        }
-    },
-}
-"""The readings of the paper: `published` (default) learns as the authors' code does and is designed as the text says;
-`paper` follows the text throughout, `authors` the code. Any key can still be overridden."""

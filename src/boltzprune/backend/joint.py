@@ -1,0 +1,170 @@
+"""Joint training of a deep Boltzmann machine: the records that every backend shares, and the plain-array specification.
+
+The likelihood's gradient is <s_l s_(l+1)>_data - <s_l s_(l+1)>_model for the weights, <s_l>_data - <s_l>_model for the
+biases. The data term is taken under a factorised posterior found by mean-field iteration, the model term over
+persistent Markov chains (Salakhutdinov & Hinton 2009).
+"""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.backend.contrastive import NotFiniteError
+from boltzprune.machine import BoltzmannMachine, field_of, sigmoid
+
+
+@dataclass(frozen=True)
+class JointEpoch:
+    """What one epoch of joint training needs to know.
+
+    Attributes
+    ----------
+    learning_rate : float
+    decay : float, in [0, 1)
+        step <- decay step + learning_rate gradient; parameters <- parameters + step.
+    n_gibbs_steps : int
+        Steps of the chains per update.
+    batch_size : int
+    first_update : int
+        Updates before this epoch; update t uses Gibbs steps k t ... k t + k - 1 of the stream.
+    max_norm : float
+        Largest L2 norm of the incoming weights of a hidden unit; infinite: none.
+    tolerance : float
+    max_updates : int
+        See `mean_field`.
+    """
+
+    learning_rate: float
+    decay: float
+    n_gibbs_steps: int
+    batch_size: int
+    first_update: int
+    max_norm: float
+    tolerance: float
+    max_updates: int
+
+
+@dataclass(frozen=True)
+class JointState:
+    """What joint training changes besides the machine.
+
+    Attributes
+    ----------
+    weight_steps, bias_steps : tuple of float32 arrays, shaped as the machine's weights and biases
+        The step of the last update.
+    chains : tuple of (n_chains, n_units) uint8
+        States of the persistent chains, all layers.
+    """
+
+    weight_steps: tuple
+    bias_steps: tuple
+    chains: tuple
+
+    @classmethod
+    def at_rest(cls, machine, chains):
+        """No step yet."""
+        steps = (tuple(np.zeros_like(x) for x in group) for group in (machine.weights, machine.biases))
+        return cls(*steps, tuple(chains))
+
+
+def mean_field(machine, visible, tolerance, max_updates, dtype=np.float64):
+    """Mean-field posterior of the hidden units given visible states, each case on its own.
+
+    Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then, layer by
+    layer from below, mu_l = s(b_l + mu_(l-1).W_(l-1) + W_l.mu_(l+1)), until no probability of the case changes by more
+    than the tolerance, or max_updates times.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    visible : (n, n_visible) array in {0, 1}
+    tolerance : float
+    max_updates : int
+    dtype : type
+
+    Returns
+    -------
+    tuple
+        List of (n, n_units) arrays: the visible states, then the probabilities of every hidden layer; and (n,) int64,
+        the updates of each case.
+    """
+    weights, biases = (tuple(x.astype(dtype) for x in group) for group in (machine.weights, machine.biases))
+    machine, top = dataclasses.replace(machine, weights=weights, biases=biases), len(weights)
+    means = [np.asarray(visible, dtype=dtype)]
+    for layer in range(1, top + 1):
+        gain = 2 if layer < top else 1
+        means.append(sigmoid(biases[layer] + gain * (means[-1] @ weights[layer - 1])))
+    n_updates, open_cases = np.zeros(len(visible), dtype=np.int64), np.arange(len(visible))
+    for _ in range(max_updates):
+        if not len(open_cases):
+            break
+        part = [layer[open_cases] for layer in means]
+        change = np.zeros(len(open_cases))
+        for layer in range(1, top + 1):
+            new = sigmoid(field_of(machine, part, layer))
+            change = np.maximum(change, np.abs(new - part[layer]).max(axis=1, initial=0))
+            part[layer] = means[layer][open_cases] = new
+        n_updates[open_cases] += 1
+        open_cases = open_cases[~(change <= tolerance)]
+    return means, n_updates
+
+
+def limit_norms(weights, max_norm):
+    """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer."""
+    norms = np.sqrt((weights.astype(np.float64) ** 2).sum(axis=0))
+    return (weights * np.where(norms > max_norm, max_norm / np.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
+
+
+def phase_means(layers):
+    """Pair means of neighbouring layers and means of all layers over the first axis."""
+    n = len(layers[0])
+    pairs = [lower.T @ upper / n for lower, upper in zip(layers[:-1], layers[1:])]
+    return pairs, [layer.mean(axis=0) for layer in layers]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for
+def array_joint_epoch(machine, state, key, cases, epoch, report, backend):
+    """One epoch with plain arrays in float64, parameters rounded to float32 after every update.
+
+    Returns
+    -------
+    tuple
+        BoltzmannMachine, JointState, and the mean-field updates of all cases in sum.
+
+    Raises
+    ------
+    NotFiniteError
+        At the first update that leaves a parameter which is not finite.
+    """
+    chains, n_mean_field = list(state.chains), 0
+    steps = [[x.astype(np.float64) for x in group] for group in (state.weight_steps, state.bias_steps)]
+    for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
+        batch = cases[start : start + epoch.batch_size]
+        means, n_updates = mean_field(machine, batch, epoch.tolerance, epoch.max_updates)
+        first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
+        chains = backend.advance(machine, chains, key, first_step, epoch.n_gibbs_steps, 0)
+        data, model = phase_means(means), phase_means([layer.astype(np.float64) for layer in chains])
+        machine = _updated(machine, steps, data, model, epoch)
+        n_mean_field += int(n_updates.sum())
+        if not all(np.isfinite(x).all() for x in (*machine.weights, *machine.biases)):
+            raise NotFiniteError(update)
+        report(1)
+    rounded = [tuple(x.astype(np.float32) for x in group) for group in steps]
+    return machine, JointState(*rounded, tuple(chains)), n_mean_field
+
+
+def _updated(machine, steps, data, model, epoch):
+    """The machine one step up the gradient, steps changed in place: the only place of the specification that learns."""
+    groups = []
+    for parameters, group, positive, negative in zip((machine.weights, machine.biases), steps, data, model):
+        new = []
+        for place, (parameter, plus, minus) in enumerate(zip(parameters, positive, negative)):
+            slope = plus - minus
+            if parameter.ndim == 2:
+                slope = slope * machine.masks[place]
+            group[place] = epoch.decay * group[place] + epoch.learning_rate * slope
+            new.append((parameter + group[place]).astype(np.float32))
+        groups.append(new)
+    weights = tuple(limit_norms(w, epoch.max_norm) for w in groups[0])
+    return BoltzmannMachine(weights, tuple(groups[1]), machine.masks, machine.units)

@@ -1,0 +1,98 @@
+"""Deep machines on the CPU: arrays as the loops of `numba_layers` want them, and one epoch of joint training."""
+
+import numpy as np
+
+from boltzprune.backend.contrastive import NotFiniteError
+from boltzprune.backend.joint import JointState
+from boltzprune.backend.numba_layers import climb, gibbs_layers, limit_columns, mean_field_cases
+from boltzprune.backend.numba_math import blocks_for
+from boltzprune.machine import BoltzmannMachine
+
+QUIET = 0.1
+"""A change of a probability is passed on once it exceeds this share of the tolerance of mean-field iteration."""
+
+
+def halves(key):
+    """The two 32-bit words of a stream's key."""
+    return np.uint32(int(key) & 0xFFFFFFFF), np.uint32(int(key) >> 32)
+
+
+def _spans(mask):
+    """Of each row, where its existing weights begin and end, and whether every row has all of them."""
+    if mask.size == 0:
+        return np.zeros(len(mask), np.int64), np.zeros(len(mask), np.int64), False
+    some = mask.any(axis=1)
+    first = np.where(some, mask.argmax(axis=1), 0)
+    last = np.where(some, mask.shape[1] - mask[:, ::-1].argmax(axis=1), 0)
+    return first, last, bool((last - first == mask.shape[1]).all())
+
+
+class Layout:
+    """A machine's weights row by row in both directions, which the loops read."""
+
+    def __init__(self, machine):
+        self.spans = [(_spans(mask), _spans(mask.T)) for mask in machine.masks]
+        self.biases = tuple(np.ascontiguousarray(bias, dtype=np.float32) for bias in machine.biases)
+        self.words = [blocks_for((layer, n)) for layer, n in enumerate(machine.layer_sizes)]
+        self.set_weights([np.ascontiguousarray(w, dtype=np.float32) for w in machine.weights])
+
+    def set_weights(self, weights):
+        """Take these weights, C-contiguous float32, and their transposes."""
+        self.up = tuple((w, *spans[0]) for w, spans in zip(weights, self.spans))
+        self.down = tuple((np.ascontiguousarray(w.T), *spans[1]) for w, spans in zip(weights, self.spans))
+
+    def advance(self, states, key, first_step, n_steps, first_chain, first_layer=0):
+        """Block Gibbs sampling of states, in place; layers below first_layer are clamped."""
+        blocks, tags, _ = zip(*self.words)
+        counter = (first_step, n_steps, first_chain)
+        gibbs_layers(self.up, self.down, self.biases, states, first_layer, *counter, blocks, tags, *halves(key))
+
+    def mean_field(self, visible, tolerance, max_updates):
+        """Posteriors of the hidden layers and the updates of each case."""
+        means = tuple(np.empty((len(visible), bias.size), np.float32) for bias in self.biases[1:])
+        n_updates = np.zeros(len(visible), np.int64)
+        limits = np.float32(tolerance), np.float32(QUIET * tolerance)
+        mean_field_cases(self.up, self.down, self.biases, visible, means, limits, max_updates, n_updates)
+        return list(means), n_updates
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def joint_epoch(machine, state, key, cases, epoch, report):
+    """See `reference.Backend.joint_epoch`."""
+    parameters = [tuple(x.astype(np.float32) for x in group) for group in (machine.weights, machine.biases)]
+    machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
+    steps = [tuple(x.copy() for x in group) for group in (state.weight_steps, state.bias_steps)]
+    chains, layout, n_mean_field = tuple(x.copy() for x in state.chains), Layout(machine), 0
+    for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
+        batch = cases[start : start + epoch.batch_size]
+        means, n_updates = layout.mean_field(batch, epoch.tolerance, epoch.max_updates)
+        first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
+        layout.advance(chains, key, first_step, epoch.n_gibbs_steps, 0)
+        if _update(parameters, steps, machine.masks, [batch, *means], chains, epoch):
+            raise NotFiniteError(update)
+        layout.biases = parameters[1]
+        layout.set_weights(parameters[0])
+        n_mean_field += int(n_updates.sum())
+        report(1)
+    machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
+    return machine, JointState(*steps, chains), n_mean_field
+
+
+def _update(parameters, steps, masks, data, chains, epoch):
+    """One step up the gradient, in place; whether a parameter is not finite afterwards."""
+    n_cases, n_chains = np.float32(len(data[0])), np.float32(len(chains[0]))
+    both = [np.concatenate([x, y]).astype(np.float32) for x, y in zip(data, chains)]
+    share = np.concatenate([np.full(len(data[0]), 1 / n_cases), np.full(len(chains[0]), -1 / n_chains)])
+    rates, not_finite = (np.float32(epoch.learning_rate), np.float32(epoch.decay)), 0.0
+    weighted = [share.astype(np.float32)[:, None] * layer for layer in both]
+    for place, weights in enumerate(parameters[0]):
+        slope = weighted[place].T @ both[place + 1]
+        not_finite += climb(weights, steps[0][place], masks[place], slope, *rates)
+        if np.isfinite(epoch.max_norm):
+            limit_columns(weights, np.float32(epoch.max_norm))
+    for bias, step, layer in zip(parameters[1], steps[1], weighted):
+        change = rates[1] * step + rates[0] * layer.sum(axis=0)
+        step[:] = change
+        bias += change
+        not_finite += float((bias * 0).sum())
+    return not_finite != 0

@@ -1,0 +1,172 @@
+"""The collected results of a study, as claims ask for them: by seed, at the last iteration, or not at all."""
+
+import functools
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from boltzprune.errors import InputError
+from boltzprune.patterns import read_states
+from boltzprune.store import Arrays, read_statistics
+
+KEYS = ["criterion", "iteration", "phase"]
+TABLES = {
+    "metrics": ("patches", [*KEYS, "seed"]),
+    "pattern_probabilities": ("patches", [*KEYS, "log_data", "log_model_mean"]),
+    "digits_metrics": ("digits", [*KEYS, "seed"]),
+    "digits_classes": ("digits", [*KEYS, "seed", "digit", "share"]),
+    "digits_pixels": ("digits", ["criterion", "iteration", "pixel", "disconnected", "n_seeds"]),
+    "digits_references": ("digits", ["reference", "error"]),
+}
+"""Table -> its experiment, columns that it cannot lack."""
+
+
+class NotTestable(Exception):
+    """A claim that these results can neither support nor contradict; the text says why."""
+
+
+@dataclass(frozen=True)
+class Chains:
+    """Metrics of one experiment.
+
+    Attributes
+    ----------
+    metrics : pandas.DataFrame
+        One row per criterion, iteration, phase and seed.
+    last_iterations : dict of str -> int
+        Criteria that are compared after that many iterations instead of all.
+    """
+
+    metrics: pd.DataFrame
+    last_iterations: dict = field(default_factory=dict)
+
+    def initial(self, column):
+        """One value per seed before pruning: Series by seed, without missing ones."""
+        return self._values(self.metrics[self.metrics["phase"] == "initial"], column, "before pruning")
+
+    def last(self, criterion):
+        """The last iteration of a criterion, or the one asked for where there are more."""
+        return last_iteration(self.metrics, criterion, self.last_iterations)
+
+    def after(self, criterion, column, iteration=None, phase="retrained"):
+        """One value per seed after an iteration, the last if not said: Series by seed, without missing ones."""
+        last = self.last(criterion)
+        iteration = last if iteration is None else iteration
+        rows = self.metrics[self.metrics["criterion"] == criterion]
+        rows = rows[(rows["iteration"] == iteration) & (rows["phase"] == phase)]
+        return self._values(rows, column, f"of {criterion}, iteration {iteration}, {phase}")
+
+    def _values(self, rows, column, where):
+        if column not in rows:
+            raise NotTestable(f"the metrics have no {column}")
+        values = rows.set_index("seed")[column].dropna().astype(np.float64)
+        if len(values) == 0:
+            raise NotTestable(f"no {column} {where}")
+        return values.sort_index()
+
+
+def last_iteration(table, criterion, last_iterations):
+    """The last iteration of a criterion in a table, but none beyond the one asked for; NotTestable without any."""
+    iterations = table.loc[(table["criterion"] == criterion) & (table["iteration"] > 0), "iteration"]
+    wanted = iterations[iterations <= last_iterations.get(criterion, np.inf)]
+    if len(wanted) == 0:
+        raise NotTestable(f"criterion {criterion} is not in this study")
+    return int(wanted.max())
+
+
+def pair(values, reference):
+    """Two Series by seed -> two arrays over the seeds that both have; NotTestable without any."""
+    seeds = values.index.intersection(reference.index)
+    if len(seeds) == 0:
+        raise NotTestable("no seed has both of the values compared")
+    return values[seeds].to_numpy(), reference[seeds].to_numpy()
+
+
+@dataclass(frozen=True)
+class Results:
+    """Everything that claims read.
+
+    Attributes
+    ----------
+    tables : dict of str -> pandas.DataFrame
+        Those of `TABLES` that exist.
+    statistics : tuple of Path
+        Statistics of the initial machines of the patches.
+    digits_file : Path or None
+        Images of the digits, for their shape and activity.
+    last_iterations : dict of str -> int
+        Of criteria of the digits that are compared before their last iteration.
+    """
+
+    tables: dict = field(default_factory=dict)
+    statistics: tuple = ()
+    digits_file: object = None
+    last_iterations: dict = field(default_factory=dict)
+
+    def require(self, experiment):
+        """NotTestable if the study has nothing of that experiment."""
+        present = {TABLES[name][0] for name in self.tables} | ({"patches"} if self.statistics else set())
+        if experiment not in present:
+            raise NotTestable("the experiment is not in this study")
+
+    def table(self, name):
+        """One of the tables; NotTestable if it does not exist."""
+        if name not in self.tables:
+            raise NotTestable(f"there is no table {name}")
+        return self.tables[name]
+
+    @property
+    def patches(self):
+        """Metrics of the patches."""
+        return Chains(self.table("metrics"))
+
+    @property
+    def digits(self):
+        """Metrics of the digits."""
+        return Chains(self.table("digits_metrics"), self.last_iterations)
+
+    def initial_statistics(self):
+        """(file, seed, statistics, leading eigenvector or None) of every initial machine of the patches."""
+        if not self.statistics:
+            raise NotTestable("there are no statistics of the initial machines")
+        for arrays in map(Arrays, self.statistics):
+            for seed in arrays.provenance["seeds"]:
+                yield arrays, seed, *read_statistics(arrays, seed)
+
+    @functools.cached_property
+    def images(self):
+        """(height, width) of the digits and the mean of each pixel over the training images, (n_pixels,) float64."""
+        if self.digits_file is None:
+            raise NotTestable("there is no file of the digits, and so no image shape")
+        arrays = Arrays(self.digits_file)
+        height, width = (int(n) for n in arrays["shape"])
+        return (height, width), read_states(arrays).mean(axis=0)
+
+
+def read(inputs, last_iterations=None):
+    """Results from files.
+
+    Parameters
+    ----------
+    inputs : dict of str -> list of Path
+        Names of `TABLES`, statistics, digits; each can be missing.
+    last_iterations : dict of str -> int, optional
+
+    Raises
+    ------
+    InputError
+        If a table is not readable or lacks one of its columns.
+    """
+    tables = {}
+    for name in TABLES.keys() & {name for name, paths in inputs.items() if paths}:
+        path = inputs[name][0]
+        try:
+            tables[name] = pd.read_csv(path)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path}: not a readable table ({error}); delete it and run again") from error
+        for column in TABLES[name][1]:
+            if column not in tables[name]:
+                raise InputError(f"{path}: has no column {column}; delete it and run again")
+    digits = inputs.get("digits") or [None]
+    return Results(tables, tuple(inputs.get("statistics", ())), digits[0], last_iterations or {})

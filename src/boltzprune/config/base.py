@@ -1,0 +1,48 @@
+"""What all sections of the configuration share: number types, and a frozen, strict base class."""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from boltzprune.criteria import CRITERIA
+
+IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]*$"
+OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
+
+
+def _number(value):
+    """YAML 1.1 reads 1e-4 as text; take it for the number it is."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
+Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Section(BaseModel):
+    """A section of the configuration: frozen, strict, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def check_criteria(names):
+    """The names of criteria as they are; ValueError if one is unknown or listed twice."""
+    for name in names:
+        if name not in CRITERIA and not OWN_CRITERION.match(name):
+            raise ValueError(
+                f"{name!r} is no criterion; expected one of {', '.join(CRITERIA)}, or file.py:function for your own"
+            )
+    if len(set(names)) != len(names):
+        raise ValueError("a criterion is listed twice")
+    return names

@@ -1,0 +1,265 @@
+"""Experiment B, deep Boltzmann machines (DBMs) on handwritten digits: every parameter, once."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from boltzprune.config.base import (
+    Count,
+    Fraction,
+    Momentum,
+    Number,
+    Positive,
+    Section,
+    Seed,
+    check_criteria,
+)
+from boltzprune.criteria import CRITERIA
+from boltzprune.datasets import LABELLED_SOURCES
+
+
+class DigitData(Section):
+    """Where the labelled images come from and how they become binary patterns."""
+
+    source: str = Field(
+        "digits", description="Where images come from: " + ", ".join(LABELLED_SOURCES) + ". Paper: mnist."
+    )
+    directory: str | None = Field(None, description="Folder with the four IDX files; null: the user's cache folder.")
+    file: str | None = Field(None, description="The .npz file of source npz, with images and labels.")
+    download: bool = Field(True, description="Download MNIST if no directory is named.")
+    crop: Annotated[int, Field(ge=0)] = Field(0, description="Pixels cut off at each side. Paper: 4 (28x28 to 20x20).")
+    threshold: Literal["mean"] | Number = Field(
+        "mean",
+        description="A pixel is 1 above it: mean of the training and of the test images, or a number. Paper: mean.",
+    )
+    n_train: Count | None = Field(None, description="Training images the machines learn from; null: all. Paper: 60000.")
+    n_test: Count | None = Field(None, description="Test images; null: all. Paper: 10000.")
+    n_classes: Annotated[int, Field(ge=2, le=256)] = Field(10, description="Classes; labels are 0 to n_classes - 1.")
+    seed: Seed = Field(0, description="Seed of the order of the images (the seeds of the machines are others).")
+
+    @field_validator("source")
+    @classmethod
+    def _known_source(cls, value):
+        if value not in LABELLED_SOURCES:
+            raise ValueError("expected one of " + ", ".join(LABELLED_SOURCES))
+        return value
+
+
+class DeepMachine(Section):
+    """The DBM before training."""
+
+    receptive_field: Annotated[int, Field(ge=1)] | None = Field(
+        3, description="Odd side, in pixels, of what a unit of h1 sees (h1 has a unit per pixel); null: all. Paper: 5."
+    )
+    n_hidden: Annotated[list[Count], Field(min_length=2, max_length=2)] = Field(
+        [64, 100], description="Units of h1 and h2. Paper: [400, 676]."
+    )
+    weight_sd: Positive = Field(0.1, description="Standard deviation of the initial weights. Paper: 0.1.")
+    visible_bias: Number = Field(-1.0, description="Initial bias of the visible units of each RBM. Paper: -1.")
+    hidden_bias: Number = Field(-2.0, description="Initial bias of the hidden units of each RBM. Paper: -2.")
+
+    @field_validator("receptive_field")
+    @classmethod
+    def _odd(cls, value):
+        if value is not None and value % 2 == 0:
+            raise ValueError("expected an odd number of pixels")
+        return value
+
+
+class Schedule(Section):
+    """Learning rate and momentum of each epoch."""
+
+    n_epochs: Count = Field(20, description="Passes over the training images. Paper: 20, and 10 in retraining.")
+    learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        [0.01, 0.0001], description="Learning rate of the first and of the last epoch, log-spaced between."
+    )
+    schedule_epochs: Count | None = Field(
+        None,
+        description="Epochs over which the learning rates are laid; null: n_epochs. With more, the first n_epochs of "
+        "them are used, as in the authors' retraining. (preset, in retraining)",
+    )
+    momentum: Annotated[list[Momentum], Field(min_length=2, max_length=2)] = Field(
+        [0.5, 0.9], description="Momentum of the first epochs and of the later ones. Paper: [0.5, 0.9]."
+    )
+    momentum_switch: Annotated[int, Field(ge=0)] = Field(5, description="Epochs with the first momentum. Paper: 5.")
+    skip_first: bool = Field(
+        False,
+        description="Epoch k takes entry k + 1 of the schedules and the last one the last: the authors' code, which "
+        "counts from 1. (preset)",
+    )
+    momentum_rule: Literal["classical", "scaled"] = Field(
+        "scaled",
+        description="classical: step = m step + lr gradient; scaled: step = lr (m step + gradient), as in the "
+        "authors' code. Paper: not stated. (preset)",
+    )
+    batch_size: Count = Field(
+        1, description="Training cases per update; the gradient is their mean. Paper: 1. (preset, in retraining)"
+    )
+
+    @model_validator(mode="after")
+    def _long_enough(self):
+        if self.schedule_epochs is not None and self.schedule_epochs < self.n_epochs:
+            raise ValueError(f"schedule_epochs is {self.schedule_epochs}; expected at least n_epochs, {self.n_epochs}")
+        return self
+
+
+class RbmTraining(Schedule):
+    """Pre-training of one RBM by contrastive divergence."""
+
+    n_gibbs_steps: Count = Field(1, description="k of CD-k. Paper: 1.")
+
+
+class SecondRbm(RbmTraining):
+    """Pre-training of the second RBM."""
+
+    learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        [0.1, 0.0001], description="As of the first RBM. Paper: 0.1 to 0.0001; authors' code: 0.1 throughout. (preset)"
+    )
+
+
+class PreTraining(Section):
+    """The two RBMs that are stacked."""
+
+    first: RbmTraining = Field(default_factory=RbmTraining)
+    second: SecondRbm = Field(default_factory=SecondRbm)
+    doubled_inputs: bool = Field(
+        False,
+        description="Double the bottom-up input (weights and bias) in the first RBM, the top-down input in the second, "
+        "for the neighbour that each lacks: the authors' code. (preset)",
+    )
+    second_data: Literal["sampled", "reconstructed"] = Field(
+        "sampled",
+        description="What the second RBM learns: h1 sampled given the image (paper), or means of h1 after one "
+        "reconstruction, set to 1 above 1/2 (authors' code). (preset)",
+    )
+
+
+class MeanField(Section):
+    """Mean-field inference of the hidden units given an image."""
+
+    tolerance: Positive = Field(
+        1e-5, description="An image is done once no probability changes by more. Paper: not stated."
+    )
+    max_updates: Count = Field(50, description="Most updates for an image. Paper: not stated.")
+
+
+class JointTraining(Schedule):
+    """Training of the DBM: mean-field for the data, persistent chains for the model."""
+
+    learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        [0.002, 0.0001], description="Of the first and of the last epoch, log-spaced between. Paper: not stated."
+    )
+    n_gibbs_steps: Count = Field(1, description="Gibbs steps of the chains per update. Paper: not stated.")
+    max_norm: Positive | None = Field(
+        6.0, description="Largest norm of the incoming weights of a hidden unit; null: none. Paper: 6."
+    )
+
+
+class Retraining(JointTraining):
+    """Training of the DBM after each pruning."""
+
+    n_epochs: Count = Field(10, description="Passes over the training images. Paper: 10.")
+    batch_size: Count = Field(10, description="Training cases per update. Paper: 10; authors' code: 1. (preset)")
+
+
+class DeepSampling(Section):
+    """How the activity of the free-running DBM is sampled."""
+
+    chains: Literal["persistent", "fresh"] = Field(
+        "persistent",
+        description="persistent: the chains of the training go on, all states are read every n_gibbs_steps; fresh: "
+        "each sample is a chain from a random state. Paper: persistent.",
+    )
+    n_samples: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="Samples of the joint state; null: as many as training images. Paper: 60000."
+    )
+    n_gibbs_steps: Count = Field(200, description="Gibbs steps between two samples of a chain. Paper: 200.")
+
+
+class DeepPruning(Section):
+    """Which share of the weights goes in one iteration."""
+
+    fraction: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
+        [0.10, 0.25],
+        description="Fraction of the remaining weights removed per iteration, v-h1 and h1-h2. Paper: [0.1, 0.25]; "
+        "authors' code: [0.1, 0.1]. (preset)",
+    )
+    threshold: Literal["rank", "percentile"] = Field(
+        "rank",
+        description="rank: exactly that fraction, ties broken at random; percentile: all weights whose saliency is "
+        "at or below the percentile, as in the authors' code. (preset)",
+    )
+    zero_rule: Literal["share", "ratio"] = Field(
+        "share",
+        description="FI criteria: all weights of importance 0 go instead if zeros / weights > fraction (share, paper), "
+        "or if zeros / non-zeros > fraction (ratio, authors' code). (preset)",
+    )
+    variance_weighting: Literal["none", "squared_weight"] = Field(
+        "none",
+        description="Criterion variance_fi: as it is (paper) or times w squared (authors' code). (preset)",
+    )
+
+
+class DigitEvaluation(Section):
+    """How encodings and generated digits are judged."""
+
+    encoding: Literal["mean_field", "sampled"] = Field(
+        "mean_field",
+        description="What the classifier sees of h2 given an image: mean-field probabilities (authors' code) or states "
+        "sampled with the image clamped (paper). (preset)",
+    )
+    n_clamped_steps: Count = Field(50, description="Gibbs steps with the image clamped (encoding sampled).")
+    strength_raw: Positive = Field(
+        0.1, description="C of the logistic regression on raw pixels. Authors' code: 0.1; paper: not stated. (preset)"
+    )
+    strength_encoding: Positive = Field(1.0, description="C of the logistic regression on encodings. (preset)")
+    max_iterations: Count = Field(1000, description="Most iterations of the logistic regression (L-BFGS).")
+    tolerance: Positive = Field(1e-4, description="Tolerance of the logistic regression.")
+    quality: Literal["mean", "class_mean"] = Field(
+        "mean",
+        description="Quality that Figure 4 shows: mean of the winning probabilities (paper) or mean of the means of "
+        "the classes (authors' code); the tables have both. (preset)",
+    )
+    ais_chains: Annotated[int, Field(ge=2)] | None = Field(
+        100, description="Chains of annealed importance sampling (AIS) for log Z; null: no log Z."
+    )
+    ais_temperatures: Annotated[int, Field(ge=2)] = Field(1000, description="Temperatures of AIS.")
+
+
+class Digits(Section):
+    """Experiment B: DBMs on handwritten digits (Figures 3 and 4, supplement S1 and S2)."""
+
+    data: DigitData = Field(default_factory=DigitData)
+    machine: DeepMachine = Field(default_factory=DeepMachine)
+    pretraining: PreTraining = Field(default_factory=PreTraining)
+    n_chains: Count = Field(100, description="Persistent chains. Paper: 100; authors' code: 1000. (preset)")
+    mean_field: MeanField = Field(default_factory=MeanField)
+    training: JointTraining = Field(default_factory=JointTraining)
+    retraining: Retraining = Field(default_factory=Retraining)
+    sampling: DeepSampling = Field(default_factory=DeepSampling)
+    criteria: Annotated[list[str], Field(min_length=1)] = Field(
+        [name for name, row in CRITERIA.items() if row.needs != "eigenvector"],
+        description="Pruning criteria, as for patches, without eigenvector. Paper: these six.",
+    )
+    iterations: Count = Field(4, description="Prune-and-retrain iterations. Paper: 10.")
+    pruning: DeepPruning = Field(default_factory=DeepPruning)
+    evaluation: DigitEvaluation = Field(default_factory=DigitEvaluation)
+
+    @field_validator("criteria")
+    @classmethod
+    def _known_criteria(cls, names):
+        if "eigenvector" in names:
+            raise ValueError("eigenvector needs the full FIM, which is computed for RBMs only; leave it out")
+        return check_criteria(names)
+
+    @model_validator(mode="after")
+    def _one_unit_per_pixel(self):
+        field, tolerance = self.machine.receptive_field, self.mean_field.tolerance
+        if field is not None and self.data.source == "digits":
+            n_pixels = max(8 - 2 * self.data.crop, 0) ** 2
+            if self.machine.n_hidden[0] != n_pixels:
+                found = f"machine.n_hidden = {self.machine.n_hidden}"
+                raise ValueError(f"{found}: with receptive fields h1 has one unit per pixel, {n_pixels}")
+        if tolerance >= 1:
+            raise ValueError(f"mean_field.tolerance = {tolerance}: expected less than 1")
+        return self

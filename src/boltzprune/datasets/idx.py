@@ -1,0 +1,109 @@
+"""IDX files, the format of MNIST: a magic number, the sizes, the bytes (all big-endian); gzipped or not."""
+
+import gzip
+import math
+import struct
+import zlib
+
+import numpy as np
+
+from boltzprune.errors import InputError
+
+MAGICS = {"images": 0x00000803, "labels": 0x00000801}
+"""Unsigned bytes in three dimensions (n, height, width), and in one."""
+MAX_BYTES = 2**30
+PIECE = 2**20
+GZIP = b"\x1f\x8b"
+
+
+def read_images(path):
+    """All images of an IDX file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Gzipped or not: its first bytes tell, not its name.
+
+    Returns
+    -------
+    (n, height, width) uint8 array, none of them 0
+
+    Raises
+    ------
+    InputError
+        If the file is something else, truncated, damaged, longer than its sizes say, or larger than MAX_BYTES.
+        Memory is taken for the bytes that are there, never for those a header promises.
+    """
+    return _read(path, "images")
+
+
+def read_labels(path):
+    """All labels of an IDX file.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        As for `read_images`.
+
+    Returns
+    -------
+    (n,) uint8 array, n not 0
+
+    Raises
+    ------
+    InputError
+        As for `read_images`.
+    """
+    return _read(path, "labels")
+
+
+def _read(path, kind):
+    """The array of a file of one kind."""
+    try:
+        with open(path, "rb") as file:
+            packed = file.read(len(GZIP)) == GZIP
+            file.seek(0)
+            return _parse(gzip.GzipFile(fileobj=file) if packed else file, path, kind)
+    except InputError:
+        raise
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(
+            f"{path} cannot be read ({type(error).__name__}: {error}); expected a complete IDX file of {kind}, gzipped "
+            "or not: fetch it again"
+        ) from None
+
+
+def _parse(stream, path, kind):
+    """The array that the unpacked bytes describe, if they are as many as it says and no more."""
+    _check_magic(stream.read(4), path, kind)
+    n_dimensions = MAGICS[kind] & 0xFF
+    header = stream.read(4 * n_dimensions)
+    if len(header) < 4 * n_dimensions:
+        raise InputError(f"{path} ends within its sizes; expected a complete IDX file of {kind}: fetch it again")
+    sizes = struct.unpack(f">{n_dimensions}I", header)
+    n_bytes = math.prod(sizes)
+    if not 0 < n_bytes <= MAX_BYTES:
+        raise InputError(
+            f"{path} declares {kind} of sizes {sizes}; expected numbers above 0, at most {MAX_BYTES} bytes together"
+        )
+    content = bytearray()
+    while piece := stream.read(min(PIECE, n_bytes - len(content))):
+        content += piece
+    if len(content) < n_bytes:
+        raise InputError(
+            f"{path} is truncated: it declares {kind} of sizes {sizes}, {n_bytes} bytes, and has {len(content)}; "
+            "expected the complete file: fetch it again"
+        )
+    if stream.read(1):  # also where gzip compares its checksum
+        raise InputError(f"{path} goes on after the {n_bytes} bytes of its {kind}; expected it to end there")
+    return np.frombuffer(content, dtype=np.uint8).reshape(sizes)
+
+
+def _check_magic(magic, path, kind):
+    """Refuse what does not begin as a file of this kind does, and say so if it is one of the other kind."""
+    if magic == struct.pack(">I", MAGICS[kind]):
+        return
+    others = [other for other, number in MAGICS.items() if magic == struct.pack(">I", number)]
+    found = f"is an IDX file of {others[0]}" if others else f"begins with {magic.hex(' ') or 'nothing'}"
+    expected = struct.pack(">I", MAGICS[kind]).hex(" ")
+    raise InputError(f"{path} {found}; expected an IDX file of {kind}, which begins with {expected}")

@@ -1,0 +1,75 @@
+"""The 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn: a source that needs no download."""
+
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.datasets.labelled import check_labels, split
+from boltzprune.errors import InputError
+
+NAME = "digits.csv.gz"
+SHAPE = (1797, 8, 8)
+MAX_VALUE = 16
+
+
+def locate(settings):
+    """The file in the installed scikit-learn.
+
+    Parameters
+    ----------
+    settings : object
+        Not used.
+
+    Returns
+    -------
+    list of one pathlib.Path
+
+    Raises
+    ------
+    InputError
+        If it is not there.
+    """
+    import sklearn
+
+    path = Path(sklearn.__file__).parent / "datasets" / "data" / NAME
+    if not path.is_file():
+        raise InputError(f"{path} is missing; expected it to come with scikit-learn: install scikit-learn again")
+    return [path]
+
+
+def read(paths, settings):
+    """The digits; a random quarter of them is the test set.
+
+    Parameters
+    ----------
+    paths : list of one pathlib.Path
+        From `locate`; scikit-learn reads its own file.
+    settings : object
+        With n_classes (int) and seed (int).
+
+    Returns
+    -------
+    Labelled
+        Images of 8 x 8 pixels, uint8 in [0, 16].
+
+    Raises
+    ------
+    InputError
+        If scikit-learn cannot read them, or n_classes is below 10.
+    """
+    from sklearn.datasets import load_digits
+
+    named = ", ".join(map(str, paths))
+    try:
+        digits = load_digits()
+        images, labels = np.asarray(digits.images), np.asarray(digits.target)
+    except Exception as error:
+        raise InputError(f"scikit-learn cannot read {named} ({error}); install it again") from None
+    if images.shape != SHAPE or not ((images >= 0) & (images <= MAX_VALUE)).all():
+        raise InputError(
+            f"{named}: found images of shape {images.shape}, values {images.min():g} to {images.max():g}; expected "
+            f"{SHAPE}, 0 to {MAX_VALUE}: install scikit-learn again"
+        )
+    labels = check_labels(images, labels, settings.n_classes, named, named)
+    note = f"{SHAPE[0]} digits of {SHAPE[1]} x {SHAPE[2]} pixels that come with scikit-learn: {NAME}"
+    return split(images.astype(np.uint8), labels, settings.seed, [note])

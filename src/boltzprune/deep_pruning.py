@@ -1,0 +1,211 @@
+"""One pruning step of a deep machine: every weight layer on its own, then all units that lead nowhere."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.criteria import saliency_of
+from boltzprune.machine import BoltzmannMachine
+from boltzprune.pruning import drop_at_percentile, drop_lowest, evidence_of, n_kept, numbers_per_weight
+from boltzprune.streams import fork
+
+
+@dataclass(frozen=True)
+class DeepPruned:
+    """A pruned deep machine and the record of what went.
+
+    Attributes
+    ----------
+    machine : BoltzmannMachine
+        Compact: removed units are gone, `machine.units` says which remain. A layer can end up without units.
+    remaining : tuple of (n_units,) bool
+        Which units of each layer remain, in the order of the machine before.
+    went : list of (int, int, str)
+        Layer, original index and reason of every removed unit: below (its last weight below went), above, both, chosen
+        (by a criterion that removes whole units), or cascade (others went and left it behind).
+    visible_disconnected : (n,) int64
+        Indices of the visible units without weights; they stay.
+    """
+
+    machine: BoltzmannMachine
+    remaining: tuple
+    went: list
+    visible_disconnected: np.ndarray
+
+
+def drop_zeros(saliency, mask, fraction, rule):
+    """The mask without all weights of saliency exactly 0, if they are too many; else None.
+
+    Parameters
+    ----------
+    saliency : (n_lower, n_upper) float
+    mask : (n_lower, n_upper) bool
+    fraction : float in (0, 1)
+    rule : str
+        share: zeros / weights > fraction; ratio: zeros / non-zeros > fraction.
+
+    Returns
+    -------
+    (n_lower, n_upper) bool, or None
+    """
+    kept = mask & (saliency != 0)
+    n_others = int(kept.sum())
+    n_zeros = int(mask.sum()) - n_others
+    too_many = n_zeros > fraction * (n_others if rule == "ratio" else n_zeros + n_others)
+    return kept if too_many else None
+
+
+def drop_units_in_proportion(of_units, masks, fractions):
+    """Whole hidden units, the same share of every hidden layer, until about as many weights went as the fractions say.
+
+    Parameters
+    ----------
+    of_units : list of (n_units,) float
+        Saliency of the units of each hidden layer; the lowest go.
+    masks : tuple of (n_lower, n_upper) bool
+    fractions : list of float
+        Of each weight layer; their sum of weights is the aim, which the nearest number of units meets.
+
+    Returns
+    -------
+    list of (n_units,) bool
+        Which hidden units stay.
+    """
+    counts = [int(mask.sum()) for mask in masks]
+    aim = sum(n - n_kept(n, fraction) for n, fraction in zip(counts, fractions))
+    ranks = [np.argsort(np.argsort(values, kind="stable")) for values in of_units]
+    n_units = sum(map(len, ranks))
+
+    def staying(n_removed):
+        return [rank >= round(n_removed * len(rank) / n_units) for rank in ranks]
+
+    def weights_removed(n_removed):
+        stay = [np.ones(len(masks[0]), dtype=bool), *staying(n_removed)]
+        return sum(counts) - sum(int(m[a][:, b].sum()) for m, a, b in zip(masks, stay[:-1], stay[1:]))
+
+    low, high = 0, n_units
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if weights_removed(middle) < aim else (low, middle)
+    nearest = min((n for n in (low - 1, low) if n >= 0), key=lambda n: (abs(weights_removed(n) - aim), n))
+    return staying(nearest)
+
+
+def dead_ends(masks):
+    """Remove hidden units without weights on a side, with their remaining weights, until nothing changes.
+
+    A unit of the top layer has one side. Visible units stay.
+
+    Parameters
+    ----------
+    masks : list of (n_lower, n_upper) bool
+
+    Returns
+    -------
+    tuple
+        The masks, and per hidden layer a list of (n_units,) str: "" where a unit stays, else its reason.
+    """
+    masks = [mask.copy() for mask in masks]
+    reasons = [np.full(mask.shape[1], "", dtype="<U8") for mask in masks]
+    is_first, changed = True, True
+    while changed:
+        found = []
+        for layer, reason in enumerate(reasons):
+            below = ~masks[layer].any(axis=0)
+            above = ~masks[layer + 1].any(axis=1) if layer + 1 < len(masks) else np.zeros_like(below)
+            new = (reason == "") & (below | above)
+            why = np.where(below & above, "both", np.where(below, "below", "above")) if is_first else "cascade"
+            found.append((new, np.where(new, why, reason)))
+        for layer, (new, reason) in enumerate(found):
+            reasons[layer] = reason
+            masks[layer][:, new] = False
+            if layer + 1 < len(masks):
+                masks[layer + 1][new] = False
+        is_first, changed = False, any(new.any() for new, _ in found)
+    return masks, reasons
+
+
+def prune_deep(machine, statistics, criterion, name, pruning, seed, iteration):
+    """Remove the least salient weights of every layer, then the hidden units that lead nowhere.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    statistics : fisher.Statistics
+    criterion : criteria.Criterion
+    name : str
+        Of the criterion, for messages.
+    pruning : config.DeepPruning
+        fraction has one entry per weight layer.
+    seed, iteration : int
+        Random numbers depend on them and on the original indices of the units.
+
+    Returns
+    -------
+    DeepPruned
+
+    Raises
+    ------
+    InputError
+        If the criterion misbehaves (see `criteria.saliency_of`).
+    """
+    saliencies = []
+    for layer in range(len(machine.weights)):
+        evidence = evidence_of(machine, layer, statistics, None, criterion, pruning, seed, iteration)
+        saliencies.append(saliency_of(criterion, name, evidence))
+    if criterion.whole_units:
+        masks, chosen = _without_units(machine, saliencies, pruning.fraction)
+    else:
+        masks = [_without_weights(machine, i, s, criterion, pruning, seed, iteration) for i, s in enumerate(saliencies)]
+        chosen = [np.zeros(mask.shape[1], dtype=bool) for mask in masks]
+    masks, reasons = dead_ends(masks)
+    reasons = [np.where(c, "chosen", reason) for c, reason in zip(chosen, reasons)]
+    remaining = (np.ones(machine.layer_sizes[0], dtype=bool), *(reason == "" for reason in reasons))
+    went = [
+        (layer, int(machine.units[layer][unit]), str(reason[unit]))
+        for layer, reason in enumerate(reasons, start=1)
+        for unit in np.flatnonzero(reason != "")
+    ]
+    disconnected = machine.units[0][~masks[0].any(axis=1)]
+    return DeepPruned(_compact(machine, masks, remaining), remaining, went, disconnected)
+
+
+def _without_weights(machine, layer, saliency, criterion, pruning, seed, iteration):
+    """The mask of one layer after its least salient weights went."""
+    mask, fraction = machine.masks[layer], pruning.fraction[layer]
+    if not mask.any():
+        return mask
+    if criterion.zeros_go:
+        kept = drop_zeros(saliency, mask, fraction, pruning.zero_rule)
+        if kept is not None:
+            return kept
+    if pruning.threshold == "percentile":
+        return drop_at_percentile(saliency, mask, fraction)
+    lower, upper = machine.units[layer : layer + 2]
+    return drop_lowest(saliency, mask, fraction, numbers_per_weight(lower, upper, layer, fork(seed, "ties", iteration)))
+
+
+def _without_units(machine, saliencies, fractions):
+    """The masks after whole units went, and which units of each hidden layer were chosen."""
+    of_units = [
+        np.where(mask, saliency, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
+        for mask, saliency in zip(machine.masks, saliencies)
+    ]
+    stay = drop_units_in_proportion(of_units, machine.masks, fractions)
+    masks = [mask & upper for mask, upper in zip(machine.masks, stay)]
+    masks[1:] = [mask & lower[:, None] for mask, lower in zip(masks[1:], stay[:-1])]
+    return masks, [~units for units in stay]
+
+
+def _compact(machine, masks, remaining):
+    """The machine with those masks and only the remaining units, surviving values unchanged."""
+    weights = tuple(
+        np.where(mask, w, np.float32(0))[a][:, b]
+        for w, mask, a, b in zip(machine.weights, masks, remaining[:-1], remaining[1:])
+    )
+    return BoltzmannMachine(
+        weights,
+        tuple(bias[keep] for bias, keep in zip(machine.biases, remaining)),
+        tuple(mask[a][:, b] for mask, a, b in zip(masks, remaining[:-1], remaining[1:])),
+        tuple(units[keep] for units, keep in zip(machine.units, remaining)),
+    )

@@ -1,0 +1,77 @@
+"""The stop signal: the iteration at which the mean activity of a hidden layer starts to rise."""
+
+HIDDEN_LAYERS = (1, 2)
+
+
+def stop_signal(activity):
+    """First iteration whose pruning and retraining made the activity rise: the smallest k >= 1, a_k > a_(k-1).
+
+    Any rise counts, however small. A missing value (NaN) is neither a rise nor something to rise from.
+
+    Parameters
+    ----------
+    activity : sequence of float
+        Mean rate of a layer's units at iterations 0 (before pruning), 1, 2, ...
+
+    Returns
+    -------
+    int or None
+        None if the activity never rises.
+    """
+    activity = [float(value) for value in activity]
+    return next((k for k in range(1, len(activity)) if activity[k] > activity[k - 1]), None)
+
+
+def stop_signals(metrics):
+    """Table of stop signals beside the encoding errors, for each criterion and hidden layer.
+
+    Activity and error are means over the seeds, of the initial machine (iteration 0) and of the retrained ones. An
+    iteration that some seed lacks has no mean.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        Columns criterion, iteration, phase, seed, encoding_error, activity_1, activity_2. Rows of phase initial belong
+        to every criterion.
+
+    Returns
+    -------
+    pandas.DataFrame
+        criterion, layer (1, 2), iteration_of_rise (of the mean activity; empty if it never rises), n_seeds_rising
+        (seeds whose own activity rises at some iteration), n_seeds, encoding_error_there (at iteration_of_rise),
+        encoding_error_best (the lowest) and iteration_best (where that is, the earliest; 0 = before pruning).
+    """
+    import pandas as pd
+
+    initial = metrics[metrics["phase"] == "initial"].drop_duplicates("seed")
+    retrained = metrics[metrics["phase"] == "retrained"]
+    rows = []
+    for criterion, chain in retrained.groupby("criterion", sort=False):
+        chain = pd.concat([initial[initial["seed"].isin(chain["seed"])], chain])
+        error = _by_iteration(chain, "encoding_error").mean(axis=1, skipna=False)
+        for layer in HIDDEN_LAYERS:
+            activity = _by_iteration(chain, f"activity_{layer}")
+            rows.append({"criterion": criterion, "layer": layer} | _signal(activity, error))
+    columns = "criterion layer iteration_of_rise n_seeds_rising n_seeds encoding_error_there encoding_error_best"
+    table = pd.DataFrame(rows, columns=[*columns.split(), "iteration_best"])
+    return table.astype({"iteration_of_rise": "Int64", "iteration_best": "Int64"})
+
+
+def _by_iteration(chain, column):
+    """One column as a table (iteration, seed), every iteration from 0 to the last."""
+    table = chain.pivot(index="iteration", columns="seed", values=column)
+    return table.reindex(range(int(table.index.max()) + 1))
+
+
+def _signal(activity, error):
+    """The row of one criterion and layer, without these two."""
+    rise = stop_signal(activity.mean(axis=1, skipna=False))
+    known = error.dropna()
+    return {
+        "iteration_of_rise": rise,
+        "n_seeds_rising": sum(stop_signal(activity[seed]) is not None for seed in activity),
+        "n_seeds": activity.shape[1],
+        "encoding_error_there": float("nan") if rise is None else error[rise],
+        "encoding_error_best": known.min() if len(known) else float("nan"),
+        "iteration_best": known.idxmin() if len(known) else None,
+    }

@@ -1,0 +1,131 @@
+"""Deep machines, their statistics and their samples -> metrics per seed, and shares and qualities per digit."""
+
+import numpy as np
+
+from boltzprune.ais import ais, variational_bound
+from boltzprune.errors import InputError
+from boltzprune.evaluation.encoding import error, fit, read_classifier
+from boltzprune.evaluation.generation import generation
+from boltzprune.patterns import read_digits
+from boltzprune.store import Arrays, read_machine, read_statistics, write_rows
+from boltzprune.streams import fork
+
+CASES_PER_BLOCK = 1 << 10
+
+
+def run(job):
+    """Write metrics and classes; machine, statistics and samples come in threes: pruned, retrained.
+
+    What a pruned machine encodes before its retraining is not looked at.
+    """
+    files = [job.inputs[name] for name in ("machine", "statistics", "samples")]
+    if len({len(paths) for paths in files}) > 1:
+        raise InputError("evaluate_digits: expected as many --in machine as statistics and samples, in the same order")
+    digits, judge = read_digits(job.arrays("digits")), read_classifier(job.arrays("classifier"))
+    backend, work = job.backend(), []
+    for paths in zip(*files, strict=True):
+        machines, statistics, samples = map(Arrays, paths)
+        about = {key: statistics.provenance["spec"][key] for key in ("criterion", "iteration", "phase")}
+        work += [(about | {"seed": seed}, machines, statistics, samples) for seed in job.seeds]
+    with job.progress(len(work), "machines") as progress:
+
+        def look(item):
+            row, machines, statistics, samples = item
+            machine, visible = read_machine(machines, row["seed"]), samples[f"seed{row['seed']}/visible"]
+            made = generation(judge, np.unpackbits(visible, axis=1, count=digits.states.shape[1]))
+            metrics = (
+                row | _sizes(machine) | _encoding(job.spec, machine, row, digits, backend) | _activity(statistics, row)
+            )
+            metrics |= {key: getattr(made, key) for key in ("quality_mean", "quality_class_mean", "diversity")}
+            progress.advance(1)
+            return metrics, _classes(row, made, judge, digits.n_classes)
+
+        metrics, classes = zip(*backend.map(look, work))
+    write_rows(job.outputs["metrics"], metrics)
+    write_rows(job.outputs["classes"], [line for lines in classes for line in lines])
+
+
+def _sizes(machine):
+    """How large a machine is."""
+    sizes = {"n_weights": sum(machine.n_weights)}
+    sizes |= {f"n_weights_{i}": n for i, n in enumerate(machine.n_weights, start=1)}
+    sizes |= {f"n_units_{i}": n for i, n in enumerate(machine.layer_sizes[1:], start=1)}
+    return sizes | {"n_visible_connected": int(machine.masks[0].any(axis=1).sum())}
+
+
+def _activity(statistics, row):
+    """Mean rate of the units of every hidden layer while the machine runs freely; 0 where no unit is left."""
+    rates = read_statistics(statistics, row["seed"])[0].rates
+    return {f"activity_{i}": float(rate.mean()) if rate.size else 0.0 for i, rate in enumerate(rates[1:], start=1)}
+
+
+def _encoding(spec, machine, row, digits, backend):
+    """How well the class can be read from the top layer, and how likely the test images are."""
+    names = (
+        "encoding_error",
+        "encoding_train_error",
+        "encoding_converged",
+        "n_mean_field",
+        "log_z",
+        "log_z_sd",
+        "bound",
+    )
+    found = dict.fromkeys(names, np.nan)
+    if row["phase"] == "pruned":
+        return found
+    settings = spec["evaluation"]
+    train, test = (
+        _means(machine, states, spec["mean_field"], backend) for states in (digits.cases, digits.test_states)
+    )
+    codes = [train[0][-1], test[0][-1]]
+    if settings.encoding == "sampled":
+        key, n_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
+        states = np.concatenate([digits.cases, digits.test_states])
+        sampled = _clamped(machine, states, n_steps, key, backend)
+        codes = [sampled[: digits.n_train], sampled[digits.n_train :]]
+    labels = digits.labels[: digits.n_train]
+    classifier = fit(codes[0], labels, settings.strength_encoding, settings.max_iterations, settings.tolerance)
+    found["encoding_error"] = error(classifier, codes[1], digits.test_labels)
+    found["encoding_train_error"] = error(classifier, codes[0], labels)
+    found["encoding_converged"] = int(classifier.converged)
+    found["n_mean_field"] = float(test[1].mean())
+    if settings.ais_chains is not None:
+        key = fork(row["seed"], "log Z", row["iteration"])
+        annealed = ais(machine, settings.ais_chains, settings.ais_temperatures, key, backend)
+        found["log_z"], found["log_z_sd"] = annealed.log_z, annealed.sd
+        found["bound"] = variational_bound(machine, digits.test_states, test[0], annealed.log_z)
+    return found
+
+
+def _means(machine, states, mean_field, backend):
+    """Mean-field probabilities of every hidden layer, and the updates of each image."""
+    limits = mean_field.tolerance, mean_field.max_updates
+    parts = [backend.mean_field(machine, states[i : i + CASES_PER_BLOCK], *limits) for i in _blocks(states)]
+    means, n_updates = zip(*parts)
+    return [np.concatenate(layer) for layer in zip(*means)], np.concatenate(n_updates)
+
+
+def _clamped(machine, states, n_steps, key, backend):
+    """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
+    parts = []
+    for first in _blocks(states):
+        visible = states[first : first + CASES_PER_BLOCK]
+        start = [visible, *(np.zeros((len(visible), n), np.uint8) for n in machine.layer_sizes[1:])]
+        parts.append(backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1])
+    return np.concatenate(parts)
+
+
+def _blocks(states):
+    """First cases of pieces that fit into memory."""
+    return range(0, len(states), CASES_PER_BLOCK)
+
+
+def _classes(row, made, judge, n_classes):
+    """Share and quality of every class, none of those that the classifier never saw."""
+    places = {int(label): place for place, label in enumerate(judge.classes)}
+    lines = []
+    for digit in range(n_classes):
+        place = places.get(digit)
+        values = (0.0, np.nan) if place is None else (made.shares[place], made.class_quality[place])
+        lines.append(row | {"digit": digit, "share": values[0], "quality": values[1]})
+    return lines

@@ -1,0 +1,42 @@
+"""Raw labelled images -> binary images of digits, stored once, bit-packed."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.datasets import LABELLED_SOURCES
+from boltzprune.datasets.digits import prepare
+from boltzprune.store import read_json, write_arrays
+
+log = logging.getLogger(__name__)
+
+
+def run(job):
+    """Write training and test images (bit-packed) with labels, their shape, counts and notes."""
+    data = job.spec["data"]
+    manifest = read_json(job.inputs["manifest"][0])
+    source = LABELLED_SOURCES[data.source]
+    prepared = prepare(source.read([Path(file["path"]) for file in manifest["files"]], data), data)
+    for note in prepared.notes:
+        log.warning(note)
+    arrays = {
+        "packed": np.packbits(prepared.states, axis=1),
+        "labels": prepared.labels,
+        "test_packed": np.packbits(prepared.test_states, axis=1),
+        "test_labels": prepared.test_labels,
+        "n_visible": np.array(prepared.states.shape[1]),
+        "shape": np.array(prepared.shape),
+        "n_train": np.array(prepared.n_train),
+        "n_classes": np.array(data.n_classes),
+    }
+    about = {
+        "source": data.source,
+        "citation": source.citation,
+        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in manifest["files"]],
+        "counts": prepared.counts,
+        "notes": prepared.notes,
+    }
+    # the manifest holds paths of this machine: its content enters as the checksums of the files, not as its own
+    write_arrays(job.outputs["digits"], arrays, dataclasses.replace(job, inputs={}).provenance() | {"data": about})

@@ -1,0 +1,27 @@
+"""Deep machines -> samples of their free-running activity -> statistics; of the samples the visible states are kept."""
+
+from boltzprune.sampling import deep_statistics
+from boltzprune.stages.sample import PHASES
+from boltzprune.store import read_chains, read_machine, statistics_arrays, write_arrays
+from boltzprune.streams import fork
+
+
+def run(job):
+    """Write rates and pair means of all layers, and in a file of their own the visible states, bit-packed."""
+    spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
+    n_samples = spec["sampling"].n_samples or int(job.arrays("digits")["n_train"])
+    with job.progress(len(job.seeds) * n_samples, "samples") as progress:
+
+        def work(seed):
+            machine = read_machine(machines, seed)
+            chains = read_chains(machines, seed, machine.layer_sizes)
+            key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
+            return deep_statistics(machine, chains, n_samples, spec["sampling"], key, backend, progress)
+
+        found = backend.map(work, list(job.seeds))
+    statistics, samples = {}, {}
+    for seed, (means, visible) in zip(job.seeds, found):
+        statistics |= statistics_arrays(seed, means)
+        samples[f"seed{seed}/visible"] = visible
+    write_arrays(job.outputs["statistics"], statistics, job.provenance())
+    write_arrays(job.outputs["samples"], samples, job.provenance())

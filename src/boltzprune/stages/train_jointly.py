@@ -1,0 +1,28 @@
+"""Stacked or pruned deep machines -> jointly trained machines; their persistent chains go on and are kept."""
+
+from boltzprune.joint_training import train_jointly
+from boltzprune.patterns import read_digits
+from boltzprune.store import chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
+from boltzprune.streams import fork
+
+
+def run(job):
+    """Train every seed's machine with the stream of its iteration (0: the first training), and write the machines."""
+    spec, before, backend = job.spec, job.arrays("machine"), job.backend()
+    cases, iteration = read_digits(job.arrays("digits")).cases, spec.get("iteration", 0)
+    training = spec["retraining"] if "retraining" in spec else spec["training"]
+    n_updates = len(job.seeds) * training.n_epochs * -(-len(cases) // training.batch_size)
+    with job.progress(n_updates, "updates") as progress:
+
+        def work(seed):
+            machine = read_machine(before, seed)
+            chains = read_chains(before, seed, machine.layer_sizes)
+            settings, key = (training, spec["mean_field"]), fork(seed, "training", iteration)
+            stage = f"{job.stage}, seed {seed}"
+            return train_jointly(machine, chains, cases, *settings, key, backend, progress, stage)
+
+        trained = backend.map(work, list(job.seeds))
+    arrays = {}
+    for seed, (machine, chains) in zip(job.seeds, trained):
+        arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
+    write_arrays(job.outputs["machine"], arrays, job.provenance())
