@@ -86,7 +86,7 @@ PAPER = "Scholl, Rule & Hennig 2021"
 
 
 def variance_fi(evidence):
-    """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4); in DBMs optionally times w^2."""
+    """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4); optionally times w_ij^2."""
     diagonal = fisher_diagonal(evidence.pair_mean)
     if evidence.options.get("variance_weighting") == "squared_weight":
         return diagonal * evidence.weights.astype(np.float64) ** 2

@@ -10,6 +10,9 @@ from boltzprune.figures import FIGURES
 from boltzprune.settings import study_from
 from boltzprune.stages import Job, run
 
+PATCH_FIGURES = [name for name, row in FIGURES.items() if row.experiment == "patches"]
+"""What the results of this study are drawn as; the figures of the digits are in outer_deep_study.py."""
+
 
 def write_patterns(path, n=211, n_visible=5, seed=19):
     """An .npz file of correlated patterns."""
@@ -106,8 +109,8 @@ class Runner:
         outputs = {"metrics": "metrics.csv", "pattern_probabilities": "pattern_probabilities.csv"}
         self("collect", jobs.job(self.study, "collect"), inputs, outputs)
         outputs = {"csv": "table1.csv", "markdown": "table1.md", "latex": "table1.tex"}
-        self("table1", jobs.table_job(self.study), {"metrics": "metrics.csv"}, outputs)
-        for name in FIGURES:
+        self("table1", jobs.table_job(self.study, "table1"), {"metrics": "metrics.csv"}, outputs)
+        for name in PATCH_FIGURES:
             self("figure", jobs.figure_job(self.study, name), self.figure_inputs(name), {"folder": "figures"})
 
     def figure_inputs(self, name):

@@ -123,7 +123,7 @@ def test_code_far_below_reaches_everything_that_draws_numbers(edit):
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("    return -variance_fi(evidence", "    return -2 * variance_fi(evidence", {"criterion anti_fi"}),
+        ("    return -fisher_diagonal(evidence", "    return -2 * fisher_diagonal(evidence", {"criterion anti_fi"}),
         (
             "    return np.abs(evidence.weights",
             "    return 2 * np.abs(evidence.weights",
@@ -141,8 +141,8 @@ def test_an_edit_of_one_criterion_changes_its_digest_and_no_other(edit, old, new
 
 
 def test_constants_and_modules_that_a_criterion_uses_are_part_of_it(copied, edit):
-    old = "    return -variance_fi(evidence"
-    new = "    from boltzprune import tables\n\n    return -FACTOR * variance_fi(evidence"
+    old = "    return -fisher_diagonal(evidence"
+    new = "    from boltzprune import tables\n\n    return -FACTOR * fisher_diagonal(evidence"
     assert edit("criteria.py", 'PAPER = "', 'FACTOR = 1.0\nPAPER = "') == set()
     assert edit("criteria.py", old, new) == {"criterion anti_fi"}
     first = digests(copied)["criterion anti_fi"]

@@ -108,8 +108,21 @@ def test_all_problems_at_once_one_line_each():
 
 
 def test_problems_between_keys_are_listed_together():
-    text = "{patches: {data: {source: npz}, criteria: ['a.py:f', 'b.py:g']}, figures: {colours: {anti_fi: '#aa0000'}}}"
-    assert len(problems(text)) == 4
+    text = """
+    patches: {data: {source: npz}, criteria: ['a.py:f', 'b.py:g']}
+    digits: {data: {source: npz}, criteria: [variance_fi, 'c.py:h']}
+    figures: {colours: {anti_fi: '#aa0000', variance_fi: '#aa0000'}, last_iterations: {anti_fi: 1, variance_fi: 1}}
+    """
+    keys = {line.removeprefix(f"{FILE}: ").split(": ")[0] for line in problems(text)}
+    assert keys == {
+        "patches.data.file = None",
+        "digits.data.file = None",
+        "patches.criteria = 'a.py:f'",
+        "patches.criteria = 'b.py:g'",
+        "digits.criteria = 'c.py:h'",
+        "figures.colours.anti_fi",
+        "figures.last_iterations.anti_fi",
+    }
 
 
 def test_two_criteria_of_ones_own_that_would_share_a_folder_are_refused(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
+from outer_study import PATCH_FIGURES
 
 from boltzprune import jobs
 from boltzprune.figures import FIGURES, FORMATS
@@ -102,7 +103,7 @@ def panel(tiny, name):
     return pd.read_csv(tiny.folder / "figures" / name, dtype={"pattern": str})
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_every_panel_and_every_format_is_written(tiny, name):
     files = {path.name for path in (tiny.folder / "figures").iterdir() if path.name.startswith(name)}
     expected = {f"{name}_{suffix}" for suffix in FIGURES[name].panels} | {f"{name}.{format}" for format in FORMATS}
@@ -115,7 +116,7 @@ def spec_of(tiny, name):
     return json.loads(jobs.figure_job(tiny.study, name)["spec"])
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_drawn_twice_every_file_has_the_same_bytes(tiny, name, tmp_path):
     module = importlib.import_module(FIGURES[name].module)
     inputs = {key: [tiny.folder / file] for key, file in tiny.figure_inputs(name).items()}
@@ -125,7 +126,7 @@ def test_drawn_twice_every_file_has_the_same_bytes(tiny, name, tmp_path):
     assert {path.suffix for path in tmp_path.iterdir()} >= {f".{format}" for format in FORMATS}
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_the_figure_is_drawn_from_the_tables_alone(tiny, name, tmp_path):
     module = importlib.import_module(FIGURES[name].module)
     tables = {suffix: panel(tiny, f"{name}_{suffix}") for suffix in FIGURES[name].panels}
@@ -135,7 +136,7 @@ def test_the_figure_is_drawn_from_the_tables_alone(tiny, name, tmp_path):
     assert np.abs(one - other).max() < 0.02
 
 
-@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_a_format_does_not_depend_on_the_others_nor_on_chance(tiny, name, tmp_path):
     module = importlib.import_module(FIGURES[name].module)
     tables = {suffix: panel(tiny, f"{name}_{suffix}") for suffix in FIGURES[name].panels}

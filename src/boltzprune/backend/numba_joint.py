@@ -4,12 +4,15 @@ import numpy as np
 
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointState
-from boltzprune.backend.numba_layers import climb, gibbs_layers, limit_columns, mean_field_cases
+from boltzprune.backend.numba_layers import add_outer, climb, gibbs_layers, limit_columns, mean_field_cases
 from boltzprune.backend.numba_math import blocks_for
 from boltzprune.machine import BoltzmannMachine
 
 QUIET = 0.1
 """A change of a probability is passed on once it exceeds this share of the tolerance of mean-field iteration."""
+
+NARROW = 0.25
+"""Rows whose weights span less than this share of a row get their slopes one by one, others by a matrix product."""
 
 
 def halves(key):
@@ -34,12 +37,14 @@ class Layout:
         self.spans = [(_spans(mask), _spans(mask.T)) for mask in machine.masks]
         self.biases = tuple(np.ascontiguousarray(bias, dtype=np.float32) for bias in machine.biases)
         self.words = [blocks_for((layer, n)) for layer, n in enumerate(machine.layer_sizes)]
-        self.set_weights([np.ascontiguousarray(w, dtype=np.float32) for w in machine.weights])
-
-    def set_weights(self, weights):
-        """Take these weights, C-contiguous float32, and their transposes."""
+        weights = [np.ascontiguousarray(w, dtype=np.float32) for w in machine.weights]
         self.up = tuple((w, *spans[0]) for w, spans in zip(weights, self.spans))
         self.down = tuple((np.ascontiguousarray(w.T), *spans[1]) for w, spans in zip(weights, self.spans))
+
+    def refresh(self):
+        """After the weights in `up` changed: their transposes."""
+        for (weights, *_), (transposed, *_) in zip(self.up, self.down):
+            np.copyto(transposed, weights.T)
 
     def advance(self, states, key, first_step, n_steps, first_chain, first_layer=0):
         """Block Gibbs sampling of states, in place; layers below first_layer are clamped."""
@@ -63,36 +68,40 @@ def joint_epoch(machine, state, key, cases, epoch, report):
     machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
     steps = [tuple(x.copy() for x in group) for group in (state.weight_steps, state.bias_steps)]
     chains, layout, n_mean_field = tuple(x.copy() for x in state.chains), Layout(machine), 0
+    slopes = [np.empty_like(weights) for weights in machine.weights]
     for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
         batch = cases[start : start + epoch.batch_size]
         means, n_updates = layout.mean_field(batch, epoch.tolerance, epoch.max_updates)
         first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
         layout.advance(chains, key, first_step, epoch.n_gibbs_steps, 0)
-        if _update(parameters, steps, machine.masks, [batch, *means], chains, epoch):
+        if _update(layout, steps, machine.masks, slopes, [batch, *means], chains, epoch):
             raise NotFiniteError(update)
-        layout.biases = parameters[1]
-        layout.set_weights(parameters[0])
+        layout.refresh()
         n_mean_field += int(n_updates.sum())
         report(1)
-    machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
+    weights = tuple(rows for rows, *_ in layout.up)
+    machine = BoltzmannMachine(weights, layout.biases, machine.masks, machine.units)
     return machine, JointState(*steps, chains), n_mean_field
 
 
-def _update(parameters, steps, masks, data, chains, epoch):
+def _update(layout, steps, masks, slopes, data, chains, epoch):
     """One step up the gradient, in place; whether a parameter is not finite afterwards."""
-    n_cases, n_chains = np.float32(len(data[0])), np.float32(len(chains[0]))
-    both = [np.concatenate([x, y]).astype(np.float32) for x, y in zip(data, chains)]
-    share = np.concatenate([np.full(len(data[0]), 1 / n_cases), np.full(len(chains[0]), -1 / n_chains)])
+    share = np.repeat(np.float32([1 / len(data[0]), -1 / len(chains[0])]), [len(data[0]), len(chains[0])])
+    both = [np.concatenate([x, y], dtype=np.float32) for x, y in zip(data, chains)]
+    weighted = [share[:, None] * layer for layer in both]
     rates, not_finite = (np.float32(epoch.learning_rate), np.float32(epoch.decay)), 0.0
-    weighted = [share.astype(np.float32)[:, None] * layer for layer in both]
-    for place, weights in enumerate(parameters[0]):
-        slope = weighted[place].T @ both[place + 1]
-        not_finite += climb(weights, steps[0][place], masks[place], slope, *rates)
+    for place, (weights, first, last, _) in enumerate(layout.up):
+        slope = slopes[place]
+        if (last - first).sum() < NARROW * weights.size:
+            add_outer(slope, weighted[place], both[place + 1], first, last)
+        else:
+            np.matmul(weighted[place].T, both[place + 1], out=slope)
+        not_finite += climb(weights, steps[0][place], masks[place], slope, rates, first, last)
         if np.isfinite(epoch.max_norm):
             limit_columns(weights, np.float32(epoch.max_norm))
-    for bias, step, layer in zip(parameters[1], steps[1], weighted):
-        change = rates[1] * step + rates[0] * layer.sum(axis=0)
-        step[:] = change
-        bias += change
+    for bias, step, layer in zip(layout.biases, steps[1], weighted):
+        step *= rates[1]
+        step += rates[0] * layer.sum(axis=0)
+        bias += step
         not_finite += float((bias * 0).sum())
     return not_finite != 0

@@ -233,11 +233,30 @@ def mean_field_cases(up, down, biases, visible, results, limits, max_updates, n_
 
 
 @njit(**FAST)
-def climb(parameters, steps, mask, slope, learning_rate, decay):
-    """Step <- decay step + learning_rate mask slope; parameters <- parameters + step; 0 if all are finite."""
+def add_outer(slope, lower, upper, first, last):
+    """Slope <- sum_c lower_c^T upper_c between the first and the last weight of each row; for rows with few."""
+    for i in range(slope.shape[0]):
+        start, stop = first[i], last[i]
+        part = slope[i, start:stop]
+        part[:] = float32(0)
+        for c in range(lower.shape[0]):
+            factor, row = lower[c, i], upper[c, start:stop]
+            if factor != float32(0):
+                for j in range(part.size):
+                    part[j] += factor * row[j]
+
+
+@njit(**FAST)
+def climb(weights, steps, mask, slope, rates, first, last):
+    """Step <- decay step + learning_rate mask slope; weights <- weights + step; 0 if all are finite.
+
+    rates : (learning_rate, decay) float32; first, last : where the weights of each row begin and end.
+    """
+    learning_rate, decay = rates
     not_finite = float32(0)
-    for i in range(parameters.shape[0]):
-        row, step, exists, up = parameters[i], steps[i], mask[i], slope[i]
+    for i in range(weights.shape[0]):
+        start, stop = first[i], last[i]
+        row, step, exists, up = weights[i, start:stop], steps[i, start:stop], mask[i, start:stop], slope[i, start:stop]
         for j in range(row.size):
             change = decay * step[j] + learning_rate * (float32(exists[j]) * up[j])
             step[j] = change

@@ -123,7 +123,7 @@ class PreTraining(Section):
     first: RbmTraining = Field(default_factory=RbmTraining)
     second: SecondRbm = Field(default_factory=SecondRbm)
     doubled_inputs: bool = Field(
-        False,
+        True,
         description="Double the bottom-up input (weights and bias) in the first RBM, the top-down input in the second, "
         "for the neighbour that each lacks: the authors' code. (preset)",
     )
