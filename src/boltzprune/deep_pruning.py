@@ -1,6 +1,7 @@
 """One pruning step of a deep machine: every weight layer on its own, then all units that lead nowhere."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def drop_zeros(saliency, mask, fraction, rule):
     kept = mask & (saliency != 0)
     n_others = int(kept.sum())
     n_zeros = int(mask.sum()) - n_others
-    too_many = n_zeros > fraction * (n_others if rule == "ratio" else n_zeros + n_others)
+    too_many = n_zeros > Fraction(str(fraction)) * (n_others if rule == "ratio" else n_zeros + n_others)
     return kept if too_many else None
 
 
@@ -74,7 +75,7 @@ def drop_units_in_proportion(of_units, masks, fractions):
     counts = [int(mask.sum()) for mask in masks]
     aim = sum(n - n_kept(n, fraction) for n, fraction in zip(counts, fractions))
     ranks = [np.argsort(np.argsort(values, kind="stable")) for values in of_units]
-    n_units = sum(map(len, ranks))
+    n_units = max(1, sum(map(len, ranks)))
 
     def staying(n_removed):
         return [rank >= round(n_removed * len(rank) / n_units) for rank in ranks]
@@ -200,12 +201,12 @@ def _without_units(machine, saliencies, fractions):
 def _compact(machine, masks, remaining):
     """The machine with those masks and only the remaining units, surviving values unchanged."""
     weights = tuple(
-        np.where(mask, w, np.float32(0))[a][:, b]
+        np.where(mask, w, np.float32(0))[np.ix_(a, b)]
         for w, mask, a, b in zip(machine.weights, masks, remaining[:-1], remaining[1:])
     )
     return BoltzmannMachine(
         weights,
         tuple(bias[keep] for bias, keep in zip(machine.biases, remaining)),
-        tuple(mask[a][:, b] for mask, a, b in zip(masks, remaining[:-1], remaining[1:])),
+        tuple(mask[np.ix_(a, b)] for mask, a, b in zip(masks, remaining[:-1], remaining[1:])),
         tuple(units[keep] for units, keep in zip(machine.units, remaining)),
     )

@@ -170,10 +170,10 @@ def numbers_per_weight(lower, upper, layer, key):
 
 def _compact(machine, kept, connected):
     """The machine with that mask and only the connected hidden units, surviving values unchanged."""
-    weights = np.where(kept, machine.weights[0], np.float32(0))[:, connected]
+    weights = np.ascontiguousarray(np.where(kept, machine.weights[0], np.float32(0))[:, connected])
     return BoltzmannMachine(
         (weights,),
         (machine.biases[0], machine.biases[1][connected]),
-        (kept[:, connected],),
+        (np.ascontiguousarray(kept[:, connected]),),
         (machine.units[0], machine.units[1][connected]),
     )

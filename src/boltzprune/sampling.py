@@ -8,6 +8,8 @@ from boltzprune import exact, gibbs
 from boltzprune.fisher import Statistics, pack, sampled_fisher_matrix, sampled_statistics
 
 MAX_VISIBLE_AUTO = 16
+PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
+"""Streams of the samples of one iteration: before and after its retraining."""
 
 
 def draw(machine, n_samples, sampling, key, backend):

@@ -1,4 +1,4 @@
-"""Deep machines in plain loops over units, with Python's floats: what the tests of mean field and joint training use."""
+"""Deep machines in plain loops over units, with Python's floats: what the tests of deep machines compare with."""
 
 import dataclasses
 import math
@@ -68,7 +68,7 @@ def gibbs_steps(machine, state, key, first_step, n_steps, chain, first_layer=0):
 
 
 def joint_training(machine, chains, cases, key, epochs):
-    """The definition of joint training: machine in float64, steps of weights and of biases, chains, mean-field updates."""
+    """The definition of joint training: machine in float64, steps, chains, mean-field updates."""
     weights, biases = ([x.astype(float) for x in group] for group in (machine.weights, machine.biases))
     machine = dataclasses.replace(machine, weights=tuple(weights), biases=tuple(biases))
     steps = [[np.zeros_like(x) for x in group] for group in (weights, biases)]
@@ -100,7 +100,9 @@ def _climb(machine, steps, data, states, epoch):
             if norm > epoch.max_norm:
                 weights[:, unit] *= epoch.max_norm / norm
     for layer, bias in enumerate(machine.biases):
-        slope = sum(np.array(m[layer]) for m in data) / len(data) - sum(np.array(s[layer]) for s in states) / len(states)
+        slope = sum(np.array(m[layer]) for m in data) / len(data) - sum(np.array(s[layer]) for s in states) / len(
+            states
+        )
         steps[1][layer] = epoch.decay * steps[1][layer] + epoch.learning_rate * slope
         bias += steps[1][layer]
 

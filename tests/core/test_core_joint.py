@@ -230,7 +230,9 @@ def test_the_layout_in_memory_changes_nothing():
 def test_what_goes_in_is_not_changed(backend):
     machine = by_hand.machine((5, 7, 3), seed=89)
     rng = np.random.default_rng(97)
-    steps = [tuple(rng.normal(0, 0.1, x.shape).astype(np.float32) for x in g) for g in (machine.weights, machine.biases)]
+    steps = [
+        tuple(rng.normal(0, 0.1, x.shape).astype(np.float32) for x in g) for g in (machine.weights, machine.biases)
+    ]
     steps[0] = tuple(s * m for s, m in zip(steps[0], machine.masks))
     state = JointState(*steps, _chains(machine, 7))
     cases = by_hand.patterns(13, 5, seed=101)

@@ -18,7 +18,7 @@ PRESET_KEYS = set(dict(flat(PRESETS["published"])))
 
 def same(keys, paper, authors):
     """Several keys with the same two values."""
-    return {key: (paper, authors) for key in keys}
+    return dict.fromkeys(keys, (paper, authors))
 
 
 ROWS = {

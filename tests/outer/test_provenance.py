@@ -129,6 +129,11 @@ def test_code_far_below_reaches_everything_that_draws_numbers(edit):
             "    return 2 * np.abs(evidence.weights",
             {"criterion weight_magnitude"},
         ),
+        (
+            "    return evidence.eigenvector if signed",
+            "    return evidence.eigenvector if not signed",
+            {"criterion eigenvector"},
+        ),
         ('"statistics"\n    whole_units', '"statistics"\n    # whole\n    whole_units', set()),
         ('random_units, "Random units"', 'random_units, "Units"', set()),
         ('"#5A5A5A", PAPER, whole_units=True', '"#5A5A5B", PAPER, whole_units=True', set()),

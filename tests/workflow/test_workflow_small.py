@@ -5,41 +5,17 @@ import re
 import pandas as pd
 import pytest
 import yaml
-from workflow_copy import TINY, Copy
+from workflow_copy import ROOT, TINY, Copy
 
 from boltzprune import exact
 from boltzprune.evaluation.patterns import count_patterns, divergence, exact_log_model
 from boltzprune.figures import FIGURES
 from boltzprune.patterns import read_states
-from boltzprune.settings import merged, study_from
-from boltzprune.store import Arrays, read_machine
+from boltzprune.settings import merged, read_yaml, study_from
+from boltzprune.store import Arrays, checksum, read_machine
 
-OWN = """
-import numpy as np
-
-def closest(evidence):
-    return -np.abs(evidence.pair_mean - 0.25)
-
-closest.label = "Closest & 100 %"
-"""
-VALUES = merged(TINY, {"seeds": 2, "seeds_per_job": 2, "patches": {"criteria": ["eigenvector", "rules.py:closest"]}})
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A study with a criterion of one's own, computed through the Snakefile of the catalogue."""
-    workflow = Copy(tmp_path_factory.mktemp("small"), VALUES)
-    (workflow.folder / "rules.py").write_text(OWN)
-    done = workflow.snakemake("--cores", "2", "--snakefile", "workflow/Snakefile")
-    assert done.returncode == 0, done.stdout
-    return workflow
-
-
-@pytest.fixture
-def study(finished):
-    """The finished study, its configuration as it was."""
-    yield finished
-    finished.write(VALUES)
+SEEDS = (0, 1, 2)
+BLOCK = "seeds0-2"
 
 
 @pytest.mark.slow
@@ -48,22 +24,26 @@ def test_every_result_is_there(study):
     figures = {f"{name}.png" for name in FIGURES}
     figures |= {f"{name}_{panel}" for name, row in FIGURES.items() for panel in row.panels}
     assert {path.name for path in (results / "figures").iterdir()} == figures
-    tables = {"metrics.csv", "pattern_probabilities.csv", "table1.csv", "table1.md", "table1.tex"}
+    tables = {"metrics.csv", "pattern_probabilities.csv", "claims.csv", "claims.md"}
+    tables |= {f"digits_{name}.csv" for name in ("metrics", "classes", "pixels", "examples", "references")}
+    tables |= {f"{name}.{extension}" for name in ("table1", "per_digit") for extension in ("csv", "md", "tex")}
     assert {path.name for path in (results / "tables").iterdir()} == tables
     assert not list(results.rglob("*.partial*"))
     table = pd.read_csv(results / "tables" / "table1.csv")
     assert table["criterion"].tolist() == ["eigenvector", "rules.py:closest"]
     assert table["label"].tolist() == ["FIM eigenvector", "Closest & 100 %"]
+    for name in ("per_digit.md", "claims.md"):
+        assert "Closest & 100 %" in (results / "tables" / name).read_text()
     assert r"Closest \& 100 \% &" in (results / "tables" / "table1.tex").read_text()
-    machines = Arrays(results / "patches" / "seeds0-1" / "rules.closest" / "iteration1" / "retrained.npz")
-    assert [read_machine(machines, seed).n_weights for seed in (0, 1)] == [(45,), (45,)]  # of 13 x 7
+    machines = Arrays(results / "patches" / BLOCK / "rules.closest" / "iteration1" / "retrained.npz")
+    assert [read_machine(machines, seed).n_weights for seed in SEEDS] == [(45,)] * 3  # of 13 x 7
 
 
 @pytest.mark.slow
 def test_metrics_are_those_of_the_machines(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "metrics.csv")
-    assert len(metrics) == 2 * (1 + 2 * 2)
+    assert len(metrics) == 3 * (1 + 2 * 2)
     patterns, counts = count_patterns(read_states(Arrays(results / "patches" / "patterns.npz")))
     folders = {
         "none": "initial",
@@ -71,10 +51,56 @@ def test_metrics_are_those_of_the_machines(study):
         "rules.py:closest": "rules.closest/iteration1",
     }
     for row in metrics.to_dict("records"):
-        path = results / "patches" / "seeds0-1" / folders[row["criterion"]] / f"{row['phase']}.npz"
+        path = results / "patches" / BLOCK / folders[row["criterion"]] / f"{row['phase']}.npz"
         log_p = exact.log_probabilities(read_machine(Arrays(path), row["seed"]))
         assert row["kl_exact"] == pytest.approx(divergence(counts, exact_log_model(patterns, 13, log_p)), rel=1e-9)
     assert metrics["kl_exact"].nunique() == len(metrics)
+
+
+DEEP_FILES = [
+    "initial/initial",
+    *(f"{name}/iteration1/{phase}" for name in ("variance_fi", "rules.closest") for phase in ("pruned", "retrained")),
+]
+
+
+@pytest.mark.slow
+def test_every_file_of_the_digits_is_made_from_the_right_ones(study):
+    digits = study.folder / "results" / "tiny" / "digits"
+    data = checksum(digits / "digits.npz")
+    for name in DEEP_FILES:
+        path = digits / BLOCK / name
+        about, sampled = Arrays(f"{path}.npz").provenance, Arrays(f"{path}_statistics.npz").provenance
+        before = {"initial": "initial/pretrained", "pruned": "initial/initial"}.get(path.name)
+        before = digits / BLOCK / f"{before}.npz" if before else path.with_name("pruned.npz")
+        assert about["inputs"]["machine"] == [checksum(before)]
+        assert sampled["inputs"] == {"machine": [checksum(f"{path}.npz")], "digits": [data]}
+        if path.name == "pruned":
+            statistics = digits / BLOCK / "initial" / "initial_statistics.npz"
+            assert about["inputs"]["statistics"] == [checksum(statistics)]
+        else:
+            assert about["inputs"]["digits"] == [data]
+        spec, names = sampled["spec"], study.values["digits"]["criteria"]
+        criterion = {"initial": "none", "variance_fi": names[0], "rules.closest": names[1]}[name.partition("/")[0]]
+        expected = (criterion, int(path.name != "initial"), path.name)
+        assert (spec["criterion"], spec["iteration"], spec["phase"]) == expected
+        assert about["seeds"] == sampled["seeds"] == list(SEEDS)
+
+
+@pytest.mark.slow
+def test_metrics_of_the_digits_are_those_of_the_machines_and_statistics(study):
+    results = study.folder / "results" / "tiny"
+    metrics = pd.read_csv(results / "tables" / "digits_metrics.csv")
+    assert len(metrics) == 3 * (1 + 2 * 2)
+    folders = {"none": "initial", "variance_fi": "variance_fi/iteration1", "rules.py:closest": "rules.closest/iteration1"}
+    for row in metrics.to_dict("records"):
+        path = results / "digits" / BLOCK / folders[row["criterion"]] / row["phase"]
+        machine = read_machine(Arrays(f"{path}.npz"), row["seed"])
+        assert (row["n_weights_1"], row["n_weights_2"]) == machine.n_weights
+        rates = [Arrays(f"{path}_statistics.npz")[f"seed{row['seed']}/rate{layer}"].mean() for layer in (1, 2)]
+        assert [row["activity_1"], row["activity_2"]] == pytest.approx(rates)
+    pixels = pd.read_csv(results / "tables" / "digits_pixels.csv")
+    assert len(pixels) == 2 * 16
+    assert (pixels["n_seeds"] == 3).all()
 
 
 @pytest.mark.slow
@@ -84,7 +110,8 @@ def test_every_job_has_a_log_and_a_benchmark(study):
     times = {path.relative_to(results / "benchmarks").with_suffix("") for path in results.rglob("*.tsv")}
     assert {path for path in logs if path.name != "study"} == times
     assert not any("Traceback" in path.read_text() for path in (results / "logs").rglob("*.log"))
-    assert "updates in" in (results / "logs" / "seeds0-1" / "train.log").read_text()
+    assert "updates in" in (results / "logs" / BLOCK / "train.log").read_text()
+    assert "updates in" in (results / "logs" / "digits" / BLOCK / "pretrain.log").read_text()
 
 
 @pytest.mark.slow
@@ -92,8 +119,8 @@ def test_the_file_beside_the_results_repeats_the_study(study, monkeypatch):
     monkeypatch.chdir(study.folder)  # where rules.py lies
     kept = study.folder / "results" / "tiny" / "study.yaml"
     values = yaml.safe_load(kept.read_text())
-    assert study_from(merged(values, {"figures": VALUES["figures"]})) == study_from(VALUES)
-    study.write(merged(values, {"figures": VALUES["figures"]}))
+    assert study_from(merged(values, {"figures": study.values["figures"]})) == study_from(study.values)
+    study.write(merged(values, {"figures": study.values["figures"]}))
     assert study.planned() == {}
 
 
@@ -112,21 +139,54 @@ def bare(tmp_path_factory):
 def test_the_shipped_configuration_builds_the_whole_graph(bare):
     done = bare.snakemake("--dry-run", configfile=None)
     assert done.returncode == 0, done.stdout
-    counts = dict(line.split() for line in done.stdout.splitlines() if line.startswith(("prune ", "train ", "sample ")))
-    assert counts == {"prune": "21", "train": "1", "sample": "42"}  # 7 criteria, 3 iterations, 1 block
+    rules = ("prune ", "train ", "sample ", "pretrain ", "prune_deep ", "sample_deep ")
+    counts = dict(line.split() for line in done.stdout.splitlines() if line.startswith(rules))
+    patches = {"prune": "21", "train": "1", "sample": "42"}  # 7 criteria, 3 iterations, 1 block
+    steps = 6 * study_from(read_yaml(ROOT / "config" / "config.yaml")).digits.iterations
+    assert counts == patches | {"pretrain": "1", "prune_deep": str(steps), "sample_deep": str(2 * steps)}
 
 
-def test_an_iteration_starts_from_the_retrained_machines_of_the_one_before(bare):
-    done = bare.snakemake("--dry-run", configfile=None)
-    jobs = re.findall(r"^rule prune:\n    input: (.*)\n    output: (\S+),", done.stdout, flags=re.MULTILINE)
+@pytest.mark.parametrize(("rule", "experiment"), [("prune", "patches"), ("prune_deep", "digits")])
+def test_an_iteration_starts_from_the_retrained_machines_of_the_one_before(bare, rule, experiment):
+    done = bare.snakemake("--dry-run", experiment, configfile=None)
+    jobs = re.findall(rf"^rule {rule}:\n    input: (.*)\n    output: (\S+),", done.stdout, flags=re.MULTILINE)
     inputs = {output: set(text.split(", ")) for text, output in jobs}
-    block = "results/demo/patches/seeds0-9"
+    (block,) = {output.partition("/anti_fi/")[0] for output in inputs if "/anti_fi/" in output}
+    assert block.startswith(f"results/demo/{experiment}/seeds0-")
     for iteration in (2, 3):
         folder, before = (f"{block}/anti_fi/iteration{k}" for k in (iteration, iteration - 1))
         expected = {f"{before}/retrained.npz", f"{before}/retrained_statistics.npz"}
         assert inputs[f"{folder}/pruned.npz"] == expected
     expected = {f"{block}/initial/initial.npz", f"{block}/initial/initial_statistics.npz"}
     assert inputs[f"{block}/anti_fi/iteration1/pruned.npz"] == expected
+
+
+TARGETS = {
+    "s2": {"draw_s2a", "draw_s2b"},
+    "fig3": {"draw_fig3"},
+    "per_digit": {"per_digit"},
+    "claims": {"claims"},
+    "digits": {"draw_fig3", "draw_fig4", "draw_s1", "draw_s2a", "draw_s2b", "per_digit", "study"},
+    "patches": {"draw_fig1", "draw_fig2", "table1", "study"},
+}
+
+
+RESULTS = {"table1", "per_digit", "claims", "study"}
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_target_makes_what_it_names_and_nothing_else(bare, target):
+    rules = set(bare.planned(target))
+    assert {rule for rule in rules if rule.startswith("draw_") or rule in RESULTS} == TARGETS[target]
+    assert ("pretrain" in rules) == (target != "patches")
+    assert ("train" in rules) == (target in ("patches", "claims"))
+
+
+def test_every_target_is_there(bare):
+    done = bare.snakemake("--list-rules")
+    assert {*"all patches digits fig1 fig2 fig3 fig4 s1 s2 table1 per_digit claims study".split()} <= set(
+        done.stdout.split()
+    )
 
 
 def test_lint(bare):

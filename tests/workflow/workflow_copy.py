@@ -9,21 +9,39 @@ from pathlib import Path
 
 import yaml
 
+from boltzprune.config import PRESETS
+from boltzprune.settings import merged
+
 ROOT = Path(__file__).parents[2]
-TINY = {
-    "study": "tiny",
-    "seeds": 3,
-    "seeds_per_job": 3,
-    "patches": {
-        "data": {"source": "sample_images", "n_patterns": 499},
-        "machine": {"n_hidden": 7},
-        "training": {"learning_rate": [0.05], "momentum": [0.5], "momentum_rule": "scaled"},
-        "criteria": ["variance_fi", "eigenvector"],
-        "iterations": 1,
-        "pruning": {"threshold": "rank", "eigenvector_entry": "magnitude"},
+SCHEDULE = {"n_epochs": 2, "batch_size": 20, "learning_rate": [0.1, 0.05]}
+TINY = merged(
+    PRESETS["published"],
+    {
+        "study": "tiny",
+        "seeds": 3,
+        "seeds_per_job": 3,
+        "patches": {
+            "data": {"source": "sample_images", "n_patterns": 499},
+            "machine": {"n_hidden": 7},
+            "training": {"learning_rate": [0.05], "momentum": [0.5], "momentum_rule": "scaled"},
+            "criteria": ["variance_fi", "eigenvector"],
+            "iterations": 1,
+        },
+        "digits": {
+            "data": {"source": "digits", "crop": 2, "n_train": 199, "n_test": 97},
+            "machine": {"receptive_field": 3, "n_hidden": [16, 7]},
+            "pretraining": {"first": SCHEDULE, "second": SCHEDULE},
+            "n_chains": 11,
+            "training": SCHEDULE,
+            "retraining": SCHEDULE,
+            "sampling": {"n_samples": 101, "n_gibbs_steps": 3},
+            "criteria": ["variance_fi"],
+            "iterations": 1,
+            "evaluation": {"ais_chains": 5, "ais_temperatures": 7},
+        },
+        "figures": {"formats": ["png"], "dpi": 50},
     },
-    "figures": {"formats": ["png"], "dpi": 50},
-}
+)
 """A study of some seconds; the keys of presets have their values, so that another preset changes nothing."""
 
 

@@ -122,10 +122,32 @@ def _dot_rows(fields, changes, rows, n_upper):
 
     Many changes: both directions read one copy of the weights, which then stays in second-level cache.
     """
-    change0, change1 = changes[0, :n_upper], changes[1, :n_upper]
-    for i in range(rows.shape[0]):
-        row = rows[i]
-        sum0, sum1 = float32(0), float32(0)
+    change0, change1, n_rows = changes[0], changes[1], rows.shape[0]
+    for i in range(0, n_rows - n_rows % 4, 4):
+        row0, row1, row2, row3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        sum0, sum1, sum2, sum3 = float32(0), float32(0), float32(0), float32(0)
+        also0, also1, also2, also3 = float32(0), float32(0), float32(0), float32(0)
+        for j in range(n_upper):
+            w0, w1, w2, w3, x0, x1 = row0[j], row1[j], row2[j], row3[j], change0[j], change1[j]
+            sum0 += w0 * x0
+            sum1 += w1 * x0
+            sum2 += w2 * x0
+            sum3 += w3 * x0
+            also0 += w0 * x1
+            also1 += w1 * x1
+            also2 += w2 * x1
+            also3 += w3 * x1
+        field0, field1 = fields[0], fields[1]
+        field0[i] += sum0
+        field0[i + 1] += sum1
+        field0[i + 2] += sum2
+        field0[i + 3] += sum3
+        field1[i] += also0
+        field1[i + 1] += also1
+        field1[i + 2] += also2
+        field1[i + 3] += also3
+    for i in range(n_rows - n_rows % 4, n_rows):
+        row, sum0, sum1 = rows[i], float32(0), float32(0)
         for j in range(n_upper):
             sum0 += row[j] * change0[j]
             sum1 += row[j] * change1[j]

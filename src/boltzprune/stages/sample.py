@@ -4,12 +4,10 @@ import numpy as np
 
 from boltzprune.evaluation.patterns import count_patterns
 from boltzprune.fisher import eigen_decomposition
-from boltzprune.sampling import draw, estimate
+from boltzprune.sampling import PHASES, draw, estimate
 from boltzprune.store import read_machine, write_arrays
 from boltzprune.streams import fork
 
-PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
-"""Streams of the samples of one iteration: before and after its retraining."""
 FISHER_MATRIX_OF = 0
 """The seed whose full FIM of the initial machine is kept, for Figure 1."""
 

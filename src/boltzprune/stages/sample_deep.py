@@ -1,7 +1,6 @@
 """Deep machines -> samples of their free-running activity -> statistics; of the samples the visible states are kept."""
 
-from boltzprune.sampling import deep_statistics
-from boltzprune.stages.sample import PHASES
+from boltzprune.sampling import PHASES, deep_statistics
 from boltzprune.store import read_chains, read_machine, statistics_arrays, write_arrays
 from boltzprune.streams import fork
 

@@ -1,0 +1,298 @@
+"""What the stages of the digits write: a tiny study, checked by hand and against scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from outer_deep_study import DIGIT_FIGURES, N_CLASSES, N_IMAGES, N_SAMPLES, N_TEST, N_TRAIN, SHAPE
+from scipy.special import entr, expit, logsumexp
+from sklearn.linear_model import LogisticRegression
+
+from boltzprune import exact_deep
+from boltzprune.figures import FIGURES
+from boltzprune.patterns import read_digits
+from boltzprune.store import Arrays, read_machine
+
+KEYS = ["criterion", "iteration", "phase", "seed"]
+CHAINS = [f"{criterion}{i}" for criterion in ("random_units", "anti_fi") for i in (1, 2)]
+MACHINES = ["initial", *(f"{chain}_{phase}" for chain in CHAINS for phase in ("pruned", "retrained"))]
+EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
+COLUMNS = [
+    *KEYS,
+    *"n_weights n_weights_1 n_weights_2 n_units_1 n_units_2 n_visible_connected".split(),
+    *EMPTY_FOR_PRUNED,
+    *"activity_1 activity_2 quality_mean quality_class_mean diversity".split(),
+]
+
+
+def machine(deep, name, seed):
+    return read_machine(Arrays(deep.folder / f"{name}.npz"), seed)
+
+
+def digits(deep):
+    return read_digits(Arrays(deep.folder / "digits.npz"))
+
+
+def table(deep, name):
+    return pd.read_csv(deep.folder / f"{name}.csv", dtype={"pattern": str})
+
+
+def metrics(deep):
+    return table(deep, "digits_metrics").set_index(KEYS)
+
+
+def index(name, seed):
+    """Keys of a machine in the tables, from the name of its file."""
+    if name == "initial":
+        return ("none", 0, "initial", seed)
+    chain, phase = name.rsplit("_", 1)
+    return (chain[:-1], int(chain[-1]), phase, seed)
+
+
+def visible(deep, name, seed):
+    packed = Arrays(deep.folder / f"{name}_samples.npz")[f"seed{seed}/visible"]
+    return np.unpackbits(packed, axis=1)[:, :15]
+
+
+def each(names=MACHINES):
+    return [(name, seed) for name in names for seed in (0, 1)]
+
+
+def mean_field(model, states, tolerance=1e-5, most=50):
+    """Means of both hidden layers and the updates of each image, one image after the other, in float64."""
+    w1, w2 = (w.astype(float) for w in model.weights)
+    _, b1, b2 = model.biases
+    found, counts = [], []
+    for v in states:
+        m1 = expit(b1 + 2 * (v @ w1))
+        m2 = expit(b2 + m1 @ w2)
+        for count in range(1, most + 1):
+            new1 = expit(b1 + v @ w1 + w2 @ m2)
+            new2 = expit(b2 + new1 @ w2)
+            change = max(np.abs(new1 - m1).max(), np.abs(new2 - m2).max())
+            m1, m2 = new1, new2
+            if change < tolerance:
+                break
+        found.append((m1, m2))
+        counts.append(count)
+    return [np.array(layer) for layer in zip(*found)], counts
+
+
+def test_the_images_are_those_of_the_file(deep):
+    raw, made = np.load(deep.folder / "my_images.npz"), digits(deep)
+    binary = raw["images"].reshape(N_IMAGES, -1) > raw["images"].mean()
+    expected = sorted(zip(map(tuple, binary.astype(int)), raw["labels"].tolist()))
+    assert sorted(zip(map(tuple, made.states.astype(int)), made.labels.tolist())) == expected
+    test = raw["test_images"].reshape(N_TEST, -1) > raw["test_images"].mean()
+    assert np.array_equal(made.test_states, test)
+    assert np.array_equal(made.test_labels, raw["test_labels"])
+    assert (made.n_train, made.n_classes, made.shape) == (N_TRAIN, N_CLASSES, SHAPE)
+    assert len(made.cases) == N_TRAIN
+    about = Arrays(deep.folder / "digits.npz").provenance
+    assert about["data"]["files"][0]["name"] == "my_images.npz"
+    assert str(deep.folder) not in str(about)
+
+
+def test_metrics_of_every_machine_once(deep):
+    found = table(deep, "digits_metrics")
+    assert set(found.columns) == set(COLUMNS)
+    assert len(found) == len(each())
+    assert not found.duplicated(KEYS).any()
+    assert found.sort_values(KEYS, ignore_index=True).equals(found)
+    assert set(found.set_index(KEYS).index) == {index(*where) for where in each()}
+    pruned = found["phase"] == "pruned"
+    for name in COLUMNS:
+        expected = pruned if name in EMPTY_FOR_PRUNED else np.zeros(len(found), dtype=bool)
+        assert found[name].isna().equals(pd.Series(expected)), name
+
+
+def test_sizes_are_those_of_the_machines(deep):
+    found = metrics(deep)
+    for name, seed in each():
+        model, row = machine(deep, name, seed), found.loc[index(name, seed)]
+        one, two = (int(mask.sum()) for mask in model.masks)
+        assert (row["n_weights"], row["n_weights_1"], row["n_weights_2"]) == (one + two, one, two)
+        assert (row["n_units_1"], row["n_units_2"]) == (len(model.units[1]), len(model.units[2]))
+        assert row["n_visible_connected"] == model.masks[0].any(axis=1).sum()
+    first = found.loc[index("initial", 0)]
+    assert (first["n_weights_1"], first["n_weights_2"]) == ((2 + 3 + 3 + 3 + 2) * (2 + 3 + 2), 15 * 11)
+
+
+def test_retraining_keeps_the_masks_and_changes_the_values(deep):
+    for chain in CHAINS:
+        for seed in (0, 1):
+            pruned, retrained = (machine(deep, f"{chain}_{phase}", seed) for phase in ("pruned", "retrained"))
+            for layer, mask in enumerate(pruned.masks):
+                assert np.array_equal(mask, retrained.masks[layer])
+                assert (pruned.weights[layer] != retrained.weights[layer])[mask].mean() > 0.9
+                assert not retrained.weights[layer][~mask].any()
+
+
+def test_the_record_tells_what_went(deep):
+    for chain in CHAINS:
+        before = "initial" if chain.endswith("1") else f"{chain[:-1]}1_retrained"
+        record = pd.read_csv(deep.folder / f"{chain}_record.csv", dtype=str, keep_default_na=False)
+        assert record["seed"].tolist() == ["0", "1"]
+        for row in record.to_dict("records"):
+            old, new = (machine(deep, name, int(row["seed"])) for name in (before, f"{chain}_pruned"))
+            assert f"{row['criterion']}{row['iteration']}" == chain
+            for layer in (1, 2):
+                assert int(row[f"n_weights_{layer}_before"]) == old.masks[layer - 1].sum()
+                assert int(row[f"n_weights_{layer}"]) == new.masks[layer - 1].sum()
+                assert int(row[f"n_units_{layer}_before"]) == len(old.units[layer])
+                assert int(row[f"n_units_{layer}"]) == len(new.units[layer])
+                gone = [entry.split(":") for entry in row[f"units_removed_{layer}"].split()]
+                assert sorted([*(int(unit) for unit, _ in gone), *new.units[layer]]) == old.units[layer].tolist()
+                why = {"chosen"} if "units" in chain else {"below", "above", "both", "cascade"}
+                assert {reason for _, reason in gone} <= why
+            lost = [int(pixel) for pixel in row["pixels_disconnected"].split()]
+            assert lost == np.flatnonzero(~new.masks[0].any(axis=1)).tolist()
+
+
+def test_each_layer_loses_its_own_fraction_of_the_weights(deep):
+    for seed in (0, 1):
+        first = machine(deep, "anti_fi1_pruned", seed)
+        assert first.n_weights == (54, 82)  # of 91 and 165 remain floor(0.6 n), floor(0.5 n); no unit went
+    weights = metrics(deep)["n_weights"]
+    for seed in (0, 1):
+        left = weights.loc[index("random_units1_pruned", seed)]
+        assert abs(left - (54 + 82)) < 15
+
+
+@pytest.mark.parametrize("name", ["initial", "random_units1_retrained", "anti_fi2_retrained"])
+def test_the_encoding_by_hand(deep, name):
+    data = digits(deep)
+    for seed in (0, 1):
+        model, row = machine(deep, name, seed), metrics(deep).loc[index(name, seed)]
+        train, _ = mean_field(model, data.cases)
+        test, counts = mean_field(model, data.test_states)
+        classifier = LogisticRegression(C=0.7, max_iter=1000).fit(train[1], data.labels[:N_TRAIN])
+        errors = [
+            1 - classifier.score(train[1], data.labels[:N_TRAIN]),
+            1 - classifier.score(test[1], data.test_labels),
+        ]
+        assert [row["encoding_train_error"], row["encoding_error"]] == pytest.approx(errors, abs=1.01 / N_TRAIN)
+        assert row["encoding_converged"] == 1
+        assert row["n_mean_field"] == pytest.approx(np.mean(counts), abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["initial", "random_units2_retrained", "anti_fi1_retrained"])
+def test_log_z_and_the_bound_by_hand(deep, name):
+    states = digits(deep).test_states.astype(float)
+    for seed in (0, 1):
+        model, row = machine(deep, name, seed), metrics(deep).loc[index(name, seed)]
+        exact_log_z = exact_deep.log_z(model)
+        assert abs(row["log_z"] - exact_log_z) < 5 * row["log_z_sd"] + 0.1
+        assert abs(row["log_z"] - exact_log_z) > 1e-6  # an estimate
+        w1, w2 = (w.astype(float) for w in model.weights)
+        b0, b1, b2 = (b.astype(float) for b in model.biases)
+        (m1, m2), _ = mean_field(model, states)
+        energy = states @ b0 + m1 @ b1 + m2 @ b2 + ((states @ w1) * m1).sum(1) + ((m1 @ w2) * m2).sum(1)
+        entropy = (entr(m1) + entr(1 - m1)).sum(1) + (entr(m2) + entr(1 - m2)).sum(1)
+        assert row["bound"] + row["log_z"] == pytest.approx((energy + entropy).mean(), abs=1e-4)
+        h2 = np.array(list(np.ndindex(*[2] * len(b2))))
+        fields = b1 + (states @ w1)[:, None, :] + h2 @ w2.T
+        exact = states @ b0 + logsumexp(h2 @ b2 + np.logaddexp(0, fields).sum(axis=2), axis=1)
+        assert row["bound"] + row["log_z"] <= exact.mean() + 1e-9
+        assert -15 * np.log(2) < row["bound"] <= 0
+
+
+def judge(deep, n=N_IMAGES):
+    data = digits(deep)
+    return LogisticRegression(C=0.3, max_iter=1000).fit(data.states[:n], data.labels[:n])
+
+
+def by_hand(classifier, patterns):
+    """Quality as both means, diversity, share and quality of each class."""
+    p = classifier.predict_proba(patterns)
+    winner, winning = p.argmax(axis=1), p.max(axis=1)
+    shares = np.bincount(winner, minlength=N_CLASSES) / len(p)
+    quality = [winning[winner == k].mean() if shares[k] else np.nan for k in range(N_CLASSES)]
+    return winning.mean(), np.nanmean(quality), entr(shares).sum(), shares, quality
+
+
+def test_quality_diversity_and_classes_by_hand(deep):
+    classifier, found, classes = judge(deep), metrics(deep), table(deep, "digits_classes").set_index([*KEYS, "digit"])
+    assert len(classes) == len(each()) * N_CLASSES
+    assert classes.index.is_monotonic_increasing
+    for name, seed in each():
+        mean, class_mean, diversity, shares, quality = by_hand(classifier, visible(deep, name, seed))
+        row = found.loc[index(name, seed)]
+        assert row[["quality_mean", "quality_class_mean", "diversity"]].tolist() == pytest.approx(
+            [mean, class_mean, diversity], abs=1e-3
+        )
+        own = classes.loc[index(name, seed)]
+        assert own.index.tolist() == list(range(N_CLASSES))
+        assert own["share"].tolist() == pytest.approx(shares, abs=1e-12)
+        assert own["quality"].tolist() == pytest.approx(quality, abs=1e-3, nan_ok=True)
+        assert own["share"].sum() == pytest.approx(1)
+        assert (own["share"] * own["quality"].fillna(0)).sum() == pytest.approx(row["quality_mean"])
+    assert (classes.xs(3, level="digit")["share"] == 0).all()
+    assert classes.xs(3, level="digit")["quality"].isna().all()
+
+
+def test_activity_is_the_mean_rate_of_the_statistics(deep):
+    for name, seed in each():
+        statistics, row = Arrays(deep.folder / f"{name}_statistics.npz"), metrics(deep).loc[index(name, seed)]
+        assert statistics[f"seed{seed}/n_samples"] == N_SAMPLES
+        for layer in (1, 2):
+            assert row[f"activity_{layer}"] == pytest.approx(statistics[f"seed{seed}/rate{layer}"].mean(), abs=1e-12)
+        assert statistics[f"seed{seed}/rate0"] == pytest.approx(visible(deep, name, seed).mean(axis=0), abs=1e-12)
+        assert len(visible(deep, name, seed)) == N_SAMPLES
+
+
+def test_disconnected_pixels_are_those_of_the_machines(deep):
+    pixels = table(deep, "digits_pixels").set_index(["criterion", "iteration", "pixel"])
+    assert len(pixels) == 4 * 15
+    for chain in CHAINS:
+        gone = np.mean([~machine(deep, f"{chain}_pruned", seed).masks[0].any(axis=1) for seed in (0, 1)], axis=0)
+        own = pixels.loc[(chain[:-1], int(chain[-1]))]
+        assert own.index.tolist() == list(range(15))
+        assert own["disconnected"].tolist() == gone.tolist()
+        assert (own["n_seeds"] == 2).all()
+    assert set(pixels["disconnected"]) >= {0, 0.5}
+
+
+def test_examples_are_samples_of_the_first_seed(deep):
+    examples = table(deep, "digits_examples").set_index(KEYS)
+    names = [name for name in MACHINES if not name.endswith("pruned")]
+    assert set(examples.index) == {index(name, 0) for name in names}
+    for name in names:
+        own, states = examples.loc[[index(name, 0)]], visible(deep, name, 0)
+        assert own["sample"].tolist() == list(range(10))
+        chosen = [int(96 * k / 9) for k in range(10)]  # from the first to the last of 97
+        assert own["pattern"].tolist() == ["".join(map(str, states[k])) for k in chosen]
+
+
+def test_references_by_hand(deep):
+    data, found = digits(deep), table(deep, "digits_references").set_index("reference")
+    assert found.index.tolist() == ["raw", "raw_all", "test_digits", "random_patterns"]
+    for name, n in (("raw", N_TRAIN), ("raw_all", N_IMAGES)):
+        row = found.loc[name]
+        assert row["error"] == pytest.approx(1 - judge(deep, n).score(data.test_states, data.test_labels))
+        assert (row["n_train"], row["n_test"], row["converged"]) == (n, N_TEST, 1)
+        assert row[["quality_mean", "quality_class_mean", "diversity"]].isna().all()
+    columns = ["quality_mean", "quality_class_mean", "diversity"]
+    row = found.loc["test_digits"]
+    assert row[columns].tolist() == pytest.approx(by_hand(judge(deep), data.test_states)[:3], abs=1e-3)
+    every = np.array(list(np.ndindex(*[2] * 15)))
+    quality = judge(deep).predict_proba(every).max(axis=1)  # random patterns: all are as probable
+    noise = found.loc["random_patterns"]
+    assert abs(noise["quality_mean"] - quality.mean()) < 4 * quality.std() / np.sqrt(N_TEST)
+    assert found.loc[["test_digits", "random_patterns"], ["error", "converged"]].isna().all(axis=None)
+    assert (found.loc[["test_digits", "random_patterns"], "n_test"] == N_TEST).all()
+
+
+def test_tables_figures_and_claims_are_there(deep):
+    for name in DIGIT_FIGURES:
+        for suffix in (f"_{panel}" for panel in FIGURES[name].panels):
+            assert len(pd.read_csv(deep.folder / "figures" / f"{name}{suffix}")) > 0
+        assert (deep.folder / "figures" / f"{name}.png").stat().st_size > 5000
+    text = (deep.folder / "per_digit.md").read_text()
+    assert "Random units" in text and "Anti-FI" in text
+    claims = table(deep, "claims")
+    assert len(claims) > 10
+    assert set(claims["verdict"]) <= {"holds", "fails", "not testable"}
+    assert (claims["experiment"] == "digits").any()
+    patches = claims[claims["experiment"] == "patches"]
+    assert set(patches["reason"]) == {"the experiment is not in this study"}
+    assert "Study deep: preset published, npz, 101 training images" in (deep.folder / "claims.md").read_text()

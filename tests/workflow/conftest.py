@@ -1,0 +1,39 @@
+"""One tiny study of both experiments, computed once through Snakemake, for all tests that look at results or reruns."""
+
+import pytest
+from workflow_copy import TINY, Copy
+
+from boltzprune.settings import merged
+
+OWN = """
+import numpy as np
+
+def closest(evidence):
+    return -np.abs(evidence.pair_mean - 0.25)
+
+closest.label = "Closest & 100 %"
+"""
+CRITERIA = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance_fi", "rules.py:closest"]}
+VALUES = merged(TINY, {experiment: {"criteria": names} for experiment, names in CRITERIA.items()})
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A study with a criterion of one's own in both experiments, computed through the Snakefile of the catalogue."""
+    workflow = Copy(tmp_path_factory.mktemp("small"), VALUES)
+    (workflow.folder / "rules.py").write_text(OWN)
+    done = workflow.snakemake("--cores", "2", "--snakefile", "workflow/Snakefile")
+    assert done.returncode == 0, done.stdout
+    return workflow
+
+
+@pytest.fixture
+def study(finished):
+    """The finished study; edits of configuration and sources are undone afterwards."""
+    source = finished.folder / "src"
+    saved = {path: path.read_bytes() for path in source.rglob("*.py")}
+    yield finished
+    finished.write(finished.values)
+    for path, content in saved.items():
+        if path.read_bytes() != content:
+            path.write_bytes(content)
