@@ -28,22 +28,22 @@ from boltzprune.progress import Progress
 from boltzprune.streams import fork
 
 REPEATS, N_UPDATES, N_CHAINS, BATCH = 5, 30, 100, 10
-RATE = {"batch_size": BATCH, "n_epochs": 3}
 SETTINGS = {
     "data": {"source": "mnist"},
     "machine": {"receptive_field": 5, "n_hidden": [400, 676]},
     "pretraining": {
-        "first": RATE | {"learning_rate": [0.05, 0.005]},
-        "second": RATE | {"learning_rate": [0.05, 0.005]},
+        "first": {"batch_size": BATCH, "learning_rate": [0.1, 0.001]},
+        "second": {"batch_size": BATCH, "learning_rate": [0.1, 0.001]},
         "doubled_inputs": True,
     },
-    "training": RATE | {"learning_rate": [0.02, 0.002], "n_epochs": 5},
+    "training": {"batch_size": BATCH, "learning_rate": [0.005, 0.0005]},
 }
+N_TRAINING_UPDATES = 24_000
 
 
-def cases(folder, n=10_000):
+def cases(folder):
     """Binary images of 20 x 20 pixels: (n, 400) uint8."""
-    mnist = {"source": "mnist", "directory": folder, "crop": 4, "n_train": n}
+    mnist = {"source": "mnist", "directory": folder, "crop": 4}
     settings = DigitData.model_validate(mnist if folder else {"source": "digits"})
     source = LABELLED_SOURCES[settings.source]
     images = prepare(source.read([Path(p) for p in source.locate(settings)], settings), settings)
@@ -57,10 +57,15 @@ def cases(folder, n=10_000):
 def trained(images, settings, backend):
     """A machine after pre-training and joint training, and its chains."""
     masks = [receptive_fields((20, 20), 5), np.ones((400, 676), dtype=bool)]
-    with Progress(1, "updates", "training", bar=False) as progress:
-        start = settings.machine, settings.pretraining, N_CHAINS, 0
+    n_epochs = max(1, round(N_TRAINING_UPDATES * BATCH / len(images)))
+    pretraining = settings.pretraining
+    first, second = (x.model_copy(update={"n_epochs": n_epochs}) for x in (pretraining.first, pretraining.second))
+    pretraining = pretraining.model_copy(update={"first": first, "second": second})
+    training = settings.training.model_copy(update={"n_epochs": n_epochs})
+    with Progress(3 * N_TRAINING_UPDATES, "updates", "training", bar=False) as progress:
+        start = settings.machine, pretraining, N_CHAINS, 0
         machine, chains = pretrain(masks, images, *start, backend, progress)
-        how = settings.training, settings.mean_field, fork(0, "training", 0)
+        how = training, settings.mean_field, fork(0, "training", 0)
         return train_jointly(machine, chains, images, *how, backend, progress, "training")
 
 
@@ -181,7 +186,7 @@ def main(folder):
     torch.set_num_threads(1)
     backend, settings, images = get_backend("cpu"), Digits.model_validate(SETTINGS), cases(folder)
     machine, chains = trained(images, settings, backend)
-    measurements = {"data": "MNIST, 10,000 images" if folder else "scikit-learn digits, enlarged to 20 x 20"}
+    measurements = {"data": "MNIST, 60,000 images" if folder else "scikit-learn digits, enlarged to 20 x 20"}
     for tolerance in (1e-5, 1e-7):
         name = f"joint_update_batch_{BATCH}_chains_{N_CHAINS}_tolerance_{tolerance:.0e}"
         measurements[name] = joint_updates(machine, chains, images, tolerance, backend)

@@ -1,8 +1,8 @@
-"""Wall time and peak memory of whole studies on two cores: `python benchmarks/study.py [--cifar10 FOLDER]`.
+"""Wall time and peak memory of whole studies on two cores: `benchmarks/study.py [--cifar10 FOLDER] [--mnist FOLDER]`.
 
-Runs the default study and, where CIFAR-10 is given, the study at the paper's size under presets `published` and
-`paper`, each in an empty folder. Peak memory is the largest sum of proportional set sizes (PSS) over all processes of a
-run, looked at ten times a second.
+Runs the default study and, where CIFAR-10 is given, the patches at the paper's size under presets `published` and
+`paper`, where MNIST is given, the digits of config/digits-small.yaml, each in an empty folder. Peak memory is the
+largest sum of proportional set sizes (PSS) over all processes of a run, looked at ten times a second.
 """
 
 import argparse
@@ -31,12 +31,12 @@ def memory(process):
     return total
 
 
-def measure(config, cores):
+def measure(config, cores, target="all"):
     """Run one study; seconds and peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
         path.write_text(yaml.safe_dump(config))
-        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+        command = [sys.executable, "-m", "snakemake", target, "--snakefile", ROOT / "Snakefile", "--directory", folder]
         start, peak = time.perf_counter(), 0
         log = Path(folder) / "log"
         with log.open("w") as file:
@@ -48,18 +48,30 @@ def measure(config, cores):
                 time.sleep(0.1)
         if process.returncode:
             raise SystemExit(log.read_text())
-        return {"config": config, "cores": cores, "wall_s": time.perf_counter() - start, "peak_memory_mb": peak / 2**20}
+        return {
+            "config": config,
+            "target": target,
+            "cores": cores,
+            "wall_s": time.perf_counter() - start,
+            "peak_memory_mb": peak / 2**20,
+        }
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cifar10", help="folder with CIFAR-10")
+    parser.add_argument("--mnist", help="folder with MNIST")
     parser.add_argument("--cores", type=int, default=min(2, os.cpu_count()))
     options = parser.parse_args()
     measurements = {"demo": measure({"study": "demo"}, options.cores)}
     for preset in ("published", "paper") if options.cifar10 else ():
         data = {"source": "cifar10", "directory": str(Path(options.cifar10).resolve()), "n_patterns": 90000}
         config = {"study": "paper", "preset": preset, "patches": {"data": data}}
-        measurements[f"paper_size_{preset}"] = measure(config, options.cores)
+        measurements[f"paper_size_{preset}"] = measure(config, options.cores, "patches")
         measurements[f"paper_size_{preset}"]["config"]["patches"]["data"]["directory"] = "(CIFAR-10)"
+    if options.mnist:
+        config = yaml.safe_load((ROOT / "config" / "digits-small.yaml").read_text())
+        config["digits"]["data"]["directory"] = str(Path(options.mnist).resolve())
+        measurements["digits_small"] = measure(config, options.cores, "digits")
+        measurements["digits_small"]["config"]["digits"]["data"]["directory"] = "(MNIST)"
     record.write("study", measurements, ("numpy", "numba", "snakemake"))

@@ -4,16 +4,23 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from boltzprune import jobs
 from boltzprune.figures import FIGURES
+from boltzprune.patterns import read_digits
 from boltzprune.settings import merged, study_from
 from boltzprune.stages import CLAIMS_INPUTS, Job, run
+from boltzprune.store import Arrays, read_machine
 
 DIGIT_FIGURES = [name for name, row in FIGURES.items() if row.experiment == "digits"]
 SHAPE, N_IMAGES, N_TRAIN, N_TEST, N_SAMPLES, N_CHAINS = (5, 3), 131, 101, 47, 97, 13
 N_CLASSES = 4
 """Of which one has no image."""
+
+KEYS = ["criterion", "iteration", "phase", "seed"]
+CHAINS = [f"{criterion}{i}" for criterion in ("random_units", "anti_fi") for i in (1, 2)]
+MACHINES = ["initial", *(f"{chain}_{phase}" for chain in CHAINS for phase in ("pruned", "retrained"))]
 
 
 def write_images(path, seed=23):
@@ -140,3 +147,36 @@ class DeepRunner:
 def available(names):
     """The files that figures and claims read."""
     return {name: "digits.npz" if name == "digits" else f"{name}.csv" for name in names}
+
+
+def machine(deep, name, seed):
+    return read_machine(Arrays(deep.folder / f"{name}.npz"), seed)
+
+
+def digits(deep):
+    return read_digits(Arrays(deep.folder / "digits.npz"))
+
+
+def table(deep, name):
+    return pd.read_csv(deep.folder / f"{name}.csv", dtype={"pattern": str})
+
+
+def metrics(deep):
+    return table(deep, "digits_metrics").set_index(KEYS)
+
+
+def index(name, seed):
+    """Keys of a machine in the tables, from the name of its file."""
+    if name == "initial":
+        return ("none", 0, "initial", seed)
+    chain, phase = name.rsplit("_", 1)
+    return (chain[:-1], int(chain[-1]), phase, seed)
+
+
+def visible(deep, name, seed):
+    packed = Arrays(deep.folder / f"{name}_samples.npz")[f"seed{seed}/visible"]
+    return np.unpackbits(packed, axis=1)[:, :15]
+
+
+def each(names=MACHINES):
+    return [(name, seed) for name in names for seed in (0, 1)]

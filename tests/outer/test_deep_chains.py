@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from outer_deep_study import N_CHAINS, N_SAMPLES, N_TRAIN, DeepRunner, deep_values, write_images
+from outer_deep_study import N_CHAINS, N_SAMPLES, N_TRAIN, DeepRunner, deep_values, digits, write_images
 from sklearn.linear_model import LogisticRegression
 
 from boltzprune import exact_deep, jobs
@@ -15,7 +15,6 @@ from boltzprune.backend import get_backend
 from boltzprune.errors import InputError
 from boltzprune.joint_training import train_jointly
 from boltzprune.masks import receptive_fields
-from boltzprune.patterns import read_digits
 from boltzprune.pretraining import pretrain
 from boltzprune.progress import Progress
 from boltzprune.sampling import deep_statistics
@@ -26,10 +25,6 @@ from boltzprune.streams import fork
 
 REFERENCE = get_backend("reference")
 SILENT = Progress(1, "updates", "test", bar=False)
-
-
-def digits(deep):
-    return read_digits(Arrays(deep.folder / "digits.npz"))
 
 
 def load(deep, name, seed):

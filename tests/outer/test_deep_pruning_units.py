@@ -246,10 +246,10 @@ def test_whole_units_go_by_the_mean_saliency_of_their_existing_weights():
     lower = np.ones((3, 5))
     lower[:2, 1] = 0
     machine = machine_of([lower, np.ones((5, 7))])
-    first = [[9.0, 0.0, 1.0, 4.0, 5.0], [0.0, 0.0, 1.0, 4.0, 5.0], [0.0, 3.5, 1.0, 4.0, 5.0]]  # means 3 3.5 1 4 5
+    first = [[9.0, -99.0, 1.0, 4.0, 5.0], [0.0, -99.0, 1.0, 4.0, 5.0], [0.0, 3.5, 1.0, 4.0, 5.0]]  # means 3 3.5 1 4 5
     second = np.broadcast_to(np.arange(7.0), (5, 7))
     pruned = prune_deeply(by_layer(first, second), machine, (0.5, 0.5), whole_units=True)
-    assert [unit for layer, unit, _ in pruned.went if layer == 1] == [0, 2]
+    assert [unit for layer, unit, _ in pruned.went if layer == 1] == [0, 2]  # -99 belongs to no weight
 
 
 # An empty layer

@@ -3,18 +3,31 @@
 import numpy as np
 import pandas as pd
 import pytest
-from outer_deep_study import DIGIT_FIGURES, N_CLASSES, N_IMAGES, N_SAMPLES, N_TEST, N_TRAIN, SHAPE
+from outer_deep_study import (
+    CHAINS,
+    KEYS,
+    N_CLASSES,
+    N_IMAGES,
+    N_SAMPLES,
+    N_TEST,
+    N_TRAIN,
+    SHAPE,
+    digits,
+    each,
+    index,
+    machine,
+    metrics,
+    table,
+    visible,
+)
 from scipy.special import entr, expit, logsumexp
 from sklearn.linear_model import LogisticRegression
 
 from boltzprune import exact_deep
-from boltzprune.figures import FIGURES
-from boltzprune.patterns import read_digits
-from boltzprune.store import Arrays, read_machine
+from boltzprune.criteria import CRITERIA
+from boltzprune.deep_pruning import prune_deep
+from boltzprune.store import Arrays, read_statistics
 
-KEYS = ["criterion", "iteration", "phase", "seed"]
-CHAINS = [f"{criterion}{i}" for criterion in ("random_units", "anti_fi") for i in (1, 2)]
-MACHINES = ["initial", *(f"{chain}_{phase}" for chain in CHAINS for phase in ("pruned", "retrained"))]
 EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
 COLUMNS = [
     *KEYS,
@@ -22,39 +35,6 @@ COLUMNS = [
     *EMPTY_FOR_PRUNED,
     *"activity_1 activity_2 quality_mean quality_class_mean diversity".split(),
 ]
-
-
-def machine(deep, name, seed):
-    return read_machine(Arrays(deep.folder / f"{name}.npz"), seed)
-
-
-def digits(deep):
-    return read_digits(Arrays(deep.folder / "digits.npz"))
-
-
-def table(deep, name):
-    return pd.read_csv(deep.folder / f"{name}.csv", dtype={"pattern": str})
-
-
-def metrics(deep):
-    return table(deep, "digits_metrics").set_index(KEYS)
-
-
-def index(name, seed):
-    """Keys of a machine in the tables, from the name of its file."""
-    if name == "initial":
-        return ("none", 0, "initial", seed)
-    chain, phase = name.rsplit("_", 1)
-    return (chain[:-1], int(chain[-1]), phase, seed)
-
-
-def visible(deep, name, seed):
-    packed = Arrays(deep.folder / f"{name}_samples.npz")[f"seed{seed}/visible"]
-    return np.unpackbits(packed, axis=1)[:, :15]
-
-
-def each(names=MACHINES):
-    return [(name, seed) for name in names for seed in (0, 1)]
 
 
 def mean_field(model, states, tolerance=1e-5, most=50):
@@ -65,15 +45,14 @@ def mean_field(model, states, tolerance=1e-5, most=50):
     for v in states:
         m1 = expit(b1 + 2 * (v @ w1))
         m2 = expit(b2 + m1 @ w2)
-        for count in range(1, most + 1):
+        change, n_updates = 1.0, 0
+        while change >= tolerance and n_updates < most:
             new1 = expit(b1 + v @ w1 + w2 @ m2)
             new2 = expit(b2 + new1 @ w2)
             change = max(np.abs(new1 - m1).max(), np.abs(new2 - m2).max())
-            m1, m2 = new1, new2
-            if change < tolerance:
-                break
+            m1, m2, n_updates = new1, new2, n_updates + 1
         found.append((m1, m2))
-        counts.append(count)
+        counts.append(n_updates)
     return [np.array(layer) for layer in zip(*found)], counts
 
 
@@ -196,40 +175,6 @@ def test_log_z_and_the_bound_by_hand(deep, name):
         assert -15 * np.log(2) < row["bound"] <= 0
 
 
-def judge(deep, n=N_IMAGES):
-    data = digits(deep)
-    return LogisticRegression(C=0.3, max_iter=1000).fit(data.states[:n], data.labels[:n])
-
-
-def by_hand(classifier, patterns):
-    """Quality as both means, diversity, share and quality of each class."""
-    p = classifier.predict_proba(patterns)
-    winner, winning = p.argmax(axis=1), p.max(axis=1)
-    shares = np.bincount(winner, minlength=N_CLASSES) / len(p)
-    quality = [winning[winner == k].mean() if shares[k] else np.nan for k in range(N_CLASSES)]
-    return winning.mean(), np.nanmean(quality), entr(shares).sum(), shares, quality
-
-
-def test_quality_diversity_and_classes_by_hand(deep):
-    classifier, found, classes = judge(deep), metrics(deep), table(deep, "digits_classes").set_index([*KEYS, "digit"])
-    assert len(classes) == len(each()) * N_CLASSES
-    assert classes.index.is_monotonic_increasing
-    for name, seed in each():
-        mean, class_mean, diversity, shares, quality = by_hand(classifier, visible(deep, name, seed))
-        row = found.loc[index(name, seed)]
-        assert row[["quality_mean", "quality_class_mean", "diversity"]].tolist() == pytest.approx(
-            [mean, class_mean, diversity], abs=1e-3
-        )
-        own = classes.loc[index(name, seed)]
-        assert own.index.tolist() == list(range(N_CLASSES))
-        assert own["share"].tolist() == pytest.approx(shares, abs=1e-12)
-        assert own["quality"].tolist() == pytest.approx(quality, abs=1e-3, nan_ok=True)
-        assert own["share"].sum() == pytest.approx(1)
-        assert (own["share"] * own["quality"].fillna(0)).sum() == pytest.approx(row["quality_mean"])
-    assert (classes.xs(3, level="digit")["share"] == 0).all()
-    assert classes.xs(3, level="digit")["quality"].isna().all()
-
-
 def test_activity_is_the_mean_rate_of_the_statistics(deep):
     for name, seed in each():
         statistics, row = Arrays(deep.folder / f"{name}_statistics.npz"), metrics(deep).loc[index(name, seed)]
@@ -252,47 +197,13 @@ def test_disconnected_pixels_are_those_of_the_machines(deep):
     assert set(pixels["disconnected"]) >= {0, 0.5}
 
 
-def test_examples_are_samples_of_the_first_seed(deep):
-    examples = table(deep, "digits_examples").set_index(KEYS)
-    names = [name for name in MACHINES if not name.endswith("pruned")]
-    assert set(examples.index) == {index(name, 0) for name in names}
-    for name in names:
-        own, states = examples.loc[[index(name, 0)]], visible(deep, name, 0)
-        assert own["sample"].tolist() == list(range(10))
-        chosen = [int(96 * k / 9) for k in range(10)]  # from the first to the last of 97
-        assert own["pattern"].tolist() == ["".join(map(str, states[k])) for k in chosen]
-
-
-def test_references_by_hand(deep):
-    data, found = digits(deep), table(deep, "digits_references").set_index("reference")
-    assert found.index.tolist() == ["raw", "raw_all", "test_digits", "random_patterns"]
-    for name, n in (("raw", N_TRAIN), ("raw_all", N_IMAGES)):
-        row = found.loc[name]
-        assert row["error"] == pytest.approx(1 - judge(deep, n).score(data.test_states, data.test_labels))
-        assert (row["n_train"], row["n_test"], row["converged"]) == (n, N_TEST, 1)
-        assert row[["quality_mean", "quality_class_mean", "diversity"]].isna().all()
-    columns = ["quality_mean", "quality_class_mean", "diversity"]
-    row = found.loc["test_digits"]
-    assert row[columns].tolist() == pytest.approx(by_hand(judge(deep), data.test_states)[:3], abs=1e-3)
-    every = np.array(list(np.ndindex(*[2] * 15)))
-    quality = judge(deep).predict_proba(every).max(axis=1)  # random patterns: all are as probable
-    noise = found.loc["random_patterns"]
-    assert abs(noise["quality_mean"] - quality.mean()) < 4 * quality.std() / np.sqrt(N_TEST)
-    assert found.loc[["test_digits", "random_patterns"], ["error", "converged"]].isna().all(axis=None)
-    assert (found.loc[["test_digits", "random_patterns"], "n_test"] == N_TEST).all()
-
-
-def test_tables_figures_and_claims_are_there(deep):
-    for name in DIGIT_FIGURES:
-        for suffix in (f"_{panel}" for panel in FIGURES[name].panels):
-            assert len(pd.read_csv(deep.folder / "figures" / f"{name}{suffix}")) > 0
-        assert (deep.folder / "figures" / f"{name}.png").stat().st_size > 5000
-    text = (deep.folder / "per_digit.md").read_text()
-    assert "Random units" in text and "Anti-FI" in text
-    claims = table(deep, "claims")
-    assert len(claims) > 10
-    assert set(claims["verdict"]) <= {"holds", "fails", "not testable"}
-    assert (claims["experiment"] == "digits").any()
-    patches = claims[claims["experiment"] == "patches"]
-    assert set(patches["reason"]) == {"the experiment is not in this study"}
-    assert "Study deep: preset published, npz, 101 training images" in (deep.folder / "claims.md").read_text()
+@pytest.mark.parametrize("chain", CHAINS)
+def test_pruning_by_the_library(deep, chain):
+    name, iteration = chain[:-1], int(chain[-1])
+    before = "initial" if iteration == 1 else f"{name}1_retrained"
+    for seed in (0, 1):
+        statistics, _ = read_statistics(Arrays(deep.folder / f"{before}_statistics.npz"), seed)
+        given = machine(deep, before, seed), statistics, CRITERIA[name], name, deep.study.digits.pruning
+        expected, found = prune_deep(*given, seed, iteration).machine, machine(deep, f"{chain}_pruned", seed)
+        assert all(map(np.array_equal, found.weights, expected.weights))
+        assert all(map(np.array_equal, found.units, expected.units))

@@ -15,6 +15,8 @@ closest.label = "Closest & 100 %"
 """
 CRITERIA = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance_fi", "rules.py:closest"]}
 VALUES = merged(TINY, {experiment: {"criteria": names} for experiment, names in CRITERIA.items()})
+VALUES["device"] = "reference"
+"""Nothing to compile, which takes longer than this study."""
 
 
 @pytest.fixture(scope="session")

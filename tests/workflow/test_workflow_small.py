@@ -1,18 +1,24 @@
-"""The workflow itself: one tiny study for real, on the default device, and what a user meets when something fails."""
+"""The workflow itself: one tiny study for real, and what a user meets when something fails."""
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from workflow_copy import ROOT, TINY, Copy
 
 from boltzprune import exact
+from boltzprune.ais import ais
+from boltzprune.backend import get_backend
+from boltzprune.evaluation.encoding import read_classifier
+from boltzprune.evaluation.generation import generation
 from boltzprune.evaluation.patterns import count_patterns, divergence, exact_log_model
 from boltzprune.figures import FIGURES
 from boltzprune.patterns import read_states
 from boltzprune.settings import merged, read_yaml, study_from
 from boltzprune.store import Arrays, checksum, read_machine
+from boltzprune.streams import fork
 
 SEEDS = (0, 1, 2)
 BLOCK = "seeds0-2"
@@ -32,8 +38,10 @@ def test_every_result_is_there(study):
     table = pd.read_csv(results / "tables" / "table1.csv")
     assert table["criterion"].tolist() == ["eigenvector", "rules.py:closest"]
     assert table["label"].tolist() == ["FIM eigenvector", "Closest & 100 %"]
-    for name in ("per_digit.md", "claims.md"):
-        assert "Closest & 100 %" in (results / "tables" / name).read_text()
+    assert "Closest & 100 %" in (results / "tables" / "per_digit.md").read_text()
+    claims = pd.read_csv(results / "tables" / "claims.csv")
+    assert set(claims["experiment"]) == {"patches", "digits"}
+    assert "the experiment is not in this study" not in set(claims["reason"])
     assert r"Closest \& 100 \% &" in (results / "tables" / "table1.tex").read_text()
     machines = Arrays(results / "patches" / BLOCK / "rules.closest" / "iteration1" / "retrained.npz")
     assert [read_machine(machines, seed).n_weights for seed in SEEDS] == [(45,)] * 3  # of 13 x 7
@@ -91,16 +99,32 @@ def test_metrics_of_the_digits_are_those_of_the_machines_and_statistics(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "digits_metrics.csv")
     assert len(metrics) == 3 * (1 + 2 * 2)
-    folders = {"none": "initial", "variance_fi": "variance_fi/iteration1", "rules.py:closest": "rules.closest/iteration1"}
+    folders = {
+        "none": "initial",
+        "variance_fi": "variance_fi/iteration1",
+        "rules.py:closest": "rules.closest/iteration1",
+    }
+    judge = read_classifier(Arrays(results / "digits" / "classifier.npz"))
     for row in metrics.to_dict("records"):
         path = results / "digits" / BLOCK / folders[row["criterion"]] / row["phase"]
         machine = read_machine(Arrays(f"{path}.npz"), row["seed"])
         assert (row["n_weights_1"], row["n_weights_2"]) == machine.n_weights
         rates = [Arrays(f"{path}_statistics.npz")[f"seed{row['seed']}/rate{layer}"].mean() for layer in (1, 2)]
         assert [row["activity_1"], row["activity_2"]] == pytest.approx(rates)
+        visible = np.unpackbits(Arrays(f"{path}_samples.npz")[f"seed{row['seed']}/visible"], axis=1, count=16)
+        assert row["quality_mean"] == generation(judge, visible).quality_mean
+        if row["phase"] != "pruned":
+            key = fork(row["seed"], "log Z", row["iteration"])
+            assert row["log_z"] == ais(machine, 5, 7, key, get_backend("reference")).log_z
     pixels = pd.read_csv(results / "tables" / "digits_pixels.csv")
     assert len(pixels) == 2 * 16
     assert (pixels["n_seeds"] == 3).all()
+    examples = pd.read_csv(results / "tables" / "digits_examples.csv")
+    assert examples.groupby(["criterion", "phase"]).size().to_dict() == {
+        ("none", "initial"): 10,
+        ("variance_fi", "retrained"): 10,
+        ("rules.py:closest", "retrained"): 10,
+    }
 
 
 @pytest.mark.slow
@@ -216,7 +240,7 @@ def test_a_wrong_configuration_ends_with_its_problems(bare, values, expected):
 
 def test_a_job_that_fails_says_why_and_leaves_no_output(bare):
     bare.write(merged(TINY, {"study": "failing", "patches": {"data": {"source": "npz", "file": "none.npz"}}}))
-    done = bare.snakemake("--cores", "1")
+    done = bare.snakemake("--cores", "1", "patches")
     bare.write(TINY)
     assert done.returncode == 1
     log = bare.folder / "results" / "failing" / "logs" / "fetch.log"

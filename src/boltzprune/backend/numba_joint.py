@@ -4,8 +4,9 @@ import numpy as np
 
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointState
-from boltzprune.backend.numba_layers import add_outer, climb, gibbs_layers, limit_columns, mean_field_cases
+from boltzprune.backend.numba_layers import add_outer, climb, gibbs_layers, limit_columns
 from boltzprune.backend.numba_math import blocks_for
+from boltzprune.backend.numba_mean_field import mean_field_cases
 from boltzprune.machine import BoltzmannMachine
 
 QUIET = 0.1
