@@ -36,13 +36,25 @@ def blocks(study):
 
 
 def criteria(study, experiment="patches"):
-    """Criteria of an experiment: name in paths -> name in the configuration."""
+    """Criteria of an experiment: name in paths -> name in the configuration; InputError if one does not suit it."""
+    for name in study.digits.criteria if experiment == "digits" else ():
+        if needs_eigenvector(name):
+            raise InputError(
+                f"digits.criteria: {name!r} needs the full FIM, which is computed for RBMs only; leave it out"
+            )
     return {slug(name): name for name in getattr(study, experiment).criteria}
 
 
 @functools.cache
 def _resolved(name, position=0):
     return resolve(name, position)
+
+
+USED = {
+    ("reference", "evaluation"): {"include": {"strength_raw", "max_iterations", "tolerance"}},
+    ("evaluate_digits", "evaluation"): {"exclude": {"strength_raw", "quality"}},
+}
+"""Sections of which a stage uses a part."""
 
 
 def job(study, stage, /, **values):
@@ -64,7 +76,7 @@ def job(study, stage, /, **values):
     experiment = getattr(study, row.experiment)
     for key in row.spec:
         if key in SECTIONS[row.experiment]:
-            spec[key] = getattr(experiment, key).model_dump()
+            spec[key] = getattr(experiment, key).model_dump(**USED.get((stage, key), {}))
         elif key == "device":
             spec[key] = study.device
         elif key == "n_chains":

@@ -36,9 +36,8 @@ def code_digest(*modules):
     while waiting:
         module = waiting.pop()
         if module not in found and not _is_left_out(module):
-            tree = _tree(_path(module))
-            found[module] = ast.dump(tree)
-            waiting += _imports(tree, module)
+            found[module], imports = _text_and_imports(module)
+            waiting += imports
     return _hash(*(f"{name}\n{found[name]}" for name in sorted(found)))
 
 
@@ -60,13 +59,25 @@ def criterion_digest(name, criterion):
             node = definitions[name]
             found[name] = ast.dump(node)
             modules |= _imports(node, "boltzprune.criteria")
-            waiting += [child.id for child in ast.walk(node) if isinstance(child, ast.Name)]
+            waiting += [child.id for child in ast.walk(node) if _is_read(child)]
     return _hash(fields, *(found[key] for key in sorted(found)), code_digest(*sorted(modules)))
 
 
 def _is_left_out(module):
     """Whether a module does not count: the version, or one of the list, or in it."""
     return module == "boltzprune" or any(f"{module}.".startswith(f"{name}.") for name in NOT_IN_DIGEST)
+
+
+def _is_read(node):
+    """Whether a node is a name that is read; a field of a class that has the name of a function is not."""
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+
+
+@functools.cache
+def _text_and_imports(module):
+    """A module without comments and docstrings as text, and what it imports of this package."""
+    tree = _tree(_path(module))
+    return ast.dump(tree), _imports(tree, module)
 
 
 def _names(node):

@@ -66,26 +66,35 @@ def study_from(values, name="config"):
     try:
         study = Study.model_validate(merged(preset, values))
     except pydantic.ValidationError as error:
-        lines = list(dict.fromkeys(_line(name, problem) for problem in error.errors()))
+        lines = _lines(name, error.errors())
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise InputError("\n".join([f"{count} in the configuration:", *lines])) from None
     _check_together(study, name)
     return study
 
 
+def _lines(name, problems):
+    """One line for each wrong value, 'file: key = value: what is expected'; a value can miss several types."""
+    found = {}
+    for problem in problems:
+        where, message = _line(name, problem)
+        found.setdefault(where, {})[message] = None
+    return [f"{where}: {' or '.join(messages).replace(' or expected ', ' or ')}" for where, messages in found.items()]
+
+
 def _line(name, problem):
-    """One problem as 'file: key = value: what is expected'."""
+    """One problem: 'file: key = value', and what is expected."""
     place = [part for part in problem["loc"] if not re.match(r"(float|int|str)$|literal\[|function-", str(part))]
     key = ".".join(str(part) for part in place)
     shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
     if problem["type"] == "extra_forbidden":
-        return f"{name}: {key}{shown}: unknown key{_suggestion(place)}"
-    message = problem["msg"].removeprefix("Value error, ")
+        return f"{name}: {key}{shown}", f"unknown key{_suggestion(place)}"
+    message = problem["msg"].removeprefix("Value error, ").partition(" or instance of")[0]
     if problem["type"] == "literal_error":
         message = "expected one of " + problem["ctx"]["expected"]
     elif message.startswith("Input should be"):
         message = "expected" + message.removeprefix("Input should be")
-    return f"{name}: {key or 'the whole file'}{shown}: {message}"
+    return f"{name}: {key or 'the whole file'}{shown}", message
 
 
 def _suggestion(place):
@@ -109,6 +118,7 @@ def _check_together(study, name):
         if section.data.source == "npz" and not section.data.file:
             problems.append(f"{name}: {experiment}.data.file = None: source npz needs the path of an .npz file")
         problems += [f"{name}: {experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
+    problems += [f"{name}: digits.{problem}" for problem in _problems_of_units(study.digits)]
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
     for key in ("colours", "last_iterations"):
         for criterion in getattr(study.figures, key) if key in study.figures.model_fields_set else ():
@@ -133,6 +143,17 @@ def _problems_of_criteria(criteria):
                 f"{other!r}; rename one of the files"
             )
     return problems
+
+
+def _problems_of_units(digits):
+    """Receptive fields need a unit of h1 for each pixel; of the embedded images the pixels are known here."""
+    n_pixels, (first, second) = max(8 - 2 * digits.data.crop, 0) ** 2, digits.machine.n_hidden
+    if digits.data.source != "digits" or digits.machine.receptive_field is None or first == n_pixels:
+        return []
+    return [
+        f"machine.n_hidden = {[first, second]}: with receptive fields h1 has one unit per pixel, {n_pixels}; "
+        f"set [{n_pixels}, {second}], or receptive_field: null"
+    ]
 
 
 def json_schema():

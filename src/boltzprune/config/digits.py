@@ -137,7 +137,7 @@ class PreTraining(Section):
 class MeanField(Section):
     """Mean-field inference of the hidden units given an image."""
 
-    tolerance: Positive = Field(
+    tolerance: Fraction = Field(
         1e-5, description="An image is done once no probability changes by more. Paper: not stated."
     )
     max_updates: Count = Field(50, description="Most updates for an image. Paper: not stated.")
@@ -251,15 +251,3 @@ class Digits(Section):
         if "eigenvector" in names:
             raise ValueError("eigenvector needs the full FIM, which is computed for RBMs only; leave it out")
         return check_criteria(names)
-
-    @model_validator(mode="after")
-    def _one_unit_per_pixel(self):
-        field, tolerance = self.machine.receptive_field, self.mean_field.tolerance
-        if field is not None and self.data.source == "digits":
-            n_pixels = max(8 - 2 * self.data.crop, 0) ** 2
-            if self.machine.n_hidden[0] != n_pixels:
-                found = f"machine.n_hidden = {self.machine.n_hidden}"
-                raise ValueError(f"{found}: with receptive fields h1 has one unit per pixel, {n_pixels}")
-        if tolerance >= 1:
-            raise ValueError(f"mean_field.tolerance = {tolerance}: expected less than 1")
-        return self
