@@ -7,6 +7,7 @@ largest sum of proportional set sizes (PSS) over all processes of a run, looked 
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -31,7 +32,7 @@ def memory(process):
     return total
 
 
-def measure(config, cores, target="all"):
+def measure(config, options, target="all"):
     """Run one study; seconds and peak memory."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "config.yaml"
@@ -40,38 +41,48 @@ def measure(config, cores, target="all"):
         start, peak = time.perf_counter(), 0
         log = Path(folder) / "log"
         with log.open("w") as file:
-            options = ["--cores", str(cores), "--configfile", path, "--quiet", "rules"]
-            process = subprocess.Popen([*command, *options], stdout=file, stderr=file, cwd=ROOT)
+            flags = ["--cores", str(options.cores), "--configfile", path, "--quiet", "rules"]
+            process = subprocess.Popen([*command, *flags], stdout=file, stderr=file, cwd=ROOT)
             watched = psutil.Process(process.pid)
             while process.poll() is None:
                 peak = max(peak, memory(watched))
                 time.sleep(0.1)
+        seconds = time.perf_counter() - start
         if process.returncode:
             raise SystemExit(log.read_text())
-        return {
-            "config": config,
-            "target": target,
-            "cores": cores,
-            "wall_s": time.perf_counter() - start,
-            "peak_memory_mb": peak / 2**20,
-        }
+        if options.keep:
+            shutil.copytree(Path(folder) / "results", options.keep, dirs_exist_ok=True)
+    for experiment in config.get("patches", {}), config.get("digits", {}):
+        if experiment.get("data", {}).get("directory"):
+            experiment["data"]["directory"] = "(given)"
+    return {
+        "config": config,
+        "target": target,
+        "cores": options.cores,
+        "wall_s": seconds,
+        "peak_memory_mb": peak / 2**20,
+    }
+
+
+def shipped(name):
+    """A configuration of the repository."""
+    return yaml.safe_load((ROOT / "config" / name).read_text())
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cifar10", help="folder with CIFAR-10")
     parser.add_argument("--mnist", help="folder with MNIST")
+    parser.add_argument("--keep", help="folder for the results of all studies")
     parser.add_argument("--cores", type=int, default=min(2, os.cpu_count()))
     options = parser.parse_args()
-    measurements = {"demo": measure({"study": "demo"}, options.cores)}
+    measurements = {"demo": measure(shipped("config.yaml"), options)}
     for preset in ("published", "paper") if options.cifar10 else ():
         data = {"source": "cifar10", "directory": str(Path(options.cifar10).resolve()), "n_patterns": 90000}
-        config = {"study": "paper", "preset": preset, "patches": {"data": data}}
-        measurements[f"paper_size_{preset}"] = measure(config, options.cores, "patches")
-        measurements[f"paper_size_{preset}"]["config"]["patches"]["data"]["directory"] = "(CIFAR-10)"
+        config = {"study": f"patches-{preset}", "preset": preset, "patches": {"data": data}}
+        measurements[f"paper_size_{preset}"] = measure(config, options, "patches")
     if options.mnist:
-        config = yaml.safe_load((ROOT / "config" / "digits-small.yaml").read_text())
+        config = shipped("digits-small.yaml")
         config["digits"]["data"]["directory"] = str(Path(options.mnist).resolve())
-        measurements["digits_small"] = measure(config, options.cores, "digits")
-        measurements["digits_small"]["config"]["digits"]["data"]["directory"] = "(MNIST)"
+        measurements["digits_small"] = measure(config, options, "digits")
     record.write("study", measurements, ("numpy", "numba", "snakemake"))
