@@ -97,9 +97,11 @@ DEMONSTRATION = {
     "digits.training.n_epochs": 10,
     "digits.training.learning_rate": [0.05, 0.005],
     "digits.training.batch_size": 10,
-    "digits.retraining.n_epochs": 5,
+    "digits.retraining.n_epochs": 4,
     "digits.retraining.learning_rate": [0.05, 0.005],
+    "digits.sampling.n_gibbs_steps": 50,
     "digits.iterations": 3,
+    "digits.evaluation.ais_temperatures": 300,
 }
 """What the shipped configuration has for its small machines instead of the defaults, which are the paper's."""
 
