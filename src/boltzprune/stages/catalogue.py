@@ -166,7 +166,7 @@ STAGES = {
         ("csv", "markdown"),
         ("criteria", "study", "last_iterations"),
         "claims",
-        CLAIMS_INPUTS,
+        (*CLAIMS_INPUTS, "last_iterations"),
     ),
     "study": Stage("the preset and all values of a study, as YAML", (), ("config",), ("config",), "study"),
     "figure": Stage(
