@@ -10,7 +10,9 @@ from boltzprune.backend.numba_mean_field import mean_field_cases
 from boltzprune.machine import BoltzmannMachine
 
 QUIET = 0.1
-"""A change of a probability is passed on once it exceeds this share of the tolerance of mean-field iteration."""
+"""A change of a probability is passed on once it exceeds this share of the tolerance of mean-field iteration,"""
+RESOLUTION = 1e-7
+"""or this, if that is larger: float32 numbers near 1 are 6e-8 apart."""
 
 NARROW = 0.25
 """Rows whose weights span less than this share of a row get their slopes one by one, others by a matrix product."""
@@ -60,7 +62,7 @@ class Layout:
         """Posteriors of the hidden layers and the updates of each case."""
         means = tuple(np.empty((len(visible), bias.size), np.float32) for bias in self.biases[1:])
         n_updates = np.zeros(len(visible), np.int64)
-        limits = np.float32(tolerance), np.float32(QUIET * tolerance)
+        limits = np.float32(tolerance), np.float32(max(QUIET * tolerance, RESOLUTION))
         mean_field_cases(self.up, self.down, self.biases, visible, means, limits, max_updates, n_updates)
         return list(means), n_updates
 
