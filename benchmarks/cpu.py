@@ -7,10 +7,10 @@ it: BernoulliRBM updates by persistent CD without momentum, ours by CD-1 with mo
 
 import resource
 import statistics
-import time
 
 import numpy as np
 import record
+from pairs import REPEATS, paired, seconds
 from sklearn.neural_network import BernoulliRBM
 from threadpoolctl import threadpool_limits
 
@@ -19,29 +19,6 @@ from boltzprune.backend.contrastive import Epoch, Velocity
 from boltzprune.fisher import pack
 from boltzprune.streams import fork
 from boltzprune.training import data_rate, decay_of, new_rbm
-
-REPEATS = 5
-
-
-def seconds(function):
-    """Wall time of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def paired(ours, theirs, n_ours, n_theirs):
-    """Rates of two programs measured in turn, and their ratio."""
-    ours(), theirs()
-    pairs = [(n_ours / seconds(ours), n_theirs / seconds(theirs)) for _ in range(REPEATS)]
-    ratios = [a / b for a, b in pairs]
-    return {
-        "ours_per_s": statistics.median(a for a, _ in pairs),
-        "peer_per_s": statistics.median(b for _, b in pairs),
-        "ratio": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
 
 
 def contrastive_divergence(n_visible, n_hidden, activity, n_ours, n_peer):

@@ -7,13 +7,12 @@ same algorithm (a batch iterates until all its images are done, as array code do
 """
 
 import argparse
-import statistics
-import time
 from pathlib import Path
 
 import numpy as np
 import record
 import torch
+from pairs import paired
 from threadpoolctl import threadpool_limits
 
 from boltzprune.backend import get_backend
@@ -27,7 +26,7 @@ from boltzprune.pretraining import pretrain
 from boltzprune.progress import Progress
 from boltzprune.streams import fork
 
-REPEATS, N_UPDATES, N_CHAINS, BATCH = 5, 30, 100, 10
+N_UPDATES, N_CHAINS, BATCH = 30, 100, 10
 SETTINGS = {
     "data": {"source": "mnist"},
     "machine": {"receptive_field": 5, "n_hidden": [400, 676]},
@@ -132,25 +131,6 @@ def numpy_gibbs(machine, chains, n_steps, generator):
     return v, h1, h2
 
 
-def seconds(function):
-    """Wall time of one call."""
-    start = time.perf_counter()
-    function()
-    return time.perf_counter() - start
-
-
-def paired(ours, peer, n):
-    """Rates of two programs measured in turn, and their ratio."""
-    ours(), peer()
-    pairs = [(n / seconds(ours), n / seconds(peer)) for _ in range(REPEATS)]
-    ratios = [a / b for a, b in pairs]
-    middle = [statistics.median(x) for x in (*zip(*pairs), ratios)]
-    return dict(zip(("ours_per_s", "peer_per_s", "ratio"), middle)) | {
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
-
-
 def joint_updates(machine, chains, images, tolerance, backend):
     """Joint updates at batch 10 with 100 chains, ours against PyTorch; mean-field updates an image."""
     epoch = JointEpoch(1e-3, 0.0005, 1, BATCH, 0, 6.0, tolerance, 50)
@@ -166,7 +146,7 @@ def joint_updates(machine, chains, images, tolerance, backend):
             peer.update(v)
 
     n_updates = backend.mean_field(machine, batch, tolerance, 50)[1]
-    found = paired(ours, theirs, N_UPDATES)
+    found = paired(ours, theirs, N_UPDATES, N_UPDATES)
     return {"tolerance": tolerance, "mean_field_updates_an_image": float(n_updates.mean())} | found
 
 
@@ -178,7 +158,10 @@ def gibbs_steps(machine, chains, backend, n_steps=20):
     def ours():
         backend.advance(machine, chains, key, 1, n_steps, 0)
 
-    return {"rates": rates} | paired(ours, lambda: numpy_gibbs(machine, chains, n_steps, generator), n_steps * N_CHAINS)
+    def theirs():
+        numpy_gibbs(machine, chains, n_steps, generator)
+
+    return {"rates": rates} | paired(ours, theirs, n_steps * N_CHAINS, n_steps * N_CHAINS)
 
 
 def main(folder):

@@ -7,7 +7,15 @@ import numpy as np
 
 from boltzprune.criteria import saliency_of
 from boltzprune.machine import BoltzmannMachine
-from boltzprune.pruning import drop_at_percentile, drop_lowest, evidence_of, n_kept, numbers_per_weight
+from boltzprune.pruning import (
+    compact,
+    drop_at_percentile,
+    drop_lowest,
+    evidence_of,
+    mean_of_units,
+    n_kept,
+    numbers_per_weight,
+)
 from boltzprune.streams import fork
 
 
@@ -168,7 +176,7 @@ def prune_deep(machine, statistics, criterion, name, pruning, seed, iteration):
         for unit in np.flatnonzero(reason != "")
     ]
     disconnected = machine.units[0][~masks[0].any(axis=1)]
-    return DeepPruned(_compact(machine, masks, remaining), remaining, went, disconnected)
+    return DeepPruned(compact(machine, masks, remaining), remaining, went, disconnected)
 
 
 def _without_weights(machine, layer, saliency, criterion, pruning, seed, iteration):
@@ -188,25 +196,8 @@ def _without_weights(machine, layer, saliency, criterion, pruning, seed, iterati
 
 def _without_units(machine, saliencies, fractions):
     """The masks after whole units went, and which units of each hidden layer were chosen."""
-    of_units = [
-        np.where(mask, saliency, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
-        for mask, saliency in zip(machine.masks, saliencies)
-    ]
+    of_units = [mean_of_units(saliency, mask) for saliency, mask in zip(saliencies, machine.masks)]
     stay = drop_units_in_proportion(of_units, machine.masks, fractions)
     masks = [mask & upper for mask, upper in zip(machine.masks, stay)]
     masks[1:] = [mask & lower[:, None] for mask, lower in zip(masks[1:], stay[:-1])]
     return masks, [~units for units in stay]
-
-
-def _compact(machine, masks, remaining):
-    """The machine with those masks and only the remaining units, surviving values unchanged."""
-    weights = tuple(
-        np.where(mask, w, np.float32(0))[np.ix_(a, b)]
-        for w, mask, a, b in zip(machine.weights, masks, remaining[:-1], remaining[1:])
-    )
-    return BoltzmannMachine(
-        weights,
-        tuple(bias[keep] for bias, keep in zip(machine.biases, remaining)),
-        tuple(mask[np.ix_(a, b)] for mask, a, b in zip(masks, remaining[:-1], remaining[1:])),
-        tuple(units[keep] for units, keep in zip(machine.units, remaining)),
-    )

@@ -168,7 +168,7 @@ def figure_job(study, name):
 
 def table_job(study, stage):
     """The job of a table by criterion: table1, per_digit."""
-    experiment = {"table1": "patches", "per_digit": "digits"}[stage]
+    experiment = STAGES[stage].experiment
     return job(study, stage, criteria=labels(study, experiment), study=summary(study, experiment))
 
 

@@ -72,13 +72,17 @@ def drop_at_percentile(saliency, mask, fraction):
     return mask & (saliency > np.percentile(saliency[mask], 100.0 * fraction))
 
 
+def mean_of_units(saliency, mask):
+    """Mean saliency of each upper unit's existing weights, 0 where it has none: (n_upper,) float64."""
+    return np.where(mask, saliency, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
+
+
 def drop_units(saliency, mask, fraction, tie_breaker):
     """The mask without whole upper units, as many as bring the weights nearest to the fraction.
 
     The units whose existing weights have the lowest mean saliency go, ties by a random number.
     """
-    of_unit = np.where(mask, saliency, 0.0).sum(axis=0) / mask.sum(axis=0)
-    order = np.lexsort((tie_breaker.sum(axis=0), of_unit))
+    order = np.lexsort((tie_breaker.sum(axis=0), mean_of_units(saliency, mask)))
     removed = np.concatenate([[0], np.cumsum(mask.sum(axis=0)[order])])
     target = mask.sum() - n_kept(int(mask.sum()), fraction)
     n_units = int(np.argmin(np.abs(removed - target)))
@@ -129,7 +133,7 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
         )
     connected = kept.any(axis=0)
     return Pruned(
-        _compact(machine, kept, connected),
+        compact(machine, (kept,), (np.ones(len(kept), dtype=bool), connected)),
         int(mask.sum() - kept.sum()),
         machine.units[1][~connected],
         machine.units[0][~kept.any(axis=1)],
@@ -168,12 +172,15 @@ def numbers_per_weight(lower, upper, layer, key):
     return uniform_double(key, 0, layer, lower, upper.max(initial=-1) + 1)[:, upper]
 
 
-def _compact(machine, kept, connected):
-    """The machine with that mask and only the connected hidden units, surviving values unchanged."""
-    weights = np.ascontiguousarray(np.where(kept, machine.weights[0], np.float32(0))[:, connected])
+def compact(machine, masks, remaining):
+    """The machine with those masks, one per weight layer, and only the remaining units; surviving values unchanged."""
+    weights = tuple(
+        np.where(mask, w, np.float32(0))[np.ix_(a, b)]
+        for w, mask, a, b in zip(machine.weights, masks, remaining[:-1], remaining[1:])
+    )
     return BoltzmannMachine(
-        (weights,),
-        (machine.biases[0], machine.biases[1][connected]),
-        (np.ascontiguousarray(kept[:, connected]),),
-        (machine.units[0], machine.units[1][connected]),
+        weights,
+        tuple(bias[keep] for bias, keep in zip(machine.biases, remaining)),
+        tuple(mask[np.ix_(a, b)] for mask, a, b in zip(masks, remaining[:-1], remaining[1:])),
+        tuple(units[keep] for units, keep in zip(machine.units, remaining)),
     )

@@ -68,7 +68,7 @@ class JointState:
         return cls(*steps, tuple(chains))
 
 
-def mean_field(machine, visible, tolerance, max_updates, dtype=np.float64):
+def mean_field(machine, visible, tolerance, max_updates):
     """Mean-field posterior of the hidden units given visible states, each case on its own.
 
     Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then, layer by
@@ -81,17 +81,16 @@ def mean_field(machine, visible, tolerance, max_updates, dtype=np.float64):
     visible : (n, n_visible) array in {0, 1}
     tolerance : float
     max_updates : int
-    dtype : type
 
     Returns
     -------
     tuple
-        List of (n, n_units) arrays: the visible states, then the probabilities of every hidden layer; and (n,) int64,
-        the updates of each case.
+        List of (n, n_units) float64 arrays: the visible states, then the probabilities of every hidden layer; and (n,)
+        int64, the updates of each case.
     """
-    weights, biases = (tuple(x.astype(dtype) for x in group) for group in (machine.weights, machine.biases))
+    weights, biases = (tuple(x.astype(np.float64) for x in group) for group in (machine.weights, machine.biases))
     machine, top = dataclasses.replace(machine, weights=weights, biases=biases), len(weights)
-    means = [np.asarray(visible, dtype=dtype)]
+    means = [np.asarray(visible, dtype=np.float64)]
     for layer in range(1, top + 1):
         gain = 2 if layer < top else 1
         means.append(sigmoid(biases[layer] + gain * (means[-1] @ weights[layer - 1])))

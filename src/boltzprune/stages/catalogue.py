@@ -153,7 +153,7 @@ STAGES = {
         (),
         "collect_digits",
     ),
-    "per_digit": Stage(
+    "per_digit": _digits(
         "classes -> table of quality and share per digit",
         ("classes",),
         ("csv", "markdown", "latex"),

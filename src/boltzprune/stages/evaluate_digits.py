@@ -74,11 +74,10 @@ def _encoding(spec, machine, row, digits, backend):
     if row["phase"] == "pruned":
         return found
     settings = spec["evaluation"]
-    train, test = (
-        _means(machine, states, spec["mean_field"], backend) for states in (digits.cases, digits.test_states)
-    )
-    codes = [train[0][-1], test[0][-1]]
-    if settings.encoding == "sampled":
+    test = _means(machine, digits.test_states, spec["mean_field"], backend)
+    if settings.encoding == "mean_field":
+        codes = [_means(machine, digits.cases, spec["mean_field"], backend)[0][-1], test[0][-1]]
+    else:
         key, n_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
         states = np.concatenate([digits.cases, digits.test_states])
         sampled = _clamped(machine, states, n_steps, key, backend)

@@ -5,7 +5,7 @@ import numpy as np
 from boltzprune.evaluation.patterns import count_patterns
 from boltzprune.fisher import eigen_decomposition
 from boltzprune.sampling import PHASES, draw, estimate
-from boltzprune.store import read_machine, write_arrays
+from boltzprune.store import read_machine, statistics_arrays, write_arrays
 from boltzprune.streams import fork
 
 FISHER_MATRIX_OF = 0
@@ -19,26 +19,24 @@ def run(job):
     with job.progress(len(job.seeds), "machines") as progress:
 
         def work(seed):
-            found = _statistics(spec, read_machine(machines, seed), seed, n_samples, backend)
+            statistics, others = _statistics(spec, read_machine(machines, seed), seed, n_samples, backend)
             progress.advance(1)
-            return {f"seed{seed}/{name}": value for name, value in found.items()}
+            return statistics_arrays(seed, statistics) | {f"seed{seed}/{name}": x for name, x in others.items()}
 
         parts = backend.map(work, list(job.seeds))
     write_arrays(job.outputs["statistics"], {k: v for part in parts for k, v in part.items()}, job.provenance())
 
 
 def _statistics(spec, machine, seed, n_samples, backend):
-    """Everything kept of one machine, as named arrays."""
+    """Everything kept of one machine: its statistics, and other named arrays."""
     key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
     samples = draw(machine, n_samples, spec["sampling"], key, backend)
     statistics, fisher_matrix = estimate(machine, samples, spec["sampling"], backend)
     patterns, counts = count_patterns(samples[0])
-    arrays = {"n_samples": np.array(statistics.n_samples), "patterns": patterns, "counts": counts}
-    arrays |= {f"rate{i}": rate for i, rate in enumerate(statistics.rates)}
-    arrays |= {f"pair_mean{i}": mean for i, mean in enumerate(statistics.pair_means)}
+    arrays = {"patterns": patterns, "counts": counts}
     if spec["eigenvector"]:
         matrix = fisher_matrix()
         arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix)
         if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
             arrays["fisher_matrix"] = matrix.astype(np.float32)
-    return arrays
+    return statistics, arrays
