@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from boltzprune import __version__
-from boltzprune.errors import InputError, TrainingError
+from boltzprune.errors import DeviceError, InputError, TrainingError
 
-USER_FAULT, NOT_FINITE = 2, 3
+USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
 
 log = logging.getLogger("boltzprune")
 
@@ -27,6 +27,9 @@ def main(arguments=None):
     except TrainingError as error:
         log.error("%s", error)
         return NOT_FINITE
+    except DeviceError as error:
+        log.error("%s", error)
+        return DEVICE_FAULT
     except Exception:
         log.exception("this should not have happened; please report it with the lines below")
         return 1
@@ -50,6 +53,7 @@ def _start_logging(path):
 
 def _parser():
     """All subcommands."""
+    from boltzprune.backend import compiler
     from boltzprune.stages import STAGES
 
     parser = argparse.ArgumentParser(
@@ -79,6 +83,7 @@ def _parser():
     check.set_defaults(function=_check)
     schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
     schema.set_defaults(function=_schema)
+    compiler.add_command(commands)
     return parser
 
 

@@ -64,21 +64,22 @@ def ais(machine, n_chains, n_temperatures, key, backend):
     for name, value in (("n_chains", n_chains), ("n_temperatures", n_temperatures)):
         if value < 2:
             raise InputError(f"AIS: {name} is {value}, expected at least 2")
+    log_z_base = sum(np.logaddexp(0.0, bias.astype(np.float64)).sum() for bias in machine.biases)
+    xp, machine = backend.xp, backend.on_device(machine)
     summed, sampled = _sides(machine)
-    nothing = {layer: np.zeros((n_chains, machine.layer_sizes[layer]), dtype=np.float32) for layer in sampled}
+    nothing = {layer: xp.zeros((n_chains, machine.layer_sizes[layer]), dtype=np.float32) for layer in sampled}
     states = _sample(machine, nothing, 0.0, key, 0, backend)
-    log_weight = np.zeros(n_chains)
+    log_weight = xp.zeros(n_chains)
     betas = np.linspace(0.0, 1.0, n_temperatures)
     for step, (before, beta) in enumerate(zip(betas[:-1], betas[1:]), start=1):
         inputs = {layer: _input(machine, states, layer) for layer in summed}
         for layer in summed:
             bias = machine.biases[layer]
-            log_weight += _sum_softplus(inputs[layer], beta, bias) - _sum_softplus(inputs[layer], before, bias)
+            log_weight += _sum_softplus(inputs[layer], beta, bias, xp) - _sum_softplus(inputs[layer], before, bias, xp)
         others = _sample(machine, inputs, beta, key, step, backend)
         inputs = {layer: _input(machine, others, layer) for layer in sampled}
         states = _sample(machine, inputs, beta, key, step, backend)
-    log_z_base = sum(np.logaddexp(0.0, bias.astype(np.float64)).sum() for bias in machine.biases)
-    return _estimate(log_z_base, log_weight)
+    return _estimate(log_z_base, backend.to_host(log_weight))
 
 
 def _sides(machine):
@@ -104,10 +105,10 @@ def _sample(machine, inputs, beta, key, step, backend):
     return {layer: backend.sample_layer(x, key, step, layer, 0) if x.size else x for layer, x in fields.items()}
 
 
-def _sum_softplus(inputs, beta, bias):
+def _sum_softplus(inputs, beta, bias, xp):
     """Sum_j log(1 + exp(b_j + beta f_j)) of each chain, (n_chains,) float64; its terms are float32 like the fields."""
     x = np.float32(beta) * inputs + bias.astype(np.float32)
-    return (np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))).sum(axis=1, dtype=np.float64)
+    return (xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))).sum(axis=1, dtype=np.float64)
 
 
 def _estimate(log_z_base, log_weight):

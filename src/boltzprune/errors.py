@@ -11,3 +11,7 @@ class InputError(ValueError):
 
 class TrainingError(ArithmeticError):
     """Training produced parameters that are not finite numbers; the message says where, when and what to try."""
+
+
+class DeviceError(RuntimeError):
+    """The GPU or its driver failed while it computed: nothing that the configuration could mend."""

@@ -130,13 +130,12 @@ def sample(machine, n_samples, key, backend):
     n_samples : int
     key : np.uint64
         Stream of these samples; sample c is chain c.
-    backend : module
-        See `boltzprune.backend`.
+    backend : Backend
 
     Returns
     -------
     tuple
-        (n_samples, n_visible) and (n_samples, n_hidden) uint8
+        (n_samples, n_visible) and (n_samples, n_hidden) uint8, where the backend computes
     """
     cumulative = np.cumsum(np.exp(log_probabilities(machine)))
     u = uniform_double(key, 0, 0, np.arange(n_samples), 1)[:, 0]
@@ -144,4 +143,4 @@ def sample(machine, n_samples, key, backend):
     visible = visible_states(machine.layer_sizes[0])
     fields = (visible.astype(np.float32) @ machine.weights[0] + machine.biases[1]).astype(np.float32)
     hidden = backend.sample_layer(fields[code], key, step=0, layer=1, first_chain=0)
-    return visible[code], hidden
+    return backend.asarray(visible[code]), hidden

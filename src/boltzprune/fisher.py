@@ -31,33 +31,25 @@ class Statistics:
     pair_means: tuple
 
 
-def pack(states):
-    """States as bits along the samples: (n_samples, n_units) uint8 -> (n_units, n_words) uint64, zero-padded."""
-    n_samples, n_units = states.shape
-    packed = np.packbits(states.T, axis=1, bitorder="little")
-    padded = np.zeros((n_units, 8 * -(-n_samples // 64)), dtype=np.uint8)
-    padded[:, : packed.shape[1]] = packed
-    return padded.view(np.uint64)
-
-
 def sampled_statistics(layers, n_samples, backend):
     """Rates and pair means by counting bits.
 
     Parameters
     ----------
     layers : list of (n_units, n_words) uint64
-        Samples of each layer, from `pack`.
+        Samples of each layer, from `Backend.pack`.
     n_samples : int
-    backend : module
-        See `boltzprune.backend`.
+    backend : Backend
 
     Returns
     -------
     Statistics
     """
-    rates = tuple(np.bitwise_count(bits).sum(axis=1, dtype=np.int64) / n_samples for bits in layers)
-    pairs = tuple(backend.pair_counts(lower, upper) / n_samples for lower, upper in zip(layers[:-1], layers[1:]))
-    return Statistics(n_samples, rates, pairs)
+    every = ~backend.xp.zeros((1, layers[0].shape[1]), dtype=np.uint64)
+    counts = [backend.pair_counts(bits, every)[:, 0] for bits in layers]
+    counts += [backend.pair_counts(lower, upper) for lower, upper in zip(layers[:-1], layers[1:])]
+    means = [backend.to_host(count) / n_samples for count in counts]
+    return Statistics(n_samples, tuple(means[: len(layers)]), tuple(means[len(layers) :]))
 
 
 def fisher_diagonal(mean, n_samples=0):
@@ -113,15 +105,15 @@ def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
     Parameters
     ----------
     visible, hidden : (n_units, n_words) uint64
-        Samples, from `pack`.
+        Samples, from `Backend.pack`.
     mask : (n_visible, n_hidden) bool
         Which weights exist.
     n_samples : int, >= 2
-    backend : module
+    backend : Backend
 
     Returns
     -------
-    (n_parameters, n_parameters) float64, symmetric, nats per squared parameter
+    (n_parameters, n_parameters) float64, symmetric, nats per squared parameter, where the backend computes
 
     Raises
     ------
@@ -135,23 +127,23 @@ def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
             f"the full FIM of {n_parameters} parameters needs {8e-9 * n_parameters**2:.0f} GB; "
             f"at most {MAX_PARAMETERS} are supported. Use a smaller machine: fewer hidden units or a smaller radius"
         )
-    derivatives = np.concatenate([visible[i] & hidden[j], visible, hidden])
+    xp = backend.xp
+    pairs = visible[backend.asarray(i)] & hidden[backend.asarray(j)]
+    derivatives = xp.concatenate([pairs, visible, hidden])
     second = backend.pair_counts(derivatives, derivatives) / n_samples
-    mean = np.diagonal(second)
-    return (second - np.outer(mean, mean)) * (n_samples / (n_samples - 1))
+    mean = xp.diagonal(second)
+    return (second - xp.outer(mean, mean)) * (n_samples / (n_samples - 1))
 
 
-def eigen_decomposition(fisher_matrix):
-    """Eigenvalues, largest first, and the leading eigenvectors as rows, each oriented to a positive sum.
+def eigen_decomposition(fisher_matrix, backend):
+    """Eigenvalues, largest first, and the two leading eigenvectors as rows, each oriented to a positive sum.
 
     Returns
     -------
     tuple
         (n_parameters,) float64 in nats per squared parameter, and (2, n_parameters) float64 of unit length.
     """
-    from scipy.linalg import eigh
-
-    values, vectors = eigh(fisher_matrix)
+    values, vectors = (backend.to_host(x) for x in backend.eigh(fisher_matrix))
     leading = vectors[:, ::-1][:, :2].T
     signs = np.where(leading.sum(axis=1) < 0, -1.0, 1.0)
     return values[::-1], leading * signs[:, None]

@@ -1,17 +1,14 @@
-"""Samples of the joint state by block Gibbs sampling, in blocks of chains so that memory stays small."""
+"""Samples of the joint state by block Gibbs sampling, in pieces so that memory stays small."""
 
-import numpy as np
-
-from boltzprune.streams import uniform
-
-CHAINS_PER_BLOCK = 1 << 13
+BYTES_A_UNIT = 12
+"""Memory for a unit of a chain: the states before and after a step, and its random numbers or its bits."""
 
 
 def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None, first_chain=0):
     """Joint states of independent chains, each read once after n_gibbs_steps from a random state.
 
     Step 0 of the stream draws every unit with probability 1/2; steps 1 ... n_gibbs_steps are Gibbs steps. A chain
-    depends on its number alone, so neither blocks nor threads change it.
+    depends on its number alone, so neither pieces nor threads change it.
 
     Parameters
     ----------
@@ -27,16 +24,18 @@ def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None, first
     Returns
     -------
     tuple of (n_samples, n_units) uint8
-        All layers.
+        All layers, where the backend computes.
     """
-    blocks = []
-    for first in range(0, n_samples, CHAINS_PER_BLOCK):
-        chains = first_chain + np.arange(first, min(first + CHAINS_PER_BLOCK, n_samples))
-        states = [
-            (uniform(key, 0, layer, chains, n_units) < 0.5).astype(np.uint8)
-            for layer, n_units in enumerate(machine.layer_sizes)
-        ]
-        blocks.append(backend.advance(machine, states, key, 1, n_gibbs_steps, first_chain + first))
+    xp, sizes = backend.xp, machine.layer_sizes
+
+    def piece(first, n):
+        chain = first_chain + first
+        even_odds = (xp.zeros((n, n_units), dtype=xp.float32) for n_units in sizes)
+        states = [backend.sample_layer(fields, key, 0, layer, chain) for layer, fields in enumerate(even_odds)]
+        states = backend.advance(machine, states, key, 1, n_gibbs_steps, chain)
         if progress is not None:
-            progress.advance(len(chains))
-    return tuple(np.concatenate(layer) for layer in zip(*blocks))
+            progress.advance(n)
+        return states
+
+    pieces = backend.in_pieces(piece, n_samples, BYTES_A_UNIT * sum(sizes))
+    return tuple(xp.concatenate(layer) for layer in zip(*pieces))

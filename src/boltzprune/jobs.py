@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from boltzprune.backend import MODULES
+from boltzprune.backend import candidates, driver
 from boltzprune.criteria import resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
@@ -83,8 +83,18 @@ def job(study, stage, /, **values):
             spec[key] = experiment.n_chains
     modules = [f"boltzprune.stages.{STAGES[stage].module}"]
     if "device" in spec:
-        modules.append(MODULES["cpu" if study.device == "auto" else study.device])
+        modules += candidates(study.device)
     return {"spec": json.dumps(spec), "code": code_digest(*modules)}
+
+
+def gpus_per_job(study):
+    """GPUs that a job which computes asks for: 1 if this study uses one here, else 0."""
+    return int(study.device == "gpu" or (study.device == "auto" and driver.is_usable()))
+
+
+def environment(study):
+    """Name of the conda environment of jobs that compute: with CuPy only where the study asks for a GPU by name."""
+    return driver.environment(driver.ask()) if study.device == "gpu" else "cpu"
 
 
 LOCATION = ("directory", "file", "download")

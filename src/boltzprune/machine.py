@@ -69,9 +69,9 @@ def all_finite(machine):
     return all(np.isfinite(array).all() for array in (*machine.weights, *machine.biases))
 
 
-def sigmoid(x):
+def sigmoid(x, xp=np):
     """s(x) = 1 / (1 + exp(-x)), without overflow, small values to full relative precision, in the dtype of x."""
-    return np.exp(-np.logaddexp(0, -x))
+    return xp.exp(-xp.logaddexp(0, -x))
 
 
 def field_of(machine, states, layer):

@@ -53,15 +53,17 @@ def hidden_data(rbm, cases, how, up, key, backend):
 
     Returns
     -------
-    (n, n_hidden) uint8
+    (n, n_hidden) uint8, where the backend computes
     """
+    rbm, cases = backend.on_device(rbm), backend.asarray(cases)
     weights, (visible_bias, hidden_bias) = rbm.weights[0], rbm.biases
     fields = np.float32(up) * (cases.astype(np.float32) @ weights + hidden_bias)
     hidden = backend.sample_layer(fields, key, 0, 1, 0)
     if how == "sampled":
         return hidden
     visible = backend.sample_layer(hidden.astype(np.float32) @ weights.T + visible_bias, key, 0, 0, 0)
-    return (sigmoid(np.float32(up) * (visible.astype(np.float32) @ weights + hidden_bias)) > 0.5).astype(np.uint8)
+    fields = np.float32(up) * (visible.astype(np.float32) @ weights + hidden_bias)
+    return (sigmoid(fields, backend.xp) > 0.5).astype(np.uint8)
 
 
 def stack(rbms):
@@ -103,4 +105,4 @@ def pretrain(masks, cases, start, pretraining, n_chains, seed, backend, progress
         key = fork(seed, "hidden data", layer)
         layers.append(hidden_data(rbms[-1], layers[-1], pretraining.second_data, up, key, backend))
     chosen = np.arange(n_chains) % len(cases)
-    return stack(rbms), tuple(layer[chosen] for layer in layers)
+    return stack(rbms), tuple(backend.to_host(layer)[chosen] for layer in layers)

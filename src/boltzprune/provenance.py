@@ -14,13 +14,19 @@ from pathlib import Path
 from boltzprune import __version__
 
 PACKAGE = Path(__file__).parent
-NOT_IN_DIGEST = ("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress")
-"""Values of the configuration travel as parameters, criteria have a digest each, and messages are not results."""
+NOT_IN_DIGEST = (
+    *("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"),
+    *("boltzprune.backend.driver", "boltzprune.backend.lock"),
+)
+"""Values of the configuration travel as parameters, criteria have a digest each; messages and the choice of a GPU are
+no results."""
 
 
 @functools.cache
 def code_digest(*modules):
     """Digest of modules of this package and of all modules of it that they import, without comments and docstrings.
+
+    Of a folder with GPU kernels, every byte of those.
 
     Parameters
     ----------
@@ -76,8 +82,10 @@ def _is_read(node):
 @functools.cache
 def _text_and_imports(module):
     """A module without comments and docstrings as text, and what it imports of this package."""
-    tree = _tree(_path(module))
-    return ast.dump(tree), _imports(tree, module)
+    path = _path(module)
+    tree, kernels = _tree(path), sorted(path.parent.glob("*.cu*")) if path.name == "__init__.py" else ()
+    text = "\n".join([ast.dump(tree), *(kernel.read_text(encoding="utf-8") for kernel in kernels)])
+    return text, _imports(tree, module)
 
 
 def _names(node):

@@ -5,7 +5,7 @@ import functools
 import numpy as np
 
 from boltzprune import exact, gibbs
-from boltzprune.fisher import Statistics, pack, sampled_fisher_matrix, sampled_statistics
+from boltzprune.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
 
 MAX_VISIBLE_AUTO = 16
 PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
@@ -13,7 +13,12 @@ PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
 
 
 def draw(machine, n_samples, sampling, key, backend):
-    """Joint samples of an RBM by the method of the configuration: a tuple of (n_samples, n_units) uint8."""
+    """Joint samples of an RBM by the method of the configuration, where the backend computes.
+
+    Returns
+    -------
+    tuple of (n_samples, n_units) uint8
+    """
     few = machine.is_rbm and machine.layer_sizes[0] <= MAX_VISIBLE_AUTO
     if sampling.method == "exact" or (sampling.method == "auto" and few):
         return exact.sample(machine, n_samples, key, backend)
@@ -33,31 +38,33 @@ def estimate(machine, samples, sampling, backend):
     Returns
     -------
     tuple
-        fisher.Statistics, and a callable without arguments that returns the (n_parameters, n_parameters) FIM.
+        fisher.Statistics, and a callable without arguments that returns the (n_parameters, n_parameters) FIM, where the
+        backend computes.
     """
     if sampling.statistics == "enumerated":
         return exact.statistics(machine), functools.partial(exact.fisher_matrix, machine)
-    layers, n_samples = [pack(states) for states in samples], len(samples[0])
+    layers, n_samples = [backend.pack(states) for states in samples], len(samples[0])
     fisher = functools.partial(sampled_fisher_matrix, *layers, machine.masks[0], n_samples, backend)
     return sampled_statistics(layers, n_samples, backend), fisher
 
 
 def _reads(machine, chains, n_samples, sampling, key, backend):
-    """Joint states in pieces of at most `gibbs.CHAINS_PER_BLOCK`, from the chains given or from fresh ones."""
+    """Joint states in pieces that fit into memory, from the chains given or from fresh ones."""
+    size = backend.piece(n_samples, gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))
     if sampling.chains == "fresh":
-        for first in range(0, n_samples, gibbs.CHAINS_PER_BLOCK):
-            n = min(gibbs.CHAINS_PER_BLOCK, n_samples - first)
+        for first in range(0, n_samples, size):
+            n = min(size, n_samples - first)
             yield gibbs.sample(machine, n, sampling.n_gibbs_steps, key, backend, first_chain=first)
         return
     n_chains = len(chains[0])
-    reads_per_piece = max(1, gibbs.CHAINS_PER_BLOCK // n_chains)
+    reads_per_piece = max(1, size // n_chains)
     piece, states = [], list(chains)
     for read in range(-(-n_samples // n_chains)):
         states = backend.advance(machine, states, key, 1 + read * sampling.n_gibbs_steps, sampling.n_gibbs_steps, 0)
         piece.append(states)
         if len(piece) == reads_per_piece or (read + 1) * n_chains >= n_samples:
             done = (read + 1 - len(piece)) * n_chains
-            yield tuple(np.concatenate(layer)[: n_samples - done] for layer in zip(*piece))
+            yield tuple(backend.xp.concatenate(layer)[: n_samples - done] for layer in zip(*piece))
             piece = []
 
 
@@ -84,12 +91,12 @@ def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress
     sizes = machine.layer_sizes
     ones = [np.zeros(n) for n in sizes]
     pairs = [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
-    visible = []
+    visible, machine = [], backend.on_device(machine)
     for states in _reads(machine, chains, n_samples, sampling, key, backend):
-        part = sampled_statistics([pack(layer) for layer in states], len(states[0]), backend)
+        part = sampled_statistics([backend.pack(layer) for layer in states], len(states[0]), backend)
         for total, rate in zip(ones + pairs, part.rates + part.pair_means):
             total += np.rint(rate * len(states[0]))
-        visible.append(np.packbits(states[0], axis=1))
+        visible.append(np.packbits(backend.to_host(states[0]), axis=1))
         if progress is not None:
             progress.advance(len(states[0]))
     rates, means = (tuple(total / n_samples for total in group) for group in (ones, pairs))

@@ -5,11 +5,14 @@ import warnings
 import pytest
 
 from boltzprune.backend import get_backend
+from boltzprune.backend.gpu import Backend as GpuBackend
 
 
-@pytest.fixture(params=["reference", "cpu"])
+@pytest.fixture(params=["reference", "cpu", "gpu"])
 def backend(request):
-    """Each backend in turn."""
+    """Each backend in turn; without a GPU its kernels run on the CPU."""
+    if request.param == "gpu":
+        return GpuBackend(card=request.getfixturevalue("gpu_card"))
     return get_backend(request.param)
 
 

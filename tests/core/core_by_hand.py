@@ -23,6 +23,18 @@ def patterns(n_cases, n_units, seed, rate=0.4):
     return (np.random.default_rng(seed).random((n_cases, n_units)) < rate).astype(np.uint8)
 
 
+def on_host(backend, found):
+    """What a primitive returned as NumPy arrays: an array, or a tuple or list of such."""
+    if isinstance(found, tuple | list):
+        return type(found)(on_host(backend, x) for x in found)
+    return backend.to_host(found)
+
+
+def enough(backend, n):
+    """How many samples to draw: fewer where a GPU's threads run one after the other on a CPU."""
+    return n if getattr(getattr(backend, "card", None), "name", "") != "emulated card" else n // 11
+
+
 def joint_states(sizes):
     """Every joint state, the last unit of the last layer changing fastest: a list of (2**sum(sizes), n_units) uint8."""
     states = np.array(list(itertools.product((0, 1), repeat=sum(sizes))), dtype=np.uint8)

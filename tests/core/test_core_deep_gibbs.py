@@ -40,7 +40,7 @@ def _assert_statistics(machine, layers):
 def test_steps_by_hand(sizes, first_layer, backend):
     machine = by_hand.machine(sizes, seed=3, density=0.8)
     states = _random_states(machine, 5, seed=7)
-    found = backend.advance(machine, states, KEY, 11, 3, 101, first_layer)
+    found = by_hand.on_host(backend, backend.advance(machine, states, KEY, 11, 3, 101, first_layer))
     for c, state in enumerate(zip(*states)):
         expected = deep.gibbs_steps(machine, state, KEY, 11, 3, 101 + c, first_layer)
         if first_layer < len(sizes):
@@ -76,7 +76,8 @@ def test_backends_agree_with_receptive_fields():
 @pytest.mark.parametrize("sizes", [(3, 5, 2), (3, 2, 5, 2)])
 def test_samples_follow_the_joint_distribution(sizes, density, backend):
     machine = by_hand.machine(sizes, seed=23, scale=0.8, density=density)
-    layers = gibbs.sample(machine, 20_011, 31, KEY, backend)
+    n = by_hand.enough(backend, 20_011)
+    layers = by_hand.on_host(backend, gibbs.sample(machine, n, 31, KEY, backend))
     by_hand.assert_samples_follow(machine, layers)
     _assert_statistics(machine, layers)
 
@@ -88,19 +89,19 @@ def test_samples_of_a_machine_with_receptive_fields():
 
 def test_a_step_leaves_the_distribution_as_it_is(backend):
     machine = by_hand.machine((3, 5, 2), seed=31, scale=1.5)
-    layers = deep.exact_samples(machine, 20_011, seed=37)
+    layers = deep.exact_samples(machine, by_hand.enough(backend, 20_011), seed=37)
     for _ in range(2):
         by_hand.assert_samples_follow(machine, layers)
-        layers = backend.advance(machine, layers, KEY, 1, 1, 0)
+        layers = by_hand.on_host(backend, backend.advance(machine, layers, KEY, 1, 1, 0))
 
 
 @pytest.mark.parametrize("sizes", [(3, 5, 2), (3, 2, 3, 2)])
 def test_clamped_layers_give_the_conditional_distribution(sizes, backend):
-    machine, n = by_hand.machine(sizes, seed=41, scale=0.8), 10_007
+    machine, n = by_hand.machine(sizes, seed=41, scale=0.8), by_hand.enough(backend, 10_007)
     case = by_hand.patterns(1, 3, seed=43)
     states = _random_states(machine, n, seed=47)
     states[0] = np.repeat(case, n, axis=0)
-    found = backend.advance(machine, states, KEY, 1, 29, 0, 1)
+    found = by_hand.on_host(backend, backend.advance(machine, states, KEY, 1, 29, 0, 1))
     assert (found[0] == case).all() and found[0].dtype == np.uint8
     expected = exact_deep.clamped_statistics(machine, case)
     for layer, rate in zip(found[1:], expected.rates[1:]):
@@ -112,16 +113,18 @@ def test_clamped_layers_give_the_conditional_distribution(sizes, backend):
 def test_clamping_an_rbm_samples_its_posterior(backend):
     machine = by_hand.machine((5, 7), seed=53)
     states = _random_states(machine, 31, seed=59)
-    visible, hidden = backend.advance(machine, states, KEY, 1, 3, 0, 1)
+    visible, hidden = by_hand.on_host(backend, backend.advance(machine, states, KEY, 1, 3, 0, 1))
     fields = field_of(machine, states, 1)
-    assert (visible == states[0]).all() and (hidden == backend.sample_layer(fields, KEY, 3, 1, 0)).all()
+    assert (visible == states[0]).all() and (
+        hidden == by_hand.on_host(backend, backend.sample_layer(fields, KEY, 3, 1, 0))
+    ).all()
 
 
 @pytest.mark.parametrize("sizes", [(5, 7, 0), (5, 0, 3), (5, 0), (0, 5, 3), (5, 7, 0, 3)])
 def test_layers_without_units(sizes, backend):
     machine = by_hand.machine(sizes, seed=61)
     states = _random_states(machine, 7, seed=67)
-    found = backend.advance(machine, states, KEY, 1, 3, 0)
+    found = by_hand.on_host(backend, backend.advance(machine, states, KEY, 1, 3, 0))
     assert [layer.shape for layer in found] == [(7, n) for n in sizes]
     for c, state in enumerate(zip(*states)):
         assert [layer[c].tolist() for layer in found] == deep.gibbs_steps(machine, state, KEY, 1, 3, c)
@@ -154,7 +157,7 @@ def _reads_by_hand(machine, chains, n_samples, n_gibbs_steps, backend):
     reads, n_steps = [], 0
     while len(reads) * len(chains[0]) < n_samples:
         n_steps += n_gibbs_steps
-        reads.append(backend.advance(machine, chains, KEY, 1, n_steps, 0))
+        reads.append(by_hand.on_host(backend, backend.advance(machine, chains, KEY, 1, n_steps, 0)))
     return [np.concatenate(layer)[:n_samples] for layer in zip(*reads)]
 
 
@@ -162,7 +165,7 @@ def _reads_by_hand(machine, chains, n_samples, n_gibbs_steps, backend):
 @pytest.mark.parametrize(("n_samples", "n_gibbs_steps"), [(26, 3), (31, 2), (13, 5), (5, 3), (53, 1)])
 @pytest.mark.parametrize("block", [1, 13, 30, 8192])
 def test_persistent_chains_are_read_every_so_many_steps(sizes, n_samples, n_gibbs_steps, block, monkeypatch, progress):
-    monkeypatch.setattr(gibbs, "CHAINS_PER_BLOCK", block)
+    monkeypatch.setattr(type(CPU), "piece", lambda self, n, bytes_each: min(n, block))
     machine = by_hand.machine(sizes, seed=71)
     chains = tuple(_random_states(machine, 13, seed=73))
     sampling = DeepSampling(chains="persistent", n_gibbs_steps=n_gibbs_steps)
@@ -176,8 +179,8 @@ def test_persistent_chains_are_read_every_so_many_steps(sizes, n_samples, n_gibb
 @pytest.mark.parametrize("block", [7, 13, 8192])
 def test_fresh_chains_are_read_once(sizes, n_samples, block, monkeypatch, backend):
     machine = by_hand.machine(sizes, seed=79)
-    expected = gibbs.sample(machine, n_samples, 3, KEY, backend)
-    monkeypatch.setattr(gibbs, "CHAINS_PER_BLOCK", block)
+    expected = by_hand.on_host(backend, gibbs.sample(machine, n_samples, 3, KEY, backend))
+    monkeypatch.setattr(type(backend), "piece", lambda self, n, bytes_each: min(n, block))
     chains = tuple(_random_states(machine, 5, seed=83))
     found = deep_statistics(machine, chains, n_samples, DeepSampling(chains="fresh", n_gibbs_steps=3), KEY, backend)
     _assert_read(found, expected)

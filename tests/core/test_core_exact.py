@@ -126,7 +126,7 @@ def test_more_than_twenty_visible_units_are_refused():
 @pytest.mark.parametrize("sizes", [(3, 5), (5, 3)])
 def test_samples_follow_the_joint_distribution(sizes, backend):
     machine = by_hand.machine(sizes, seed=37, density=0.8)
-    visible, hidden = exact.sample(machine, 40_009, streams.fork(41, "samples"), backend)
+    visible, hidden = by_hand.on_host(backend, exact.sample(machine, 40_009, streams.fork(41, "samples"), backend))
     assert visible.shape == (40_009, sizes[0]) and hidden.shape == (40_009, sizes[1])
     assert visible.dtype == hidden.dtype == np.uint8
     by_hand.assert_samples_follow(machine, [visible, hidden])
@@ -135,7 +135,7 @@ def test_samples_follow_the_joint_distribution(sizes, backend):
 def test_a_sample_is_the_inversion_of_its_uniform_numbers(backend):
     machine = by_hand.machine((3, 5), seed=43, density=0.8)
     key = streams.fork(47, "samples")
-    visible, hidden = exact.sample(machine, 31, key, backend)
+    visible, hidden = by_hand.on_host(backend, exact.sample(machine, 31, key, backend))
     p = np.exp(exact.log_probabilities(machine))
     w, b = machine.weights[0].astype(float), machine.biases[1].astype(float)
     for c in range(31):
@@ -147,13 +147,13 @@ def test_a_sample_is_the_inversion_of_its_uniform_numbers(backend):
 
 def test_a_sample_depends_on_its_number_alone(backend):
     machine = by_hand.machine((3, 5), seed=43)
-    few = exact.sample(machine, 7, streams.fork(47, "samples"), backend)
-    many = exact.sample(machine, 131, streams.fork(47, "samples"), backend)
+    few = by_hand.on_host(backend, exact.sample(machine, 7, streams.fork(47, "samples"), backend))
+    many = by_hand.on_host(backend, exact.sample(machine, 131, streams.fork(47, "samples"), backend))
     assert all((a == b[:7]).all() for a, b in zip(few, many))
 
 
 def test_samples_of_a_certain_pattern_are_that_pattern(backend):
     biases = np.array([90.0, -90.0, 90.0], dtype=np.float32), np.array([-90.0, 90.0], dtype=np.float32)
     machine = BoltzmannMachine((np.zeros((3, 2), np.float32),), biases, (np.zeros((3, 2), dtype=bool),))
-    visible, hidden = exact.sample(machine, 13, streams.fork(1, "samples"), backend)
+    visible, hidden = by_hand.on_host(backend, exact.sample(machine, 13, streams.fork(1, "samples"), backend))
     assert (visible == [1, 0, 1]).all() and (hidden == [0, 1]).all()

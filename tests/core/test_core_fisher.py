@@ -11,6 +11,7 @@ from boltzprune.backend import get_backend
 from boltzprune.config import Sampling
 from boltzprune.errors import InputError
 
+REFERENCE = get_backend("reference")
 WORD_TAILS = [1, 63, 64, 65, 257]
 TILE_BOUNDARIES = [64 * 256 - 1, 64 * 256, 64 * 256 + 1, 64 * 513 + 7]
 
@@ -24,9 +25,9 @@ def _samples(n_samples, seed):
 
 
 @pytest.mark.parametrize("n_samples", [1, 63, 64, 65])
-def test_packed_bits_are_the_samples_in_order(n_samples):
+def test_packed_bits_are_the_samples_in_order(n_samples, backend):
     states = by_hand.patterns(n_samples, 5, seed=3)
-    bits = fisher.pack(states)
+    bits = backend.to_host(backend.pack(states))
     assert bits.dtype == np.uint64 and bits.shape == (5, -(-n_samples // 64))
     for unit in range(5):
         expected = sum(int(states[s, unit]) << s for s in range(n_samples))
@@ -36,7 +37,7 @@ def test_packed_bits_are_the_samples_in_order(n_samples):
 @pytest.mark.parametrize("n_samples", WORD_TAILS + TILE_BOUNDARIES)
 def test_pair_counts_are_matrix_products(n_samples, backend):
     visible, hidden = _samples(n_samples, seed=n_samples)
-    found = backend.pair_counts(fisher.pack(visible), fisher.pack(hidden))
+    found = backend.to_host(backend.pair_counts(backend.pack(visible), backend.pack(hidden)))
     assert found.shape == (7, 11)
     assert (found == visible.T.astype(np.int64) @ hidden.astype(np.int64)).all()
 
@@ -44,15 +45,15 @@ def test_pair_counts_are_matrix_products(n_samples, backend):
 def test_pair_counts_read_every_bit_of_a_word(backend):
     every_bit = np.uint64(1) << np.arange(64, dtype=np.uint64)[:, None]
     full = np.full((1, 1), 2**64 - 1, dtype=np.uint64)
-    assert backend.pair_counts(every_bit, full).ravel().tolist() == [1] * 64
-    assert (backend.pair_counts(every_bit, every_bit) == np.eye(64)).all()
-    assert backend.pair_counts(full, full).tolist() == [[64]]
+    counts = [backend.to_host(backend.pair_counts(every_bit, upper)) for upper in (full, every_bit)]
+    assert counts[0].ravel().tolist() == [1] * 64 and (counts[1] == np.eye(64)).all()
+    assert backend.to_host(backend.pair_counts(full, full)).tolist() == [[64]]
 
 
 @pytest.mark.parametrize("n_samples", WORD_TAILS)
 def test_sampled_statistics_are_means(n_samples, backend):
     layers = [*_samples(n_samples, seed=5), by_hand.patterns(n_samples, 3, seed=7)]
-    found = fisher.sampled_statistics([fisher.pack(s) for s in layers], n_samples, backend)
+    found = fisher.sampled_statistics([backend.pack(s) for s in layers], n_samples, backend)
     assert found.n_samples == n_samples and len(found.rates) == 3 and len(found.pair_means) == 2
     for rate, states in zip(found.rates, layers):
         np.testing.assert_allclose(rate, states.mean(axis=0), rtol=1e-14)
@@ -72,7 +73,7 @@ def test_diagonal_of_exact_and_of_sampled_means():
 @pytest.mark.parametrize("n_samples", [2, 3, 131])
 def test_diagonal_is_the_unbiased_variance(n_samples, backend):
     visible, hidden = _samples(n_samples, seed=11)
-    means = fisher.sampled_statistics([fisher.pack(visible), fisher.pack(hidden)], n_samples, backend).pair_means[0]
+    means = fisher.sampled_statistics([backend.pack(visible), backend.pack(hidden)], n_samples, backend).pair_means[0]
     products = visible[:, :, None].astype(float) * hidden[:, None, :]
     np.testing.assert_allclose(fisher.fisher_diagonal(means, n_samples), products.var(axis=0, ddof=1), atol=1e-14)
 
@@ -101,7 +102,8 @@ def test_heuristic_of_silent_and_always_on_units_is_nothing(no_warnings):
 def test_sampled_fisher_matrix_is_the_covariance(n_samples, backend):
     visible, hidden = _samples(n_samples, seed=17)
     mask = by_hand.patterns(7, 11, seed=19, rate=0.6).astype(bool)
-    found = fisher.sampled_fisher_matrix(fisher.pack(visible), fisher.pack(hidden), mask, n_samples, backend)
+    packed = backend.pack(visible), backend.pack(hidden)
+    found = backend.to_host(fisher.sampled_fisher_matrix(*packed, mask, n_samples, backend))
     expected = np.cov(by_hand.derivatives(visible, hidden, mask), rowvar=False, ddof=1)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-13)
     assert (found == found.T).all()
@@ -111,7 +113,8 @@ def test_sampled_fisher_matrix_converges_to_the_exact_one(backend):
     n = 40_009
     machine = by_hand.machine((3, 5), seed=23, density=0.7)
     visible, hidden = exact.sample(machine, n, streams.fork(29, "samples"), backend)
-    found = fisher.sampled_fisher_matrix(fisher.pack(visible), fisher.pack(hidden), machine.masks[0], n, backend)
+    packed = backend.pack(visible), backend.pack(hidden)
+    found = backend.to_host(fisher.sampled_fisher_matrix(*packed, machine.masks[0], n, backend))
     (v, h), p = by_hand.joint_distribution(machine)
     d = by_hand.derivatives(v, h, machine.masks[0])
     centred = d - p @ d
@@ -122,7 +125,7 @@ def test_sampled_fisher_matrix_converges_to_the_exact_one(backend):
 
 
 def test_a_matrix_of_too_many_parameters_is_refused(backend, monkeypatch):
-    visible, hidden = (fisher.pack(s) for s in _samples(13, seed=31))
+    visible, hidden = (backend.pack(s) for s in _samples(13, seed=31))
     mask = np.ones((7, 11), dtype=bool)
     monkeypatch.setattr(fisher, "MAX_PARAMETERS", 7 * 11 + 7 + 11)
     assert fisher.sampled_fisher_matrix(visible, hidden, mask, 13, backend).shape == (95, 95)
@@ -132,11 +135,11 @@ def test_a_matrix_of_too_many_parameters_is_refused(backend, monkeypatch):
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_eigenvectors_are_ordered_oriented_and_of_unit_length(sign):
+def test_eigenvectors_are_ordered_oriented_and_of_unit_length(sign, backend):
     q = np.linalg.qr(np.random.default_rng(37).normal(0, 1, (7, 7)))[0]
     q = q * np.sign(q.sum(axis=0))
     values = np.array([0.0, 0.5, 11.0, 2.0, 7.0, 1.0, 3.0])
-    found, leading = fisher.eigen_decomposition(((sign * q) * values) @ (sign * q).T)
+    found, leading = fisher.eigen_decomposition(((sign * q) * values) @ (sign * q).T, backend)
     np.testing.assert_allclose(found, np.sort(values)[::-1], atol=1e-12)
     assert leading.shape == (2, 7)
     np.testing.assert_allclose(leading, q[:, [2, 4]].T, atol=1e-12)
@@ -149,9 +152,9 @@ def test_eigenvectors_do_not_keep_the_orientation_of_the_solver(monkeypatch):
 
     solve = scipy.linalg.eigh
     matrix = exact.fisher_matrix(by_hand.machine((3, 5), seed=41))
-    expected = fisher.eigen_decomposition(matrix)
+    expected = fisher.eigen_decomposition(matrix, REFERENCE)
     monkeypatch.setattr(scipy.linalg, "eigh", lambda a: (solve(a)[0], -solve(a)[1]))
-    found = fisher.eigen_decomposition(matrix)
+    found = fisher.eigen_decomposition(matrix, REFERENCE)
     assert (found[1] == expected[1]).all() and (found[1].sum(axis=1) > 0).all()
 
 

@@ -26,7 +26,7 @@ def _equal(a, b):
 def test_steps_of_an_rbm_by_hand(sizes, backend):
     machine = by_hand.machine(sizes, seed=5, density=0.8)
     parameters = [x.astype(float) for x in (machine.weights[0], *machine.biases)]
-    visible, hidden = gibbs.sample(machine, 7, 3, KEY, backend)
+    visible, hidden = by_hand.on_host(backend, gibbs.sample(machine, 7, 3, KEY, backend))
     for c, start in enumerate(_start(machine, 7)[0]):
         chain, v = by_hand.Chain(*parameters, KEY, c), start.tolist()
         for step in (1, 2, 3):
@@ -38,7 +38,7 @@ def test_steps_of_an_rbm_by_hand(sizes, backend):
 def test_steps_of_a_dbm_draw_the_odd_layers_first(backend):
     machine = by_hand.machine((2, 3, 5, 7), seed=7, density=0.9)
     weights, biases = [w.astype(float) for w in machine.weights], [b.astype(float) for b in machine.biases]
-    found = gibbs.sample(machine, 11, 2, KEY, backend)
+    found = by_hand.on_host(backend, gibbs.sample(machine, 11, 2, KEY, backend))
     for c, state in enumerate(zip(*_start(machine, 11))):
         s = [x.astype(float) for x in state]
         for step in (1, 2):
@@ -56,8 +56,9 @@ def test_steps_of_a_dbm_draw_the_odd_layers_first(backend):
 @pytest.mark.parametrize("sizes", [(3, 5), (5, 3), (2, 3, 5)])
 def test_samples_follow_the_joint_distribution(sizes, backend):
     machine = by_hand.machine(sizes, seed=11, scale=0.8, density=0.9)
-    layers = gibbs.sample(machine, 20_011, 29, KEY, backend)
-    assert [layer.shape for layer in layers] == [(20_011, n) for n in sizes]
+    n = by_hand.enough(backend, 20_011)
+    layers = by_hand.on_host(backend, gibbs.sample(machine, n, 29, KEY, backend))
+    assert [layer.shape for layer in layers] == [(n, n_units) for n_units in sizes]
     by_hand.assert_samples_follow(machine, layers)
 
 
@@ -69,12 +70,12 @@ def test_backends_agree_on_states(sizes):
 
 
 @pytest.mark.parametrize("sizes", [(13, 11), (3, 5, 7)])
-def test_chains_per_block_do_not_matter(sizes, backend, monkeypatch, progress):
+def test_chains_handled_at_once_do_not_matter(sizes, backend, monkeypatch, progress):
     machine = by_hand.machine(sizes, seed=17)
-    expected = gibbs.sample(machine, 31, 5, KEY, backend)
+    expected = by_hand.on_host(backend, gibbs.sample(machine, 31, 5, KEY, backend))
     for n in (1, 7, 31):
-        monkeypatch.setattr(gibbs, "CHAINS_PER_BLOCK", n)
-        assert _equal(gibbs.sample(machine, 31, 5, KEY, backend, progress), expected)
+        monkeypatch.setattr(type(backend), "piece", lambda self, n_chains, bytes_each, n=n: min(n, n_chains))
+        assert _equal(by_hand.on_host(backend, gibbs.sample(machine, 31, 5, KEY, backend, progress)), expected)
     assert progress.done == 3 * 31
 
 
@@ -82,8 +83,8 @@ def test_chains_per_block_do_not_matter(sizes, backend, monkeypatch, progress):
 def test_a_chain_depends_on_its_number_alone(sizes, backend):
     machine = by_hand.machine(sizes, seed=17)
     start = _start(machine, 31)
-    expected = backend.advance(machine, start, KEY, 1, 5, 0)
-    some = backend.advance(machine, [s[11:24] for s in start], KEY, 1, 5, 11)
+    expected = by_hand.on_host(backend, backend.advance(machine, start, KEY, 1, 5, 0))
+    some = by_hand.on_host(backend, backend.advance(machine, [s[11:24] for s in start], KEY, 1, 5, 11))
     assert _equal(some, [s[11:24] for s in expected])
 
 
@@ -92,11 +93,11 @@ def test_stopping_and_going_on_does_not_matter(sizes, backend):
     machine = by_hand.machine(sizes, seed=19)
     start = _start(machine, 7)
     kept = [s.copy() for s in start]
-    expected = backend.advance(machine, start, KEY, 1, 5, 0)
+    expected = by_hand.on_host(backend, backend.advance(machine, start, KEY, 1, 5, 0))
     assert _equal(start, kept)
-    half = backend.advance(machine, start, KEY, 1, 2, 0)
-    assert _equal(backend.advance(machine, half, KEY, 3, 3, 0), expected)
-    assert _equal(backend.advance(machine, half, KEY, 3, 0, 0), half)
+    half = by_hand.on_host(backend, backend.advance(machine, start, KEY, 1, 2, 0))
+    assert _equal(by_hand.on_host(backend, backend.advance(machine, half, KEY, 3, 3, 0)), expected)
+    assert _equal(by_hand.on_host(backend, backend.advance(machine, half, KEY, 3, 0, 0)), half)
 
 
 @pytest.mark.parametrize("sizes", [(13, 11), (3, 5, 7)])
@@ -104,7 +105,10 @@ def test_odd_layers_are_not_read(sizes, backend):
     machine = by_hand.machine(sizes, seed=19)
     start = _start(machine, 7)
     other = [1 - s if layer % 2 else s for layer, s in enumerate(start)]
-    assert _equal(backend.advance(machine, start, KEY, 1, 2, 0), backend.advance(machine, other, KEY, 1, 2, 0))
+    assert _equal(
+        by_hand.on_host(backend, backend.advance(machine, start, KEY, 1, 2, 0)),
+        by_hand.on_host(backend, backend.advance(machine, other, KEY, 1, 2, 0)),
+    )
 
 
 def test_threads_do_not_matter():
@@ -122,7 +126,7 @@ def test_the_loop_for_small_machines_does_what_the_general_one_does(monkeypatch)
 
 def test_a_layer_is_drawn_from_its_fields(backend):
     fields = np.random.default_rng(31).normal(0, 2, (5, 13))
-    found = backend.sample_layer(fields, KEY, step=7, layer=2, first_chain=3)
+    found = by_hand.on_host(backend, backend.sample_layer(fields, KEY, step=7, layer=2, first_chain=3))
     expected = [
         [int(by_hand.uniform(KEY, 7, 2, 3 + c, unit) < by_hand.logistic(fields[c, unit])) for unit in range(13)]
         for c in range(5)
@@ -132,14 +136,14 @@ def test_a_layer_is_drawn_from_its_fields(backend):
 
 def test_strong_fields_decide(backend):
     field = np.array([[-200.0, 200.0, -np.inf, np.inf, -1e30, 1e30, 90.0]])
-    assert backend.sample_layer(field, KEY, 0, 0, 0).tolist() == [[0, 1, 0, 1, 0, 1, 1]]
+    assert by_hand.on_host(backend, backend.sample_layer(field, KEY, 0, 0, 0)).tolist() == [[0, 1, 0, 1, 0, 1, 1]]
 
 
 def test_auto_enumerates_small_rbms_only(backend, monkeypatch):
     monkeypatch.setattr(sampling, "MAX_VISIBLE_AUTO", 5)
     by_method = {
-        "exact": lambda machine: exact.sample(machine, 13, KEY, backend),
-        "gibbs": lambda machine: gibbs.sample(machine, 13, 3, KEY, backend),
+        "exact": lambda machine: by_hand.on_host(backend, exact.sample(machine, 13, KEY, backend)),
+        "gibbs": lambda machine: by_hand.on_host(backend, gibbs.sample(machine, 13, 3, KEY, backend)),
     }
     for sizes, method, expected in [
         ((5, 3), "auto", "exact"),
@@ -149,14 +153,16 @@ def test_auto_enumerates_small_rbms_only(backend, monkeypatch):
         ((5, 3), "gibbs", "gibbs"),
     ]:
         machine = by_hand.machine(sizes, seed=37)
-        found = sampling.draw(machine, 13, Sampling(method=method, n_gibbs_steps=3), KEY, backend)
+        found = by_hand.on_host(
+            backend, sampling.draw(machine, 13, Sampling(method=method, n_gibbs_steps=3), KEY, backend)
+        )
         assert _equal(found, by_method[expected](machine))
 
 
 def test_units_without_weights_are_coins_of_their_bias(backend):
     biases = np.array([-1.0, 2.0, 0.0], np.float32), np.array([0.5, -3.0], np.float32)
     machine = BoltzmannMachine((np.zeros((3, 2), np.float32),), biases, (np.zeros((3, 2), dtype=bool),))
-    layers = gibbs.sample(machine, 10_007, 1, KEY, backend)
+    layers = by_hand.on_host(backend, gibbs.sample(machine, 10_007, 1, KEY, backend))
     for layer, bias in zip(layers, biases):
         p = 1 / (1 + np.exp(-bias.astype(float)))
         by_hand.assert_within_standard_errors(layer.mean(axis=0), p, np.sqrt(p * (1 - p) / 10_007))

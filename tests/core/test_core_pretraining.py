@@ -136,7 +136,7 @@ def test_new_weights_depend_on_seed_layer_and_unit_alone():
 @pytest.mark.parametrize("up", [1.0, 2.0])
 def test_sampled_hidden_data_by_hand(up, backend):
     rbm, cases = by_hand.machine((5, 7), seed=29), by_hand.patterns(11, 5, seed=31)
-    found = pretraining.hidden_data(rbm, cases, "sampled", up, KEY, backend)
+    found = by_hand.on_host(backend, pretraining.hidden_data(rbm, cases, "sampled", up, KEY, backend))
     assert found.dtype == np.uint8 and found.shape == (11, 7)
     chain_of = _with_gains(up, 1.0)
     for c, case in enumerate(cases):
@@ -146,17 +146,19 @@ def test_sampled_hidden_data_by_hand(up, backend):
 
 @pytest.mark.parametrize("up", [1.0, 2.0])
 def test_sampled_hidden_data_have_the_right_mean(up, backend):
-    rbm, n = by_hand.machine((5, 7), seed=37), 10_007
+    rbm, n = by_hand.machine((5, 7), seed=37), by_hand.enough(backend, 10_007)
     case = by_hand.patterns(1, 5, seed=41)
     p = 1 / (1 + np.exp(-up * (case[0] @ rbm.weights[0].astype(float) + rbm.biases[1])))
-    found = pretraining.hidden_data(rbm, np.repeat(case, n, axis=0), "sampled", up, KEY, backend)
+    found = by_hand.on_host(
+        backend, pretraining.hidden_data(rbm, np.repeat(case, n, axis=0), "sampled", up, KEY, backend)
+    )
     by_hand.assert_within_standard_errors(found.mean(axis=0), p, np.sqrt(p * (1 - p) / n))
 
 
 @pytest.mark.parametrize("up", [1.0, 2.0])
 def test_reconstructed_hidden_data_by_hand(up, backend):
     rbm, cases = by_hand.machine((5, 7), seed=43), by_hand.patterns(53, 5, seed=47)
-    found = pretraining.hidden_data(rbm, cases, "reconstructed", up, KEY, backend)
+    found = by_hand.on_host(backend, pretraining.hidden_data(rbm, cases, "reconstructed", up, KEY, backend))
     assert found.dtype == np.uint8 and found.shape == (53, 7)
     chain_of = _with_gains(up, 1.0)
     for c, case in enumerate(cases):
@@ -223,7 +225,11 @@ def test_pretraining_is_its_steps_one_after_the_other(second_data, doubled, back
         key, steps = streams.fork(3, "pre-training", layer), (settings.first, settings.second)[layer]
         rbms += training.train([rbm], layers[-1], steps, [key], backend, progress, "x", gains[layer])
         key = streams.fork(3, "hidden data", layer)
-        layers.append(pretraining.hidden_data(rbms[-1], layers[-1], second_data, gains[layer][0], key, backend))
+        layers.append(
+            by_hand.on_host(
+                backend, pretraining.hidden_data(rbms[-1], layers[-1], second_data, gains[layer][0], key, backend)
+            )
+        )
     for a, b in zip(_arrays(machine), _arrays(pretraining.stack(rbms))):
         assert a.tobytes() == b.tobytes()
     assert all(np.array_equal(chain, layer[:7]) for chain, layer in zip(chains, layers, strict=True))

@@ -41,7 +41,7 @@ def patterns(tmp_path):
     return target
 
 
-@pytest.mark.parametrize("command", [*STAGES, "check", "schema"])
+@pytest.mark.parametrize("command", [*STAGES, "check", "schema", "kernels"])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -55,7 +55,7 @@ def test_help_of_all_names_every_command(capsys):
     assert caught.value.code == 0
     text = capsys.readouterr().out
     named = {line.split()[0] for line in text.splitlines() if re.match(" {4}[a-z]", line)}
-    assert named == {*STAGES, "check", "schema"}
+    assert named == {*STAGES, "check", "schema", "kernels"}
 
 
 def train(patterns, **changed):
@@ -91,7 +91,7 @@ MISTAKES = [
     ({"spec": json.dumps(TRAIN | {"machine": {"n_hidden": 0}})}, "--spec: machine.n_hidden = 0: Input should be"),
     ({"spec": json.dumps(TRAIN | {"machine": {"n": 1}})}, "--spec: machine.n = 1: Extra inputs"),
     ({"spec": json.dumps(TRAIN | {"training": 3})}, "--spec: training = 3"),
-    ({"spec": json.dumps(TRAIN | {"device": "gpu"})}, "device 'gpu': expected one of auto, cpu, reference"),
+    ({"spec": json.dumps(TRAIN | {"device": "tpu"})}, "device 'tpu': expected one of auto, cpu, gpu, reference"),
     ({"seeds": "ten"}, "--seeds 'ten': expected a number or a range such as 0-9"),
     ({"seeds": "-1"}, "--seeds '-1': expected a number or a range such as 0-9"),
     ({"seeds": "3-1"}, "--seeds '3-1': expected a number or a range such as 0-9"),

@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 from boltzprune import streams
+from boltzprune.backend import get_backend
 from boltzprune.evaluation.encoding import Classifier, probabilities
 from boltzprune.evaluation.generation import generation, random_patterns
+
+BACKEND = get_backend("reference")
 
 
 def one_pixel_per_class(n_classes, odds=3.0):
@@ -18,7 +21,7 @@ def test_quality_and_diversity_by_hand():
     # two pixels: 3 / 8 with the first class winning; one pixel: 3 / 7; class 3 of 5 never wins
     patterns = np.array([[1, 0, 0, 0, 1]] * 2 + [[1, 0, 0, 0, 0]] + [[0, 0, 1, 0, 0]] * 4 + [[0, 1, 0, 0, 0]] * 4)
     classifier = one_pixel_per_class(5)
-    found = generation(classifier, patterns)
+    found = generation(classifier, patterns, BACKEND)
     p_one, p_two = 3 / 7, 3 / 9
     shares = np.array([3, 4, 4, 0, 0]) / 11
     np.testing.assert_allclose(found.shares, shares)
@@ -31,13 +34,13 @@ def test_quality_and_diversity_by_hand():
 
 
 def test_an_even_spread_has_the_entropy_of_the_number_of_classes():
-    found = generation(one_pixel_per_class(7), np.tile(np.eye(7), (3, 1)))
+    found = generation(one_pixel_per_class(7), np.tile(np.eye(7), (3, 1)), BACKEND)
     assert found.diversity == pytest.approx(np.log(7))
     assert found.quality_mean == pytest.approx(found.quality_class_mean) == pytest.approx(3 / 9)
 
 
 def test_one_class_alone_has_no_diversity():
-    found = generation(one_pixel_per_class(7), np.tile(np.eye(7)[4], (5, 1)))
+    found = generation(one_pixel_per_class(7), np.tile(np.eye(7)[4], (5, 1)), BACKEND)
     assert found.diversity == 0 and str(found.diversity) == "0.0"
     assert found.quality_class_mean == found.quality_mean == pytest.approx(3 / 9)
     assert found.shares.tolist() == [0, 0, 0, 0, 1, 0, 0] and np.isnan(found.class_quality).sum() == 6
@@ -47,9 +50,9 @@ def test_the_measures_agree_with_their_definitions_on_random_patterns():
     rng = np.random.default_rng(3)
     classifier = Classifier(rng.normal(0, 1, (13, 5)), rng.normal(0, 1, 5), np.arange(5), 1, True)
     patterns = rng.integers(0, 2, (211, 13))
-    p = probabilities(classifier, patterns)
+    p = probabilities(classifier, patterns, BACKEND)
     winner = p.argmax(axis=1)
-    found = generation(classifier, patterns)
+    found = generation(classifier, patterns, BACKEND)
     assert found.quality_mean == pytest.approx(p.max(axis=1).mean())
     means = [p[winner == c].max(axis=1).mean() for c in range(5) if (winner == c).any()]
     assert found.quality_class_mean == pytest.approx(np.mean(means))

@@ -84,7 +84,7 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         ),
         (
             {"device": "reference"},
-            {"study", "train", "retrain", "sample_deep", "evaluate_digits"} | TRAIN_DEEP | SAMPLE,
+            {"study", "train", "retrain", "sample_deep", "reference", "evaluate_digits"} | TRAIN_DEEP | SAMPLE,
         ),
         ({"patches": {"data": {"file": "y.npz"}}}, {"fetch", "study"}),
         ({"patches": {"data": {"download": False}}}, {"fetch", "study"}),

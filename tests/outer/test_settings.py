@@ -149,7 +149,7 @@ def test_the_schema_accepts_the_shipped_files(path):
         {"patches": {"pruning": {"fraction": 1}}},
         {"patches": {"training": {"momentum_rule": "clasical"}}},
         {"seeds": 0},
-        {"device": "gpu"},
+        {"device": "tpu"},
     ],
 )
 def test_the_schema_refuses_what_the_models_refuse(wrong):

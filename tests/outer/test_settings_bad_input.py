@@ -28,7 +28,7 @@ WRONG = [
     ("seeds_per_job: 0", "seeds_per_job = 0", "expected greater than or equal to 1"),
     ("preset: publshed", "preset = 'publshed'", "'published', 'paper' or 'authors'"),
     ("preset: [paper]", "preset = ['paper']", "'published', 'paper' or 'authors'"),
-    ("device: gpu", "device = 'gpu'", "'auto', 'cpu' or 'reference'"),
+    ("device: tpu", "device = 'tpu'", "'auto', 'cpu', 'gpu' or 'reference'"),
     ("study: my study", "study = 'my study'", "pattern"),
     ("study: ../up", "study = '../up'", "pattern"),
     ("patches: {criteria: [anti_fi, anti_fi]}", "patches.criteria", "listed twice"),
@@ -92,7 +92,7 @@ def test_one_mistake_is_one_line_with_file_key_value_and_expectation(text, key, 
 def test_all_problems_at_once_one_line_each():
     text = """
     sedes: 3
-    device: gpu
+    device: tpu
     patches:
       data: {radios: 2, n_patterns: 0}
       pruning: {fraction: 1}

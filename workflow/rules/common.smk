@@ -29,7 +29,8 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 BLOCKS = jobs.blocks(STUDY)
 jobs.export_environment()
-GPU = 0  # no GPU backend in this version
+GPU = jobs.gpus_per_job(STUDY)
+ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
 if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")

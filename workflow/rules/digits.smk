@@ -13,9 +13,10 @@ rule reference:
     benchmark:
         f"{BENCHMARKS}/reference.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         mem_mb=2000,
+        gpu=GPU,
     params:
         job=jobs.job(STUDY, "reference"),
     shell:
@@ -33,7 +34,7 @@ rule pretrain:
     benchmark:
         f"{DIGIT_BENCHMARKS}/pretrain.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=1500,
@@ -56,7 +57,7 @@ rule train_jointly:
     benchmark:
         f"{DIGIT_BENCHMARKS}/train_jointly.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=1500,
@@ -81,7 +82,7 @@ rule sample_initial_deep:
     benchmark:
         f"{DIGIT_BENCHMARKS}/sample_initial.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=1500,
@@ -109,7 +110,7 @@ rule evaluate_initial_deep:
     benchmark:
         f"{DIGIT_BENCHMARKS}/evaluate_initial.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=2000,
@@ -159,7 +160,7 @@ rule retrain_jointly:
     benchmark:
         f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/retrain.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         mem_mb=1500,
         gpu=GPU,
@@ -183,7 +184,7 @@ rule sample_deep:
     benchmark:
         f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         mem_mb=1500,
         gpu=GPU,
@@ -222,7 +223,7 @@ rule evaluate_digits:
     benchmark:
         f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/evaluate.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         mem_mb=2000,
         gpu=GPU,

@@ -12,7 +12,7 @@ rule train:
     benchmark:
         f"{BENCHMARKS}/seeds{{block}}/train.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=1000,
@@ -35,7 +35,7 @@ rule sample_initial:
     benchmark:
         f"{BENCHMARKS}/seeds{{block}}/sample_initial.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     threads: 8
     resources:
         mem_mb=1500,
@@ -105,7 +105,7 @@ rule retrain:
     benchmark:
         f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         gpu=GPU,
@@ -128,7 +128,7 @@ rule sample:
     benchmark:
         f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.tsv"
     conda:
-        "../../envs/cpu.yaml"
+        ENVIRONMENT
     resources:
         mem_mb=1000,
         gpu=GPU,

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.machine import BoltzmannMachine, sigmoid
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,9 @@ class NotFiniteError(ArithmeticError):
         self.update = update
 
 
-def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample, up=1.0, down=1.0):
+def gradient(
+    weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample, up=1.0, down=1.0, xp=np
+):
     """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Eq. 9).
 
     From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk; the last hidden layer enters as its probability.
@@ -72,19 +74,19 @@ def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs
         (probability, key, step, layer) -> states in {0, 1} of the same dtype; chain = row of the batch.
     up, down : float
         See `Epoch`.
+    xp : module
+        NumPy, or CuPy where the arrays lie on a GPU.
 
     Returns
     -------
     tuple
         Gradients of weights (unmasked), visible and hidden biases: means over the batch.
     """
-    from boltzprune.machine import sigmoid
-
-    probability0 = probability = sigmoid(up * (cases @ weights + hidden_bias))
+    probability0 = probability = sigmoid(up * (cases @ weights + hidden_bias), xp)
     for step in range(first_step, first_step + n_gibbs_steps):
         hidden = sample(probability, key, step, 1)
-        visible = sample(sigmoid(down * (hidden @ weights.T + visible_bias)), key, step, 0)
-        probability = sigmoid(up * (visible @ weights + hidden_bias))
+        visible = sample(sigmoid(down * (hidden @ weights.T + visible_bias), xp), key, step, 0)
+        probability = sigmoid(up * (visible @ weights + hidden_bias), xp)
     n = len(cases)
     return (
         (cases.T @ probability0 - visible.T @ probability) / n,
@@ -94,8 +96,8 @@ def gradient(weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, here and by the caller
-def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype):
-    """One epoch of CD-k on one machine with plain arrays of that dtype.
+def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype, xp=np):
+    """One epoch of CD-k on one machine with plain arrays of that dtype; all arrays lie where `xp` computes.
 
     Returns
     -------
@@ -114,13 +116,13 @@ def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype):
         batch = cases[start : start + epoch.batch_size].astype(dtype)
         first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
         gains = dtype(epoch.up), dtype(epoch.down)
-        gradients = list(gradient(*parameters, batch, key, first_step, epoch.n_gibbs_steps, sample, *gains))
+        gradients = list(gradient(*parameters, batch, key, first_step, epoch.n_gibbs_steps, sample, *gains, xp))
         gradients[0] *= mask
         for parameter, step, slope in zip(parameters, steps, gradients):
             step *= dtype(epoch.decay)
             step += dtype(epoch.learning_rate) * slope
             parameter += step
-        if not all(np.isfinite(parameter).all() for parameter in parameters):
+        if not all(bool(xp.isfinite(parameter).all()) for parameter in parameters):
             raise NotFiniteError(update)
         report(1)
     weights, visible_bias, hidden_bias = (x.astype(np.float32) for x in parameters)

@@ -5,13 +5,13 @@ biases. The data term is taken under a factorised posterior found by mean-field 
 persistent Markov chains (Salakhutdinov & Hinton 2009).
 """
 
-import dataclasses
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from boltzprune.backend.contrastive import NotFiniteError
-from boltzprune.machine import BoltzmannMachine, field_of, sigmoid
+from boltzprune.machine import BoltzmannMachine, sigmoid
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,27 @@ class JointState:
         return cls(*steps, tuple(chains))
 
 
-def mean_field(machine, visible, tolerance, max_updates):
+class Parameters(NamedTuple):
+    """What of a machine changes with every update."""
+
+    weights: tuple
+    biases: tuple
+
+
+def probability(machine, means, layer, gain, xp):
+    """s(b + gain input) of a layer given the layers around it; one above that `means` does not hold does not count.
+
+    Returns
+    -------
+    (n, n_units) array of the dtype of the weights
+    """
+    total = machine.biases[layer] + gain * (means[layer - 1] @ machine.weights[layer - 1])
+    if layer + 1 < len(means):
+        total = total + means[layer + 1] @ machine.weights[layer].T
+    return sigmoid(total, xp)
+
+
+def mean_field(machine, visible, tolerance, max_updates, backend, dtype=np.float64):
     """Mean-field posterior of the hidden units given visible states, each case on its own.
 
     Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then, layer by
@@ -77,42 +97,45 @@ def mean_field(machine, visible, tolerance, max_updates):
 
     Parameters
     ----------
-    machine : BoltzmannMachine
+    machine : BoltzmannMachine or Parameters
     visible : (n, n_visible) array in {0, 1}
     tolerance : float
     max_updates : int
+    backend : reference.Backend
+        Its array module and its `probability` are used; the arrays lie where it computes.
+    dtype : type
 
     Returns
     -------
     tuple
-        List of (n, n_units) float64 arrays: the visible states, then the probabilities of every hidden layer; and (n,)
-        int64, the updates of each case.
+        List of (n, n_units) arrays of that dtype: the visible states, then the probabilities of every hidden layer; and
+        (n,) int64, the updates of each case.
     """
-    weights, biases = (tuple(x.astype(np.float64) for x in group) for group in (machine.weights, machine.biases))
-    machine, top = dataclasses.replace(machine, weights=weights, biases=biases), len(weights)
-    means = [np.asarray(visible, dtype=np.float64)]
+    xp, top = backend.xp, len(machine.weights)
+    machine = Parameters(*(tuple(x.astype(dtype) for x in group) for group in (machine.weights, machine.biases)))
+    means = [visible.astype(dtype)]
     for layer in range(1, top + 1):
-        gain = 2 if layer < top else 1
-        means.append(sigmoid(biases[layer] + gain * (means[-1] @ weights[layer - 1])))
-    n_updates, open_cases = np.zeros(len(visible), dtype=np.int64), np.arange(len(visible))
+        means.append(backend.probability(machine, means, layer, 2 if layer < top else 1))
+    n_updates, open_cases = xp.zeros(len(visible), dtype=xp.int64), xp.arange(len(visible))
     for _ in range(max_updates):
         if not len(open_cases):
             break
         part = [layer[open_cases] for layer in means]
-        change = np.zeros(len(open_cases))
+        change = xp.zeros(len(open_cases))
         for layer in range(1, top + 1):
-            new = sigmoid(field_of(machine, part, layer))
-            change = np.maximum(change, np.abs(new - part[layer]).max(axis=1, initial=0))
+            new = backend.probability(machine, part, layer)
+            if new.size:
+                change = xp.maximum(change, xp.abs(new - part[layer]).max(axis=1))
             part[layer] = means[layer][open_cases] = new
         n_updates[open_cases] += 1
         open_cases = open_cases[~(change <= tolerance)]
     return means, n_updates
 
 
-def limit_norms(weights, max_norm):
+def limit_norms(weights, max_norm, xp=np):
     """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer."""
-    norms = np.sqrt((weights.astype(np.float64) ** 2).sum(axis=0))
-    return (weights * np.where(norms > max_norm, max_norm / np.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
+    norms = xp.sqrt((weights.astype(xp.float64) ** 2).sum(axis=0))
+    return (weights * xp.where(norms > max_norm, max_norm / xp.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
 
 
 def phase_means(layers):
@@ -123,8 +146,10 @@ def phase_means(layers):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for
-def array_joint_epoch(machine, state, key, cases, epoch, report, backend):
-    """One epoch with plain arrays in float64, parameters rounded to float32 after every update.
+def array_joint_epoch(machine, state, key, cases, epoch, report, backend, dtype=np.float64):
+    """One epoch with plain arrays of that dtype, parameters rounded to float32 after every update.
+
+    All arrays lie where the backend computes.
 
     Returns
     -------
@@ -137,33 +162,34 @@ def array_joint_epoch(machine, state, key, cases, epoch, report, backend):
         At the first update that leaves a parameter which is not finite.
     """
     chains, n_mean_field = list(state.chains), 0
-    steps = [[x.astype(np.float64) for x in group] for group in (state.weight_steps, state.bias_steps)]
+    parameters = Parameters(machine.weights, machine.biases)
+    steps = [[x.astype(dtype) for x in group] for group in (state.weight_steps, state.bias_steps)]
     for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
         batch = cases[start : start + epoch.batch_size]
-        means, n_updates = mean_field(machine, batch, epoch.tolerance, epoch.max_updates)
+        means, n_updates = mean_field(parameters, batch, epoch.tolerance, epoch.max_updates, backend, dtype)
         first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
-        chains = backend.advance(machine, chains, key, first_step, epoch.n_gibbs_steps, 0)
-        data, model = phase_means(means), phase_means([layer.astype(np.float64) for layer in chains])
-        machine = _updated(machine, steps, data, model, epoch)
+        chains = backend.advance(parameters, chains, key, first_step, epoch.n_gibbs_steps, 0)
+        data, model = phase_means(means), phase_means([layer.astype(dtype) for layer in chains])
+        parameters = _updated(parameters, machine.masks, steps, data, model, epoch, backend.xp)
         n_mean_field += int(n_updates.sum())
-        if not all(np.isfinite(x).all() for x in (*machine.weights, *machine.biases)):
+        if not all(bool(backend.xp.isfinite(x).all()) for x in (*parameters.weights, *parameters.biases)):
             raise NotFiniteError(update)
         report(1)
     rounded = [tuple(x.astype(np.float32) for x in group) for group in steps]
+    machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
     return machine, JointState(*rounded, tuple(chains)), n_mean_field
 
 
-def _updated(machine, steps, data, model, epoch):
-    """The machine one step up the gradient, steps changed in place: the only place of the specification that learns."""
+def _updated(parameters, masks, steps, data, model, epoch, xp):
+    """Parameters one step up the gradient, steps changed in place: the only place of the specification that learns."""
     groups = []
-    for parameters, group, positive, negative in zip((machine.weights, machine.biases), steps, data, model):
+    for group, moving, positive, negative in zip(parameters, steps, data, model):
         new = []
-        for place, (parameter, plus, minus) in enumerate(zip(parameters, positive, negative)):
+        for place, (parameter, plus, minus) in enumerate(zip(group, positive, negative)):
             slope = plus - minus
             if parameter.ndim == 2:
-                slope = slope * machine.masks[place]
-            group[place] = epoch.decay * group[place] + epoch.learning_rate * slope
-            new.append((parameter + group[place]).astype(np.float32))
-        groups.append(new)
-    weights = tuple(limit_norms(w, epoch.max_norm) for w in groups[0])
-    return BoltzmannMachine(weights, tuple(groups[1]), machine.masks, machine.units)
+                slope = slope * masks[place]
+            moving[place] = epoch.decay * moving[place] + epoch.learning_rate * slope
+            new.append((parameter + moving[place]).astype(np.float32))
+        groups.append(tuple(new))
+    return Parameters(tuple(limit_norms(w, epoch.max_norm, xp) for w in groups[0]), groups[1])

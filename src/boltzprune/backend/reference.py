@@ -1,5 +1,7 @@
 """The specification of every primitive: NumPy in float64, short and slow."""
 
+from typing import ClassVar
+
 import numpy as np
 
 from boltzprune import streams
@@ -15,8 +17,23 @@ def _sample(probability, key, step, layer, first_chain=0):
     return (streams.uniform(key, step, layer, chains, n_units) < probability).astype(probability.dtype)
 
 
+PIECE = 1 << 13
+"""Chains or cases that are handled at once, so that memory stays small; no result depends on it."""
+
+
 class Backend:
-    """Primitives on plain arrays; one thread, whatever is asked for."""
+    """Primitives on plain arrays; one thread, whatever is asked for.
+
+    Attributes
+    ----------
+    xp : module
+        The array module of what the primitives return: NumPy, or CuPy.
+    versions : dict
+        What computes here besides the libraries that every result names.
+    """
+
+    xp = np
+    versions: ClassVar[dict] = {}
 
     def __init__(self, threads=1):
         self.threads = 1
@@ -24,6 +41,27 @@ class Backend:
     def map(self, function, items):
         """[function(item) for item in items]."""
         return [function(item) for item in items]
+
+    def asarray(self, array, dtype=None):
+        """An array where this backend computes; one that lies there already is not copied."""
+        return np.asarray(array, dtype=dtype)
+
+    def to_host(self, array):
+        """A NumPy array of what a primitive returned."""
+        return array
+
+    def on_device(self, machine):
+        """A machine whose arrays lie where this backend computes."""
+        return machine
+
+    def piece(self, n, bytes_each):
+        """How many of n independent chains or cases of so many bytes to handle at once."""
+        return min(n, PIECE)
+
+    def in_pieces(self, function, n, bytes_each):
+        """[function(first, count), ...] over all of n independent chains or cases, of so many bytes each."""
+        size = max(1, self.piece(n, bytes_each))
+        return [function(first, min(size, n - first)) for first in range(0, n, size)]
 
     def sample_layer(self, fields, key, step, layer, first_chain):
         """States of one layer given its fields: 1 where uniform < s(field)  (Eq. 9).
@@ -65,13 +103,31 @@ class Backend:
                 states[layer] = self.sample_layer(field_of(machine, states, layer), key, step, layer, first_chain)
         return states
 
+    def probability(self, machine, means, layer, gain=1):
+        """Probability of the units of a layer given the layers around it; see `joint.probability`."""
+        return joint.probability(machine, means, layer, gain, np)
+
+    def pack(self, states):
+        """States as bits along the samples: (n_samples, n_units) uint8 -> (n_units, n_words) uint64, zero-padded."""
+        n_samples, n_units = states.shape
+        packed = np.packbits(states.T, axis=1, bitorder="little")
+        padded = np.zeros((n_units, 8 * -(-n_samples // 64)), dtype=np.uint8)
+        padded[:, : packed.shape[1]] = packed
+        return padded.view(np.uint64)
+
+    def eigh(self, matrix):
+        """Eigenvalues, smallest first, and eigenvectors as columns of a symmetric matrix, float64."""
+        from scipy.linalg import eigh
+
+        return eigh(matrix)
+
     def pair_counts(self, lower, upper):
         """In how many samples two units are both 1.
 
         Parameters
         ----------
         lower, upper : (n_lower, n_words), (n_upper, n_words) uint64
-            Bit-packed samples.
+            Bit-packed samples, from `pack`.
 
         Returns
         -------
@@ -120,7 +176,7 @@ class Backend:
         tuple
             List of (n, n_units) float arrays, one per hidden layer, and (n,) int64, the updates of each case.
         """
-        means, n_updates = joint.mean_field(machine, visible, tolerance, max_updates)
+        means, n_updates = joint.mean_field(machine, visible, tolerance, max_updates, self)
         return means[1:], n_updates
 
     def joint_epoch(self, machine, state, key, cases, epoch, report):

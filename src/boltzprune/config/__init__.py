@@ -88,8 +88,10 @@ class Study(Section):
         10,
         description="Seeds that share a job and a file; the numbers do not depend on it. Any number >= seeds: one job.",
     )
-    device: Literal["auto", "cpu", "reference"] = Field(
-        "auto", description="auto or cpu: compiled loops on the CPU; reference: plain NumPy in float64, slow."
+    device: Literal["auto", "cpu", "gpu", "reference"] = Field(
+        "auto",
+        description="gpu: an NVIDIA GPU, through CuPy; cpu: compiled loops on the CPU; auto: gpu where one can be "
+        "used, else cpu; reference: plain NumPy in float64, slow.",
     )
     patches: Patches = Field(default_factory=Patches)
     digits: Digits = Field(default_factory=Digits)

@@ -1,10 +1,12 @@
-"""What a code tells about the class: multinomial logistic regression (scikit-learn) and its error."""
+"""What a code tells about the class: multinomial logistic regression and its error."""
 
 import logging
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
+
+from boltzprune.evaluation.logistic import minimise
 
 log = logging.getLogger(__name__)
 
@@ -33,21 +35,24 @@ class Classifier:
     converged: bool
 
 
-def fit(features, labels, strength, max_iterations, tolerance):
+def fit(features, labels, strength, max_iterations, tolerance, backend):
     """Fit scikit-learn's LogisticRegression(C=strength, max_iter, tol), solver lbfgs, other settings at their defaults.
 
     Minimises strength * sum of -log p(label | x) + |weights|^2 / 2. Features are handled as float32, which halves the
     memory; the optimum is that of float64 within the tolerance. The result is deterministic for a given number of BLAS
-    threads. Without features (a layer that lost all its units) the bias gives the frequencies of the classes.
+    threads. Without features (a layer that lost all its units) the bias gives the frequencies of the classes. Where the
+    backend computes on a GPU, `logistic.minimise` does it there, to the same optimum.
 
     Parameters
     ----------
     features : (n, n_features) array
+        On the host, or where the backend computes.
     labels : (n,) int
     strength : float, > 0
         Inverse of the regularisation.
     max_iterations : int
     tolerance : float
+    backend : Backend
 
     Returns
     -------
@@ -58,6 +63,22 @@ def fit(features, labels, strength, max_iterations, tolerance):
     n_features = features.shape[1]
     if len(classes) == 1 or n_features == 0:
         return Classifier(np.zeros((n_features, len(classes))), np.log(counts / counts.sum()), classes, 0, True)
+    solve = _scikit_learn if backend.xp is np else minimise
+    places = np.searchsorted(classes, labels)
+    weights, bias, n_iterations, converged = solve(
+        features, places, len(classes), strength, max_iterations, tolerance, backend
+    )
+    if not converged:
+        log.warning(
+            "the classifier (%d features, strength %g) did not converge in %d iterations; raise max_iterations or "
+            "the tolerance",
+            *(n_features, strength, n_iterations),
+        )
+    return Classifier(weights, bias, classes, n_iterations, converged)
+
+
+def _scikit_learn(features, labels, n_classes, strength, max_iterations, tolerance, backend):
+    """Weights, bias, iterations and convergence by scikit-learn; arguments as those of `logistic.minimise`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -66,32 +87,38 @@ def fit(features, labels, strength, max_iterations, tolerance):
         warnings.simplefilter("always")
         model.fit(np.asarray(features, dtype=np.float32), labels)
     converged = not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
-    n_iterations = int(np.max(model.n_iter_))
-    if not converged:
-        log.warning(
-            "the classifier (%d features, strength %g) did not converge in %d iterations; raise max_iterations or "
-            "the tolerance",
-            *(n_features, strength, n_iterations),
-        )
     weights, bias = model.coef_.T.astype(np.float64), model.intercept_.astype(np.float64)
-    if len(classes) == 2:  # scikit-learn gives the log-odds of the second class
+    if n_classes == 2:  # scikit-learn gives the log-odds of the second class
         weights, bias = np.hstack([np.zeros_like(weights), weights]), np.append(0.0, bias)
-    return Classifier(weights, bias, classes, n_iterations, converged)
+    return weights, bias, int(np.max(model.n_iter_)), converged
 
 
-def probabilities(classifier, features):
-    """p(class | x) = exp(x.weights + bias) / sum over the classes: (n, n_classes) float64, rows sum to 1."""
+def probabilities(classifier, features, backend):
+    """p(class | x) = exp(x.weights + bias) / sum over the classes.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    features : (n, n_features) array
+        On the host, or where the backend computes.
+    backend : Backend
+
+    Returns
+    -------
+    (n, n_classes) float64, rows sum to 1, on the host
+    """
+    xp, weights, bias = backend.xp, backend.asarray(classifier.weights), backend.asarray(classifier.bias)
     blocks = [np.empty((0, len(classifier.classes)))]
     for i in range(0, len(features), ROWS_PER_BLOCK):
-        scores = np.asarray(features[i : i + ROWS_PER_BLOCK], dtype=np.float64) @ classifier.weights + classifier.bias
-        p = np.exp(scores - scores.max(axis=1, keepdims=True))
-        blocks.append(p / p.sum(axis=1, keepdims=True))
+        scores = backend.asarray(features[i : i + ROWS_PER_BLOCK], dtype=np.float64) @ weights + bias
+        p = xp.exp(scores - scores.max(axis=1, keepdims=True))
+        blocks.append(backend.to_host(p / p.sum(axis=1, keepdims=True)))
     return np.concatenate(blocks)
 
 
-def error(classifier, features, labels):
+def error(classifier, features, labels, backend):
     """Fraction of the cases whose most probable class is not their label."""
-    predicted = classifier.classes[probabilities(classifier, features).argmax(axis=1)]
+    predicted = classifier.classes[probabilities(classifier, features, backend).argmax(axis=1)]
     return float(np.mean(predicted != labels))
 
 

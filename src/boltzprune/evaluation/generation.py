@@ -33,7 +33,7 @@ class Generation:
     class_quality: np.ndarray
 
 
-def generation(classifier, visible):
+def generation(classifier, visible, backend):
     """Quality and diversity of patterns.
 
     Parameters
@@ -41,12 +41,13 @@ def generation(classifier, visible):
     classifier : encoding.Classifier
         Fitted to patterns of the data.
     visible : (n, n_visible) array in {0, 1}, n >= 1
+    backend : Backend
 
     Returns
     -------
     Generation
     """
-    p = probabilities(classifier, visible)
+    p = probabilities(classifier, visible, backend)
     winner, winning = p.argmax(axis=1), p.max(axis=1)
     counts = np.bincount(winner, minlength=p.shape[1])
     sums = np.bincount(winner, weights=winning, minlength=p.shape[1])

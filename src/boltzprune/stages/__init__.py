@@ -1,12 +1,13 @@
 """A stage: files in, one call of the library, files out. A rule runs one; so can a person. The list: `catalogue`."""
 
+import functools
 import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from boltzprune.backend import get_backend
+from boltzprune.backend import explained, get_backend
 from boltzprune.errors import InputError
 from boltzprune.progress import Progress
 from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES
@@ -54,6 +55,10 @@ class Job:
 
     def backend(self):
         """The backend that the spec asks for."""
+        return self._backend
+
+    @functools.cached_property
+    def _backend(self):
         return get_backend(self.raw_spec["device"], self.threads)
 
     def progress(self, total, unit):
@@ -65,12 +70,13 @@ class Job:
         from boltzprune.provenance import versions
 
         inputs = {name: [checksum(path) for path in paths] for name, paths in self.inputs.items()}
+        by_backend = self._backend.versions if "device" in self.raw_spec else {}
         return {
             "stage": self.stage,
             "spec": self.raw_spec,
             "seeds": list(self.seeds),
             "inputs": inputs,
-            "versions": versions(),
+            "versions": versions() | by_backend,
         }
 
 
@@ -90,6 +96,8 @@ def run(job):
     ------
     InputError
         If an input is missing, or the spec has unknown or lacks keys.
+    DeviceError
+        If the GPU or its driver failed.
     """
     stage = STAGES[job.stage]
     for what, found, expected in (
@@ -106,4 +114,9 @@ def run(job):
     for path in (path for paths in job.inputs.values() for path in paths):
         if not Path(path).is_file():
             raise InputError(f"{job.stage}: there is no file {path}")
-    importlib.import_module(f"boltzprune.stages.{stage.module}").run(job)
+    try:
+        importlib.import_module(f"boltzprune.stages.{stage.module}").run(job)
+    except Exception as error:
+        if (told := explained(error)) is None:
+            raise
+        raise told from error

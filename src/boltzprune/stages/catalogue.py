@@ -101,7 +101,7 @@ STAGES = {
         "digits -> references, and the classifier that judges samples",
         ("digits",),
         ("references", "classifier"),
-        ("evaluation",),
+        ("evaluation", "device"),
         "reference",
     ),
     "pretrain": _digits(

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from boltzprune import gibbs
 from boltzprune.ais import ais, variational_bound
 from boltzprune.errors import InputError
 from boltzprune.evaluation.encoding import error, fit, read_classifier
@@ -10,7 +11,8 @@ from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, read_machine, read_statistics, write_rows
 from boltzprune.streams import fork
 
-CASES_PER_BLOCK = 1 << 10
+BYTES_A_UNIT = 40
+"""Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
 
 
 def run(job):
@@ -32,7 +34,7 @@ def run(job):
         def look(item):
             row, machines, statistics, samples = item
             machine, visible = read_machine(machines, row["seed"]), samples[f"seed{row['seed']}/visible"]
-            made = generation(judge, np.unpackbits(visible, axis=1, count=digits.states.shape[1]))
+            made = generation(judge, np.unpackbits(visible, axis=1, count=digits.states.shape[1]), backend)
             metrics = (
                 row | _sizes(machine) | _encoding(job.spec, machine, row, digits, backend) | _activity(statistics, row)
             )
@@ -83,40 +85,43 @@ def _encoding(spec, machine, row, digits, backend):
         sampled = _clamped(machine, states, n_steps, key, backend)
         codes = [sampled[: digits.n_train], sampled[digits.n_train :]]
     labels = digits.labels[: digits.n_train]
-    classifier = fit(codes[0], labels, settings.strength_encoding, settings.max_iterations, settings.tolerance)
-    found["encoding_error"] = error(classifier, codes[1], digits.test_labels)
-    found["encoding_train_error"] = error(classifier, codes[0], labels)
+    limits = settings.max_iterations, settings.tolerance
+    classifier = fit(codes[0], labels, settings.strength_encoding, *limits, backend)
+    found["encoding_error"] = error(classifier, codes[1], digits.test_labels, backend)
+    found["encoding_train_error"] = error(classifier, codes[0], labels, backend)
     found["encoding_converged"] = int(classifier.converged)
     found["n_mean_field"] = float(test[1].mean())
     if settings.ais_chains is not None:
         key = fork(row["seed"], "log Z", row["iteration"])
         annealed = ais(machine, settings.ais_chains, settings.ais_temperatures, key, backend)
         found["log_z"], found["log_z_sd"] = annealed.log_z, annealed.sd
-        found["bound"] = variational_bound(machine, digits.test_states, test[0], annealed.log_z)
+        means = [backend.to_host(layer) for layer in test[0]]
+        found["bound"] = variational_bound(machine, digits.test_states, means, annealed.log_z)
     return found
 
 
 def _means(machine, states, mean_field, backend):
-    """Mean-field probabilities of every hidden layer, and the updates of each image."""
-    limits = mean_field.tolerance, mean_field.max_updates
-    parts = [backend.mean_field(machine, states[i : i + CASES_PER_BLOCK], *limits) for i in _blocks(states)]
-    means, n_updates = zip(*parts)
-    return [np.concatenate(layer) for layer in zip(*means)], np.concatenate(n_updates)
+    """Mean-field probabilities of every hidden layer, and the updates of each image, where the backend computes."""
+    machine, limits = backend.on_device(machine), (mean_field.tolerance, mean_field.max_updates)
+
+    def piece(first, n):
+        return backend.mean_field(machine, states[first : first + n], *limits)
+
+    pieces = backend.in_pieces(piece, len(states), BYTES_A_UNIT * sum(machine.layer_sizes))
+    means, n_updates = zip(*pieces)
+    return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_updates)
 
 
 def _clamped(machine, states, n_steps, key, backend):
     """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
-    parts = []
-    for first in _blocks(states):
-        visible = states[first : first + CASES_PER_BLOCK]
-        start = [visible, *(np.zeros((len(visible), n), np.uint8) for n in machine.layer_sizes[1:])]
-        parts.append(backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1])
-    return np.concatenate(parts)
+    machine = backend.on_device(machine)
 
+    def piece(first, n):
+        start = [states[first : first + n], *(np.zeros((n, units), np.uint8) for units in machine.layer_sizes[1:])]
+        return backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1]
 
-def _blocks(states):
-    """First cases of pieces that fit into memory."""
-    return range(0, len(states), CASES_PER_BLOCK)
+    pieces = backend.in_pieces(piece, len(states), gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))
+    return backend.xp.concatenate(pieces)
 
 
 def _classes(row, made, judge, n_classes):

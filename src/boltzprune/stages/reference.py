@@ -15,17 +15,18 @@ log = logging.getLogger(__name__)
 
 def run(job):
     """Write the references, and the classifier of raw pixels, trained on all images, that judges generated samples."""
-    digits, settings = read_digits(job.arrays("digits")), job.spec["evaluation"]
+    digits, settings, backend = read_digits(job.arrays("digits")), job.spec["evaluation"], job.backend()
     rows, n_test = [], len(digits.test_states)
     for name, n in (("raw", digits.n_train), ("raw_all", len(digits.states))):
         states, labels = digits.states[:n], digits.labels[:n]
-        classifier = fit(states, labels, settings.strength_raw, settings.max_iterations, settings.tolerance)
-        wrong = error(classifier, digits.test_states, digits.test_labels)
+        limits = settings.max_iterations, settings.tolerance
+        classifier = fit(states, labels, settings.strength_raw, *limits, backend)
+        wrong = error(classifier, digits.test_states, digits.test_labels, backend)
         log.info("%s: %d training images, error %.4f on %d test images", name, n, wrong, n_test)
         rows.append(_row(name, n, n_test, error=wrong, converged=int(classifier.converged)))
     noise = random_patterns(n_test, digits.states.shape[1], fork(0, "random patterns"))
     for name, visible in (("test_digits", digits.test_states), ("random_patterns", noise)):
-        found = generation(classifier, visible)
+        found = generation(classifier, visible, backend)
         values = {key: getattr(found, key) for key in ("quality_mean", "quality_class_mean", "diversity")}
         rows.append(_row(name, len(digits.states), len(visible), **values))
     write_rows(job.outputs["references"], rows)

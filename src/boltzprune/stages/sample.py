@@ -32,11 +32,11 @@ def _statistics(spec, machine, seed, n_samples, backend):
     key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
     samples = draw(machine, n_samples, spec["sampling"], key, backend)
     statistics, fisher_matrix = estimate(machine, samples, spec["sampling"], backend)
-    patterns, counts = count_patterns(samples[0])
+    patterns, counts = count_patterns(backend.to_host(samples[0]))
     arrays = {"patterns": patterns, "counts": counts}
     if spec["eigenvector"]:
         matrix = fisher_matrix()
-        arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix)
+        arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix, backend)
         if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
-            arrays["fisher_matrix"] = matrix.astype(np.float32)
+            arrays["fisher_matrix"] = backend.to_host(matrix).astype(np.float32)
     return statistics, arrays

@@ -1,0 +1,37 @@
+"""The CUDA kernels of the GPU backend: one .cu file each, named as its function; `KERNELS` lists them."""
+
+import functools
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+OPTIONS = ("-std=c++17",)
+"""What the compiler is told, besides the defines."""
+INCLUDE = re.compile(r'^#include "([\w.]+)"$', flags=re.MULTILINE)
+
+KERNELS = {
+    "field": [{"DRAW": 0}, {"DRAW": 1}],
+    "states": [{}],
+    "pack": [{}],
+    "pair_counts": [{}],
+    "contrastive": [
+        {"N_VISIBLE": 13, "BLOCK": 96, "N_AHEAD": 32},
+        {"N_VISIBLE": 29, "BLOCK": 128, "N_AHEAD": 32},
+        {"N_VISIBLE": 13, "BLOCK": 512, "N_AHEAD": 16},
+        {"N_VISIBLE": 32, "BLOCK": 256, "N_AHEAD": 32},
+        {"N_VISIBLE": 61, "BLOCK": 128, "N_AHEAD": 32},
+    ],
+}
+"""Name -> what it is compiled with, as examples: every one is compiled for every architecture in the tests."""
+
+
+def options(defines):
+    """What a launch tells the compiler: `OPTIONS` and the defines."""
+    return (*OPTIONS, *(f"-D{name}={value}" for name, value in defines.items()))
+
+
+@functools.cache
+def source(name):
+    """The text of a kernel with what it includes, so that a digest of it changes when either does."""
+    text = (FOLDER / f"{name}.cu").read_text(encoding="utf-8")
+    return INCLUDE.sub(lambda found: (FOLDER / found[1]).read_text(encoding="utf-8"), text)

@@ -1,0 +1,113 @@
+"""NVRTC, the compiler that CuPy calls, without CuPy: found, loaded, asked to compile; needs neither GPU nor driver."""
+
+import contextlib
+import ctypes
+import functools
+import sys
+
+from boltzprune.errors import InputError
+
+WHEELS = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
+SYSTEM = ("libnvrtc.so.13", "libnvrtc.so.12")
+"""Where NVRTC is looked for, in this order."""
+
+
+@functools.cache
+def library():
+    """NVRTC, loaded once per process.
+
+    Raises
+    ------
+    InputError
+        If there is none, with the remedy.
+    """
+    if sys.platform != "linux":
+        raise InputError(f"the CUDA compiler (NVRTC) is used on Linux, and this is {sys.platform}; run this on Linux")
+    reasons = []
+    for paths in (*filter(None, map(wheel, WHEELS)), *((name,) for name in SYSTEM)):
+        try:
+            return _load(*paths)
+        except OSError as error:
+            reasons.append(str(error))
+    raise InputError(
+        f"the CUDA compiler (NVRTC) was not found ({'; '.join(reasons)}); expected the package {' or '.join(WHEELS)}, "
+        f"or {' or '.join(SYSTEM)} of a CUDA installation; run: pip install nvidia-cuda-nvrtc"
+    )
+
+
+def wheel(distribution):
+    """Paths of (libnvrtc-builtins, libnvrtc) in an installed wheel; None where there is none."""
+    from importlib import metadata  # takes longer than the rest of this module
+
+    try:
+        files = metadata.distribution(distribution).files or ()
+    except metadata.PackageNotFoundError:
+        return None
+    found = {f.name.partition(".so.")[0]: str(f.locate()) for f in files if ".so." in f.name}  # others: "libnvrtc.alt"
+    return (found.get("libnvrtc-builtins"), found["libnvrtc"]) if "libnvrtc" in found else None
+
+
+def _load(*paths):
+    """The last of the libraries; those before it are loaded for it.
+
+    NVRTC opens its other half, libnvrtc-builtins, by name alone, and the loader finds it only if it is loaded already.
+    """
+    *parts, last = filter(None, paths)
+    for part in parts:
+        ctypes.CDLL(part, ctypes.RTLD_GLOBAL)
+    return ctypes.CDLL(last)
+
+
+def version():
+    """The version of NVRTC as text, 13.0."""
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return f"{major.value}.{minor.value}"
+
+
+def architectures():
+    """Compute capabilities, ten times, that this NVRTC compiles for, ascending."""
+    n = ctypes.c_int()
+    library().nvrtcGetNumSupportedArchs(ctypes.byref(n))
+    found = (ctypes.c_int * n.value)()
+    library().nvrtcGetSupportedArchs(found)
+    return tuple(sorted(found))
+
+
+def compile_text(file, text, arguments):
+    """Compile CUDA C++.
+
+    Parameters
+    ----------
+    file : str
+        The name that messages give it; nothing is read.
+    text : str
+    arguments : tuple of str
+        Options of the compiler.
+
+    Returns
+    -------
+    (int, str)
+        Status, 0 where it compiled, and the log.
+    """
+    with _program(file, text) as program:
+        encoded = [argument.encode() for argument in arguments]
+        status = library().nvrtcCompileProgram(program, len(encoded), (ctypes.c_char_p * len(encoded))(*encoded))
+        size = ctypes.c_size_t()
+        library().nvrtcGetProgramLogSize(program, ctypes.byref(size))
+        log = ctypes.create_string_buffer(size.value + 1)
+        library().nvrtcGetProgramLog(program, log)
+    return status, log.value.decode(errors="replace")
+
+
+@contextlib.contextmanager
+def _program(file, text):
+    """A program that lives as long as it is needed."""
+    program = ctypes.c_void_p()
+    status = library().nvrtcCreateProgram(ctypes.byref(program), text.encode(), file.encode(), 0, None, None)
+    if status:
+        raise InputError(f"NVRTC {version()} did not take {file} (status {status}); run: pip install nvidia-cuda-nvrtc")
+    try:
+        yield program
+    finally:
+        library().nvrtcDestroyProgram(ctypes.byref(program))

@@ -1,0 +1,19 @@
+"""What all tests share: this folder is on the path of imports, and a GPU, real or emulated."""
+
+import pytest
+
+from emulated import COMPILER, EmulatedCard
+
+
+@pytest.fixture(scope="session")
+def gpu_card():
+    """The real card where there is one, else the emulated one; tests that need either are skipped without both."""
+    from boltzprune.backend import driver
+
+    if driver.is_usable():
+        from boltzprune.backend.cupy_ import Card
+
+        return Card()
+    if COMPILER is None:
+        pytest.skip("neither a GPU nor g++ to emulate one")
+    return EmulatedCard()

@@ -1,0 +1,271 @@
+// Runs CUDA kernels on a CPU, one thread after the other, so that their arithmetic and their barriers can be tested
+// without a GPU: every thread of a block is a fiber that runs until it meets a barrier. Not fast, and no model of a GPU's
+// memory; but a missing barrier shows as soon as threads run in another order (`order`: 0 up, 1 down), a read of shared
+// memory that nobody wrote as NaN, a barrier that not all threads reach as an error.
+#pragma once
+#include <setjmp.h>
+#include <ucontext.h>
+
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#define CUDA_ON_CPU
+#define __global__
+#define __device__
+#define __forceinline__ inline
+#define __align__(n) alignas(n)
+#define __launch_bounds__(...)
+#define __shared__ static __attribute__((section("cuda_shared")))
+#define DYNAMIC_SHARED(type, name) type* name = (type*)cuda::dynamic_shared
+
+struct dim3 {
+    unsigned x = 1, y = 1, z = 1;
+};
+struct alignas(16) float4 {
+    float x, y, z, w;
+};
+static dim3 threadIdx, blockIdx, blockDim, gridDim;
+
+extern "C" char __start_cuda_shared[], __stop_cuda_shared[];
+
+namespace cuda {
+
+constexpr size_t DYNAMIC = 232448, STACK = 128 << 10;
+alignas(16) static char dynamic_shared[DYNAMIC];
+__attribute__((section("cuda_shared"), used)) static char nothing[16];
+
+struct Barrier {  // of a block or of a warp
+    unsigned arrived = 0, members = 0, generation = 0;
+};
+struct Warp {
+    Barrier barrier;
+    uint64_t slots[2][32];
+};
+struct Block;
+struct Fiber {
+    Block* block;
+    dim3 thread;
+    unsigned lane, turn = 0;
+    Warp* warp;
+    bool started = false, finished = false;
+    ucontext_t context;
+    jmp_buf at;
+    std::unique_ptr<char[]> stack;
+};
+struct Block {
+    dim3 index;
+    Barrier barrier;
+    std::vector<Fiber> fibers;
+    std::vector<Warp> warps;
+    unsigned alive = 0;
+    std::vector<char> shared, dynamic;
+};
+
+static Fiber* now = nullptr;
+static jmp_buf scheduler;
+static void (*body)(void**);
+static void** arguments;
+static const char* problem = nullptr;
+static uint64_t progress = 0;
+
+inline void yield() {
+    if (!_setjmp(now->at)) _longjmp(scheduler, 1);
+}
+
+inline void wait(Barrier& barrier) {
+    unsigned generation = barrier.generation;
+    progress++;
+    if (++barrier.arrived == barrier.members) {
+        barrier.arrived = 0;
+        barrier.generation++;
+        return;
+    }
+    while (barrier.generation == generation) yield();
+}
+
+inline void run() {
+    body(arguments);
+    now->finished = true;
+    progress++;
+    now->block->alive--;
+    Block* block = now->block;
+    if (block->barrier.arrived) problem = "a thread ended while others wait at a barrier of its block";
+    block->barrier.members--;
+    now->warp->barrier.members--;
+    _longjmp(scheduler, 1);
+}
+
+inline void resume(Fiber& fiber) {
+    now = &fiber;
+    threadIdx = fiber.thread;
+    if (_setjmp(scheduler)) return;
+    if (fiber.started) _longjmp(fiber.at, 1);
+    fiber.started = true;
+    getcontext(&fiber.context);
+    fiber.stack.reset(new char[STACK]);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = STACK;
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, run, 0);
+    setcontext(&fiber.context);
+}
+
+inline void prepare(Block& block, size_t n_shared) {
+    unsigned n = blockDim.x * blockDim.y * blockDim.z;
+    block.fibers.resize(n);
+    block.warps.resize((n + 31) / 32);
+    block.barrier.members = block.alive = n;
+    for (unsigned t = 0; t < n; t++) {
+        Fiber& fiber = block.fibers[t];
+        fiber.block = &block;
+        fiber.thread = {t % blockDim.x, t / blockDim.x % blockDim.y, t / (blockDim.x * blockDim.y)};
+        fiber.lane = t % 32;
+        fiber.warp = &block.warps[t / 32];
+        fiber.warp->barrier.members++;
+    }
+    block.shared.assign(__stop_cuda_shared - __start_cuda_shared, (char)0xFF);
+    block.dynamic.assign(n_shared, (char)0xFF);
+}
+
+// All threads of a block once; false if nothing moved.
+inline bool round(Block& block, int order) {
+    uint64_t before = progress;
+    blockIdx = block.index;
+    memcpy(__start_cuda_shared, block.shared.data(), block.shared.size());
+    memcpy(dynamic_shared, block.dynamic.data(), block.dynamic.size());
+    for (size_t k = 0; k < block.fibers.size() && !problem; k++) {
+        Fiber& fiber = block.fibers[order ? block.fibers.size() - 1 - k : k];
+        if (!fiber.finished) resume(fiber);
+    }
+    memcpy(block.shared.data(), __start_cuda_shared, block.shared.size());
+    memcpy(block.dynamic.data(), dynamic_shared, block.dynamic.size());
+    return progress != before;
+}
+
+// One launch; `together`: all blocks at once (a cooperative launch), else one after the other.
+inline const char* launch(void (*kernel)(void**), dim3 grid, dim3 block_size, size_t n_shared, void** given, int order,
+                          bool together) {
+    if (n_shared > DYNAMIC) return "more dynamic shared memory than a block can have";
+    if (block_size.x * block_size.y * block_size.z > 1024) return "more than 1024 threads in a block";
+    if (grid.y > 65535 || grid.z > 65535) return "a grid larger than 65535 along y or z";
+    body = kernel;
+    arguments = given;
+    problem = nullptr;
+    gridDim = grid;
+    blockDim = block_size;
+    uint64_t n = (uint64_t)grid.x * grid.y * grid.z, at_once = together ? n : 1;
+    for (uint64_t first = 0; first < n && !problem; first += at_once) {
+        std::vector<Block> blocks(at_once);
+        for (uint64_t k = 0; k < at_once; k++) {
+            uint64_t b = order ? n - 1 - (first + k) : first + k;
+            blocks[k].index = {unsigned(b % grid.x), unsigned(b / grid.x % grid.y), unsigned(b / ((uint64_t)grid.x * grid.y))};
+            prepare(blocks[k], n_shared);
+        }
+        for (bool alive = true; alive && !problem;) {
+            alive = false;
+            bool moved = false;
+            for (Block& block : blocks)
+                if (block.alive) {
+                    moved = round(block, order) || moved;
+                    alive = alive || block.alive;
+                }
+            if (alive && !moved && !problem) problem = "no thread can go on: a barrier that not all threads reach";
+        }
+    }
+    return problem;
+}
+
+template <class T>
+T exchange(T value, unsigned from) {
+    Warp& warp = *now->warp;
+    unsigned turn = now->turn++ & 1;
+    uint64_t bits = 0;
+    memcpy(&bits, &value, sizeof value);
+    warp.slots[turn][now->lane] = bits;
+    wait(warp.barrier);
+    memcpy(&value, &warp.slots[turn][from], sizeof value);
+    return value;
+}
+
+inline unsigned ballot(bool vote) {
+    Warp& warp = *now->warp;
+    unsigned turn = now->turn++ & 1, found = 0, members = warp.barrier.members;
+    warp.slots[turn][now->lane] = vote;
+    wait(warp.barrier);
+    for (unsigned lane = 0; lane < members; lane++) found |= (unsigned)warp.slots[turn][lane] << lane;
+    return found;
+}
+
+template <class... A, size_t... I>
+void call(void (*kernel)(A...), void** given, std::index_sequence<I...>) {
+    kernel(*(A*)given[I]...);
+}
+
+template <class... A>
+const char* check_sizes(void (*)(A...), const size_t* sizes, int n) {
+    const size_t expected[] = {sizeof(A)...};
+    if (n != sizeof...(A)) return "wrong number of arguments";
+    for (int k = 0; k < n; k++)
+        if (sizes[k] != expected[k]) return "an argument of the wrong size";
+    return nullptr;
+}
+
+template <class... A>
+constexpr size_t count(void (*)(A...)) {
+    return sizeof...(A);
+}
+
+}  // namespace cuda
+
+#define CUDA_ENTRY(name)                                                                                               \
+    static void call_##name(void** given) {                                                                            \
+        cuda::call(&name, given, std::make_index_sequence<cuda::count(&name)>{});                                      \
+    }                                                                                                                  \
+    extern "C" const char* launch_##name(const unsigned* sizes, size_t n_shared, void** given, const size_t* bytes, int n, \
+                                         int order, int together) {                                                    \
+        if (const char* wrong = cuda::check_sizes(&name, bytes, n)) return wrong;                                      \
+        return cuda::launch(call_##name, {sizes[0], sizes[1], sizes[2]}, {sizes[3], sizes[4], sizes[5]}, n_shared,     \
+                            given, order, together);                                                                   \
+    }
+
+inline void __syncthreads() { cuda::wait(cuda::now->block->barrier); }
+inline void __syncwarp(unsigned = 0) { cuda::wait(cuda::now->warp->barrier); }
+inline void __threadfence() {}
+template <class T>
+T __shfl_xor_sync(unsigned, T value, int offset) {
+    return cuda::exchange(value, cuda::now->lane ^ offset);
+}
+template <class T>
+T __shfl_down_sync(unsigned, T value, int offset) {
+    unsigned from = cuda::now->lane + offset;
+    return cuda::exchange(value, from < 32 ? from : cuda::now->lane);
+}
+template <class T>
+T __shfl_sync(unsigned, T value, int from) {
+    return cuda::exchange(value, from & 31);
+}
+inline unsigned __ballot_sync(unsigned, bool vote) { return cuda::ballot(vote); }
+inline int __all_sync(unsigned, bool vote) { return cuda::ballot(!vote) == 0; }
+inline int __any_sync(unsigned, bool vote) { return cuda::ballot(vote) != 0; }
+inline unsigned __umulhi(unsigned a, unsigned b) { return (uint64_t)a * b >> 32; }
+inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
+inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
+using std::isfinite;
+template <class T>
+T atomicAdd(T* address, T value) {
+    cuda::progress++;
+    T old = *address;
+    *address = old + value;
+    return old;
+}
+template <class T>
+T __ldg(const T* address) {
+    return *address;
+}
