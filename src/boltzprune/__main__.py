@@ -1,4 +1,4 @@
-"""Command line: one subcommand per stage, and `check` and `schema` for the configuration."""
+"""Command line: one subcommand per stage; `check` and `schema` for the configuration; `device` and `kernels`."""
 
 import argparse
 import json
@@ -83,6 +83,8 @@ def _parser():
     check.set_defaults(function=_check)
     schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
     schema.set_defaults(function=_schema)
+    device = commands.add_parser("device", help="say what `device: auto` computes on here, and why")
+    device.set_defaults(function=_device)
     compiler.add_command(commands)
     return parser
 
@@ -148,6 +150,18 @@ def _check(options):
 
     study = study_from(read_yaml(options.file), options.file)
     sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
+
+
+def _device(options):
+    """Print the device that `auto` chooses; a GPU is opened, so that one which fails is seen."""
+    from boltzprune.backend import driver, get_backend
+
+    problem = driver.problem()
+    if problem:
+        sys.stdout.write(f"cpu: {problem}\n")
+    else:
+        about = ", ".join(f"{name} {value}" for name, value in get_backend("gpu").versions.items())
+        sys.stdout.write(f"gpu: {about}\n")
 
 
 def _schema(options):

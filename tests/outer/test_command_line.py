@@ -5,13 +5,16 @@ import logging
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
 from outer_study import write_patterns
 
+from boltzprune import backend
 from boltzprune.__main__ import main
+from boltzprune.backend import driver
 from boltzprune.config import Study
 from boltzprune.settings import json_schema, study_from
 from boltzprune.stages import STAGES
@@ -41,7 +44,7 @@ def patterns(tmp_path):
     return target
 
 
-@pytest.mark.parametrize("command", [*STAGES, "check", "schema", "kernels"])
+@pytest.mark.parametrize("command", [*STAGES, "check", "schema", "device", "kernels"])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -55,7 +58,7 @@ def test_help_of_all_names_every_command(capsys):
     assert caught.value.code == 0
     text = capsys.readouterr().out
     named = {line.split()[0] for line in text.splitlines() if re.match(" {4}[a-z]", line)}
-    assert named == {*STAGES, "check", "schema", "kernels"}
+    assert named == {*STAGES, "check", "schema", "device", "kernels"}
 
 
 def train(patterns, **changed):
@@ -234,3 +237,14 @@ def test_a_log_that_cannot_be_written_is_named(tmp_path, caplog):
     log = tmp_path / "file" / "log"
     assert main(["fetch", "--log", str(log)]) == 2
     assert f"--log {log}: cannot be written" in caplog.text
+
+
+def test_the_device_that_auto_takes_is_told_with_its_reason(monkeypatch, capsys):
+    monkeypatch.setattr(driver, "problem", lambda: "no NVIDIA driver was found; install one")
+    assert main(["device"]) == 0
+    assert capsys.readouterr().out == "cpu: no NVIDIA driver was found; install one\n"
+    card = SimpleNamespace(versions={"gpu": "Card 7", "cupy": "14.9"})
+    monkeypatch.setattr(driver, "problem", lambda: None)
+    monkeypatch.setattr(backend, "get_backend", {"gpu": card}.get)
+    assert main(["device"]) == 0
+    assert capsys.readouterr().out == "gpu: gpu Card 7, cupy 14.9\n"

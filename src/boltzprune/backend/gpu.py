@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 TILE, BLOCK = 64, 256
 """Chains and units of a tile, and threads that make it, in kernels/field.cu and kernels/pair_counts.cu."""
+BLOCKS_A_MULTIPROCESSOR, STEPS_WORTH_A_LAUNCH, STEPS_PER_LAUNCH, MAX_UNITS = 8, 8, 1000, 2048
+"""Chains that have a block of their own each, if there are no more than this and enough steps; a launch stays short."""
 SHARE_OF_MEMORY = 0.5
 """Of the memory that is free, what the chains or cases that are computed together may take."""
 
@@ -115,11 +117,35 @@ class Backend(reference.Backend):
         """See `reference.Backend.advance`."""
         machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
         states = [self.asarray(layer, np.uint8).copy() for layer in states]
+        few = len(states[0]) <= BLOCKS_A_MULTIPROCESSOR * self.card.n_multiprocessors
+        if few and n_steps >= STEPS_WORTH_A_LAUNCH and max(len(bias) for bias in machine.biases) <= MAX_UNITS:
+            return self._own_blocks(machine, states, key, first_step, n_steps, first_chain, first_layer)
         order = [i for i in (*range(1, len(states), 2), *range(0, len(states), 2)) if i >= first_layer]
         for step in range(first_step, first_step + n_steps):
             for layer in order:
                 self._layer(machine, states, layer, states[layer], draw=(key, step, layer, first_chain))
         return states
+
+    def _own_blocks(self, machine, states, key, first_step, n_steps, first_chain, first_layer):
+        """Few chains, many steps: kernels/gibbs.cu, a block per chain, to the same bits as the tiles of field.cu."""
+        sizes = [layer.shape[1] for layer in states]
+        largest, together = max(sizes), self.xp.concatenate(states, axis=1)
+        weights = [x.reshape(-1) for w in machine.weights for x in (w, w.T.copy())]
+        given = [
+            self.xp.concatenate(weights),
+            self.xp.concatenate(machine.biases),
+            self.asarray(np.array(sizes, np.int32)),
+        ]
+        block = 128 if largest <= 128 else BLOCK
+        defines = {"N_LAYERS": len(sizes), "BLOCK": block, "EACH": -(-largest // block)}
+        shared = (sum(sizes) + 1) // 2 * 2 + 2 * largest
+        for step in range(first_step, first_step + n_steps, STEPS_PER_LAUNCH):
+            count = min(STEPS_PER_LAUNCH, first_step + n_steps - step)
+            numbers = [np.int32(sum(sizes)), np.int32(first_layer), np.uint64(key), np.uint32(step), np.int32(count)]
+            arguments = [together, *given, *numbers, np.uint32(first_chain)]
+            self.card.launch("gibbs", defines, (len(together),), block, arguments, shared)
+        starts = np.cumsum([0, *sizes])
+        return [together[:, a:b].copy() for a, b in zip(starts[:-1], starts[1:])]
 
     def probability(self, machine, means, layer, gain=1):
         """See `reference.Backend.probability`."""

@@ -11,6 +11,7 @@ INCLUDE = re.compile(r'^#include "([\w.]+)"$', flags=re.MULTILINE)
 
 KERNELS = {
     "field": [{"DRAW": 0}, {"DRAW": 1}],
+    "gibbs": [{"N_LAYERS": 3, "BLOCK": 256, "EACH": 3}, {"N_LAYERS": 2, "BLOCK": 128, "EACH": 1}],
     "states": [{}],
     "pack": [{}],
     "pair_counts": [{}],

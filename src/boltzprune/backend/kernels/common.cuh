@@ -38,6 +38,12 @@ __device__ __forceinline__ Words philox(u32 block, u32 chain, u32 step, u32 laye
     return words;
 }
 
+// One of the four, by a number that is not known when compiling: an index would move them out of registers.
+__device__ __forceinline__ u32 select(const Words& words, int which) {
+    u32 low = which & 1 ? words.word[1] : words.word[0], high = which & 1 ? words.word[3] : words.word[2];
+    return which & 2 ? high : low;
+}
+
 // A multiple of 2**-24 in [0, 1): bit for bit `streams.uniform`.
 __device__ __forceinline__ float uniform(u32 word) {
     return (float)(word >> 8) * 5.9604644775390625e-8f;
