@@ -265,6 +265,29 @@ T atomicAdd(T* address, T value) {
     *address = old + value;
     return old;
 }
+inline int atomicMax(int* address, int value) {
+    cuda::progress++;
+    int old = *address;
+    *address = old > value ? old : value;
+    return old;
+}
+inline int atomicMin(int* address, int value) {
+    cuda::progress++;
+    int old = *address;
+    *address = old < value ? old : value;
+    return old;
+}
+inline void __nanosleep(unsigned) { cuda::yield(); }
+inline int __float_as_int(float x) {
+    int bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+inline float __int_as_float(int bits) {
+    float x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
 template <class T>
 T __ldg(const T* address) {
     return *address;

@@ -143,7 +143,8 @@ class EmulatedCard:
     """
 
     name = "emulated card"
-    n_multiprocessors = 3
+    n_multiprocessors = 7
+    max_shared = 99 << 10
     versions = {"cupy": "emulated", "cuda": "emulated", "gpu": name}
     OutOfMemory = OutOfMemory
 

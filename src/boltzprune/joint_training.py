@@ -1,4 +1,4 @@
-"""Joint training of deep machines by mean-field inference and persistent chains."""
+"""Joint training of deep machines by mean-field inference and persistent chains, many side by side."""
 
 import logging
 import math
@@ -11,38 +11,37 @@ from boltzprune.training import decay_of, not_finite
 log = logging.getLogger(__name__)
 
 
-def train_jointly(machine, chains, cases, training, mean_field, key, backend, progress, stage):
-    """Train one deep machine on all its layers at once.
+def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names):
+    """Train deep machines, each on all its layers at once, on the same cases.
 
     Parameters
     ----------
-    machine : BoltzmannMachine
+    machines : list of BoltzmannMachine
         Masked weights stay 0.
-    chains : tuple of (n_chains, n_units) uint8
-        Persistent chains, all layers; they go on from here.
+    chains : list of tuples of (n_chains, n_units) uint8
+        Persistent chains of each machine, all layers; they go on from here.
     cases : (n_cases, n_visible) uint8
         In the order of presentation.
     training : config.JointTraining
     mean_field : config.MeanField
-    key : np.uint64
-        Stream of the chains.
+    keys : list of np.uint64
+        Streams of the chains.
     backend : Backend
     progress : Progress
-    stage : str
-        For messages.
+    names : list of str
+        What messages call each training.
 
     Returns
     -------
-    tuple
-        BoltzmannMachine, and its chains.
+    list of (BoltzmannMachine, chains)
 
     Raises
     ------
     TrainingError
         As soon as a parameter stops being finite.
     """
-    state, schedule = JointState.at_rest(machine, chains), epochs(training)
-    updates_per_epoch = -(-len(cases) // training.batch_size)
+    states = [JointState.at_rest(machine, given) for machine, given in zip(machines, chains)]
+    schedule, updates_per_epoch = epochs(training), -(-len(cases) // training.batch_size)
     for number, (rate, momentum) in enumerate(schedule):
         epoch = JointEpoch(
             learning_rate=rate,
@@ -56,9 +55,11 @@ def train_jointly(machine, chains, cases, training, mean_field, key, backend, pr
         )
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
-            machine, state, n_updates = backend.joint_epoch(machine, state, key, cases, epoch, progress.advance)
+            found = backend.joint_epochs(list(zip(machines, states, keys, strict=True)), cases, epoch, progress.advance)
         except NotFiniteError as error:
-            raise not_finite(stage, number, f"update {error.update + 1} of {updates_per_epoch}", epoch) from None
-        per_case = n_updates / len(cases)
-        log.info("%s: epoch %d, %.1f mean-field updates an image", stage, number + 1, per_case)
-    return machine, state.chains
+            place = f"update {error.update + 1} of {updates_per_epoch}"
+            raise not_finite(names[error.place], number, place, epoch) from None
+        machines, states, n_updates = zip(*found)
+        for name, n in zip(names, n_updates):
+            log.info("%s: epoch %d, %.1f mean-field updates an image", name, number + 1, n / len(cases))
+    return [(machine, state.chains) for machine, state in zip(machines, states)]

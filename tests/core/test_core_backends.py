@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from boltzprune import streams
-from boltzprune.backend import MODULES, get_backend, numba_, reference
+from boltzprune.backend import MODULES, driver, get_backend, numba_, reference
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.errors import InputError
 
@@ -216,19 +216,20 @@ def test_the_first_update_that_is_not_finite_is_named(sizes, backend):
     assert caught.value.update == 0
 
 
-def test_backends_by_name(caplog):
-    assert set(MODULES) == {"cpu", "reference"}
+def test_backends_by_name(caplog, monkeypatch):
+    assert set(MODULES) == {"cpu", "gpu", "reference"}
     assert type(get_backend("reference", 3)) is reference.Backend and type(get_backend("cpu")) is numba_.Backend
     assert get_backend("reference", 3).threads == 1 and get_backend("cpu", 3).threads == 3
+    monkeypatch.setattr(driver, "problem", lambda: "no GPU here")
     with caplog.at_level("INFO"):
         assert type(get_backend("auto", 2)) is numba_.Backend
-    assert "device auto: cpu" in caplog.text
+    assert "device auto: cpu (no GPU here)" in caplog.text
     with pytest.raises(InputError, match="'tpu': expected one of auto"):
         get_backend("tpu")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_map_keeps_the_order(threads):
-    for device in MODULES:
+    for device in ("cpu", "reference"):
         assert get_backend(device, threads).map(lambda x: x * x, list(range(7))) == [0, 1, 4, 9, 16, 25, 36]
         assert get_backend(device, threads).map(abs, []) == []

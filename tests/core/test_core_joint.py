@@ -322,7 +322,9 @@ def test_the_epoch_that_failed_is_named(schedule, backend, progress):
     training = JointTraining(**TRAINING | {"learning_rate": schedule}, momentum_rule="classical")
     cases, chains = by_hand.patterns(13, 5, seed=1), _chains(machine, 7)
     with pytest.raises(TrainingError) as caught, np.errstate(all="ignore"):
-        train_jointly(machine, chains, cases, training, MeanField(), KEY, backend, progress, "retraining 2, seed 5")
+        train_jointly(
+            [machine], [chains], cases, training, MeanField(), [KEY], backend, progress, ["retraining 2, seed 5"]
+        )
     message = str(caught.value)
     assert message.startswith("retraining 2, seed 5: ") and " of 3 (learning rate" in message
     assert ("in epoch 1 at update 1 of 3" if schedule[1] < 1 else "in epoch ") in message
@@ -347,7 +349,7 @@ def test_the_schedule_is_used_in_order(rule, decays, max_norm, progress):
     machine = by_hand.machine((5, 7, 3), seed=157)
     mean_field = MeanField(tolerance=0.003, max_updates=7)
     cases, chains = by_hand.patterns(13, 5, 1), _chains(machine, 7)
-    train_jointly(machine, chains, cases, training, mean_field, KEY, Spy(), progress, "training")
+    train_jointly([machine], [chains], cases, training, mean_field, [KEY], Spy(), progress, ["training"])
     assert [epoch.learning_rate for epoch in seen] == pytest.approx([0.4, 0.2, 0.1])
     assert [epoch.decay for epoch in seen] == pytest.approx(decays)
     assert [epoch.first_update for epoch in seen] == [0, 3, 6]
@@ -361,7 +363,8 @@ def test_training_is_its_epochs_one_after_the_other(backend, progress):
     cases, chains = by_hand.patterns(13, 5, seed=167), _chains(machine, 7)
     training = JointTraining(**TRAINING, momentum_rule="classical", max_norm=None)
     settings = MeanField(tolerance=1e-6, max_updates=30)
-    trained, after = train_jointly(machine, chains, cases, training, settings, KEY, backend, progress, "training")
+    work = [machine], [chains], cases, training, settings, [KEY]
+    [(trained, after)] = train_jointly(*work, backend, progress, ["training"])
     epochs = [
         _epoch(learning_rate=rate, decay=decay, first_update=3 * number)
         for number, (rate, decay) in enumerate([(0.4, 0.5), (0.2, 0.5), (0.1, 0.9)])
@@ -378,10 +381,11 @@ def test_training_raises_the_likelihood(rule, backend, progress):
     cases = patterns[np.arange(151) % 3]
     machine = by_hand.machine((5, 7, 3), seed=173, scale=0.1)
     training = JointTraining(
-        n_epochs=20, learning_rate=[0.2, 0.05], momentum=[0.5, 0.5], batch_size=5, momentum_rule=rule
+        n_epochs=20, learning_rate=[0.1, 0.02], momentum=[0.5, 0.5], batch_size=5, momentum_rule=rule
     )
     chains = _chains(machine, 53)
-    trained, _ = train_jointly(machine, chains, cases, training, MeanField(), KEY, backend, progress, "training")
+    work = [machine], [chains], cases, training, MeanField(), [KEY]
+    [(trained, _)] = train_jointly(*work, backend, progress, ["training"])
     codes = cases @ np.array([16, 8, 4, 2, 1])
     before, after = (exact_deep.visible_log_probabilities(m)[codes].mean() for m in (machine, trained))
     assert before < -3 and after > before + 1

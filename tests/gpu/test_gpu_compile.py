@@ -22,14 +22,15 @@ needs_nvrtc = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 LARGEST_SHARED = 232448
 """Bytes of shared memory that a block can have on the largest GPU, Hopper's."""
-MAY_SPILL = {}
-"""Kernel -> why it may spill registers; every other must not."""
+MAY_SPILL = {("joint", 120): 40}
+"""(kernel, architecture) -> bytes that may be spilled; every other must not. Addresses, used once an update."""
 
 EXAMPLES = [
     pytest.param(name, defines, architecture, id=f"{name}-{'-'.join(map(str, defines.values()))}-sm_{architecture}")
     for name, listed in kernels.KERNELS.items()
     for defines in listed
     for architecture in compiler.DEFAULT_ARCHITECTURES
+    if kernels.runs_on(defines, architecture)
 ]
 compile_kernel = compiler.compile_kernel
 
@@ -94,7 +95,7 @@ def test_kernels_compile_without_a_warning(name, defines, architecture):
 @pytest.mark.parametrize(("name", "defines", "architecture"), EXAMPLES)
 def test_registers_suffice(name, defines, architecture):
     usage = compiled(name, defines, architecture)
-    assert name in MAY_SPILL or (usage.spill_stores, usage.spill_loads) == (0, 0)
+    assert usage.spill_stores + usage.spill_loads <= MAY_SPILL.get((name, architecture), 0)
 
 
 @needs_nvrtc
@@ -102,7 +103,7 @@ def test_the_report_has_everything_once(monkeypatch):
     monkeypatch.setattr(compiler, "compile_kernel", compiled)
     found = [(usage.kernel, usage.defines, usage.architecture) for usage in compiler.report()]
     assert found == [example.values for example in EXAMPLES]
-    assert len(compiler.report([90, 90])) == len(found) / len(compiler.DEFAULT_ARCHITECTURES)
+    assert len(compiler.report([90, 90])) == sum(architecture == 90 for *_, architecture in found)
 
 
 @needs_nvrtc

@@ -44,8 +44,9 @@ def is_same(one, other):
 def trained(deep, name, seed, training, iteration, chains=None):
     """What the library makes of a machine."""
     before, own = load(deep, name, seed)
-    settings = training, deep.study.digits.mean_field, fork(seed, "training", iteration)
-    return train_jointly(before, chains or own, digits(deep).cases, *settings, REFERENCE, SILENT, "test")
+    settings = training, deep.study.digits.mean_field, [fork(seed, "training", iteration)]
+    work = [before], [chains or own], digits(deep).cases
+    return train_jointly(*work, *settings, REFERENCE, SILENT, ["test"])[0]
 
 
 def test_pre_training_by_the_library(deep):

@@ -12,6 +12,7 @@ A backend is a class with these methods (`reference.Backend` is their specificat
     cd_epoch(machines, velocities, keys, cases, epoch, report)        CD-k, a list of machines side by side
     mean_field(machine, visible, tolerance, max_updates)              posterior of the hidden layers
     joint_epoch(machine, state, key, cases, epoch, report)            mean-field and persistent chains, one DBM
+    joint_epochs(work, cases, epoch, report)                          the same, a list of DBMs side by side
 
 and what array code needs to run on either device: `xp`, asarray, to_host, on_device, piece, in_pieces. Primitives take
 arrays of the host or of the device. Samples, statistics and posteriors come back where the backend computes, trained

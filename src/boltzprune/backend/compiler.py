@@ -108,7 +108,8 @@ def _examples(wanted):
     """(name, defines, architecture) of everything that is to be compiled."""
     _check_known(wanted)
     examples = [(name, defines) for name, listed in kernels.KERNELS.items() for defines in listed]
-    return [(*example, architecture) for example in examples for architecture in dict.fromkeys(wanted)]
+    every = [(*example, architecture) for example in examples for architecture in dict.fromkeys(wanted)]
+    return [example for example in every if kernels.runs_on(*example[1:])]
 
 
 def _check_known(wanted):

@@ -50,11 +50,14 @@ class Velocity:
 
 
 class NotFiniteError(ArithmeticError):
-    """A field was NaN or infinite; `update` counts the updates of the epoch before it."""
+    """A field or a parameter was NaN or infinite.
 
-    def __init__(self, update):
-        super().__init__(update)
-        self.update = update
+    `update` counts the updates of the epoch before it, `place` is that of the machine among those of the call.
+    """
+
+    def __init__(self, update, place=0):
+        super().__init__(update, place)
+        self.update, self.place = update, place
 
 
 def gradient(

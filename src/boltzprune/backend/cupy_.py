@@ -26,6 +26,8 @@ class Card:
         CuPy.
     name : str
     n_multiprocessors : int
+    max_shared : int
+        Bytes of shared memory that a block can have.
     versions : dict
         Card, CuPy and CUDA, for the provenance of results.
     OutOfMemory : type
@@ -55,6 +57,7 @@ class Card:
         self._device.use()
         about = cupy.cuda.runtime.getDeviceProperties(place)
         self.name, self.n_multiprocessors = about["name"].decode(), about["multiProcessorCount"]
+        self.max_shared = about["sharedMemPerBlockOptin"]
         cuda = cupy.cuda.runtime.runtimeGetVersion()
         self.versions = {"cupy": cupy.__version__, "cuda": f"{cuda // 1000}.{cuda % 1000 // 10}", "gpu": self.name}
         log.info(

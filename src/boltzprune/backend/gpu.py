@@ -11,25 +11,17 @@ import logging
 
 import numpy as np
 
-from boltzprune.backend import gpu_contrastive, joint, reference
-from boltzprune.backend.contrastive import Velocity, array_epoch
+from boltzprune.backend import gpu_contrastive, gpu_joint, joint, reference
+from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch
+from boltzprune.backend.gpu_layers import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.backend.joint import JointState
 from boltzprune.errors import InputError
 from boltzprune.machine import BoltzmannMachine
 
 log = logging.getLogger(__name__)
 
-TILE, BLOCK = 64, 256
-"""Chains and units of a tile, and threads that make it, in kernels/field.cu and kernels/pair_counts.cu."""
-BLOCKS_A_MULTIPROCESSOR, STEPS_WORTH_A_LAUNCH, STEPS_PER_LAUNCH, MAX_UNITS = 8, 8, 1000, 2048
-"""Chains that have a block of their own each, if there are no more than this and enough steps; a launch stays short."""
 SHARE_OF_MEMORY = 0.5
 """Of the memory that is free, what the chains or cases that are computed together may take."""
-
-
-def tiles(n):
-    """Tiles of `TILE` that cover n."""
-    return -(-n // TILE)
 
 
 class Backend(reference.Backend):
@@ -50,7 +42,6 @@ class Backend(reference.Backend):
 
             card = Card()
         self.card, self.xp, self.versions = card, card.xp, card.versions
-        self._nothing = self.xp.zeros(0, dtype=np.float32)
 
     def asarray(self, array, dtype=None):
         """See `reference.Backend.asarray`."""
@@ -100,81 +91,26 @@ class Backend(reference.Backend):
 
     def sample_layer(self, fields, key, step, layer, first_chain):
         """See `reference.Backend.sample_layer`."""
-        return self._decide(self.asarray(fields, np.float32), True, key, step, layer, first_chain)
+        return decide(self.card, self.asarray(fields, np.float32), True, key, step, layer, first_chain)
 
-    def _decide(self, values, are_fields, key, step, layer, first_chain=0):
-        """States from fields or probabilities."""
-        n_chains, n_units = values.shape
-        states = self.xp.empty(values.shape, dtype=np.uint8)
-        n_blocks = -(-(n_chains * -(-n_units // 4)) // BLOCK)
-        if n_blocks:
-            place = (np.uint64(key), np.uint32(step), np.uint32(layer), np.uint32(first_chain))
-            sizes = (np.int32(are_fields), np.int32(n_chains), np.int32(n_units))
-            self.card.launch("states", {}, (n_blocks,), BLOCK, [_whole(values), *sizes, *place, states])
-        return states
+    def _decide(self, probabilities, key, step, layer):
+        """States from probabilities, as float32: what array code draws with."""
+        return decide(self.card, probabilities, False, key, step, layer, 0).astype(np.float32)
 
     def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
         """See `reference.Backend.advance`."""
         machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
         states = [self.asarray(layer, np.uint8).copy() for layer in states]
-        few = len(states[0]) <= BLOCKS_A_MULTIPROCESSOR * self.card.n_multiprocessors
-        if few and n_steps >= STEPS_WORTH_A_LAUNCH and max(len(bias) for bias in machine.biases) <= MAX_UNITS:
-            return self._own_blocks(machine, states, key, first_step, n_steps, first_chain, first_layer)
-        order = [i for i in (*range(1, len(states), 2), *range(0, len(states), 2)) if i >= first_layer]
-        for step in range(first_step, first_step + n_steps):
-            for layer in order:
-                self._layer(machine, states, layer, states[layer], draw=(key, step, layer, first_chain))
-        return states
-
-    def _own_blocks(self, machine, states, key, first_step, n_steps, first_chain, first_layer):
-        """Few chains, many steps: kernels/gibbs.cu, a block per chain, to the same bits as the tiles of field.cu."""
-        sizes = [layer.shape[1] for layer in states]
-        largest, together = max(sizes), self.xp.concatenate(states, axis=1)
-        weights = [x.reshape(-1) for w in machine.weights for x in (w, w.T.copy())]
-        given = [
-            self.xp.concatenate(weights),
-            self.xp.concatenate(machine.biases),
-            self.asarray(np.array(sizes, np.int32)),
-        ]
-        block = 128 if largest <= 128 else BLOCK
-        defines = {"N_LAYERS": len(sizes), "BLOCK": block, "EACH": -(-largest // block)}
-        shared = (sum(sizes) + 1) // 2 * 2 + 2 * largest
-        for step in range(first_step, first_step + n_steps, STEPS_PER_LAUNCH):
-            count = min(STEPS_PER_LAUNCH, first_step + n_steps - step)
-            numbers = [np.int32(sum(sizes)), np.int32(first_layer), np.uint64(key), np.uint32(step), np.int32(count)]
-            arguments = [together, *given, *numbers, np.uint32(first_chain)]
-            self.card.launch("gibbs", defines, (len(together),), block, arguments, shared)
-        starts = np.cumsum([0, *sizes])
-        return [together[:, a:b].copy() for a, b in zip(starts[:-1], starts[1:])]
+        return gibbs(self.card, machine, states, key, first_step, n_steps, first_chain, first_layer)
 
     def probability(self, machine, means, layer, gain=1):
         """See `reference.Backend.probability`."""
         out = self.xp.empty((len(means[0]), len(machine.biases[layer])), dtype=np.float32)
-        return self._layer(machine, means, layer, out, gain)
-
-    def _layer(self, machine, layers, layer, out, gain=1, draw=None):
-        """Run kernels/field.cu for one layer into `out`: probabilities, or states drawn at (key, step, layer, chain).
-
-        Layers that are not in the list do not count.
-        """
-        n_chains, n_units = out.shape
-        if not out.size:
-            return out
-        below, above = [self._nothing, self._nothing, np.int32(0)], [self._nothing, self._nothing, np.int32(0)]
-        if layer > 0:
-            below = [_whole(layers[layer - 1]), machine.weights[layer - 1], np.int32(layers[layer - 1].shape[1])]
-        if layer + 1 < len(layers):
-            above = [_whole(layers[layer + 1]), machine.weights[layer], np.int32(layers[layer + 1].shape[1])]
-        key, *place = draw or (0, 0, 0, 0)
-        numbers = [np.float32(gain), np.int32(n_chains), np.int32(n_units), np.uint64(key), *map(np.uint32, place)]
-        arguments = [*below, *above, machine.biases[layer], *numbers, out]
-        defines = {"DRAW": int(draw is not None)}
-        self.card.launch("field", defines, (tiles(n_chains), tiles(n_units)), BLOCK, arguments)
-        return out
+        return layer_given_neighbours(self.card, machine, means, layer, out, gain)
 
     def pack(self, states):
         """See `reference.Backend.pack`."""
-        states = _whole(self.asarray(states, np.uint8))
+        states = whole(self.asarray(states, np.uint8))
         n_samples, n_units = states.shape
         n_words = -(-n_samples // 64)
         bits = self.xp.empty((n_units, n_words), dtype=np.uint64)
@@ -185,7 +121,7 @@ class Backend(reference.Backend):
 
     def pair_counts(self, lower, upper):
         """See `reference.Backend.pair_counts`."""
-        lower, upper = _whole(self.asarray(lower)), _whole(self.asarray(upper))
+        lower, upper = whole(self.asarray(lower)), whole(self.asarray(upper))
         (n_lower, n_words), n_upper = lower.shape, len(upper)
         counts = self.xp.zeros((n_lower, n_upper), dtype=np.int64)
         if counts.size and n_words:
@@ -225,12 +161,10 @@ class Backend(reference.Backend):
 
     def _array_epoch(self, machine, velocity, key, cases, epoch, report):
         """Mini-batches, CD-k, large machines: the specification in float32, on the card."""
-
-        def sample(probability, key, step, layer):
-            return self._decide(probability, False, key, step, layer).astype(np.float32)
-
         velocity = Velocity(*map(self.asarray, _fields(velocity)))
-        result = array_epoch(self.on_device(machine), velocity, key, cases, epoch, report, sample, np.float32, self.xp)
+        result = array_epoch(
+            self.on_device(machine), velocity, key, cases, epoch, report, self._decide, np.float32, self.xp
+        )
         return self._machine(result[0], machine), Velocity(*map(self.to_host, _fields(result[1])))
 
     def mean_field(self, machine, visible, tolerance, max_updates):
@@ -240,15 +174,41 @@ class Backend(reference.Backend):
         return means[1:], n_updates
 
     def joint_epoch(self, machine, state, key, cases, epoch, report):
-        """See `reference.Backend.joint_epoch`: the specification in float32, on the card."""
-        groups = (state.weight_steps, state.bias_steps, state.chains)
-        state = JointState(*(tuple(map(self.asarray, group)) for group in groups))
-        cases = self.asarray(cases, np.uint8)
+        """See `reference.Backend.joint_epoch`."""
+        return self.joint_epochs([(machine, state, key)], cases, epoch, report)[0]
+
+    def joint_epochs(self, work, cases, epoch, report):
+        """See `reference.Backend.joint_epochs`; machines that kernels/joint.cu takes side by side, others in turn."""
+        cases, results, groups = self.asarray(cases, np.uint8), {}, {}
+        for place, (machine, state, _) in enumerate(work):
+            plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
+            groups.setdefault(plan, []).append(place)
+        for plan, places in groups.items():
+            results |= zip(places, self._joint_group(plan, places, work, cases, epoch, report))
+        return [results[place] for place in range(len(work))]
+
+    def _joint_group(self, plan, places, work, cases, epoch, report):
+        """Machines of the same plan, in two halves where the memory does not suffice; without a plan one by one."""
+        try:
+            if plan is None:
+                return [self._array_joint_epoch(*work[place], cases, epoch, report) for place in places]
+            return gpu_joint.epoch_of_many(self.card, plan, [work[place] for place in places], cases, epoch, report)
+        except NotFiniteError as error:
+            raise NotFiniteError(error.update, places[error.place]) from None
+        except self.card.OutOfMemory:
+            half = self._half(len(places), f"{len(places)} machines and {len(cases)} images")
+            parts = [
+                self._joint_group(plan, part, work, cases, epoch, report) for part in (places[:half], places[half:])
+            ]
+            return [result for part in parts for result in part]
+
+    def _array_joint_epoch(self, machine, state, key, cases, epoch, report):
+        """The specification in float32, on the card."""
+        state = JointState(*(tuple(map(self.asarray, group)) for group in _fields(state)))
         trained, state, n_updates = joint.array_joint_epoch(
             self.on_device(machine), state, key, cases, epoch, report, self, np.float32
         )
-        groups = (state.weight_steps, state.bias_steps, state.chains)
-        state = JointState(*(tuple(map(self.to_host, group)) for group in groups))
+        state = JointState(*(tuple(map(self.to_host, group)) for group in _fields(state)))
         return self._machine(trained, machine), state, n_updates
 
     def _machine(self, trained, before):
@@ -260,8 +220,3 @@ class Backend(reference.Backend):
 def _fields(record):
     """The arrays of a dataclass, in order."""
     return [getattr(record, field.name) for field in dataclasses.fields(record)]
-
-
-def _whole(array):
-    """An array whose rows lie one after the other."""
-    return array if array.flags.c_contiguous else array.copy()

@@ -6,7 +6,7 @@ import numpy as np
 
 from boltzprune import streams
 from boltzprune.backend import joint
-from boltzprune.backend.contrastive import array_epoch
+from boltzprune.backend.contrastive import NotFiniteError, array_epoch
 from boltzprune.machine import field_of, sigmoid
 
 
@@ -205,3 +205,31 @@ class Backend:
             If a parameter stops being finite.
         """
         return joint.array_joint_epoch(machine, state, key, cases, epoch, report, self)
+
+    def joint_epochs(self, work, cases, epoch, report):
+        """`joint_epoch` for several DBMs.
+
+        Parameters
+        ----------
+        work : list of (BoltzmannMachine, joint.JointState, np.uint64)
+            Each with the key of its stream.
+        cases, epoch, report
+            As for `joint_epoch`.
+
+        Returns
+        -------
+        list of (BoltzmannMachine, joint.JointState, int)
+
+        Raises
+        ------
+        NotFiniteError
+            With the place of the machine in the list.
+        """
+
+        def one(place):
+            try:
+                return self.joint_epoch(*work[place], cases, epoch, report)
+            except NotFiniteError as error:
+                raise NotFiniteError(error.update, place) from None
+
+        return self.map(one, range(len(work)))

@@ -12,16 +12,12 @@ def run(job):
     cases, iteration = read_digits(job.arrays("digits")).cases, spec.get("iteration", 0)
     training = spec["retraining"] if "retraining" in spec else spec["training"]
     n_updates = len(job.seeds) * training.n_epochs * -(-len(cases) // training.batch_size)
+    machines = [read_machine(before, seed) for seed in job.seeds]
+    chains = [read_chains(before, seed, machine.layer_sizes) for seed, machine in zip(job.seeds, machines)]
+    keys = [fork(seed, "training", iteration) for seed in job.seeds]
+    names = [f"{job.stage}, seed {seed}" for seed in job.seeds]
     with job.progress(n_updates, "updates") as progress:
-
-        def work(seed):
-            machine = read_machine(before, seed)
-            chains = read_chains(before, seed, machine.layer_sizes)
-            settings, key = (training, spec["mean_field"]), fork(seed, "training", iteration)
-            stage = f"{job.stage}, seed {seed}"
-            return train_jointly(machine, chains, cases, *settings, key, backend, progress, stage)
-
-        trained = backend.map(work, list(job.seeds))
+        trained = train_jointly(machines, chains, cases, training, spec["mean_field"], keys, backend, progress, names)
     arrays = {}
     for seed, (machine, chains) in zip(job.seeds, trained):
         arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)

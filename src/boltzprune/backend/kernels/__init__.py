@@ -12,6 +12,12 @@ INCLUDE = re.compile(r'^#include "([\w.]+)"$', flags=re.MULTILINE)
 KERNELS = {
     "field": [{"DRAW": 0}, {"DRAW": 1}],
     "gibbs": [{"N_LAYERS": 3, "BLOCK": 256, "EACH": 3}, {"N_LAYERS": 2, "BLOCK": 128, "EACH": 1}],
+    "joint": [
+        {"BATCH": 1, "N_THREADS": 512},
+        {"BATCH": 10, "N_THREADS": 512},
+        {"BATCH": 16, "N_THREADS": 512},
+        {"BATCH": 10, "N_THREADS": 512, "CLUSTER": 8},
+    ],
     "states": [{}],
     "pack": [{}],
     "pair_counts": [{}],
@@ -29,6 +35,11 @@ KERNELS = {
 def options(defines):
     """What a launch tells the compiler: `OPTIONS` and the defines."""
     return (*OPTIONS, *(f"-D{name}={value}" for name, value in defines.items()))
+
+
+def runs_on(defines, architecture):
+    """Whether a kernel with these defines exists for an architecture: clusters of blocks came with 9.0."""
+    return "CLUSTER" not in defines or architecture >= 90
 
 
 @functools.cache

@@ -1,0 +1,226 @@
+"""Joint training of DBMs with two hidden layers on the GPU: all machines of a job side by side in kernels/joint.cu."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.backend.contrastive import NotFiniteError
+from boltzprune.backend.joint import JointState
+from boltzprune.machine import BoltzmannMachine
+
+N_THREADS = 512
+MAX_BATCH = 16
+"""Images an update: what a thread sums side by side in registers."""
+UPDATES_PER_LAUNCH = 500
+"""A launch takes less than a second, so that progress is seen and no watchdog bites."""
+STATIC_SHARED = 1 << 10
+"""Bytes of shared memory that the kernel and the system use besides."""
+MAX_BLOCKS = 64
+"""Blocks that share a machine, at most: each adds up what all others contribute."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one machine is laid over blocks; it depends on the machine and on the card alone, and so do the results.
+
+    Attributes
+    ----------
+    n_blocks : int
+    shared : int
+        Bytes of dynamic shared memory of a block.
+    """
+
+    n_blocks: int
+    shared: int
+
+
+def _padded(batch):
+    """Images as the kernel lays them out."""
+    return -(-batch // 4) * 4 if batch > 1 else 1
+
+
+def plan(machine, n_chains, batch, card):
+    """The fewest blocks that hold the upper weights, a thread a column; None if the kernel does not take it."""
+    sizes = machine.layer_sizes
+    if len(sizes) != 3 or min(sizes) == 0 or batch > MAX_BATCH:
+        return None
+    n0, n1, n2 = sizes
+    padded, n_words = _padded(batch), -(-n_chains // 32)
+    for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
+        width = -(-n2 // n_blocks)
+        floats = n1 * (width | 1) + padded * (2 * n1 + width + N_THREADS)
+        shared = 4 * (floats + n_words * (n0 + n1 + width))
+        if width <= N_THREADS and shared <= card.max_shared - STATIC_SHARED:
+            return Plan(n_blocks, shared)
+    return None
+
+
+def epoch_of_many(card, plan, work, cases, epoch, report):
+    """One epoch of joint training of machines that have the same plan.
+
+    Parameters
+    ----------
+    card : cupy_.Card
+    plan : Plan
+    work : list of (BoltzmannMachine, JointState, np.uint64)
+    cases : (n_cases, n_visible) uint8, on the card
+    epoch : JointEpoch
+    report : callable
+
+    Returns
+    -------
+    list of (BoltzmannMachine, JointState, int)
+
+    Raises
+    ------
+    NotFiniteError
+        With the place of the machine in `work`.
+    """
+    at_once = max(1, card.n_multiprocessors // plan.n_blocks)
+    results = []
+    for first in range(0, len(work), at_once):
+        try:
+            results += _side_by_side(card, plan, work[first : first + at_once], cases, epoch, report)
+        except NotFiniteError as error:
+            raise NotFiniteError(error.update, first + error.place) from None
+    return results
+
+
+def _side_by_side(card, plan, work, cases, epoch, report):
+    """Machines that the card holds at the same time."""
+    machines, states, keys = zip(*work)
+    held = _Held(card, plan, machines, states, keys, epoch)
+    per_launch = UPDATES_PER_LAUNCH * epoch.batch_size
+    for start in range(0, len(cases), per_launch):
+        piece = cases[start : start + per_launch]
+        n_updates = -(-len(piece) // epoch.batch_size)
+        done = held.run(piece, n_updates, start // epoch.batch_size)
+        if (done < n_updates).any():
+            place = int(np.argmax(done < n_updates))
+            raise NotFiniteError(start // epoch.batch_size + int(done[place]), place)
+        report(n_updates * len(work))
+    return held.results()
+
+
+class _Held:
+    """Several machines on the card, as the kernel wants them."""
+
+    def __init__(self, card, plan, machines, states, keys, epoch):
+        self.card, self.plan, self.machines, self.epoch = card, plan, machines, epoch
+        self.lists = [_Lists(machine.masks[0]) for machine in machines]
+        sizes = np.array([machine.layer_sizes[1:] for machine in machines], np.int32)
+        self.most1, self.most2 = (int(n) for n in sizes.max(axis=0))
+        self.most = max(1, max(len(one.visible_of) for one in self.lists))
+        self.n0, self.n_chains = machines[0].layer_sizes[0], len(states[0].chains[0])
+        self._place_parameters(machines, states)
+        self._place_space(sizes, keys)
+
+    def _place_parameters(self, machines, states):
+        """Weights, biases, steps, masks and chains of all machines, padded to the largest."""
+        asarray, layers = self.card.asarray, (self.n0, self.most1, self.most2)
+        lower = [np.stack([_padded_to(x, (self.most,)) for x in group]) for group in self._lower(machines, states)]
+        upper = (self.most1, self.most2)
+        second = [
+            np.stack([_padded_to(x, upper) for x in group])
+            for group in (
+                [machine.weights[1] for machine in machines],
+                [state.weight_steps[1] for state in states],
+                [machine.masks[1].astype(np.uint8) for machine in machines],
+            )
+        ]
+        flat = [
+            np.stack([_joined(x, layers) for x in group])
+            for group in ([m.biases for m in machines], [s.bias_steps for s in states], [s.chains for s in states])
+        ]
+        self.w1, self.s1, *lists = (asarray(x) for x in lower)
+        self.lists_on_card = lists
+        self.w2, self.s2, self.mask2 = (asarray(x) for x in second)
+        self.biases, self.bias_steps, self.chains = (asarray(x) for x in flat)
+
+    def _lower(self, machines, states):
+        """The lower weights, their steps and where they belong, unit by unit of h1."""
+        starts = [_padded_to(one.column_start, (self.most1 + 1,), one.column_start[-1]) for one in self.lists]
+        self.column_start = self.card.asarray(np.stack(starts))
+        self.row_start = self.card.asarray(np.stack([one.row_start for one in self.lists]))
+        yield [one.take(machine.weights[0]) for one, machine in zip(self.lists, machines)]
+        yield [one.take(state.weight_steps[0]) for one, state in zip(self.lists, states)]
+        for name in ("visible_of", "row_entry", "row_unit"):
+            yield [getattr(one, name) for one in self.lists]
+
+    def _place_space(self, sizes, keys):
+        """What the kernel needs besides: sizes, streams, and room where blocks meet."""
+        xp, n, n_blocks = self.card.xp, len(self.machines), self.plan.n_blocks
+        batch = self.epoch.batch_size
+        self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
+        self.partial = xp.empty((n, 2, n_blocks, batch, self.most1), dtype=np.float32)
+        self.change = xp.empty((n, 2, n_blocks, _padded(batch)), dtype=np.int32)
+        self.chain_partial = xp.empty((n, n_blocks, self.n_chains, self.most1), dtype=np.float32)
+        self.n_mean_field = xp.zeros(n, dtype=np.uint64)
+
+    def run(self, cases, n_updates, update):
+        """Updates on some cases; how many of them each machine did before a parameter was not finite."""
+        xp, epoch, n = self.card.xp, self.epoch, len(self.machines)
+        done = xp.full(n, n_updates, dtype=np.int32)
+        visible_of, row_entry, row_unit = self.lists_on_card
+        arrays = [self.w1, self.s1, visible_of, self.column_start, self.row_start, row_entry, row_unit]
+        arrays += [self.w2, self.s2, self.mask2, self.biases, self.bias_steps, self.chains, *self.about, cases]
+        arrays += [self.partial, self.change, self.chain_partial, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field]
+        counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, self.plan.n_blocks, len(cases))
+        numbers = [*map(np.int32, counts), np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps)]
+        numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]
+        numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
+        defines = {"BATCH": epoch.batch_size, "N_THREADS": N_THREADS}
+        grid = (n * self.plan.n_blocks,)
+        self.card.launch("joint", defines, grid, N_THREADS, [*arrays, *numbers], self.plan.shared, together=True)
+        return self.card.to_host(done)
+
+    def results(self):
+        """Machines, states and mean-field updates, on the host."""
+        names = ("w1", "s1", "w2", "s2", "biases", "bias_steps", "chains", "n_mean_field")
+        arrays = [self.card.to_host(getattr(self, name)) for name in names]
+        return [self._result(k, *(array[k] for array in arrays)) for k in range(len(self.machines))]
+
+    def _result(self, k, w1, s1, w2, s2, biases, bias_steps, chains, n_updates):
+        machine, lists = self.machines[k], self.lists[k]
+        (n1, n2), starts = machine.layer_sizes[1:], (0, self.n0, self.n0 + self.most1)
+        weights, steps = ((lists.put(low), up[:n1, :n2].copy()) for low, up in ((w1, w2), (s1, s2)))
+        slices = [slice(start, start + n) for start, n in zip(starts, machine.layer_sizes)]
+        biases, bias_steps, chains = (
+            tuple(array[..., part].copy() for part in slices) for array in (biases, bias_steps, chains)
+        )
+        trained = BoltzmannMachine(tuple(weights), biases, machine.masks, machine.units)
+        return trained, JointState(tuple(steps), bias_steps, chains), int(n_updates)
+
+
+class _Lists:
+    """The existing weights of one layer, column by column, and where each row finds its own."""
+
+    def __init__(self, mask):
+        self.shape = mask.shape
+        self.unit_of, self.visible_of = (x.astype(np.int32) for x in np.nonzero(mask.T))
+        self.column_start = np.concatenate([[0], np.cumsum(mask.sum(axis=0))]).astype(np.int32)
+        self.row_start = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int32)
+        self.row_entry = np.argsort(self.visible_of, kind="stable").astype(np.int32)
+        self.row_unit = self.unit_of[self.row_entry]
+
+    def take(self, weights):
+        """The existing ones, in this order."""
+        return weights[self.visible_of, self.unit_of]
+
+    def put(self, values):
+        """Weights with these values, and 0 elsewhere."""
+        weights = np.zeros(self.shape, np.float32)
+        weights[self.visible_of, self.unit_of] = values[: len(self.visible_of)]
+        return weights
+
+
+def _padded_to(array, shape, value=0):
+    """An array in the corner of a larger one."""
+    padded = np.full(shape, value, dtype=array.dtype)
+    padded[tuple(slice(n) for n in array.shape)] = array
+    return padded
+
+
+def _joined(layers, widths):
+    """Arrays of all layers along their last axis, each padded to a width."""
+    return np.concatenate([_padded_to(x, (*x.shape[:-1], n)) for x, n in zip(layers, widths)], axis=-1)
