@@ -62,8 +62,8 @@ def trained(images, settings, backend):
     pretraining = pretraining.model_copy(update={"first": first, "second": second})
     training = settings.training.model_copy(update={"n_epochs": n_epochs})
     with Progress(3 * N_TRAINING_UPDATES, "updates", "training", bar=False) as progress:
-        start = settings.machine, pretraining, N_CHAINS, 0
-        machine, chains = pretrain(masks, images, *start, backend, progress)
+        start = settings.machine, pretraining, N_CHAINS, [0]
+        [(machine, chains)] = pretrain(masks, images, *start, backend, progress)
         how = training, settings.mean_field, [fork(0, "training", 0)]
         return train_jointly([machine], [chains], images, *how, backend, progress, ["training"])[0]
 

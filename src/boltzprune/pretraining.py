@@ -77,8 +77,8 @@ def stack(rbms):
     return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms))
 
 
-def pretrain(masks, cases, start, pretraining, n_chains, seed, backend, progress):
-    """Train the RBMs of one machine, stack them, and start its persistent chains at the first training cases.
+def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progress):
+    """Train the RBMs of every seed's machine side by side, stack them, and start chains at the first training cases.
 
     Parameters
     ----------
@@ -87,22 +87,26 @@ def pretrain(masks, cases, start, pretraining, n_chains, seed, backend, progress
     start : config.DeepMachine
     pretraining : config.PreTraining
         With the training of the first and of the second RBM.
-    n_chains, seed : int
+    n_chains : int
+    seeds : sequence of int
     backend : Backend
     progress : Progress
 
     Returns
     -------
-    tuple
-        BoltzmannMachine, and its chains: a tuple of (n_chains, n_units) uint8, all layers.
+    list of tuples
+        For each seed: BoltzmannMachine, and its chains: a tuple of (n_chains, n_units) uint8, all layers.
     """
-    rbms, layers = [], [cases]
+    rbms, layers = [[] for _ in seeds], [[cases] for _ in seeds]
     for layer, (mask, training) in enumerate(zip(masks, (pretraining.first, pretraining.second), strict=True)):
         up, down = gains(layer, len(masks)) if pretraining.doubled_inputs else (1.0, 1.0)
-        key, name = fork(seed, "pre-training", layer), f"RBM {layer + 1}, seed {seed}"
-        rbm = layer_rbm(mask, layer, start, seed)
-        rbms += train([rbm], layers[-1], training, [key], backend, progress, name, (up, down))
-        key = fork(seed, "hidden data", layer)
-        layers.append(hidden_data(rbms[-1], layers[-1], pretraining.second_data, up, key, backend))
+        keys = [fork(seed, "pre-training", layer) for seed in seeds]
+        names = [f"RBM {layer + 1}, seed {seed}" for seed in seeds]
+        new, data = [layer_rbm(mask, layer, start, seed) for seed in seeds], [known[-1] for known in layers]
+        trained = train(new, data, training, keys, backend, progress, names, (up, down))
+        for seed, rbm, mine, known in zip(seeds, trained, rbms, layers):
+            key = fork(seed, "hidden data", layer)
+            mine.append(rbm)
+            known.append(hidden_data(rbm, known[-1], pretraining.second_data, up, key, backend))
     chosen = np.arange(n_chains) % len(cases)
-    return stack(rbms), tuple(backend.to_host(layer)[chosen] for layer in layers)
+    return [(stack(mine), tuple(backend.to_host(x)[chosen] for x in known)) for mine, known in zip(rbms, layers)]

@@ -4,7 +4,7 @@ import logging
 
 import numpy as np
 
-from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity, cases_of_each
 from boltzprune.errors import InputError, TrainingError
 from boltzprune.machine import BoltzmannMachine, all_finite
 from boltzprune.schedules import epochs
@@ -50,22 +50,22 @@ def decay_of(learning_rate, momentum, rule):
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 
-def train(machines, cases, training, keys, backend, progress, stage="training", gains=(1.0, 1.0)):
-    """Train RBMs by CD-k on the same cases, each with its own stream.
+def train(machines, cases, training, keys, backend, progress, names, gains=(1.0, 1.0)):
+    """Train RBMs by CD-k side by side, each with its own stream.
 
     Parameters
     ----------
     machines : list of BoltzmannMachine
         With one weight layer; shapes and masks may differ. Masked weights stay 0.
-    cases : (n_cases, n_visible) uint8
+    cases : (n_cases, n_visible) uint8, or a list of such arrays, one per machine
         In the order of presentation.
     training : config.Training or config.digits.RbmTraining
     keys : list of np.uint64
     backend : Backend
     progress : Progress
         Told of every few updates.
-    stage : str
-        For messages.
+    names : list of str
+        What messages call each training.
     gains : (float, float)
         Factors of the input upwards and downwards, see `backend.contrastive.Epoch`.
 
@@ -80,30 +80,33 @@ def train(machines, cases, training, keys, backend, progress, stage="training", 
     TrainingError
         As soon as a machine's parameters stop being finite.
     """
-    for machine in machines:
-        if machine.layer_sizes[0] != cases.shape[1]:
-            raise InputError(f"{stage}: {cases.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
+    of_each = cases_of_each(cases, len(machines))
+    for name, machine, one in zip(names, machines, of_each, strict=True):
+        if machine.layer_sizes[0] != one.shape[1]:
+            raise InputError(f"{name}: {one.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
     velocities = [Velocity.zero(machine) for machine in machines]
-    updates_per_epoch = -(-len(cases) // training.batch_size)
+    updates_per_epoch = -(-len(of_each[0]) // training.batch_size)
     schedule = epochs(training)
     for number, (rate, momentum) in enumerate(schedule):
         decay = decay_of(rate, momentum, training.momentum_rule)
         epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
-            results = backend.cd_epoch(machines, velocities, keys, cases, epoch, progress.advance)
+            results = backend.cd_epoch(machines, velocities, keys, of_each, epoch, progress.advance)
         except NotFiniteError as error:
-            raise not_finite(stage, number, f"update {error.update + 1} of {updates_per_epoch}", epoch) from None
+            place = f"update {error.update + 1} of {updates_per_epoch}"
+            raise not_finite(names[error.place], number, place, epoch) from None
         machines, velocities = zip(*results)
-        if not all(all_finite(machine) for machine in machines):
-            raise not_finite(stage, number, "its last update", epoch)
+        for name, machine in zip(names, machines):
+            if not all_finite(machine):
+                raise not_finite(name, number, "its last update", epoch)
     return list(machines)
 
 
-def not_finite(stage, number, update, epoch):
+def not_finite(name, number, update, epoch):
     """What to say when parameters are no longer numbers."""
     return TrainingError(
-        f"{stage}: a parameter became NaN or infinite in epoch {number + 1} at {update} "
+        f"{name}: a parameter became NaN or infinite in epoch {number + 1} at {update} "
         f"(learning rate {epoch.learning_rate}, share of the previous step kept {epoch.decay:.3g}). "
         "Likely cause: the learning rate is too high; lower learning_rate or momentum"
     )

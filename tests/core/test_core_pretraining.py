@@ -198,7 +198,7 @@ def _cases(n=31):
 
 def _pretrain(backend, progress, seed=3, n_chains=7, cases=None, **changed):
     cases = _cases() if cases is None else cases
-    return pretraining.pretrain(_masks(), cases, START, _settings(**changed), n_chains, seed, backend, progress)
+    return pretraining.pretrain(_masks(), cases, START, _settings(**changed), n_chains, [seed], backend, progress)[0]
 
 
 class Spy(reference.Backend):
@@ -209,7 +209,7 @@ class Spy(reference.Backend):
         self.seen = []
 
     def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
-        self.seen.append((machines[0].layer_sizes, cases.copy(), epoch, keys[0]))
+        self.seen.append((machines[0].layer_sizes, cases[0].copy(), epoch, keys[0]))
         return super().cd_epoch(machines, velocities, keys, cases, epoch, report)
 
 
@@ -223,7 +223,7 @@ def test_pretraining_is_its_steps_one_after_the_other(second_data, doubled, back
     for layer, mask in enumerate(_masks()):
         rbm = pretraining.layer_rbm(mask, layer, START, 3)
         key, steps = streams.fork(3, "pre-training", layer), (settings.first, settings.second)[layer]
-        rbms += training.train([rbm], layers[-1], steps, [key], backend, progress, "x", gains[layer])
+        rbms += training.train([rbm], layers[-1], steps, [key], backend, progress, ["x"], gains[layer])
         key = streams.fork(3, "hidden data", layer)
         layers.append(
             by_hand.on_host(
@@ -261,8 +261,8 @@ def test_more_chains_than_cases_start_at_the_first_again(progress):
 
 def test_seeds_do_not_depend_on_their_company_and_differ(backend, progress):
     alone = {seed: _pretrain(backend, progress, seed=seed) for seed in (3, 4)}
-    for seed in (4, 3):
-        machine, chains = _pretrain(backend, progress, seed=seed)
+    together = pretraining.pretrain(_masks(), _cases(), START, _settings(), 7, [4, 3], backend, progress)
+    for seed, (machine, chains) in zip((4, 3), together, strict=True):
         assert all(a.tobytes() == b.tobytes() for a, b in zip(_arrays(machine), _arrays(alone[seed][0])))
         assert all(np.array_equal(a, b) for a, b in zip(chains, alone[seed][1]))
     exists = _masks()[0]
@@ -285,7 +285,7 @@ def test_pretraining_learns(progress):
     masks, start = [np.ones((5, 7), bool), np.ones((7, 3), bool)], START.model_copy(update={"n_hidden": [7, 3]})
     steps = RbmTraining(n_epochs=10, learning_rate=[0.2, 0.05], momentum_rule="classical")
     settings = PreTraining(first=steps, second=SecondRbm(**steps.model_dump()))
-    machine, _ = pretraining.pretrain(masks, patterns, start, settings, 7, 3, CPU, progress)
+    [(machine, _)] = pretraining.pretrain(masks, patterns, start, settings, 7, [3], CPU, progress)
     before = pretraining.layer_rbm(masks[0], 0, start, 3)
     after = BoltzmannMachine(machine.weights[:1], machine.biases[:2], machine.masks[:1])
     codes = patterns @ np.array([16, 8, 4, 2, 1])

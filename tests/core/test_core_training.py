@@ -21,7 +21,7 @@ def _keys(seeds):
 
 
 def _train_one(machine, cases, config, backend, progress, seed=3):
-    [trained] = training.train([machine], cases, config, _keys([seed]), backend, progress)
+    [trained] = training.train([machine], cases, config, _keys([seed]), backend, progress, [f"seed {seed}"])
     return trained
 
 
@@ -130,11 +130,15 @@ def test_seeds_do_not_depend_on_their_company(device, progress):
     cases = by_hand.patterns(61, 13, seed=19)
     machines = [training.new_rbm(training.data_rate(cases), 11, 0.1, -2.0, seed) for seed in range(5)]
     config = Training(learning_rate=[0.1, 0.01], momentum=[0.9, 0.9], momentum_rule="classical")
-    together = training.train(machines, cases, config, _keys(range(5)), get_backend(device, threads=2), progress)
+    together = training.train(
+        machines, cases, config, _keys(range(5)), get_backend(device, threads=2), progress, list("abcde")
+    )
     assert isinstance(together, list) and progress.done == 5 * 2 * 61
     for seeds in ([0], [1, 2], [4, 3]):
         some = [machines[seed] for seed in seeds]
-        apart = training.train(some, cases, config, _keys(seeds), get_backend(device), progress)
+        apart = training.train(
+            some, cases, config, _keys(seeds), get_backend(device), progress, [str(seed) for seed in seeds]
+        )
         for seed, machine in zip(seeds, apart):
             assert all(a.tobytes() == b.tobytes() for a, b in zip(_parameters(machine), _parameters(together[seed])))
     assert not np.array_equal(together[0].weights[0], together[1].weights[0])
@@ -150,9 +154,11 @@ def test_parameters_that_are_not_finite_stop_the_training(where, value, backend,
     config = Training(learning_rate=[0.07, 0.01], momentum=[0.5, 0.5], momentum_rule="classical")
     machines = [by_hand.machine((5, 7), seed=1), machine]
     with pytest.raises(TrainingError) as caught, np.errstate(all="ignore"):
-        training.train(machines, by_hand.patterns(11, 5, 1), config, _keys([0, 1]), backend, progress, "retraining 2")
+        training.train(
+            machines, by_hand.patterns(11, 5, 1), config, _keys([0, 1]), backend, progress, ["seed 0", "seed 1"]
+        )
     message = str(caught.value)
-    assert message.startswith("retraining 2: ") and "in epoch 1 at" in message
+    assert message.startswith("seed 1: ") and "in epoch 1 at" in message
     assert "of 11 (learning rate 0.07" in message or "its last update (learning rate 0.07" in message
     if where == "visible bias" and np.isnan(value):
         assert "at update 1 of 11" in message
@@ -161,7 +167,7 @@ def test_parameters_that_are_not_finite_stop_the_training(where, value, backend,
 def test_the_epoch_that_failed_is_named(backend, progress):
     machine, cases = by_hand.machine((5, 7), seed=29), by_hand.patterns(11, 5, seed=1)
     config = Training(learning_rate=[0.1, 1e300], momentum=[0.5, 0.5], momentum_rule="classical")
-    with pytest.raises(TrainingError, match=r"training: .* in epoch 2 at .*learning rate 1e\+300"):
+    with pytest.raises(TrainingError, match=r"^seed 3: .* in epoch 2 at .*learning rate 1e\+300"):
         with np.errstate(all="ignore"):
             _train_one(machine, cases, config, backend, progress)
 

@@ -53,8 +53,8 @@ def test_pre_training_by_the_library(deep):
     study = deep.study.digits
     masks = [receptive_fields((5, 3), 3), np.ones((15, 11), dtype=bool)]
     for seed in (0, 1):
-        settings = study.machine, study.pretraining, N_CHAINS, seed
-        expected = pretrain(masks, digits(deep).cases, *settings, REFERENCE, SILENT)
+        settings = study.machine, study.pretraining, N_CHAINS, [seed]
+        [expected] = pretrain(masks, digits(deep).cases, *settings, REFERENCE, SILENT)
         machine, chains = load(deep, "pretrained", seed)
         assert is_same((machine, chains), expected)
         assert np.array_equal(chains[0], digits(deep).states[:N_CHAINS])

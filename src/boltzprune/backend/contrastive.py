@@ -60,6 +60,11 @@ class NotFiniteError(ArithmeticError):
         self.update, self.place = update, place
 
 
+def cases_of_each(cases, n_machines):
+    """The cases of every machine, of which all learn from the same if `cases` is one array, not a list of arrays."""
+    return list(cases) if isinstance(cases, list | tuple) else [cases] * n_machines
+
+
 def gradient(
     weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample, up=1.0, down=1.0, xp=np
 ):

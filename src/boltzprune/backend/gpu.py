@@ -11,8 +11,8 @@ import logging
 
 import numpy as np
 
-from boltzprune.backend import gpu_contrastive, gpu_joint, joint, reference
-from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch
+from boltzprune.backend import gpu_contrastive, gpu_joint, gpu_wide, joint, reference
+from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch, cases_of_each
 from boltzprune.backend.gpu_layers import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.backend.joint import JointState
 from boltzprune.errors import InputError
@@ -139,25 +139,39 @@ class Backend(reference.Backend):
         return self.xp.linalg.eigh(self.asarray(matrix))
 
     def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
-        """See `reference.Backend.cd_epoch`; small machines side by side in one launch, others one after the other."""
-        work, cases = list(zip(machines, velocities, keys, strict=True)), self.asarray(cases, np.uint8)
-        together = [k for k, (machine, *_) in enumerate(work) if gpu_contrastive.is_small(machine, epoch)]
-        results = dict(zip(together, self._small([work[k] for k in together], cases, epoch, report)))
-        for place, one in enumerate(work):
-            if place not in results:
-                results[place] = self._array_epoch(*one, cases, epoch, report)
-        return [results[place] for place in range(len(work))]
+        """See `reference.Backend.cd_epoch`; machines that one kernel takes side by side, others one after the other."""
+        on_card = {id(one): self.asarray(one, np.uint8) for one in cases_of_each(cases, len(machines))}
+        cases = [on_card[id(one)] for one in cases_of_each(cases, len(machines))]
+        work, groups = list(zip(machines, velocities, keys, cases, strict=True)), {}
+        for place, (machine, *_, one) in enumerate(work):
+            if gpu_contrastive.is_small(machine, epoch):
+                kind = "small", id(one)
+            else:
+                kind = "wide", gpu_wide.plan(machine, epoch.batch_size, self.card), len(one)
+            groups.setdefault(kind, []).append(place)
+        return self._grouped(groups, work, lambda kind, part: self._cd_group(*kind[:2], part, epoch, report))
 
-    def _small(self, work, cases, epoch, report):
-        """Small machines in one launch, or in two halves where the memory does not suffice."""
-        if not work:
-            return []
-        try:
-            return gpu_contrastive.epoch_of_many(self.card, work, cases, epoch, report)
-        except self.card.OutOfMemory:
-            half = self._half(len(work), f"{len(work)} machines and {len(cases)} cases")
-            parts = work[:half], work[half:]
-            return [result for part in parts for result in self._small(part, cases, epoch, report)]
+    def _cd_group(self, kernel, plan, work, epoch, report):
+        """Machines that are trained side by side; without a plan, a list of one."""
+        if kernel == "small":
+            return gpu_contrastive.epoch_of_many(self.card, [one[:3] for one in work], work[0][3], epoch, report)
+        if plan is None:
+            return self._in_turn(lambda one: self._array_epoch(*one, epoch, report), work)
+        return gpu_wide.epoch_of_many(self.card, plan, work, epoch, report)
+
+    def _grouped(self, groups, work, run):
+        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out."""
+        results, waiting = {}, list(groups.items())
+        while waiting:
+            kind, places = waiting.pop(0)
+            try:
+                results |= zip(places, run(kind, [work[place] for place in places]))
+            except NotFiniteError as error:
+                raise NotFiniteError(error.update, places[error.place]) from None
+            except self.card.OutOfMemory:
+                half = self._half(len(places), f"{len(places)} machines and what they learn from")
+                waiting[:0] = [(kind, places[:half]), (kind, places[half:])]
+        return [results[place] for place in range(len(work))]
 
     def _array_epoch(self, machine, velocity, key, cases, epoch, report):
         """Mini-batches, CD-k, large machines: the specification in float32, on the card."""
@@ -179,28 +193,17 @@ class Backend(reference.Backend):
 
     def joint_epochs(self, work, cases, epoch, report):
         """See `reference.Backend.joint_epochs`; machines that kernels/joint.cu takes side by side, others in turn."""
-        cases, results, groups = self.asarray(cases, np.uint8), {}, {}
+        cases, groups = self.asarray(cases, np.uint8), {}
         for place, (machine, state, _) in enumerate(work):
             plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
             groups.setdefault(plan, []).append(place)
-        for plan, places in groups.items():
-            results |= zip(places, self._joint_group(plan, places, work, cases, epoch, report))
-        return [results[place] for place in range(len(work))]
+        return self._grouped(groups, work, lambda plan, part: self._joint_group(plan, part, cases, epoch, report))
 
-    def _joint_group(self, plan, places, work, cases, epoch, report):
-        """Machines of the same plan, in two halves where the memory does not suffice; without a plan one by one."""
-        try:
-            if plan is None:
-                return [self._array_joint_epoch(*work[place], cases, epoch, report) for place in places]
-            return gpu_joint.epoch_of_many(self.card, plan, [work[place] for place in places], cases, epoch, report)
-        except NotFiniteError as error:
-            raise NotFiniteError(error.update, places[error.place]) from None
-        except self.card.OutOfMemory:
-            half = self._half(len(places), f"{len(places)} machines and {len(cases)} images")
-            parts = [
-                self._joint_group(plan, part, work, cases, epoch, report) for part in (places[:half], places[half:])
-            ]
-            return [result for part in parts for result in part]
+    def _joint_group(self, plan, work, cases, epoch, report):
+        """Machines that are trained side by side, or without a plan one after the other."""
+        if plan is None:
+            return self._in_turn(lambda one: self._array_joint_epoch(*one, cases, epoch, report), work)
+        return gpu_joint.epoch_of_many(self.card, plan, work, cases, epoch, report)
 
     def _array_joint_epoch(self, machine, state, key, cases, epoch, report):
         """The specification in float32, on the card."""

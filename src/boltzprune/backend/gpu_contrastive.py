@@ -48,12 +48,12 @@ def epoch_of_many(card, work, cases, epoch, report):
     Raises
     ------
     NotFiniteError
-        Of the first machine in the list whose fields were not finite.
+        With the place in `work` of the first machine whose fields were not finite.
     """
     machines, velocities, keys = zip(*work)
     n_visible, width = cases.shape[1], max(machine.layer_sizes[1] for machine in machines)
-    arrays = [card.asarray(x) for x in _side_by_side(machines, velocities, width)]
-    masks = _stacked([_column_bits(machine.masks[0]) for machine in machines], width)
+    arrays = [card.asarray(x) for x in side_by_side(machines, velocities, width)]
+    masks = stacked([_column_bits(machine.masks[0]) for machine in machines], width)
     n_hidden = np.array([machine.layer_sizes[1] for machine in machines], np.int32)
     about = [card.asarray(x) for x in (masks, n_hidden, np.array(keys, np.uint64))]
     words = _words(card, cases)
@@ -68,9 +68,10 @@ def epoch_of_many(card, work, cases, epoch, report):
         card.launch("contrastive", defines, (len(machines),), block, arguments)
         stopped = card.to_host(done)
         if (stopped < len(piece)).any():
-            raise NotFiniteError(start + int(stopped[np.argmax(stopped < len(piece))]))
+            place = int(np.argmax(stopped < len(piece)))
+            raise NotFiniteError(start + int(stopped[place]), place)
         report(len(piece) * len(machines))
-    return _apart(machines, [card.to_host(x) for x in arrays])
+    return apart(machines, [card.to_host(x) for x in arrays])
 
 
 def _words(card, cases):
@@ -79,7 +80,7 @@ def _words(card, cases):
     return (cases.astype(np.uint64) << places).sum(axis=1, dtype=np.uint64)
 
 
-def _side_by_side(machines, velocities, width):
+def side_by_side(machines, velocities, width):
     """Weights, steps, visible biases, steps, hidden biases, steps: each of all machines in one array."""
     n_visible = machines[0].layer_sizes[0]
     groups = [
@@ -90,10 +91,10 @@ def _side_by_side(machines, velocities, width):
         ([machine.biases[1] for machine in machines], width),
         ([velocity.hidden_bias for velocity in velocities], width),
     ]
-    return [_stacked(arrays, size) for arrays, size in groups]
+    return [stacked(arrays, size) for arrays, size in groups]
 
 
-def _stacked(arrays, width):
+def stacked(arrays, width):
     """Arrays as one, their last axes zero-padded to one width."""
     stacked = np.zeros((len(arrays), *arrays[0].shape[:-1], width), arrays[0].dtype)
     for target, array in zip(stacked, arrays):
@@ -107,7 +108,7 @@ def _column_bits(mask):
     return (mask.astype(np.uint64) << places).sum(axis=0, dtype=np.uint64)
 
 
-def _apart(machines, arrays):
+def apart(machines, arrays):
     """The machines and their velocities again."""
     results = []
     for k, machine in enumerate(machines):

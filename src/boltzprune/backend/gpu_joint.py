@@ -34,7 +34,7 @@ class Plan:
     shared: int
 
 
-def _padded(batch):
+def padded(batch):
     """Images as the kernel lays them out."""
     return -(-batch // 4) * 4 if batch > 1 else 1
 
@@ -45,10 +45,10 @@ def plan(machine, n_chains, batch, card):
     if len(sizes) != 3 or min(sizes) == 0 or batch > MAX_BATCH:
         return None
     n0, n1, n2 = sizes
-    padded, n_words = _padded(batch), -(-n_chains // 32)
+    lanes, n_words = padded(batch), -(-n_chains // 32)
     for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
         width = -(-n2 // n_blocks)
-        floats = n1 * (width | 1) + padded * (2 * n1 + width + N_THREADS)
+        floats = n1 * (width | 1) + lanes * (2 * n1 + width + N_THREADS)
         shared = 4 * (floats + n_words * (n0 + n1 + width))
         if width <= N_THREADS and shared <= card.max_shared - STATIC_SHARED:
             return Plan(n_blocks, shared)
@@ -153,7 +153,7 @@ class _Held:
         batch = self.epoch.batch_size
         self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
         self.partial = xp.empty((n, 2, n_blocks, batch, self.most1), dtype=np.float32)
-        self.change = xp.empty((n, 2, n_blocks, _padded(batch)), dtype=np.int32)
+        self.change = xp.empty((n, 2, n_blocks, padded(batch)), dtype=np.int32)
         self.chain_partial = xp.empty((n, n_blocks, self.n_chains, self.most1), dtype=np.float32)
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
@@ -216,9 +216,9 @@ class _Lists:
 
 def _padded_to(array, shape, value=0):
     """An array in the corner of a larger one."""
-    padded = np.full(shape, value, dtype=array.dtype)
-    padded[tuple(slice(n) for n in array.shape)] = array
-    return padded
+    larger = np.full(shape, value, dtype=array.dtype)
+    larger[tuple(slice(n) for n in array.shape)] = array
+    return larger
 
 
 def _joined(layers, widths):

@@ -120,16 +120,10 @@ class Backend(reference.Backend):
         _pair_counts(np.ascontiguousarray(lower), np.ascontiguousarray(upper), counts)
         return counts
 
-    def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
-        """See `reference.Backend.cd_epoch`."""
-        cases = np.ascontiguousarray(cases, dtype=np.uint8)
-
-        def run(work):
-            machine, velocity, key = work
-            loop = self._loop_for(machine, epoch)
-            return loop(machine, velocity, key, cases, epoch, report)
-
-        return self.map(run, list(zip(machines, velocities, keys, strict=True)))
+    def _cd_epoch(self, machine, velocity, key, cases, epoch, report):
+        """One epoch of CD-k of one machine; see `reference.Backend.cd_epoch`."""
+        cases, loop = np.ascontiguousarray(cases, dtype=np.uint8), self._loop_for(machine, epoch)
+        return loop(machine, velocity, key, cases, epoch, report)
 
     def mean_field(self, machine, visible, tolerance, max_updates):
         """See `reference.Backend.mean_field`."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from boltzprune import streams
 from boltzprune.backend import joint
-from boltzprune.backend.contrastive import NotFiniteError, array_epoch
+from boltzprune.backend.contrastive import NotFiniteError, array_epoch, cases_of_each
 from boltzprune.machine import field_of, sigmoid
 
 
@@ -148,7 +148,7 @@ class Backend:
         velocities : list of Velocity
         keys : list of np.uint64
             One stream per machine.
-        cases : (n_cases, n_visible) uint8
+        cases : (n_cases, n_visible) uint8, or a list of such arrays, one per machine
             Presented in this order.
         epoch : Epoch
         report : callable
@@ -161,12 +161,25 @@ class Backend:
         Raises
         ------
         NotFiniteError
-            If a parameter stops being finite.
+            If a parameter stops being finite, with the place of the machine in the list.
         """
-        return [
-            array_epoch(machine, velocity, key, cases, epoch, report, _sample, np.float64)
-            for machine, velocity, key in zip(machines, velocities, keys, strict=True)
-        ]
+        work = list(zip(machines, velocities, keys, cases_of_each(cases, len(machines)), strict=True))
+        return self._in_turn(lambda one: self._cd_epoch(*one, epoch, report), work)
+
+    def _cd_epoch(self, machine, velocity, key, cases, epoch, report):
+        """One epoch of CD-k of one machine."""
+        return array_epoch(machine, velocity, key, cases, epoch, report, _sample, np.float64)
+
+    def _in_turn(self, function, items):
+        """`map`, where a NotFiniteError says at which place of the list it came up."""
+
+        def one(place):
+            try:
+                return function(items[place])
+            except NotFiniteError as error:
+                raise NotFiniteError(error.update, place) from None
+
+        return self.map(one, range(len(items)))
 
     def mean_field(self, machine, visible, tolerance, max_updates):
         """Mean-field posterior of the hidden units, each case on its own; see `joint.mean_field`.
@@ -225,11 +238,4 @@ class Backend:
         NotFiniteError
             With the place of the machine in the list.
         """
-
-        def one(place):
-            try:
-                return self.joint_epoch(*work[place], cases, epoch, report)
-            except NotFiniteError as error:
-                raise NotFiniteError(error.update, place) from None
-
-        return self.map(one, range(len(work)))
+        return self._in_turn(lambda one: self.joint_epoch(*one, cases, epoch, report), work)

@@ -17,13 +17,10 @@ def run(job):
     n_updates = sum(t.n_epochs * -(-digits.n_train // t.batch_size) for t in trainings)
     arrays, backend = {}, job.backend()
     with job.progress(len(job.seeds) * n_updates, "updates") as progress:
-
-        def work(seed):
-            settings = spec["machine"], spec["pretraining"], spec["n_chains"]
-            return pretrain(masks, digits.cases, *settings, seed, backend, progress)
-
-        for seed, (machine, chains) in zip(job.seeds, backend.map(work, list(job.seeds))):
-            arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
+        settings = spec["machine"], spec["pretraining"], spec["n_chains"]
+        trained = pretrain(masks, digits.cases, *settings, job.seeds, backend, progress)
+    for seed, (machine, chains) in zip(job.seeds, trained):
+        arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
     write_arrays(job.outputs["machine"], arrays, job.provenance())
 
 

@@ -22,7 +22,8 @@ def finish(job, machines, cases, training, iteration):
     keys = [fork(seed, "training", iteration) for seed in job.seeds]
     n_updates = len(machines) * len(training.learning_rate) * -(-len(cases) // training.batch_size)
     with job.progress(n_updates, "updates") as progress:
-        machines = train(machines, cases, training, keys, job.backend(), progress, job.stage)
+        names = [f"{job.stage}, seed {seed}" for seed in job.seeds]
+        machines = train(machines, cases, training, keys, job.backend(), progress, names)
     arrays = {}
     for seed, machine in zip(job.seeds, machines):
         arrays |= machine_arrays(seed, machine)

@@ -12,6 +12,12 @@ INCLUDE = re.compile(r'^#include "([\w.]+)"$', flags=re.MULTILINE)
 KERNELS = {
     "field": [{"DRAW": 0}, {"DRAW": 1}],
     "gibbs": [{"N_LAYERS": 3, "BLOCK": 256, "EACH": 3}, {"N_LAYERS": 2, "BLOCK": 128, "EACH": 1}],
+    "contrastive_wide": [
+        {"BATCH": 1, "N_THREADS": 512},
+        {"BATCH": 10, "N_THREADS": 512},
+        {"BATCH": 16, "N_THREADS": 512},
+        {"BATCH": 1, "N_THREADS": 512, "CLUSTER": 8},
+    ],
     "joint": [
         {"BATCH": 1, "N_THREADS": 512},
         {"BATCH": 10, "N_THREADS": 512},

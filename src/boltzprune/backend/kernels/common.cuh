@@ -11,6 +11,7 @@ typedef unsigned long long u64;
 #define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
 #endif
 
+#define NAN_VALUE __int_as_float(0x7FFFFFFF)
 #define FULL_WARP 0xFFFFFFFFu
 #define WARP 32
 

@@ -17,23 +17,9 @@
 // a block and mean-field update; 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps and masks.
 
 #include "common.cuh"
+#include "meet.cuh"
 
 #define PADDED (BATCH > 1 ? (BATCH + 3) / 4 * 4 : 1)
-
-__device__ __forceinline__ void meet(u32* counter, int n_blocks) {
-#ifdef CLUSTER
-    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-#else
-    __syncthreads();
-    if (threadIdx.x == 0) {
-        __threadfence();
-        u32 arrived = atomicAdd(counter, 1u) + 1u, wanted = (arrived + n_blocks - 1) / n_blocks * n_blocks;
-        while (*(volatile u32*)counter < wanted) __nanosleep(20);
-        __threadfence();
-    }
-    __syncthreads();
-#endif
-}
 
 __device__ __forceinline__ u8 draw(float field, u32 unit, u32 chain, u32 step, u32 layer, u64 key) {
     Words words = philox(unit / 4, chain, step, layer, key);
@@ -125,12 +111,6 @@ __device__ __forceinline__ bool step_bias(float* bias, float* step, float slope,
     *bias += *step;
     return !isfinite(*bias);
 }
-
-#ifdef CLUSTER
-#define ALL_AT_ONCE __cluster_dims__(CLUSTER, 1, 1)
-#else
-#define ALL_AT_ONCE
-#endif
 
 extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
     joint(float* all_w1, float* all_s1, const int* __restrict__ all_visible_of, const int* __restrict__ all_column_start,

@@ -1,0 +1,88 @@
+"""CD-k of larger RBMs on the GPU: all machines of a job side by side in kernels/contrastive_wide.cu."""
+
+import numpy as np
+
+from boltzprune.backend.contrastive import NotFiniteError
+from boltzprune.backend.gpu_contrastive import apart, side_by_side, stacked
+from boltzprune.backend.gpu_joint import MAX_BATCH, MAX_BLOCKS, STATIC_SHARED, Plan, padded
+
+N_THREADS = 512
+UPDATES_PER_LAUNCH = 1 << 13
+"""A launch takes some ten milliseconds, so that progress is seen and no watchdog bites."""
+
+
+def plan(machine, batch, card):
+    """The fewest blocks that hold the weights and their steps, a thread a column; None: not for the kernel."""
+    n_visible, n_hidden = machine.layer_sizes
+    if min(n_visible, n_hidden) == 0 or batch > MAX_BATCH:
+        return None
+    width = padded(batch)
+    for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
+        columns = -(-n_hidden // n_blocks)
+        floats = 2 * n_visible * (columns | 1) + 2 * n_visible * (width + 1)
+        shared = 4 * (floats + columns * (2 + 3 * width) + N_THREADS * width)
+        if columns <= N_THREADS and shared <= card.max_shared - STATIC_SHARED:
+            return Plan(n_blocks, shared)
+    return None
+
+
+def epoch_of_many(card, plan, work, epoch, report):
+    """One epoch of CD-k of machines that have the same plan.
+
+    Parameters
+    ----------
+    card : cupy_.Card
+    plan : gpu_joint.Plan
+    work : list of (BoltzmannMachine, Velocity, np.uint64, (n_cases, n_visible) uint8 on the card)
+        All with the same number of cases.
+    epoch : Epoch
+    report : callable
+
+    Returns
+    -------
+    list of (BoltzmannMachine, Velocity)
+
+    Raises
+    ------
+    NotFiniteError
+        With the place of the machine in `work`.
+    """
+    at_once, results = max(1, card.n_multiprocessors // plan.n_blocks), []
+    for first in range(0, len(work), at_once):
+        try:
+            results += _at_once(card, plan, work[first : first + at_once], epoch, report)
+        except NotFiniteError as error:
+            raise NotFiniteError(error.update, first + error.place) from None
+    return results
+
+
+def _at_once(card, plan, work, epoch, report):
+    """Machines that the card holds at the same time."""
+    machines, velocities, keys, cases = zip(*work)
+    xp, n, batch, n_visible = card.xp, len(work), epoch.batch_size, cases[0].shape[1]
+    width = max(machine.layer_sizes[1] for machine in machines)
+    arrays = [card.asarray(x) for x in side_by_side(machines, velocities, width)]
+    masks = stacked([machine.masks[0].astype(np.uint8) for machine in machines], width)
+    n_hidden = np.array([machine.layer_sizes[1] for machine in machines], np.int32)
+    about = [card.asarray(x) for x in (masks, n_hidden, np.array(keys, np.uint64))]
+    shared = all(one is cases[0] for one in cases)
+    together = cases[0][None] if shared else xp.stack(cases)
+    partial = xp.empty((n, 2, plan.n_blocks, batch, n_visible), dtype=np.float32)
+    rates = [np.float32(x) for x in (epoch.learning_rate, epoch.decay, epoch.up, epoch.down)]
+    per_launch, n_cases = UPDATES_PER_LAUNCH * batch, together.shape[1]
+    for start in range(0, n_cases, per_launch):
+        piece, update = together[:, start : start + per_launch].copy(), start // batch
+        n_updates, done = -(-piece.shape[1] // batch), xp.zeros(n, dtype=np.int32)
+        apart_by = np.uint64(0 if shared else piece.shape[1] * n_visible)
+        numbers = [np.int32(x) for x in (n_visible, width, plan.n_blocks, piece.shape[1])]
+        numbers += [np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps), np.int32(epoch.n_gibbs_steps)]
+        arguments = [*arrays, *about, piece, apart_by, partial, xp.zeros(n, dtype=np.uint32), done, *numbers, *rates]
+        defines = {"BATCH": batch, "N_THREADS": N_THREADS}
+        grid = (n * plan.n_blocks,)
+        card.launch("contrastive_wide", defines, grid, N_THREADS, arguments, plan.shared, together=True)
+        stopped = card.to_host(done)
+        if (stopped < n_updates).any():
+            place = int(np.argmax(stopped < n_updates))
+            raise NotFiniteError(update + int(stopped[place]), place)
+        report(n_updates * n)
+    return apart(machines, [card.to_host(x) for x in arrays])
