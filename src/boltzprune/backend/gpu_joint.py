@@ -1,5 +1,6 @@
 """Joint training of DBMs with two hidden layers on the GPU: all machines of a job side by side in kernels/joint.cu."""
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,8 @@ import numpy as np
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointState
 from boltzprune.machine import BoltzmannMachine
+
+log = logging.getLogger(__name__)
 
 N_THREADS = 512
 MAX_BATCH = 16
@@ -55,6 +58,21 @@ def plan(machine, n_chains, batch, card):
     return None
 
 
+def report_memory(card, plan, n_machines, n_bytes):
+    """Log what machines that are trained side by side need, before they are."""
+    log.info(
+        "GPU memory: %d machines, %d blocks each, need about %.0f MiB of %.0f MiB free",
+        *(n_machines, plan.n_blocks, n_bytes / 2**20, card.free_memory() / 2**20),
+    )
+
+
+def _bytes_on_card(plan, machine, n_chains, batch):
+    """Weights, steps and masks, lists of the lower weights, chains, and room for what blocks tell each other."""
+    n0, n1, n2 = machine.layer_sizes
+    told = 4 * plan.n_blocks * n1 * (2 * batch + n_chains)
+    return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
+
+
 def epoch_of_many(card, plan, work, cases, epoch, report):
     """One epoch of joint training of machines that have the same plan.
 
@@ -77,6 +95,9 @@ def epoch_of_many(card, plan, work, cases, epoch, report):
         With the place of the machine in `work`.
     """
     at_once = max(1, card.n_multiprocessors // plan.n_blocks)
+    if epoch.first_update == 0:
+        need = [_bytes_on_card(plan, machine, len(state.chains[0]), epoch.batch_size) for machine, state, _ in work]
+        report_memory(card, plan, len(work), min(at_once, len(work)) * max(need))
     results = []
     for first in range(0, len(work), at_once):
         try:

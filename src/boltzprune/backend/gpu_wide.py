@@ -4,7 +4,7 @@ import numpy as np
 
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.gpu_contrastive import apart, side_by_side, stacked
-from boltzprune.backend.gpu_joint import MAX_BATCH, MAX_BLOCKS, STATIC_SHARED, Plan, padded
+from boltzprune.backend.gpu_joint import MAX_BATCH, MAX_BLOCKS, STATIC_SHARED, Plan, padded, report_memory
 
 N_THREADS = 512
 UPDATES_PER_LAUNCH = 1 << 13
@@ -48,6 +48,9 @@ def epoch_of_many(card, plan, work, epoch, report):
         With the place of the machine in `work`.
     """
     at_once, results = max(1, card.n_multiprocessors // plan.n_blocks), []
+    if epoch.first_update == 0:
+        n_bytes = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
+        report_memory(card, plan, len(work), min(at_once, len(work)) * n_bytes)
     for first in range(0, len(work), at_once):
         try:
             results += _at_once(card, plan, work[first : first + at_once], epoch, report)

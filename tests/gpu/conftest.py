@@ -1,0 +1,25 @@
+"""The cards that kernels are tested on."""
+
+import pytest
+
+from boltzprune.backend import driver
+from boltzprune.backend.gpu import Backend
+from emulated import COMPILER, EmulatedCard
+
+
+@pytest.fixture(params=["up", "down", "card"])
+def card(request):
+    """Kernels on the CPU, threads of a block one after the other in either order; and the card, where there is one."""
+    if request.param == "card":
+        if problem := driver.problem():
+            pytest.skip(problem)
+        return request.getfixturevalue("gpu_card")
+    if COMPILER is None:
+        pytest.skip("no g++ to emulate a GPU")
+    return EmulatedCard(order=["up", "down"].index(request.param))
+
+
+@pytest.fixture
+def gpu(card):
+    """The backend on that card."""
+    return Backend(card=card)
