@@ -22,11 +22,8 @@ needs_nvrtc = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 LARGEST_SHARED = 232448
 """Bytes of shared memory that a block can have on the largest GPU, Hopper's."""
-MAY_SPILL = {
-    ("joint", 120): 40,
-    **dict.fromkeys([("contrastive_wide", architecture) for architecture in (75, 80, 90)], 32),
-}
-"""(kernel, architecture) -> bytes that may be spilled; every other must not. Addresses, used once an update."""
+MAY_SPILL = {"joint": 48, "contrastive_wide": 32}
+"""Kernel -> bytes that may be spilled; every other must not. Addresses, used once an update."""
 
 EXAMPLES = [
     pytest.param(name, defines, architecture, id=f"{name}-{'-'.join(map(str, defines.values()))}-sm_{architecture}")
@@ -98,7 +95,7 @@ def test_kernels_compile_without_a_warning(name, defines, architecture):
 @pytest.mark.parametrize(("name", "defines", "architecture"), EXAMPLES)
 def test_registers_suffice(name, defines, architecture):
     usage = compiled(name, defines, architecture)
-    assert usage.spill_stores + usage.spill_loads <= MAY_SPILL.get((name, architecture), 0)
+    assert usage.spill_stores + usage.spill_loads <= MAY_SPILL.get(name, 0)
 
 
 @needs_nvrtc
