@@ -145,6 +145,7 @@ class EmulatedCard:
     name = "emulated card"
     n_multiprocessors = 7
     max_shared = 99 << 10
+    compute_capability = 80
     versions = {"cupy": "emulated", "cuda": "emulated", "gpu": name}
     OutOfMemory = OutOfMemory
 

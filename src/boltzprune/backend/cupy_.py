@@ -26,6 +26,8 @@ class Card:
         CuPy.
     name : str
     n_multiprocessors : int
+    compute_capability : int
+        Ten times: 90 for 9.0.
     max_shared : int
         Bytes of shared memory that a block can have.
     versions : dict
@@ -57,6 +59,7 @@ class Card:
         self._device.use()
         about = cupy.cuda.runtime.getDeviceProperties(place)
         self.name, self.n_multiprocessors = about["name"].decode(), about["multiProcessorCount"]
+        self.compute_capability = 10 * about["major"] + about["minor"]
         self.max_shared = about["sharedMemPerBlockOptin"]
         cuda = cupy.cuda.runtime.runtimeGetVersion()
         self.versions = {"cupy": cupy.__version__, "cuda": f"{cuda // 1000}.{cuda % 1000 // 10}", "gpu": self.name}

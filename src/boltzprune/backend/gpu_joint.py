@@ -18,6 +18,9 @@ UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
 STATIC_SHARED = 1 << 10
 """Bytes of shared memory that the kernel and the system use besides."""
+MEET_IN_CLUSTERS, CLUSTERS = False, (2, 4, 8)
+"""Whether the blocks of a machine are a cluster (compute capability 9.0 and up, these sizes), whose barrier ought to be
+quicker: nobody has measured it, so the way that runs everywhere is the default. Results are the same."""
 MAX_BLOCKS = 64
 """Blocks that share a machine, at most: each adds up what all others contribute."""
 
@@ -71,6 +74,14 @@ def _bytes_on_card(plan, machine, n_chains, batch):
     n0, n1, n2 = machine.layer_sizes
     told = 4 * plan.n_blocks * n1 * (2 * batch + n_chains)
     return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
+
+
+def launch_together(card, kernel, defines, n_machines, plan, arguments):
+    """Launch a kernel whose blocks meet: all blocks at the same time, or those of each machine as a cluster."""
+    in_clusters = MEET_IN_CLUSTERS and card.compute_capability >= 90 and plan.n_blocks in CLUSTERS
+    defines = defines | ({"CLUSTER": plan.n_blocks} if in_clusters else {})
+    grid, block = (n_machines * plan.n_blocks,), defines["N_THREADS"]
+    card.launch(kernel, defines, grid, block, arguments, plan.shared, together=not in_clusters)
 
 
 def epoch_of_many(card, plan, work, cases, epoch, report):
@@ -191,8 +202,7 @@ class _Held:
         numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         defines = {"BATCH": epoch.batch_size, "N_THREADS": N_THREADS}
-        grid = (n * self.plan.n_blocks,)
-        self.card.launch("joint", defines, grid, N_THREADS, [*arrays, *numbers], self.plan.shared, together=True)
+        launch_together(self.card, "joint", defines, n, self.plan, [*arrays, *numbers])
         return self.card.to_host(done)
 
     def results(self):

@@ -4,7 +4,15 @@ import numpy as np
 
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.gpu_contrastive import apart, side_by_side, stacked
-from boltzprune.backend.gpu_joint import MAX_BATCH, MAX_BLOCKS, STATIC_SHARED, Plan, padded, report_memory
+from boltzprune.backend.gpu_joint import (
+    MAX_BATCH,
+    MAX_BLOCKS,
+    STATIC_SHARED,
+    Plan,
+    launch_together,
+    padded,
+    report_memory,
+)
 
 N_THREADS = 512
 UPDATES_PER_LAUNCH = 1 << 13
@@ -81,8 +89,7 @@ def _at_once(card, plan, work, epoch, report):
         numbers += [np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps), np.int32(epoch.n_gibbs_steps)]
         arguments = [*arrays, *about, piece, apart_by, partial, xp.zeros(n, dtype=np.uint32), done, *numbers, *rates]
         defines = {"BATCH": batch, "N_THREADS": N_THREADS}
-        grid = (n * plan.n_blocks,)
-        card.launch("contrastive_wide", defines, grid, N_THREADS, arguments, plan.shared, together=True)
+        launch_together(card, "contrastive_wide", defines, n, plan, arguments)
         stopped = card.to_host(done)
         if (stopped < n_updates).any():
             place = int(np.argmax(stopped < n_updates))
