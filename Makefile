@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test check lock benchmark clean
+.PHONY: demo test check lock benchmark benchmark-gpu clean
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
@@ -26,6 +26,10 @@ benchmark: .venv/installed
 	$(BIN)/python benchmarks/cpu.py
 	$(BIN)/python benchmarks/dbm.py
 	$(BIN)/python benchmarks/study.py
+
+# the same of the GPU that is there
+benchmark-gpu: .venv/installed
+	$(BIN)/python benchmarks/gpu.py
 
 # resolve the newest versions into requirements.lock
 lock: .venv/installed

@@ -294,7 +294,7 @@ def test_the_first_machine_that_is_not_finite_is_named():
     cases = by_hand.patterns(37, 5, seed=1)
     with pytest.raises(NotFiniteError) as caught:
         gpu.Backend(card=EmulatedCard()).cd_epoch(machines, velocities, keys, cases, EPOCH, _ignore)
-    assert caught.value.update == 0
+    assert (caught.value.update, caught.value.place) == (0, 1)
 
 
 # Joint training -------------------------------------------------------------------------------------------------------
@@ -427,7 +427,8 @@ class Device:
 @pytest.fixture
 def fake(monkeypatch):
     """A module `cupy` that has what `Card` uses, and notes what it is asked for."""
-    about = {"name": b"Card 7", "multiProcessorCount": 11, "totalGlobalMem": 5 << 30, "sharedMemPerBlockOptin": 1 << 17}
+    about = {"name": b"Card 7", "major": 9, "minor": 0, "multiProcessorCount": 11}
+    about |= {"totalGlobalMem": 5 << 30, "sharedMemPerBlockOptin": 1 << 17}
     seen = SimpleNamespace(used=[], modules=[], claimed=[], converted=[], n_released=0)
     monkeypatch.setattr(Device, "used", seen.used)
 
@@ -485,7 +486,7 @@ def test_arrays_of_a_card(fake):
 
 def test_launches_of_a_card(fake):
     card, defines = cupy_.Card(), {"N": 3, "M": 5}
-    for kernel, shared, together in (("states", 0, False), ("states", 48 << 10, False), ("pack", (48 << 10) + 1, True)):
+    for kernel, shared, together in (("states", 0, False), ("states", 1 << 10, False), ("pack", (48 << 10) + 1, True)):
         card.launch(kernel, defines, (7, 2), 64, [np.int32(1), np.float32(2)], shared, together)
     assert [module[1:3] for module in fake.modules] == [
         (("-std=c++17", "-DN=3", "-DM=5"), False),
@@ -494,9 +495,9 @@ def test_launches_of_a_card(fake):
     assert "states(const float*" in fake.modules[0][0] and "pack(const u8*" in fake.modules[1][0]
     states, pack = (module[3] for module in fake.modules)
     arguments = (np.int32(1), np.float32(2))
-    assert states.calls == [((7, 2), (64,), arguments, 0), ((7, 2), (64,), arguments, 48 << 10)]
+    assert states.calls == [((7, 2), (64,), arguments, 0), ((7, 2), (64,), arguments, 1 << 10)]
     assert pack.calls == [((7, 2), (64,), arguments, (48 << 10) + 1)]
-    assert states.max_dynamic_shared_size_bytes is None and pack.max_dynamic_shared_size_bytes == (48 << 10) + 1
+    assert pack.max_dynamic_shared_size_bytes == (48 << 10) + 1
 
 
 def test_products_rounded_to_10_bits_are_refused(fake, monkeypatch):

@@ -144,6 +144,23 @@ def test_a_hundred_thousand_states(gpu):
     assert _check_one_step(gpu, machine, 211, "last chain") <= 2
 
 
+def test_sums_run_in_ascending_order_below_first(gpu):
+    """Large weights, then one that cancels their sum as rounded in this order: another order leaves a remainder."""
+    rng, sizes, weights, total = np.random.default_rng(13), (37, 67, 53), [], np.zeros(67, np.float32)
+    for n in (37, 53):
+        large = rng.normal(0, 1e7, (n - 3, 67)).astype(np.float32)
+        for row in large:
+            total = total + row
+        weights.append(np.concatenate([large, -total[None], rng.normal(0, 1, (2, 67)).astype(np.float32)]))
+        total = weights[-1][-2] + weights[-1][-1]
+    masks = [np.ones((37, 67), bool), np.ones((67, 53), bool)]
+    machine = BoltzmannMachine((weights[0], weights[1].T.copy()), [np.zeros(n, np.float32) for n in sizes], masks)
+    ones = [gpu.asarray(np.ones((2, n), np.float32)) for n in sizes]
+    found = gpu.to_host(gpu.probability(gpu.on_device(machine), ones, 1))
+    assert 0.01 < sigmoid(total).min() and sigmoid(total).max() < 0.99
+    np.testing.assert_allclose(found, sigmoid(total)[None].repeat(2, axis=0), rtol=0, atol=2e-6)
+
+
 def test_empty_masks(gpu):
     machine = by_hand.machine((13, 11, 7), seed=17, density=0.0)
     assert _check_one_step(gpu, machine, 67, "plain") == 0
@@ -376,10 +393,11 @@ def _with(machine, place, index, value):
     return BoltzmannMachine((arrays[0],), tuple(arrays[1:]), machine.masks)
 
 
-def _update_named(run, *arguments):
+def _named(run, *arguments):
+    """Update and place that the error names."""
     with pytest.raises(NotFiniteError) as caught:
         run(*arguments)
-    return caught.value.update
+    return caught.value.update, caught.value.place
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -387,26 +405,28 @@ def _update_named(run, *arguments):
 def test_a_bias_that_is_not_finite_ends_the_first_update(card, n_visible, value):
     machines = [by_hand.machine((n_visible, n), seed=n, scale=0.3) for n in (7, 67, 97)]
     cases = by_hand.patterns(5, n_visible, seed=47)
-    for place, index in ((1, 0), (1, -1), (2, 0), (2, -1)):
-        wrong = [machines[0], _with(machines[1], place, index, value), machines[2]]
+    for k, (place, index) in enumerate([(1, 0), (1, -1), (2, 0), (2, -1)]):
+        wrong = machines.copy()
+        for one in range(k % 3, 3):  # the first of several is named
+            wrong[one] = _with(machines[one], place, index, value)
         work = [(machine, Velocity.zero(machine), KEY) for machine in wrong]
-        assert _update_named(_epoch, card, work, cases, EPOCH) == 0
-        assert _update_named(REFERENCE.cd_epoch, *zip(*work), cases, EPOCH, _ignore) == 0
+        assert _named(_epoch, card, work, cases, EPOCH) == (0, k % 3)
+        assert _named(REFERENCE.cd_epoch, *zip(*work), cases, EPOCH, _ignore) == (0, k % 3)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("n_at_once", [7, 97])
+@pytest.mark.parametrize("n_at_once", [7, 97, 131])
 def test_a_weight_that_is_not_finite_ends_the_first_update_that_uses_it(card, value, n_at_once, monkeypatch):
     """At once if its hidden unit fires, else as soon as its visible unit is 1; the specification looks at all."""
     monkeypatch.setattr(gpu_contrastive, "UPDATES_PER_LAUNCH", n_at_once)
-    machine, cases = by_hand.machine((5, 37), seed=53, scale=0.3), by_hand.patterns(61, 5, seed=59)
-    cases[:43, 3], cases[43, 3] = 0, 1
+    machine, cases = by_hand.machine((5, 37), seed=53, scale=0.3), by_hand.patterns(131, 5, seed=59)
+    cases[:, 3] = np.arange(131) == 43
     silent = _with(_with(machine, 1, 3, -60.0), 2, 31, -60.0)  # neither unit is ever 1, but for the case
     wrong, loud = _with(silent, 0, (3, 31), value), _with(_with(silent, 2, 31, 60.0), 0, (3, 31), value)
     for one, expected in ((wrong, 43), (loud, 0)):
         work = [(machine, Velocity.zero(machine), KEY), (one, Velocity.zero(one), KEY)]
-        assert _update_named(_epoch, card, work, cases, EPOCH) == expected
-        assert _update_named(REFERENCE.cd_epoch, *zip(*work), cases, EPOCH, _ignore) == 0
+        assert _named(_epoch, card, work, cases, EPOCH) == (expected, 1)
+        assert _named(REFERENCE.cd_epoch, *zip(*work), cases, EPOCH, _ignore) == (0, 1)
     [(trained, _)] = _epoch(card, [(wrong, Velocity.zero(wrong), KEY)], cases[:43], EPOCH)
     assert not all_finite(trained)  # a weight that no update used comes back, for who looks at the end of an epoch
 
@@ -415,5 +435,5 @@ def test_parameters_that_grow_without_bound(card):
     """The kernel looks at fields, which overflow before parameters do, or one update after."""
     machine, cases = by_hand.machine((13, 31), seed=61, scale=0.3), by_hand.patterns(61, 13, seed=67)
     start, epoch = (machine, Velocity.zero(machine)), Epoch(3e37, 0.9, 1, 1, 0)
-    specified = _update_named(array_epoch, *start, KEY, cases, epoch, _ignore, reference._sample, np.float32)
-    assert 0 < _update_named(_epoch, card, [(*start, KEY)], cases, epoch) <= specified + 1 < 30
+    specified = _named(array_epoch, *start, KEY, cases, epoch, _ignore, reference._sample, np.float32)[0]
+    assert 0 < _named(_epoch, card, [(*start, KEY)], cases, epoch)[0] <= specified + 1 < 30
