@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <ucontext.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
@@ -35,7 +36,7 @@ extern "C" char __start_cuda_shared[], __stop_cuda_shared[];
 
 namespace cuda {
 
-constexpr size_t DYNAMIC = 232448, STACK = 128 << 10;
+constexpr size_t DYNAMIC = 232448, TAIL = 1024, STACK = 128 << 10;
 alignas(16) static char dynamic_shared[DYNAMIC];
 __attribute__((section("cuda_shared"), used)) static char nothing[16];
 
@@ -158,6 +159,8 @@ inline const char* launch(void (*kernel)(void**), dim3 grid, dim3 block_size, si
     problem = nullptr;
     gridDim = grid;
     blockDim = block_size;
+    size_t tail = std::min<size_t>(TAIL, DYNAMIC - n_shared);
+    memset(dynamic_shared + n_shared, 0xFF, tail);
     uint64_t n = (uint64_t)grid.x * grid.y * grid.z, at_once = together ? n : 1;
     for (uint64_t first = 0; first < n && !problem; first += at_once) {
         std::vector<Block> blocks(at_once);
@@ -169,14 +172,16 @@ inline const char* launch(void (*kernel)(void**), dim3 grid, dim3 block_size, si
         for (bool alive = true; alive && !problem;) {
             alive = false;
             bool moved = false;
-            for (Block& block : blocks)
-                if (block.alive) {
-                    moved = round(block, order) || moved;
-                    alive = alive || block.alive;
-                }
+            for (Block& block : blocks) {
+                // as far as it gets alone, so that blocks run apart as much as their meetings allow
+                while (block.alive && !problem && round(block, order)) moved = true;
+                alive = alive || block.alive;
+            }
             if (alive && !moved && !problem) problem = "no thread can go on: a barrier that not all threads reach";
         }
     }
+    for (size_t k = 0; k < tail && !problem; k++)
+        if (dynamic_shared[n_shared + k] != (char)0xFF) problem = "a write beyond the dynamic shared memory";
     return problem;
 }
 

@@ -127,6 +127,7 @@ def _pieces(n, fits, memory=1 << 30):
     card, asked = SmallCard(memory=memory), []
 
     def function(first, count):
+        assert count > 0
         asked.append((first, count))
         if count > fits:
             raise OutOfMemory
@@ -239,6 +240,33 @@ def test_which_machines_are_small(sizes, expected):
     assert not gpu_contrastive.is_small(machine, dataclasses.replace(EPOCH, n_gibbs_steps=2))
 
 
+class Watched(EmulatedCard):
+    """A card that notes what a kernel is compiled with, and goes no further."""
+
+    def launch(self, kernel, defines, *arguments, **options):
+        raise StopIteration(defines)
+
+
+def test_shared_memory_suffices_for_every_size():
+    card, n_tried = Watched(), 0
+    for n_visible in range(1, 62):
+        for n_hidden in (1, 33, 65, 97, 129, 257, 512):
+            [machine], [velocity], [key] = _machines([(n_visible, n_hidden)])
+            if not gpu_contrastive.is_small(machine, EPOCH):
+                continue
+            with pytest.raises(StopIteration) as caught:
+                gpu_contrastive.epoch_of_many(
+                    card, [(machine, velocity, key)], card.asarray(np.zeros((1, n_visible), np.uint8)), EPOCH, _ignore
+                )
+            about = caught.value.args[0]
+            drawn, padded = -(-n_visible // 4) * 4, 1 << (n_visible - 1).bit_length()
+            assert about["N_VISIBLE"] == n_visible and about["BLOCK"] >= n_hidden and about["BLOCK"] % 32 == 0
+            floats = about["N_AHEAD"] * (2 + about["BLOCK"] + drawn) + 2 * about["BLOCK"] // 32 * padded
+            assert 4 * floats <= 48 << 10
+            n_tried += 1
+    assert n_tried == 4 * 61 + 32 + 2 * 16  # as many visible units as the threads allow
+
+
 @needs_compiler
 def test_machines_that_do_not_fit_together_are_halved(caplog):
     work, cases = _machines([(5, n) for n in (7, 31, 3, 33, 2)]), by_hand.patterns(37, 5, seed=1)
@@ -288,13 +316,13 @@ def test_what_goes_in_and_what_comes_out_do_not_share_memory():
 
 @needs_compiler
 def test_the_first_machine_that_is_not_finite_is_named():
-    machines, velocities, keys = _machines([(5, 7), (5, 11), (5, 13)], density=1.0)
-    machines[1].biases[0][3] = np.nan
-    machines[2].biases[0][:] = np.nan
+    machines, velocities, keys = _machines([(5, 7), (5, 521), (5, 11), (5, 13)], density=1.0)  # the second is large
+    machines[2].biases[0][3] = np.nan
+    machines[3].biases[0][:] = np.nan
     cases = by_hand.patterns(37, 5, seed=1)
     with pytest.raises(NotFiniteError) as caught:
         gpu.Backend(card=EmulatedCard()).cd_epoch(machines, velocities, keys, cases, EPOCH, _ignore)
-    assert (caught.value.update, caught.value.place) == (0, 1)
+    assert (caught.value.update, caught.value.place) == (0, 2)
 
 
 # Joint training -------------------------------------------------------------------------------------------------------

@@ -115,10 +115,12 @@ def test_company_and_cuts_do_not_change_a_bit(gpu, monkeypatch, small_blocks, n_
     sizes = [(13, 67 - k, 61 - 2 * k) for k in range(5)]
     work = [_work(s, 37, seed=13 + k) for k, s in enumerate(sizes)]
     cases = by_hand.patterns(23, 13, seed=17)
-    _need_blocks(gpu, work[0], EPOCH, monkeypatch, n_blocks)
+    _need_blocks(gpu, work[-1], EPOCH, monkeypatch, n_blocks)
+    plans = [gpu_joint.plan(machine, 37, EPOCH.batch_size, gpu.card) for machine, *_ in work]
+    assert sum(plan.n_blocks == n_blocks for plan in plans) > 2
     alone = [gpu.joint_epoch(*one, cases, EPOCH, lambda n: None) for one in work]
     monkeypatch.setattr(gpu_joint, "UPDATES_PER_LAUNCH", 2)
-    together = _run(gpu, work, cases, EPOCH, monkeypatch, n_blocks)
+    together = gpu.joint_epochs(work, cases, EPOCH, lambda n: None)
     assert all(_same_bits(a, b) for a, b in zip(together, alone, strict=True))
 
 
@@ -137,9 +139,11 @@ def test_the_machine_and_update_that_are_not_finite_are_named(gpu, monkeypatch, 
     work = [_work((13, 67, 61), 37, seed=29 + k, density=1.0) for k in range(3)]
     broken = work[1][0]
     {"weights": broken.weights, "bias": broken.biases}[place[:-1]][int(place[-1])].flat[-1] = np.nan
-    with pytest.raises(NotFiniteError) as caught:
-        _run(gpu, work, by_hand.patterns(23, 13, seed=31), EPOCH, monkeypatch, n_blocks)
-    assert (caught.value.update, caught.value.place) == (0, 1)
+    fine = [one for one in work if one is not work[1]]
+    for place, several in ((1, work), (8, [*fine * 4, work[1]])):  # more than the card holds at once
+        with pytest.raises(NotFiniteError) as caught:
+            _run(gpu, several, by_hand.patterns(23, 13, seed=31), EPOCH, monkeypatch, n_blocks)
+        assert (caught.value.update, caught.value.place) == (0, place)
 
 
 def test_which_machines_the_kernel_takes(gpu, monkeypatch):

@@ -59,6 +59,7 @@ def test_states_from_fields(gpu, counter):
     found = gpu.to_host(gpu.sample_layer(fields, key, step, layer, chain))
     uniform = streams.uniform(key, step, layer, chain + np.arange(211), 499)
     assert _n_different(found, sigmoid(fields.astype(float)), uniform) <= 2
+    assert (gpu.to_host(gpu.sample_layer(fields.astype(float), key, step, layer, chain)) == found).all()
 
 
 def test_fields_that_are_large_or_not_finite(gpu):
@@ -168,6 +169,18 @@ def test_empty_masks(gpu):
     for weights, mask in zip(columns.weights, columns.masks):
         weights[:, 3], mask[:, 3] = 0, False
     assert _check_one_step(gpu, columns, 67, "plain") == 0
+
+
+@pytest.mark.parametrize("first_layer", [1, 2, 3])
+def test_clamped_layers_stay_and_what_lies_on_the_card_is_not_changed(gpu, first_layer):
+    machine, sizes = by_hand.machine((5, 7, 3, 2), seed=19), (5, 7, 3, 2)
+    states = [by_hand.patterns(67, size, seed=size) for size in sizes]
+    on_card = [gpu.asarray(layer) for layer in states]
+    found = by_hand.on_host(gpu, gpu.advance(machine, on_card, KEY, 1, 2, 3, first_layer))
+    assert all((a == b).all() for a, b in zip(by_hand.on_host(gpu, on_card), states))
+    expected = REFERENCE.advance(machine, states, KEY, 1, 2, 3, first_layer)
+    assert all((a == b).all() for a, b in zip(found, expected))
+    assert all((a == b).all() == (layer < first_layer) for layer, (a, b) in enumerate(zip(found, states)))
 
 
 @pytest.mark.parametrize("sizes", [(13, 67), (17, 67, 5)])

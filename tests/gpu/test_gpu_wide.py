@@ -89,10 +89,11 @@ def test_an_epoch_is_that_of_the_reference(gpu, monkeypatch, sizes, changed, n_b
 @pytest.mark.parametrize("n_blocks", [1, 3])
 def test_company_and_cuts_do_not_change_a_bit(gpu, monkeypatch, n_blocks, same_cases):
     """Machines of different sizes side by side, more than the card holds at once, each with its own cases or not."""
-    work = [_work((31, 61 - 2 * k), seed=13 + k) for k in range(9)]
+    work = [_work((31, 61 - k), seed=13 + k) for k in range(9)]
     one = by_hand.patterns(23, 31, seed=17)
     cases = one if same_cases else [by_hand.patterns(23, 31, seed=19 + k) for k in range(9)]
-    _need_blocks(gpu, work[0][0], EPOCH, monkeypatch, n_blocks)
+    _need_blocks(gpu, work[-1][0], EPOCH, monkeypatch, n_blocks)
+    assert sum(gpu_wide.plan(one[0], 5, gpu.card).n_blocks == n_blocks for one in work) > 2
     alone = [_epoch(gpu, [w], one if same_cases else cases[k], EPOCH)[0] for k, w in enumerate(work)]
     monkeypatch.setattr(gpu_wide, "UPDATES_PER_LAUNCH", 2)
     together = _epoch(gpu, work, cases, EPOCH)
@@ -119,9 +120,11 @@ def test_the_machine_that_is_not_finite_is_named(gpu, monkeypatch, where, value,
     cases = by_hand.patterns(23, 31, seed=41)
     cases[:, -1] = 1
     _need_blocks(gpu, work[0][0], EPOCH, monkeypatch, n_blocks)
-    with pytest.raises(NotFiniteError) as caught:
-        _epoch(gpu, work, cases, EPOCH)
-    assert (caught.value.update, caught.value.place) == (0, 1)
+    fine = [one for one in work if one is not work[1]]
+    for place, several in ((1, work), (8, [*fine * 4, work[1]])):  # more than the card holds at once
+        with pytest.raises(NotFiniteError) as caught:
+            _epoch(gpu, several, cases, EPOCH)
+        assert (caught.value.update, caught.value.place) == (0, place)
 
 
 def test_which_machines_the_kernel_takes(gpu, monkeypatch):

@@ -147,17 +147,18 @@ class Backend(reference.Backend):
             if gpu_contrastive.is_small(machine, epoch):
                 kind = "small", id(one)
             else:
-                kind = "wide", gpu_wide.plan(machine, epoch.batch_size, self.card), len(one)
+                plan = gpu_wide.plan(machine, epoch.batch_size, self.card)
+                kind = "wide", plan and plan.n_blocks, len(one)
             groups.setdefault(kind, []).append(place)
         return self._grouped(groups, work, lambda kind, part: self._cd_group(*kind[:2], part, epoch, report))
 
-    def _cd_group(self, kernel, plan, work, epoch, report):
-        """Machines that are trained side by side; without a plan, a list of one."""
+    def _cd_group(self, kernel, n_blocks, work, epoch, report):
+        """Machines that are trained side by side; those that no kernel takes, one after the other."""
         if kernel == "small":
             return gpu_contrastive.epoch_of_many(self.card, [one[:3] for one in work], work[0][3], epoch, report)
-        if plan is None:
+        if n_blocks is None:
             return self._in_turn(lambda one: self._array_epoch(*one, epoch, report), work)
-        return gpu_wide.epoch_of_many(self.card, plan, work, epoch, report)
+        return gpu_wide.epoch_of_many(self.card, work, epoch, report)
 
     def _grouped(self, groups, work, run):
         """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out."""
@@ -196,14 +197,16 @@ class Backend(reference.Backend):
         cases, groups = self.asarray(cases, np.uint8), {}
         for place, (machine, state, _) in enumerate(work):
             plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
-            groups.setdefault(plan, []).append(place)
-        return self._grouped(groups, work, lambda plan, part: self._joint_group(plan, part, cases, epoch, report))
+            groups.setdefault(plan and plan.n_blocks, []).append(place)
+        return self._grouped(
+            groups, work, lambda n_blocks, part: self._joint_group(n_blocks, part, cases, epoch, report)
+        )
 
-    def _joint_group(self, plan, work, cases, epoch, report):
-        """Machines that are trained side by side, or without a plan one after the other."""
-        if plan is None:
+    def _joint_group(self, n_blocks, work, cases, epoch, report):
+        """Machines that are trained side by side; those that the kernel does not take, one after the other."""
+        if n_blocks is None:
             return self._in_turn(lambda one: self._array_joint_epoch(*one, cases, epoch, report), work)
-        return gpu_joint.epoch_of_many(self.card, plan, work, cases, epoch, report)
+        return gpu_joint.epoch_of_many(self.card, work, cases, epoch, report)
 
     def _array_joint_epoch(self, machine, state, key, cases, epoch, report):
         """The specification in float32, on the card."""

@@ -39,6 +39,11 @@ class Plan:
     n_blocks: int
     shared: int
 
+    @classmethod
+    def of_all(cls, plans):
+        """What machines with the same number of blocks need in one launch."""
+        return cls(plans[0].n_blocks, max(plan.shared for plan in plans))
+
 
 def padded(batch):
     """Images as the kernel lays them out."""
@@ -84,13 +89,12 @@ def launch_together(card, kernel, defines, n_machines, plan, arguments):
     card.launch(kernel, defines, grid, block, arguments, plan.shared, together=not in_clusters)
 
 
-def epoch_of_many(card, plan, work, cases, epoch, report):
-    """One epoch of joint training of machines that have the same plan.
+def epoch_of_many(card, work, cases, epoch, report):
+    """One epoch of joint training of machines that need the same number of blocks.
 
     Parameters
     ----------
     card : cupy_.Card
-    plan : Plan
     work : list of (BoltzmannMachine, JointState, np.uint64)
     cases : (n_cases, n_visible) uint8, on the card
     epoch : JointEpoch
@@ -105,14 +109,16 @@ def epoch_of_many(card, plan, work, cases, epoch, report):
     NotFiniteError
         With the place of the machine in `work`.
     """
-    at_once = max(1, card.n_multiprocessors // plan.n_blocks)
+    n_chains, batch = len(work[0][1].chains[0]), epoch.batch_size
+    everyone = Plan.of_all([plan(machine, n_chains, batch, card) for machine, *_ in work])
+    at_once = max(1, card.n_multiprocessors // everyone.n_blocks)
     if epoch.first_update == 0:
-        need = [_bytes_on_card(plan, machine, len(state.chains[0]), epoch.batch_size) for machine, state, _ in work]
-        report_memory(card, plan, len(work), min(at_once, len(work)) * max(need))
+        need = max(_bytes_on_card(everyone, machine, n_chains, batch) for machine, *_ in work)
+        report_memory(card, everyone, len(work), min(at_once, len(work)) * need)
     results = []
     for first in range(0, len(work), at_once):
         try:
-            results += _side_by_side(card, plan, work[first : first + at_once], cases, epoch, report)
+            results += _side_by_side(card, everyone, work[first : first + at_once], cases, epoch, report)
         except NotFiniteError as error:
             raise NotFiniteError(error.update, first + error.place) from None
     return results

@@ -34,13 +34,12 @@ def plan(machine, batch, card):
     return None
 
 
-def epoch_of_many(card, plan, work, epoch, report):
-    """One epoch of CD-k of machines that have the same plan.
+def epoch_of_many(card, work, epoch, report):
+    """One epoch of CD-k of machines that need the same number of blocks.
 
     Parameters
     ----------
     card : cupy_.Card
-    plan : gpu_joint.Plan
     work : list of (BoltzmannMachine, Velocity, np.uint64, (n_cases, n_visible) uint8 on the card)
         All with the same number of cases.
     epoch : Epoch
@@ -55,13 +54,14 @@ def epoch_of_many(card, plan, work, epoch, report):
     NotFiniteError
         With the place of the machine in `work`.
     """
-    at_once, results = max(1, card.n_multiprocessors // plan.n_blocks), []
+    everyone = Plan.of_all([plan(machine, epoch.batch_size, card) for machine, *_ in work])
+    at_once, results = max(1, card.n_multiprocessors // everyone.n_blocks), []
     if epoch.first_update == 0:
         n_bytes = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
-        report_memory(card, plan, len(work), min(at_once, len(work)) * n_bytes)
+        report_memory(card, everyone, len(work), min(at_once, len(work)) * n_bytes)
     for first in range(0, len(work), at_once):
         try:
-            results += _at_once(card, plan, work[first : first + at_once], epoch, report)
+            results += _at_once(card, everyone, work[first : first + at_once], epoch, report)
         except NotFiniteError as error:
             raise NotFiniteError(error.update, first + error.place) from None
     return results

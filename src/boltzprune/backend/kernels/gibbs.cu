@@ -20,7 +20,7 @@ __device__ __forceinline__ int list_active(const u8* state, int n_units, unsigne
         int unit = start + threadIdx.x;
         u32 ballot = __ballot_sync(FULL_WARP, unit < n_units && state[unit]);
         if (lane == 0) counts[warp] = __popc(ballot);
-        __syncthreads();
+        __syncthreads();  // and nobody reads the list of before any more
         int before = total;
         for (int w = 0; w < BLOCK / WARP; w++) {
             before += w < warp ? counts[w] : 0;
@@ -67,7 +67,6 @@ extern "C" __global__ void __launch_bounds__(BLOCK, 4)
                     float sum[EACH] = {};
                     int n_on = list_active(states + first - n_below, n_below, on, counts);
                     add_rows(sum, weights + place, on, n_on, n_units);
-                    __syncthreads();
                     n_on = list_active(states + first + n_units, n_above, on, counts);
                     add_rows(sum, weights + above + (u64)n_units * n_above, on, n_on, n_units);
 #pragma unroll
