@@ -139,9 +139,16 @@ inline bool round(Block& block, int order) {
     blockIdx = block.index;
     memcpy(__start_cuda_shared, block.shared.data(), block.shared.size());
     memcpy(dynamic_shared, block.dynamic.data(), block.dynamic.size());
-    for (size_t k = 0; k < block.fibers.size() && !problem; k++) {
-        Fiber& fiber = block.fibers[order ? block.fibers.size() - 1 - k : k];
-        if (!fiber.finished) resume(fiber);
+    size_t n = block.fibers.size(), n_warps = block.warps.size();
+    for (size_t k = 0; k < n_warps; k++) {  // each warp as far as it gets alone
+        size_t first = 32 * (order ? n_warps - 1 - k : k), size = std::min<size_t>(n - first, 32);
+        for (uint64_t earlier = ~progress; earlier != progress && !problem;) {
+            earlier = progress;
+            for (size_t t = 0; t < size && !problem; t++) {
+                Fiber& fiber = block.fibers[first + (order ? size - 1 - t : t)];
+                if (!fiber.finished) resume(fiber);
+            }
+        }
     }
     memcpy(block.shared.data(), __start_cuda_shared, block.shared.size());
     memcpy(block.dynamic.data(), dynamic_shared, block.dynamic.size());

@@ -571,3 +571,9 @@ def test_an_allocation_that_does_not_fit_is_explained(cupy):
     assert type(explained(error)) is InputError and "5 bytes" in str(explained(error))
     error = cupy.cuda.runtime.CUDARuntimeError(700)
     assert type(explained(error)) is DeviceError and "CUDARuntimeError: cudaError" in str(explained(error))
+
+
+def test_a_missing_library_of_cuda_is_told_with_the_remedy():
+    told = explained(ImportError('Failure finding "libcublasLt.so.13": No such file'))
+    assert isinstance(told, InputError) and "libcublasLt.so.13" in str(told) and "gpu-cuda13" in str(told)
+    assert explained(ImportError("No module named 'numba'")) is None

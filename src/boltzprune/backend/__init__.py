@@ -62,6 +62,11 @@ def candidates(device):
 def explained(error):
     """What a user is told for an exception of the GPU's libraries: an InputError, a DeviceError, or None for others."""
     kind = type(error)
+    if isinstance(error, ImportError) and "Failure finding" in str(error):
+        return InputError(
+            f"device gpu: a library of CUDA is missing ({error}). "
+            "Install CuPy with its libraries, pip install 'boltzprune[gpu-cuda13]' or [gpu-cuda12], or set device: cpu"
+        )
     if kind.__module__.partition(".")[0] not in ("cupy", "cupy_backends"):
         return None
     if kind.__name__ == "OutOfMemoryError":

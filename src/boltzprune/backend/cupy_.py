@@ -13,9 +13,6 @@ from boltzprune.errors import InputError
 
 log = logging.getLogger(__name__)
 
-STATIC_SHARED = 48 << 10
-"""Bytes of shared memory that a block has without asking."""
-
 
 class Card:
     """One NVIDIA GPU, this process's own where the machine has several and they are free.
@@ -108,7 +105,7 @@ class Card:
             Whether all blocks have to run at the same time (a cooperative launch).
         """
         function = _function(kernel, tuple(defines.items()), together)
-        if shared > STATIC_SHARED:
+        if shared:
             function.max_dynamic_shared_size_bytes = shared
         function(grid, (block,), tuple(arguments), shared_mem=shared)
 

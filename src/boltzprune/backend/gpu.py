@@ -69,11 +69,13 @@ class Backend(reference.Backend):
         """See `reference.Backend.in_pieces`; where the memory does not suffice after all, pieces are halved."""
         size, first, results = max(1, self.piece(n, bytes_each)), 0, []
         while first < n:
-            count = min(size, n - first)
+            count, fits = min(size, n - first), True
             try:
                 results.append(function(first, count))
                 first += count
             except self.card.OutOfMemory:
+                fits = False  # what was tried is let go of only once this clause is left
+            if not fits:
                 size = self._half(count, f"{count} chains or cases of {bytes_each} bytes")
         return results
 
@@ -164,12 +166,14 @@ class Backend(reference.Backend):
         """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out."""
         results, waiting = {}, list(groups.items())
         while waiting:
-            kind, places = waiting.pop(0)
+            (kind, places), fits = waiting.pop(0), True
             try:
                 results |= zip(places, run(kind, [work[place] for place in places]))
             except NotFiniteError as error:
                 raise NotFiniteError(error.update, places[error.place]) from None
             except self.card.OutOfMemory:
+                fits = False  # what was tried is let go of only once this clause is left
+            if not fits:
                 half = self._half(len(places), f"{len(places)} machines and what they learn from")
                 waiting[:0] = [(kind, places[:half]), (kind, places[half:])]
         return [results[place] for place in range(len(work))]

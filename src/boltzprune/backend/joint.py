@@ -78,6 +78,8 @@ class Parameters(NamedTuple):
 def probability(machine, means, layer, gain, xp):
     """s(b + gain input) of a layer given the layers around it; one above that `means` does not hold does not count.
 
+    The gain is 1 where there is one above.
+
     Returns
     -------
     (n, n_units) array of the dtype of the weights
