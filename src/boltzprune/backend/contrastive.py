@@ -1,5 +1,6 @@
 """The records of contrastive divergence that every backend shares, and its plain-array version: the specification."""
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,6 +59,29 @@ class NotFiniteError(ArithmeticError):
     def __init__(self, update, place=0):
         super().__init__(update, place)
         self.update, self.place = update, place
+
+
+@contextlib.contextmanager
+def at_places(places):
+    """A NotFiniteError of machines that are part of a list names the place in that list: places[k] for machine k."""
+    try:
+        yield
+    except NotFiniteError as error:
+        raise NotFiniteError(error.update, places[error.place]) from None
+
+
+def check_done(done, n_updates, first_update):
+    """Raise the NotFiniteError of the first machine that did fewer of its updates than asked for.
+
+    Parameters
+    ----------
+    done : (n_machines,) int
+    n_updates, first_update : int
+        Asked for, and of the epoch before these.
+    """
+    if (done < n_updates).any():
+        place = int(np.argmax(done < n_updates))
+        raise NotFiniteError(first_update + int(done[place]), place)
 
 
 def cases_of_each(cases, n_machines):

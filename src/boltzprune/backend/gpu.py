@@ -12,7 +12,7 @@ import logging
 import numpy as np
 
 from boltzprune.backend import gpu_contrastive, gpu_joint, gpu_wide, joint, reference
-from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch, cases_of_each
+from boltzprune.backend.contrastive import Velocity, array_epoch, at_places, cases_of_each
 from boltzprune.backend.gpu_layers import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.backend.joint import JointState
 from boltzprune.errors import InputError
@@ -168,9 +168,8 @@ class Backend(reference.Backend):
         while waiting:
             (kind, places), fits = waiting.pop(0), True
             try:
-                results |= zip(places, run(kind, [work[place] for place in places]))
-            except NotFiniteError as error:
-                raise NotFiniteError(error.update, places[error.place]) from None
+                with at_places(places):
+                    results |= zip(places, run(kind, [work[place] for place in places]))
             except self.card.OutOfMemory:
                 fits = False  # what was tried is let go of only once this clause is left
             if not fits:

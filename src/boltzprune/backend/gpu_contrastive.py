@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from boltzprune.backend.contrastive import NotFiniteError, Velocity
+from boltzprune.backend.contrastive import Velocity, check_done
 from boltzprune.machine import BoltzmannMachine
 
 MAX_VISIBLE, MAX_HIDDEN = 61, 512
@@ -66,10 +66,7 @@ def epoch_of_many(card, work, cases, epoch, report):
         numbers = [np.int32(len(piece)), np.uint32(epoch.first_update + start)]
         arguments = [*arrays, *about, np.int32(width), piece, *numbers, *rates, done]
         card.launch("contrastive", defines, (len(machines),), block, arguments)
-        stopped = card.to_host(done)
-        if (stopped < len(piece)).any():
-            place = int(np.argmax(stopped < len(piece)))
-            raise NotFiniteError(start + int(stopped[place]), place)
+        check_done(card.to_host(done), len(piece), start)
         report(len(piece) * len(machines))
     return apart(machines, [card.to_host(x) for x in arrays])
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boltzprune.backend.contrastive import NotFiniteError
+from boltzprune.backend.contrastive import at_places, check_done
 from boltzprune.backend.joint import JointState
 from boltzprune.machine import BoltzmannMachine
 
@@ -117,10 +117,8 @@ def epoch_of_many(card, work, cases, epoch, report):
         report_memory(card, everyone, len(work), min(at_once, len(work)) * need)
     results = []
     for first in range(0, len(work), at_once):
-        try:
+        with at_places(range(first, len(work))):
             results += _side_by_side(card, everyone, work[first : first + at_once], cases, epoch, report)
-        except NotFiniteError as error:
-            raise NotFiniteError(error.update, first + error.place) from None
     return results
 
 
@@ -133,9 +131,7 @@ def _side_by_side(card, plan, work, cases, epoch, report):
         piece = cases[start : start + per_launch]
         n_updates = -(-len(piece) // epoch.batch_size)
         done = held.run(piece, n_updates, start // epoch.batch_size)
-        if (done < n_updates).any():
-            place = int(np.argmax(done < n_updates))
-            raise NotFiniteError(start // epoch.batch_size + int(done[place]), place)
+        check_done(done, n_updates, start // epoch.batch_size)
         report(n_updates * len(work))
     return held.results()
 

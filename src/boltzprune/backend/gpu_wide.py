@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from boltzprune.backend.contrastive import NotFiniteError
+from boltzprune.backend.contrastive import at_places, check_done
 from boltzprune.backend.gpu_contrastive import apart, side_by_side, stacked
 from boltzprune.backend.gpu_joint import (
     MAX_BATCH,
@@ -60,10 +60,8 @@ def epoch_of_many(card, work, epoch, report):
         n_bytes = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
         report_memory(card, everyone, len(work), min(at_once, len(work)) * n_bytes)
     for first in range(0, len(work), at_once):
-        try:
+        with at_places(range(first, len(work))):
             results += _at_once(card, everyone, work[first : first + at_once], epoch, report)
-        except NotFiniteError as error:
-            raise NotFiniteError(error.update, first + error.place) from None
     return results
 
 
@@ -90,9 +88,6 @@ def _at_once(card, plan, work, epoch, report):
         arguments = [*arrays, *about, piece, apart_by, partial, xp.zeros(n, dtype=np.uint32), done, *numbers, *rates]
         defines = {"BATCH": batch, "N_THREADS": N_THREADS}
         launch_together(card, "contrastive_wide", defines, n, plan, arguments)
-        stopped = card.to_host(done)
-        if (stopped < n_updates).any():
-            place = int(np.argmax(stopped < n_updates))
-            raise NotFiniteError(update + int(stopped[place]), place)
+        check_done(card.to_host(done), n_updates, update)
         report(n_updates * n)
     return apart(machines, [card.to_host(x) for x in arrays])

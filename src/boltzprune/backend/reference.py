@@ -6,7 +6,7 @@ import numpy as np
 
 from boltzprune import streams
 from boltzprune.backend import joint
-from boltzprune.backend.contrastive import NotFiniteError, array_epoch, cases_of_each
+from boltzprune.backend.contrastive import array_epoch, at_places, cases_of_each
 from boltzprune.machine import field_of, sigmoid
 
 
@@ -174,10 +174,8 @@ class Backend:
         """`map`, where a NotFiniteError says at which place of the list it came up."""
 
         def one(place):
-            try:
+            with at_places([place]):
                 return function(items[place])
-            except NotFiniteError as error:
-                raise NotFiniteError(error.update, place) from None
 
         return self.map(one, range(len(items)))
 
