@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test check lock benchmark benchmark-gpu clean
+.PHONY: demo test torture check lock benchmark benchmark-gpu clean
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
@@ -12,6 +12,10 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+# every promise put to the test many times, hours of it; prints promise, tried, survived
+torture: .venv/installed
+	$(BIN)/python -m pytest -m torture --heavy
 
 # what the project's own rules ask: format, lint, workflow lint
 check: .venv/installed

@@ -1,8 +1,10 @@
-"""What all tests share: this folder is on the path of imports, and a GPU, real or emulated."""
+"""What all tests share: the table of promises, and a GPU, real or emulated."""
 
 import pytest
 
 from emulated import COMPILER, EmulatedCard
+
+pytest_plugins = ["promises"]
 
 
 @pytest.fixture(scope="session")
