@@ -22,6 +22,8 @@ MOST_CALLS = 50
 CHAIN_BLOCK, CHAIN_LENGTHS = 96, (1 << 14, 1 << 17)
 CHAINS = ("BARRIER", "SHUFFLE", "LOGISTIC", "ADD", "SHARED")
 MATRIX, COPY_BYTES = 4096, 1 << 29
+PRODUCTS_BLOCK, PRODUCTS_A_WARP, PRODUCT = 256, 8 * 4096, 2 * 16 * 8 * 32
+"""Threads of a block of `products`, products that each of its warps does, and operations of one."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,6 +158,18 @@ def float_rate(card, clock, effort, n=MATRIX):
     return 2 * n**3 / median(clock, lambda: card.xp.matmul(a, b, out=c), effort)
 
 
+def byte_rate(card, clock, launch, effort):
+    """Operations on bytes a second of the tensor cores: four blocks on every multiprocessor do nothing else."""
+    n_blocks = 4 * card.n_multiprocessors
+    result = card.asarray(np.zeros(n_blocks * PRODUCTS_BLOCK, np.int32))
+
+    def run():
+        launch("products", {}, (n_blocks,), PRODUCTS_BLOCK, [np.int32(PRODUCTS_A_WARP // 8), result])
+
+    n_warps = n_blocks * PRODUCTS_BLOCK // 32
+    return n_warps * PRODUCTS_A_WARP * PRODUCT / median(clock, run, effort)
+
+
 def launches(clock, launch, effort):
     """Seconds of an empty launch: of many that are queued, and of many as Python asks for them."""
 
@@ -194,6 +208,7 @@ def measure(card, clock, launch, effort):
     return Rates(
         bandwidth=bandwidth(card, clock, effort),
         float_rate=float_rate(card, clock, effort),
+        byte_rate=byte_rate(card, clock, launch, effort),
         n_multiprocessors=int(card.n_multiprocessors),
         launch=queued,
         launch_from_python=from_python,

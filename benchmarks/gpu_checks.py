@@ -78,7 +78,7 @@ def gibbs_step(backend, layer_sizes, n_chains):
     found = backend.advance(machine, on_card, key, STEP, 1, FIRST_CHAIN)
     results = {}
     for layer in (*range(1, len(given), 2), *range(0, len(given), 2)):
-        name, state = f"field, DRAW 1, layer {layer} of {layer_sizes}", backend.to_host(found[layer])
+        name, state = f"draw, layer {layer} of {layer_sizes}", backend.to_host(found[layer])
         draw = Draw(key, STEP, layer, FIRST_CHAIN)
         results[name] = same_states(name, state, field_of(machine, given, layer), draw)
         given[layer] = state
@@ -93,7 +93,7 @@ def many_steps(backend, layer_sizes, n_chains, n_steps):
     for step in range(STEP, STEP + n_steps):
         expected = backend.advance(machine, expected, key, step, 1, FIRST_CHAIN)
     both = [np.concatenate([backend.to_host(layer) for layer in layers], axis=1) for layers in (found, expected)]
-    name = f"gibbs, {n_steps} steps of {n_chains} chains of {layer_sizes} against field"
+    name = f"gibbs, {n_steps} steps of {n_chains} chains of {layer_sizes} against draw"
     return {name: exactly(name, *both)}
 
 
@@ -105,7 +105,7 @@ def probabilities(backend, layer_sizes, n_cases):
     on_card, parameters = [backend.asarray(x) for x in means], parameters_on(backend, machine)
     for layer in range(1, len(layer_sizes)):
         for n_layers, gain in ((layer + 1, 2), (len(layer_sizes), 1)):
-            name = f"field, DRAW 0, layer {layer} of {layer_sizes[:n_layers]}, gain {gain}"
+            name = f"field, layer {layer} of {layer_sizes[:n_layers]}, gain {gain}"
             found = backend.to_host(backend.probability(parameters, on_card[:n_layers], layer, gain))
             expected = reference.Backend().probability(machine, means[:n_layers], layer, gain)
             results[name] = nearly(name, found, expected)

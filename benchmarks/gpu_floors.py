@@ -1,13 +1,16 @@
 """The least time that a kernel could take on a card whose rates were measured: arithmetic, no GPU needed.
 
 A floor is the largest of several bounds, each of which alone would take that long: bytes moved / measured bandwidth,
-instructions / measured rate, popcounts / (16 a cycle and multiprocessor), a chain of dependent steps / their measured
-latencies. Where the work takes several launches, each adds its latency. Bytes are those of every array once; arrays
-that fit into the second-level cache may move faster than memory does, so that a fraction can exceed 1.
+instructions / measured rate, products of bytes / measured rate of the tensor cores, popcounts / (16 a cycle and
+multiprocessor), a chain of dependent steps / their measured latencies. Where the work takes several launches, each adds
+its latency. Bytes are those of every array once; arrays that fit into the second-level cache may move faster than memory
+does, so that a fraction can exceed 1.
 """
 
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from boltzprune.backend.fixed_point import N_DIGITS
 
 POPCOUNTS_PER_CYCLE = 16
 """Of 32-bit words, on one multiprocessor: CUDA C++ Programming Guide, arithmetic instructions, 7.5 to 12.0."""
@@ -30,6 +33,8 @@ class Rates:
         Bytes read plus bytes written in a second, of a copy within the card's memory.
     float_rate : float
         Operations in float32 a second of a matrix product; a multiply-add, one instruction, is two.
+    byte_rate : float
+        Operations on whole numbers of 8 bits a second of the tensor cores.
     clock : float, Hz
         Of the multiprocessors, while one block runs.
     n_multiprocessors : int
@@ -43,6 +48,7 @@ class Rates:
 
     bandwidth: float
     float_rate: float
+    byte_rate: float
     clock: float
     n_multiprocessors: int
     launch: float
@@ -81,11 +87,17 @@ def together(*many):
     return {name: sum(bounds[name] for bounds in many) for name in many[0]}
 
 
-def field(rates, n_chains, n_units, n_neighbours, draw):
-    """Bounds of one launch of kernels/field.cu: a multiply-add a weight, then a draw or a logistic function."""
-    size = 1 if draw else 4
-    n_bytes = size * n_chains * (n_neighbours + n_units) + 4 * n_units * (n_neighbours + 1)
-    return rates.seconds(n_bytes, n_chains * n_units * (n_neighbours + (DRAW if draw else LOGISTIC)))
+def field(rates, n_cases, n_units, n_neighbours):
+    """Bounds of one launch of kernels/field.cu: a multiply-add a weight, then a logistic function."""
+    n_bytes = 4 * n_cases * (n_neighbours + n_units) + 4 * n_units * (n_neighbours + 1)
+    return rates.seconds(n_bytes, n_cases * n_units * (n_neighbours + LOGISTIC))
+
+
+def draw(rates, n_chains, n_units, n_neighbours):
+    """Bounds of one launch of kernels/draw.cu: a byte product a digit and weight, then a draw; states are bytes."""
+    n_bytes = n_chains * (n_neighbours + n_units) + n_units * (N_DIGITS * n_neighbours + 8)
+    products = 2 * N_DIGITS * n_chains * n_units * n_neighbours / rates.byte_rate
+    return rates.seconds(n_bytes, DRAW * n_chains * n_units) | {"products": products}
 
 
 def states(rates, n_chains, n_units):

@@ -19,7 +19,7 @@ def advance(bench):
     machine, given = random_machine(shape), [binary((n_chains, n), 0.4, seed=n) for n in (sizes.visible, sizes.hidden)]
     parameters, layers = parameters_on(backend, machine), [backend.asarray(layer) for layer in given]
     weights, biases, floats = (naive.floats(group) for group in (machine.weights, machine.biases, given))
-    step = floors.together(*(floors.field(rates, n_chains, a, b, True) for a, b in (shape, shape[::-1])))
+    step = floors.together(*(floors.draw(rates, n_chains, a, b) for a, b in (shape, shape[::-1])))
     bounds = {name: n_steps * seconds for name, seconds in step.items()}
 
     def theirs():

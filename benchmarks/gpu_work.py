@@ -12,7 +12,7 @@ from gpu_rows import Piece
 from boltzprune.backend import gpu_wide
 from boltzprune.backend.contrastive import Epoch, Velocity
 from boltzprune.backend.gpu_contrastive import UPDATES_PER_LAUNCH
-from boltzprune.backend.gpu_layers import layer_given_neighbours
+from boltzprune.backend.gpu_layers import Chains, drawing_weights
 
 EPOCH = Epoch(0.01, 0.009, 1, 1, 0)
 """Learning rate 0.01, momentum 0.9 by the rule of the default configuration."""
@@ -31,71 +31,59 @@ def gibbs_step(bench):
     """One Gibbs step of all chains of an RBM: a launch for each layer, states in place."""
     rates, sizes = bench.rates, bench.sizes
     n_visible, n_hidden, n_chains = sizes.visible, sizes.hidden, sizes.chains
-    ours, naive = _step(bench, n_visible, n_hidden, n_chains)
+    ours, naive = _drawn(bench, (n_visible, n_hidden), n_chains, (1, 0))
     bounds = floors.together(
-        floors.field(rates, n_chains, n_hidden, n_visible, True),
-        floors.field(rates, n_chains, n_visible, n_hidden, True),
+        floors.draw(rates, n_chains, n_hidden, n_visible), floors.draw(rates, n_chains, n_visible, n_hidden)
     )
     size = f"Gibbs step, {n_chains} chains of {n_visible} x {n_hidden}"
-    return Piece(
-        "field, DRAW 1", size, ours, floor=floors.floor(rates, bounds, 2), naive=naive, counts={"chain_steps": n_chains}
-    )
-
-
-def _step(bench, n_visible, n_hidden, n_chains):
-    """One Gibbs step by the kernel and by CuPy."""
-    backend, naive, key = bench.backend, bench.naive, key_of("samples")
-    machine = random_machine((n_visible, n_hidden))
-    given = [binary((n_chains, n), 0.4, seed=n) for n in (n_visible, n_hidden)]
-    parameters, layers = parameters_on(backend, machine), [backend.asarray(layer) for layer in given]
-    weights, biases, floats = (naive.floats(group) for group in (machine.weights, machine.biases, given))
-
-    def ours():
-        for layer in (1, 0):
-            draw = (key, 1, layer, 0)
-            layer_given_neighbours(backend.card, parameters, layers, layer, layers[layer], draw=draw)
-
-    return ours, lambda: naive.gibbs_step(weights, biases, floats)
-
-
-def _one_layer(bench, n_chains, layer, draw, inputs, n_layers):
-    """One layer of the deep machine from the first `n_layers`, by the kernel and by CuPy."""
-    backend, naive = bench.backend, bench.naive
-    machine = random_machine(bench.sizes.deep)
-    parameters, layers = parameters_on(backend, machine), [backend.asarray(x) for x in inputs[:n_layers]]
-    out = backend.xp.empty((n_chains, bench.sizes.deep[layer]), dtype=np.uint8 if draw else np.float32)
-    place = (key_of("samples"), 1, layer, 0) if draw else None
-    weights, biases, floats = (naive.floats(group) for group in (machine.weights, machine.biases, inputs[:n_layers]))
-
-    def theirs():
-        probability = naive.probability(weights, biases, floats, layer)
-        return naive.draw(probability) if draw else probability
-
-    def ours():
-        layer_given_neighbours(backend.card, parameters, layers, layer, out, draw=place)
-
-    return ours, theirs
+    counts = {"chain_steps": n_chains}
+    return Piece("draw", size, ours, floor=floors.floor(rates, bounds, 2), naive=naive, counts=counts)
 
 
 def first_hidden_layer(bench, n_chains):
     """States of h1 of the deep machine given both its neighbours."""
     below, n_units, above = bench.sizes.deep
-    inputs = [binary((n_chains, n), 0.3, seed=k) for k, n in enumerate(bench.sizes.deep)]
-    ours, naive = _one_layer(bench, n_chains, 1, True, inputs, 3)
-    bounds = floors.field(bench.rates, n_chains, n_units, below + above, True)
+    ours, naive = _drawn(bench, bench.sizes.deep, n_chains, (1,))
+    bounds = floors.draw(bench.rates, n_chains, n_units, below + above)
     size = f"{n_chains} chains, {n_units} units of neighbours {below} + {above}"
-    return Piece("field, DRAW 1", size, ours, floor=floors.floor(bench.rates, bounds), naive=naive)
+    return Piece("draw", size, ours, floor=floors.floor(bench.rates, bounds), naive=naive)
+
+
+def _drawn(bench, layer_sizes, n_chains, order):
+    """Layers drawn one after the other, in place, by the kernel and by CuPy."""
+    backend, naive, key = bench.backend, bench.naive, key_of("samples")
+    machine = random_machine(layer_sizes)
+    given = [binary((n_chains, n), 0.3, seed=k) for k, n in enumerate(layer_sizes)]
+    parameters, chains = parameters_on(backend, machine), Chains(backend.card, [backend.asarray(x) for x in given])
+    weights = {layer: drawing_weights(parameters, layer, backend.xp) for layer in order}
+    floats, biases, layers = (naive.floats(group) for group in (machine.weights, machine.biases, given))
+
+    def ours():
+        for layer in order:
+            chains.draw(layer, weights[layer], (key, 1, layer, 0))
+
+    def theirs():
+        for layer in order:
+            layers[layer] = naive.draw(naive.probability(floats, biases, layers, layer))
+
+    return ours, theirs
 
 
 def probability(bench):
     """Mean-field probabilities of h2 of the deep machine."""
-    _, below, n_units = bench.sizes.deep
-    n_images, generator = bench.sizes.images, np.random.default_rng(0)
-    inputs = [generator.random((n_images, n), dtype=np.float32) for n in bench.sizes.deep]
-    ours, naive = _one_layer(bench, n_images, 2, False, inputs, 3)
-    bounds = floors.field(bench.rates, n_images, n_units, below, False)
-    size = f"{n_images} images, {n_units} units of neighbour {below}"
-    return Piece("field, DRAW 0", size, ours, floor=floors.floor(bench.rates, bounds), naive=naive)
+    backend, naive, (_, below, n_units) = bench.backend, bench.naive, bench.sizes.deep
+    n_images, generator, machine = bench.sizes.images, np.random.default_rng(0), random_machine(bench.sizes.deep)
+    means = [generator.random((n_images, n), dtype=np.float32) for n in bench.sizes.deep]
+    parameters, on_card = parameters_on(backend, machine), [backend.asarray(x) for x in means]
+    weights, biases, floats = (naive.floats(group) for group in (machine.weights, machine.biases, means))
+    bounds = floors.field(bench.rates, n_images, n_units, below)
+    return Piece(
+        "field",
+        f"{n_images} images, {n_units} units of neighbour {below}",
+        lambda: backend.probability(parameters, on_card, 2),
+        floor=floors.floor(bench.rates, bounds),
+        naive=lambda: naive.probability(weights, biases, floats, 2),
+    )
 
 
 def states(bench):
@@ -181,9 +169,9 @@ def pieces(sizes):
     """(name, function of a Bench that gives a Piece) of everything, in the order of the table."""
     pairs = ((*sizes.deep[1:], sizes.samples), (sizes.parameters, sizes.parameters, sizes.chains))
     return [
-        ("field, DRAW 1", gibbs_step),
-        *(("field, DRAW 1", lambda bench, n=n: first_hidden_layer(bench, n)) for n in sizes.deep_chains),
-        ("field, DRAW 0", probability),
+        ("draw", gibbs_step),
+        *(("draw", lambda bench, n=n: first_hidden_layer(bench, n)) for n in sizes.deep_chains),
+        ("field", probability),
         ("states", states),
         ("pack", pack),
         *(("pair_counts", lambda bench, pair=pair: pair_counts(bench, *pair)) for pair in pairs),

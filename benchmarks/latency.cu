@@ -6,9 +6,11 @@
 //
 // Grid: (1); block: 96 threads, as contrastive.cu has them for 70 hidden units. Bytes: none that count.
 //
-// Besides: `empty`, whose time is that of a launch, and `spin`, which keeps the card busy while launches queue up.
+// Besides: `empty`, whose time is that of a launch; `spin`, which keeps the card busy while launches queue up; `products`,
+// n times SIDE_BY_SIDE independent products of the tensor cores by every warp, whose time is that of their rate.
 
 #include "common.cuh"
+#include "fixed_point.cuh"
 
 #define BARRIER 0
 #define SHUFFLE 1
@@ -19,6 +21,7 @@
 #define CHAIN BARRIER
 #endif
 #define BLOCK 96
+#define SIDE_BY_SIDE 8
 
 extern "C" __global__ void __launch_bounds__(BLOCK)
     latency(int n, float step, float* __restrict__ result, u64* __restrict__ cycles) {
@@ -55,4 +58,15 @@ extern "C" __global__ void spin(u64 n_cycles) {
     u64 start = clock64();
     while ((u64)clock64() - start < n_cycles) {
     }
+}
+
+extern "C" __global__ void products(int n, int* __restrict__ result) {
+    int sum[SIDE_BY_SIDE][4] = {};
+    u32 left[4] = {threadIdx.x, 1, 2, 3}, right[2] = {threadIdx.x, 5};
+    for (int k = 0; k < n; k++)
+#pragma unroll
+        for (int one = 0; one < SIDE_BY_SIDE; one++) multiply_add(sum[one], left, right);
+    int total = 0;
+    for (int one = 0; one < SIDE_BY_SIDE; one++) total += sum[one][0] + sum[one][1] + sum[one][2] + sum[one][3];
+    result[(u64)blockIdx.x * blockDim.x + threadIdx.x] = total;
 }

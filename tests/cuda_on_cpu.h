@@ -30,6 +30,9 @@ struct dim3 {
 struct alignas(16) float4 {
     float x, y, z, w;
 };
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
 static dim3 threadIdx, blockIdx, blockDim, gridDim;
 
 extern "C" char __start_cuda_shared[], __stop_cuda_shared[];
@@ -46,6 +49,7 @@ struct Barrier {  // of a block or of a warp
 struct Warp {
     Barrier barrier;
     uint64_t slots[2][32];
+    unsigned fragments[2][32][6];
 };
 struct Block;
 struct Fiber {
@@ -213,6 +217,22 @@ inline unsigned ballot(bool vote) {
     return found;
 }
 
+// mma.sync m16n8k32 of u8 and s8 as PTX lays its fragments over the lanes of a warp.
+inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
+    Warp& warp = *now->warp;
+    unsigned turn = now->turn++ & 1, group = now->lane / 4, lane = now->lane % 4;
+    auto& all = warp.fragments[turn];
+    memcpy(all[now->lane], a, 16);
+    memcpy(all[now->lane] + 4, b, 8);
+    wait(warp.barrier);
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 32; k += 4) {  // four neighbouring values are one register
+            unsigned left = all[4 * group + k % 16 / 4][i / 2 + 2 * (k / 16)];
+            unsigned right = all[4 * (2 * lane + i % 2) + k % 16 / 4][4 + k / 16];
+            for (int byte = 0; byte < 32; byte += 8) c[i] += (left >> byte & 255) * (int)(signed char)(right >> byte);
+        }
+}
+
 template <class... A, size_t... I>
 void call(void (*kernel)(A...), void** given, std::index_sequence<I...>) {
     kernel(*(A*)given[I]...);
@@ -245,6 +265,7 @@ constexpr size_t count(void (*)(A...)) {
                             given, order, together);                                                                   \
     }
 
+using cuda::multiply_add;
 inline void __syncthreads() { cuda::wait(cuda::now->block->barrier); }
 inline void __syncwarp(unsigned = 0) { cuda::wait(cuda::now->warp->barrier); }
 inline void __threadfence() {}

@@ -86,9 +86,9 @@ def _on_card(result):
 
 
 ALLOWED = frozenset(
-    "abs all any arange argmax argsort bool_ concatenate diagonal empty exp float32 float64 flatnonzero full int32 "
-    "int64 isfinite isnan log log1p logaddexp matmul max maximum mean min minimum nonzero ones outer rint sqrt stack "
-    "sum uint8 uint32 uint64 where zeros zeros_like empty_like ones_like".split()
+    "abs all any arange argmax argsort bool_ concatenate diagonal empty exp float32 float64 flatnonzero frexp full "
+    "int32 int64 isfinite isnan ldexp log log1p logaddexp matmul max maximum mean min minimum nonzero ones outer rint "
+    "sqrt stack sum uint8 uint32 uint64 where zeros zeros_like empty_like ones_like".split()
 )
 """What the backend may use of CuPy, all of it checked to be there where CuPy is installed."""
 

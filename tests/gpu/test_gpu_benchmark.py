@@ -34,6 +34,7 @@ needs_compiler = pytest.mark.skipif(emulated.COMPILER is None, reason="needs g++
 RATES = floors.Rates(
     bandwidth=1e12,
     float_rate=2e13,
+    byte_rate=5e14,
     clock=1e9,
     n_multiprocessors=10,
     launch=2e-6,
@@ -140,11 +141,11 @@ def test_everything_is_checked_and_timed(monkeypatch, tmp_path, capsys):
     assert set(written["versions"]) == {"numpy", "scipy"} and found["card"] == {"name": "none"}
     assert found["rates"]["barrier"] == RATES.barrier
     checked = " ".join(found["checks"])
-    assert all(kernel in checked for kernel in (*kernels.KERNELS, "field, DRAW 0", "field, DRAW 1"))
+    assert all(kernel in checked for kernel in kernels.KERNELS)
     rows = found["kernels"]
     assert [row["kernel"] for row in rows] == [
-        *["field, DRAW 1"] * 3,
-        *("field, DRAW 0", "states", "pack", "pair_counts", "pair_counts", "contrastive", "contrastive"),
+        *["draw"] * 3,
+        *("field", "states", "pack", "pair_counts", "pair_counts", "contrastive", "contrastive"),
         *("contrastive_wide", "gibbs", *["joint"] * 4),  # twice without clusters: this card has none
     ]
     assert [row["kernel"] for row in found["primitives"]] == ["advance", "mean_field", "eigh", "logistic"]
@@ -172,35 +173,35 @@ def test_each_kernel_of_the_backend_is_launched():
 class Wrong(EmulatedCard):
     """A card of which one kernel gives one wrong number."""
 
-    def __init__(self, kernel, place, number, draw=None):
+    def __init__(self, kernel, place, number):
         super().__init__()
-        self.kernel, self.place, self.number, self.draw = kernel, place, number, draw
+        self.kernel, self.place, self.number = kernel, place, number
 
     def launch(self, kernel, defines, grid, block, arguments, *others, **options):
         super().launch(kernel, defines, grid, block, arguments, *others, **options)
-        if kernel == self.kernel and self.draw in (None, defines.get("DRAW")):
+        if kernel == self.kernel:
             array = arguments[self.place].view(np.ndarray).reshape(-1)
             array[0] = array[0] ^ 1 if array.dtype.kind == "u" else array[0] + self.number
 
 
 @needs_compiler
 @pytest.mark.parametrize(
-    ("kernel", "place", "number", "draw"),
+    ("kernel", "place", "number"),
     [
-        ("field", -1, 0.001, 0),
-        ("field", -1, np.nan, 0),
-        ("field", -1, 1, 1),
-        ("states", -1, 1, None),
-        ("pack", -1, 1, None),
-        ("pair_counts", -1, 1, None),
-        ("contrastive", 0, 0.001, None),
-        ("contrastive_wide", 0, 0.001, None),
-        ("gibbs", 0, 1, None),
-        ("joint", 0, 0.001, None),
+        ("field", -1, 0.001),
+        ("field", -1, np.nan),
+        ("draw", -1, 1),
+        ("states", -1, 1),
+        ("pack", -1, 1),
+        ("pair_counts", -1, 1),
+        ("contrastive", 0, 0.001),
+        ("contrastive_wide", 0, 0.001),
+        ("gibbs", 0, 1),
+        ("joint", 0, 0.001),
     ],
 )
-def test_a_wrong_kernel_is_told_and_nothing_is_timed(kernel, place, number, draw, capsys):
-    assert run(card=Wrong(kernel, place, number, draw)) == 1
+def test_a_wrong_kernel_is_told_and_nothing_is_timed(kernel, place, number, capsys):
+    assert run(card=Wrong(kernel, place, number)) == 1
     told = capsys.readouterr()
     assert f"a kernel is wrong, nothing was timed: {kernel}" in told.err and "timed:" not in told.out
 
@@ -268,10 +269,13 @@ def test_naive_joint_training_is_joint_training():
 
 def test_floors_by_hand():
     # 100 chains, 10 units of 20 neighbours; instructions at 1e13 a second, bytes at 1e12
-    drawn = floors.field(RATES, 100, 10, 20, True)
-    assert drawn["operations"] == pytest.approx(100 * 10 * (20 + 30) / 1e13)
-    assert drawn["bytes"] == pytest.approx((100 * 30 + 4 * 10 * 21) / 1e12)
-    assert floors.field(RATES, 100, 10, 20, False)["bytes"] == pytest.approx((4 * 100 * 30 + 4 * 10 * 21) / 1e12)
+    drawn = floors.draw(RATES, 100, 10, 20)
+    assert drawn["operations"] == pytest.approx(100 * 10 * 30 / 1e13)
+    assert drawn["products"] == pytest.approx(2 * 3 * 100 * 10 * 20 / 5e14)
+    assert drawn["bytes"] == pytest.approx((100 * 30 + 10 * (3 * 20 + 8)) / 1e12)
+    computed = floors.field(RATES, 100, 10, 20)
+    assert computed["operations"] == pytest.approx(100 * 10 * (20 + 15) / 1e13)
+    assert computed["bytes"] == pytest.approx((4 * 100 * 30 + 4 * 10 * 21) / 1e12)
     assert floors.states(RATES, 100, 10)["bytes"] == pytest.approx(5e-9)
     assert floors.pack(RATES, 65, 10)["bytes"] == pytest.approx((650 + 160) / 1e12)
     # 65 samples are 2 words of 64 bits, 4 of 32; 16 a cycle on each of 10 multiprocessors
@@ -426,6 +430,31 @@ def test_chains_of_steps_on_the_emulated_card(monkeypatch):
         assert isinstance(found, DeviceArray) and int(card.to_host(cycles)[0]) > 0
         np.testing.assert_allclose(card.to_host(found), result, atol=1e-4)
     card.launch("spin", {}, (1,), 32, [np.uint64(30)])
+
+
+@needs_compiler
+def test_products_are_done_as_often_as_they_are_counted(monkeypatch):
+    monkeypatch.setattr(kernels, "source", lambda name: CLOCK64 + gpu_card.source())
+    card, totals = EmulatedCard(), {}
+    for n in (1, 3):
+        found = card.asarray(np.zeros(64, np.int32))
+        card.launch("products", {}, (1,), 64, [np.int32(n), found])
+        totals[n] = card.to_host(found)
+    assert (totals[3] == 3 * totals[1]).all() and (totals[1] % 8 == 0).all() and totals[1].any()
+
+
+def test_the_rate_of_products_by_hand():
+    # 4 blocks of 8 warps on each of 7 multiprocessors, 32,768 products each of 16 x 8 x 32 multiply-adds
+    launched, card = [], SimpleNamespace(n_multiprocessors=7, asarray=np.asarray)
+
+    def clock(function, n=1, queued=False):
+        function()
+        return 2e-3
+
+    rate = gpu_card.byte_rate(card, clock, lambda *launch: launched.append(launch), ONCE)
+    assert rate == pytest.approx(4 * 7 * 8 * 32_768 * 16 * 8 * 32 * 2 / 2e-3)
+    name, _, grid, block, (n, result) = launched[0]
+    assert (name, grid, block, n, result.shape) == ("products", (28,), 256, 4096, (28 * 256,))
 
 
 @pytest.mark.parametrize("architecture", [75, 90, 120])

@@ -1,4 +1,4 @@
-"""Few chains in blocks of their own: to the last bit the states of the tiles, which the reference is compared with."""
+"""Few chains in blocks of their own: to the last bit the states of the tiles, which are compared with NumPy."""
 
 import core_by_hand as by_hand
 import core_deep as deep
@@ -51,7 +51,7 @@ def test_which_kernel_computes_what(gpu):
         pytest.skip("a real card keeps no list of its launches")
     machine = by_hand.machine((13, 17), seed=23)
     most = gpu_layers.BLOCKS_A_MULTIPROCESSOR * gpu.card.n_multiprocessors
-    for n_chains, n_steps, expected in [(most, 8, "gibbs"), (most + 1, 8, "field"), (most, 7, "field")]:
+    for n_chains, n_steps, expected in [(most, 8, "gibbs"), (most + 1, 8, "draw"), (most, 7, "draw")]:
         gpu.card.launches.clear()
         _advance(gpu, machine, n_chains, n_steps=n_steps)
         assert {name for name, *_ in gpu.card.launches} == {expected}

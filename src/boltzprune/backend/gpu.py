@@ -1,7 +1,7 @@
 """The GPU backend: kernels of our own where NumPy's operations would be many small launches, else CuPy's.
 
 States, fields and random numbers of a chain depend on that chain alone, to the last bit, however many are computed
-together: the products that they rest on are sums in one order (kernels/field.cu), not a library's.
+together: the sums that they rest on are exact (kernels/draw.cu) or have one order (kernels/field.cu).
 
 This module asks the card for arrays and launches and knows nothing else of it; `cupy_.Card` is the real one.
 """
@@ -102,13 +102,12 @@ class Backend(reference.Backend):
     def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
         """See `reference.Backend.advance`."""
         machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
-        states = [self.asarray(layer, np.uint8).copy() for layer in states]
+        states = [self.asarray(layer, np.uint8) for layer in states]
         return gibbs(self.card, machine, states, key, first_step, n_steps, first_chain, first_layer)
 
     def probability(self, machine, means, layer, gain=1):
         """See `reference.Backend.probability`."""
-        out = self.xp.empty((len(means[0]), len(machine.biases[layer])), dtype=np.float32)
-        return layer_given_neighbours(self.card, machine, means, layer, out, gain)
+        return layer_given_neighbours(self.card, machine, means, layer, gain)
 
     def pack(self, states):
         """See `reference.Backend.pack`."""

@@ -10,7 +10,8 @@ OPTIONS = ("-std=c++17",)
 INCLUDE = re.compile(r'^#include "([\w.]+)"$', flags=re.MULTILINE)
 
 KERNELS = {
-    "field": [{"DRAW": 0}, {"DRAW": 1}],
+    "field": [{}],
+    "draw": [{}],
     "gibbs": [{"N_LAYERS": 3, "BLOCK": 256, "EACH": 3}, {"N_LAYERS": 2, "BLOCK": 128, "EACH": 1}],
     "contrastive_wide": [
         {"BATCH": 1, "N_THREADS": 512},

@@ -1,24 +1,15 @@
-// Probability, or with DRAW 1 a state, of every unit of one layer given its neighbours  (Eqs. 9, 10).
+// Probability of every unit of one layer given those of its neighbours  (Eqs. 9, 10).
 //
 //     p[c, j] = s( gain (sum_i below[c, i] below_weights[i, j] + sum_k above[c, k] above_weights[j, k]) + bias[j] )
 //
-// DRAW 0: neighbours are probabilities (float), p is written. DRAW 1: neighbours are states (u8), and so is the result, 1
-// where uniform < p: fields and probabilities never reach memory. A neighbour without units is absent.
+// A neighbour without units is absent. A block of 256 threads makes a tile of 64 cases x 64 units, a thread 4 x 4 of it.
+// The sum over the neighbours' units runs in ascending order, 16 staged in shared memory at a time, so that a case's
+// numbers do not depend on which other cases are computed with it.
 //
-// A block of 256 threads makes a tile of 64 chains x 64 units, a thread 4 x 4 of it: one Philox call draws the four units
-// of a chain. The sum over the neighbours' units runs in ascending order, 16 staged in shared memory at a time, so that
-// a chain's numbers do not depend on which other chains are computed with it.
-//
-// Grid: (ceil(n_chains / 64), ceil(n_units / 64)). Work: 2 n_chains n_units (n_below + n_above) operations in float32.
-// Bytes: the inputs n_units / 64 times, the weights n_chains / 64 times (from the second-level cache), the result once.
+// Grid: (ceil(n_cases / 64), ceil(n_units / 64)). Work: 2 n_cases n_units (n_below + n_above) operations in float32.
+// Bytes: the inputs n_units / 64 times, the weights n_cases / 64 times (from the second-level cache), the result once.
 
 #include "common.cuh"
-
-#if DRAW
-typedef u8 Value;
-#else
-typedef float Value;
-#endif
 
 #define TILE 64
 #define DEPTH 16
@@ -30,13 +21,13 @@ struct Tile {
     __align__(16) float weight[DEPTH][TILE + 4];
 };
 
-// DEPTH units of one neighbour into shared memory, 0 outside: inputs by chain, weights by unit of this layer.
-__device__ __forceinline__ void stage(Tile& tile, const Value* input, const float* weights, bool is_below, int n_neighbour,
-                                      int start, int first_chain, int first_unit, int n_chains, int n_units) {
+// DEPTH units of one neighbour into shared memory, 0 outside: inputs by case, weights by unit of this layer.
+__device__ __forceinline__ void stage(Tile& tile, const float* input, const float* weights, bool is_below, int n_neighbour,
+                                      int start, int first_case, int first_unit, int n_cases, int n_units) {
     for (int place = threadIdx.x; place < DEPTH * TILE; place += SIDE * SIDE) {
-        int k = place % DEPTH, chain = place / DEPTH;
-        bool inside = start + k < n_neighbour && first_chain + chain < n_chains;
-        tile.input[k][chain] = inside ? (float)input[(u64)(first_chain + chain) * n_neighbour + start + k] : 0.0f;
+        int k = place % DEPTH, one = place / DEPTH;
+        bool inside = start + k < n_neighbour && first_case + one < n_cases;
+        tile.input[k][one] = inside ? input[(u64)(first_case + one) * n_neighbour + start + k] : 0.0f;
     }
     for (int place = threadIdx.x; place < DEPTH * TILE; place += SIDE * SIDE) {
         int k = is_below ? place / TILE : place % DEPTH;  // neighbouring threads read neighbouring weights
@@ -63,19 +54,18 @@ __device__ __forceinline__ void add_products(const Tile& tile, float sum[EACH][E
 }
 
 extern "C" __global__ void __launch_bounds__(SIDE* SIDE)
-    field(const Value* __restrict__ below, const float* __restrict__ below_weights, int n_below,
-          const Value* __restrict__ above, const float* __restrict__ above_weights, int n_above,
-          const float* __restrict__ bias, float gain, int n_chains, int n_units, u64 key, u32 step, u32 layer,
-          u32 chain_offset, Value* __restrict__ out) {
+    field(const float* __restrict__ below, const float* __restrict__ below_weights, int n_below,
+          const float* __restrict__ above, const float* __restrict__ above_weights, int n_above,
+          const float* __restrict__ bias, float gain, int n_cases, int n_units, float* __restrict__ out) {
     __shared__ Tile tile;
     int row = threadIdx.x / SIDE, column = threadIdx.x % SIDE;
-    int first_chain = blockIdx.x * TILE, first_unit = blockIdx.y * TILE;
+    int first_case = blockIdx.x * TILE, first_unit = blockIdx.y * TILE;
     float sum[EACH][EACH] = {};
     for (int side = 0; side < 2; side++) {
         int n_neighbour = side ? n_above : n_below;
         for (int start = 0; start < n_neighbour; start += DEPTH) {
-            stage(tile, side ? above : below, side ? above_weights : below_weights, side == 0, n_neighbour, start, first_chain,
-                  first_unit, n_chains, n_units);
+            stage(tile, side ? above : below, side ? above_weights : below_weights, side == 0, n_neighbour, start, first_case,
+                  first_unit, n_cases, n_units);
             __syncthreads();
             add_products(tile, sum, row, column);
             __syncthreads();
@@ -83,21 +73,13 @@ extern "C" __global__ void __launch_bounds__(SIDE* SIDE)
     }
     int unit = first_unit + EACH * column;
     for (int r = 0; r < EACH; r++) {
-        int chain = first_chain + EACH * row + r;
-        if (chain >= n_chains) continue;
-        Value* target = out + (u64)chain * n_units;
-#if DRAW
-        Words words = philox(unit / 4, chain_offset + chain, step, layer, key);
-#endif
+        int one = first_case + EACH * row + r;
+        if (one >= n_cases) continue;
+        float* target = out + (u64)one * n_units;
 #pragma unroll
         for (int c = 0; c < EACH; c++) {
             if (unit + c >= n_units) continue;
-            float x = fmaf(gain, sum[r][c], bias[unit + c]);
-#if DRAW
-            target[unit + c] = uniform(words.word[c]) < logistic(x);
-#else
-            target[unit + c] = logistic(x);
-#endif
+            target[unit + c] = logistic(fmaf(gain, sum[r][c], bias[unit + c]));
         }
     }
 }

@@ -2,9 +2,9 @@
 //
 // A block of BLOCK threads takes one chain through all its steps: chains do not meet, so no block waits for another. The
 // states of the chain are bytes in shared memory, the units that are on are listed, and a field is the sum of their rows
-// of weights: most units are off, and their rows are never read. `weights` holds them row by row in both directions, layer
-// by layer: (n_l, n_(l+1)), then its transpose. Terms are added in ascending order, those of the layer below first, then the
-// bias: to the last bit the sums of kernels/field.cu, whose other terms are 0.
+// of weights: most units are off, and their rows are never read. Weights are whole multiples of `unit`, so that sums are
+// exact: to the last bit those of kernels/draw.cu. `weights` holds them row by row in both directions, layer by layer: from
+// layer l to l + 1, (n_l, n_(l+1)), in units of layer l + 1, then back, (n_(l+1), n_l), in units of layer l.
 //
 // states: (n_chains, all units), layer after layer. Layers below first_layer are clamped. A thread has EACH units of a
 // layer, BLOCK apart. Grid: (n_chains). Dynamic shared memory: 1 byte a unit, and 2 for each of the largest layer.
@@ -12,6 +12,7 @@
 // chain of barriers, 4 a layer and step.
 
 #include "common.cuh"
+#include "fixed_point.cuh"
 
 // The units of a layer that are on, ascending, into `on`; their number. All threads of the block take part.
 __device__ __forceinline__ int list_active(const u8* state, int n_units, unsigned short* on, int* counts) {
@@ -33,10 +34,10 @@ __device__ __forceinline__ int list_active(const u8* state, int n_units, unsigne
 }
 
 // Sums of the rows of a neighbour's active units, added to the sums of this thread's units.
-__device__ __forceinline__ void add_rows(float sum[EACH], const float* rows, const unsigned short* on, int n_on, int n_units) {
-#pragma unroll 4  // several rows under way; the order of the sums stays
+__device__ __forceinline__ void add_rows(long long sum[EACH], const int* rows, const unsigned short* on, int n_on, int n_units) {
+#pragma unroll 3  // several rows under way; the order of the sums stays
     for (int k = 0; k < n_on; k++) {
-        const float* row = rows + (u64)on[k] * n_units;
+        const int* row = rows + (u64)on[k] * n_units;
 #pragma unroll
         for (int e = 0; e < EACH; e++) {
             int unit = threadIdx.x + BLOCK * e;
@@ -46,8 +47,8 @@ __device__ __forceinline__ void add_rows(float sum[EACH], const float* rows, con
 }
 
 extern "C" __global__ void __launch_bounds__(BLOCK, 4)
-    gibbs(u8* __restrict__ all_states, const float* __restrict__ weights, const float* __restrict__ biases,
-          const int* __restrict__ sizes, int n_all, int first_layer, u64 key, u32 first_step, int n_steps, u32 chain_offset) {
+    gibbs(u8* __restrict__ all_states, const int* __restrict__ weights, const float* __restrict__ units,
+          const float* __restrict__ biases, const int* __restrict__ sizes, int n_all, int first_layer, u64 key, u32 first_step, int n_steps, u32 chain_offset) {
     DYNAMIC_SHARED(u8, memory);
     __shared__ int counts[BLOCK / WARP];
     u8* states = memory;
@@ -64,7 +65,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, 4)
                 int n_above = layer + 1 < N_LAYERS ? sizes[layer + 1] : 0;
                 u64 above = place + 2 * (u64)n_below * n_units;
                 if (layer % 2 == parity && layer >= first_layer) {
-                    float sum[EACH] = {};
+                    long long sum[EACH] = {};
                     int n_on = list_active(states + first - n_below, n_below, on, counts);
                     add_rows(sum, weights + place, on, n_on, n_units);
                     n_on = list_active(states + first + n_units, n_above, on, counts);
@@ -74,7 +75,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, 4)
                         int unit = threadIdx.x + BLOCK * e;
                         if (unit >= n_units) continue;
                         Words words = philox(unit / 4, chain_offset + blockIdx.x, first_step + s, layer, key);
-                        states[first + unit] = uniform(select(words, unit % 4)) < logistic(sum[e] + biases[first + unit]);
+                        states[first + unit] = uniform(select(words, unit % 4)) < logistic(field_of(sum[e], units[first + unit], biases[first + unit]));
                     }
                     __syncthreads();
                 }
