@@ -6,7 +6,7 @@ import gpu_floors as floors
 from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, parameters_on
 from gpu_rows import Piece
 
-from boltzprune.backend import gpu_joint
+from boltzprune.backend import gpu_joint, gpu_together
 
 
 def gibbs(bench, n_chains):
@@ -41,11 +41,11 @@ def gibbs(bench, n_chains):
 @contextlib.contextmanager
 def meeting_in_clusters(wanted):
     """Blocks of a machine as a cluster, or not."""
-    before, gpu_joint.MEET_IN_CLUSTERS = gpu_joint.MEET_IN_CLUSTERS, wanted
+    before, gpu_together.MEET_IN_CLUSTERS = gpu_together.MEET_IN_CLUSTERS, wanted
     try:
         yield
     finally:
-        gpu_joint.MEET_IN_CLUSTERS = before
+        gpu_together.MEET_IN_CLUSTERS = before
 
 
 def joint(bench, n_machines, in_clusters=False):

@@ -3,8 +3,8 @@
 A floor is the largest of several bounds, each of which alone would take that long: bytes moved / measured bandwidth,
 instructions / measured rate, products of bytes / measured rate of the tensor cores, popcounts / (16 a cycle and
 multiprocessor), a chain of dependent steps / their measured latencies. Where the work takes several launches, each adds
-its latency. Bytes are those of every array once; arrays that fit into the second-level cache may move faster than memory
-does, so that a fraction can exceed 1.
+its latency. Bytes are those of every array once; arrays that fit into the second-level cache may move faster than
+memory does, so that a fraction can exceed 1.
 """
 
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from boltzprune import streams
-from boltzprune.backend import gpu_joint, reference
+from boltzprune.backend import gpu_joint, gpu_together, reference
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointEpoch, JointState
 
@@ -29,7 +29,7 @@ EPOCH = JointEpoch(
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once."""
-    monkeypatch.setattr(gpu_joint, "N_THREADS", 64)
+    monkeypatch.setattr(gpu_together, "N_THREADS", 64)
 
 
 def _work(sizes, n_chains, seed, density=0.8):
@@ -183,7 +183,7 @@ def test_blocks_meet_in_clusters_only_where_there_are_some(monkeypatch, wanted, 
         def launch(self, kernel, defines, grid, block, arguments, shared, together):
             seen.append((kernel, defines, grid, block, arguments, shared, together))
 
-    monkeypatch.setattr(gpu_joint, "MEET_IN_CLUSTERS", wanted)
-    gpu_joint.launch_together(Card(), "joint", {"N_THREADS": 64}, 3, gpu_joint.Plan(n_blocks, 5), [7])
-    defines = {"N_THREADS": 64} | ({"CLUSTER": n_blocks} if in_clusters else {})
-    assert seen == [("joint", defines, (3 * n_blocks,), 64, [7], 5, not in_clusters)]
+    monkeypatch.setattr(gpu_together, "MEET_IN_CLUSTERS", wanted)
+    gpu_together.launch(Card(), "joint", 10, 3, gpu_together.Plan(n_blocks, 5), [7])
+    defines = {"BATCH": 10, "N_THREADS": 512} | ({"CLUSTER": n_blocks} if in_clusters else {})
+    assert seen == [("joint", defines, (3 * n_blocks,), 512, [7], 5, not in_clusters)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from boltzprune import streams
-from boltzprune.backend import gpu_contrastive, gpu_wide, reference
+from boltzprune.backend import gpu_contrastive, gpu_together, gpu_wide, reference
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
 
 REFERENCE = reference.Backend()
@@ -17,7 +17,7 @@ EPOCH = Epoch(learning_rate=0.05, decay=0.5, n_gibbs_steps=1, batch_size=5, firs
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once; and no machine for the other kernel."""
-    monkeypatch.setattr(gpu_wide, "N_THREADS", 64)
+    monkeypatch.setattr(gpu_together, "N_THREADS", 64)
     monkeypatch.setattr(gpu_contrastive, "MAX_VISIBLE", 0)
 
 
@@ -128,7 +128,7 @@ def test_the_machine_that_is_not_finite_is_named(gpu, monkeypatch, where, value,
 
 
 def test_which_machines_the_kernel_takes(gpu, monkeypatch):
-    monkeypatch.setattr(gpu_wide, "N_THREADS", 512)
+    monkeypatch.setattr(gpu_together, "N_THREADS", 512)
     monkeypatch.setattr(gpu.card, "max_shared", 227 << 10, raising=False)
     monkeypatch.setattr(gpu.card, "n_multiprocessors", 132, raising=False)
     for sizes, batch, n_blocks in [((400, 400), 1, 6), ((400, 676), 1, 10), ((400, 676), 10, 14), ((5, 1031), 1, 3)]:

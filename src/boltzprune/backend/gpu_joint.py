@@ -1,53 +1,15 @@
 """Joint training of DBMs with two hidden layers on the GPU: all machines of a job side by side in kernels/joint.cu."""
 
-import logging
-from dataclasses import dataclass
-
 import numpy as np
 
-from boltzprune.backend.contrastive import at_places, check_done
+from boltzprune.backend import gpu_together
+from boltzprune.backend.contrastive import check_done
+from boltzprune.backend.gpu_together import MAX_BATCH, fewest_blocks, padded
 from boltzprune.backend.joint import JointState
 from boltzprune.machine import BoltzmannMachine
 
-log = logging.getLogger(__name__)
-
-N_THREADS = 512
-MAX_BATCH = 16
-"""Images an update: what a thread sums side by side in registers."""
 UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
-STATIC_SHARED = 1 << 10
-"""Bytes of shared memory that the kernel and the system use besides."""
-MEET_IN_CLUSTERS, CLUSTERS = False, (2, 4, 8)
-"""Whether the blocks of a machine are a cluster (compute capability 9.0 and up, these sizes), whose barrier ought to be
-quicker: nobody has measured it, so the way that runs everywhere is the default. Results are the same."""
-MAX_BLOCKS = 64
-"""Blocks that share a machine, at most: each adds up what all others contribute."""
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How one machine is laid over blocks; it depends on the machine and on the card alone, and so do the results.
-
-    Attributes
-    ----------
-    n_blocks : int
-    shared : int
-        Bytes of dynamic shared memory of a block.
-    """
-
-    n_blocks: int
-    shared: int
-
-    @classmethod
-    def of_all(cls, plans):
-        """What machines with the same number of blocks need in one launch."""
-        return cls(plans[0].n_blocks, max(plan.shared for plan in plans))
-
-
-def padded(batch):
-    """Images as the kernel lays them out."""
-    return -(-batch // 4) * 4 if batch > 1 else 1
 
 
 def plan(machine, n_chains, batch, card):
@@ -57,21 +19,12 @@ def plan(machine, n_chains, batch, card):
         return None
     n0, n1, n2 = sizes
     lanes, n_words = padded(batch), -(-n_chains // 32)
-    for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
-        width = -(-n2 // n_blocks)
-        floats = n1 * (width | 1) + lanes * (2 * n1 + width + N_THREADS)
-        shared = 4 * (floats + n_words * (n0 + n1 + width))
-        if width <= N_THREADS and shared <= card.max_shared - STATIC_SHARED:
-            return Plan(n_blocks, shared)
-    return None
 
+    def n_floats(width):
+        floats = n1 * (width | 1) + lanes * (2 * n1 + width + gpu_together.N_THREADS)
+        return floats + n_words * (n0 + n1 + width)
 
-def report_memory(card, plan, n_machines, n_bytes):
-    """Log what machines that are trained side by side need, before they are."""
-    log.info(
-        "GPU memory: %d machines, %d blocks each, need about %.0f MiB of %.0f MiB free",
-        *(n_machines, plan.n_blocks, n_bytes / 2**20, card.free_memory() / 2**20),
-    )
+    return fewest_blocks(card, n2, n_floats)
 
 
 def _bytes_on_card(plan, machine, n_chains, batch):
@@ -79,14 +32,6 @@ def _bytes_on_card(plan, machine, n_chains, batch):
     n0, n1, n2 = machine.layer_sizes
     told = 4 * plan.n_blocks * n1 * (2 * batch + n_chains)
     return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
-
-
-def launch_together(card, kernel, defines, n_machines, plan, arguments):
-    """Launch a kernel whose blocks meet: all blocks at the same time, or those of each machine as a cluster."""
-    in_clusters = MEET_IN_CLUSTERS and card.compute_capability >= 90 and plan.n_blocks in CLUSTERS
-    defines = defines | ({"CLUSTER": plan.n_blocks} if in_clusters else {})
-    grid, block = (n_machines * plan.n_blocks,), defines["N_THREADS"]
-    card.launch(kernel, defines, grid, block, arguments, plan.shared, together=not in_clusters)
 
 
 def epoch_of_many(card, work, cases, epoch, report):
@@ -110,16 +55,13 @@ def epoch_of_many(card, work, cases, epoch, report):
         With the place of the machine in `work`.
     """
     n_chains, batch = len(work[0][1].chains[0]), epoch.batch_size
-    everyone = Plan.of_all([plan(machine, n_chains, batch, card) for machine, *_ in work])
-    at_once = max(1, card.n_multiprocessors // everyone.n_blocks)
-    if epoch.first_update == 0:
-        need = max(_bytes_on_card(everyone, machine, n_chains, batch) for machine, *_ in work)
-        report_memory(card, everyone, len(work), min(at_once, len(work)) * need)
-    results = []
-    for first in range(0, len(work), at_once):
-        with at_places(range(first, len(work))):
-            results += _side_by_side(card, everyone, work[first : first + at_once], cases, epoch, report)
-    return results
+    plans = [plan(machine, n_chains, batch, card) for machine, *_ in work]
+    need = max(_bytes_on_card(plans[0], machine, n_chains, batch) for machine, *_ in work)
+
+    def run(everyone, part):
+        return _side_by_side(card, everyone, part, cases, epoch, report)
+
+    return gpu_together.in_turns(card, plans, work, run, need if epoch.first_update == 0 else None)
 
 
 def _side_by_side(card, plan, work, cases, epoch, report):
@@ -203,8 +145,7 @@ class _Held:
         numbers = [*map(np.int32, counts), np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps)]
         numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
-        defines = {"BATCH": epoch.batch_size, "N_THREADS": N_THREADS}
-        launch_together(self.card, "joint", defines, n, self.plan, [*arrays, *numbers])
+        gpu_together.launch(self.card, "joint", epoch.batch_size, n, self.plan, [*arrays, *numbers])
         return self.card.to_host(done)
 
     def results(self):

@@ -2,19 +2,11 @@
 
 import numpy as np
 
-from boltzprune.backend.contrastive import at_places, check_done
+from boltzprune.backend import gpu_together
+from boltzprune.backend.contrastive import check_done
 from boltzprune.backend.gpu_contrastive import apart, side_by_side, stacked
-from boltzprune.backend.gpu_joint import (
-    MAX_BATCH,
-    MAX_BLOCKS,
-    STATIC_SHARED,
-    Plan,
-    launch_together,
-    padded,
-    report_memory,
-)
+from boltzprune.backend.gpu_together import MAX_BATCH, fewest_blocks, padded
 
-N_THREADS = 512
 UPDATES_PER_LAUNCH = 1 << 13
 """A launch takes some ten milliseconds, so that progress is seen and no watchdog bites."""
 
@@ -25,13 +17,12 @@ def plan(machine, batch, card):
     if min(n_visible, n_hidden) == 0 or batch > MAX_BATCH:
         return None
     width = padded(batch)
-    for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
-        columns = -(-n_hidden // n_blocks)
+
+    def n_floats(columns):
         floats = 2 * n_visible * (columns | 1) + 2 * n_visible * (width + 1)
-        shared = 4 * (floats + columns * (2 + 3 * width) + N_THREADS * width)
-        if columns <= N_THREADS and shared <= card.max_shared - STATIC_SHARED:
-            return Plan(n_blocks, shared)
-    return None
+        return floats + columns * (2 + 3 * width) + gpu_together.N_THREADS * width
+
+    return fewest_blocks(card, n_hidden, n_floats)
 
 
 def epoch_of_many(card, work, epoch, report):
@@ -54,15 +45,12 @@ def epoch_of_many(card, work, epoch, report):
     NotFiniteError
         With the place of the machine in `work`.
     """
-    everyone = Plan.of_all([plan(machine, epoch.batch_size, card) for machine, *_ in work])
-    at_once, results = max(1, card.n_multiprocessors // everyone.n_blocks), []
-    if epoch.first_update == 0:
-        n_bytes = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
-        report_memory(card, everyone, len(work), min(at_once, len(work)) * n_bytes)
-    for first in range(0, len(work), at_once):
-        with at_places(range(first, len(work))):
-            results += _at_once(card, everyone, work[first : first + at_once], epoch, report)
-    return results
+    plans = [plan(machine, epoch.batch_size, card) for machine, *_ in work]
+    need = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
+    first = epoch.first_update == 0
+    return gpu_together.in_turns(
+        card, plans, work, lambda everyone, part: _at_once(card, everyone, part, epoch, report), need if first else None
+    )
 
 
 def _at_once(card, plan, work, epoch, report):
@@ -86,8 +74,7 @@ def _at_once(card, plan, work, epoch, report):
         numbers = [np.int32(x) for x in (n_visible, width, plan.n_blocks, piece.shape[1])]
         numbers += [np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps), np.int32(epoch.n_gibbs_steps)]
         arguments = [*arrays, *about, piece, apart_by, partial, xp.zeros(n, dtype=np.uint32), done, *numbers, *rates]
-        defines = {"BATCH": batch, "N_THREADS": N_THREADS}
-        launch_together(card, "contrastive_wide", defines, n, plan, arguments)
+        gpu_together.launch(card, "contrastive_wide", batch, n, plan, arguments)
         check_done(card.to_host(done), n_updates, update)
         report(n_updates * n)
     return apart(machines, [card.to_host(x) for x in arrays])
