@@ -147,7 +147,9 @@ def test_what_pads_the_units_stays_0(gpu):
     assert [layer.shape for layer in chains.layers] == [(256, 64), (256, 128), (256, 64)]
     assert all((gpu.to_host(a) == gpu.to_host(b)).all() for a, b in zip(chains.states(), given))
     digits_of_weights, unit, bias = drawing_weights(machine, 1, gpu.xp)
-    chains.draw(1, (digits_of_weights, unit, bias + np.float32(99)), (KEY, 0, 1, 0))
+    more = gpu.asarray(np.full(5, 99, np.float32))  # what lies behind an array does not count
+    behind = [gpu.xp.concatenate([x, more]) for x in (unit, bias + np.float32(99))]
+    chains.draw(1, (digits_of_weights, *behind), (KEY, 0, 1, 0))
     drawn = gpu.to_host(chains.layers[1])
     assert (drawn[:131, :67] == 1).all() and not drawn[:, 67:].any()
 
