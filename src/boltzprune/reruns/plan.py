@@ -9,7 +9,7 @@ from boltzprune import records
 from boltzprune.reruns import dry_run
 from boltzprune.reruns.estimates import Measured, longest_chain
 from boltzprune.reruns.page import count, duration, size, table
-from boltzprune.reruns.reasons import FOLLOWS, words
+from boltzprune.reruns.reasons import words
 
 ABOUT = (
     "Say what snakemake with the same arguments would run, and why: which key of the configuration changed, from what "
@@ -54,8 +54,6 @@ def _jobs(jobs, seconds, place):
         known = [estimate.value for _, estimate in members if estimate]
         time = duration(sum(known)) if len(known) == len(members) else "unknown"
         why = collections.Counter(word for job, _ in members for word in words(job, place))
-        if len(why) > 1 and why[FOLLOWS] == 0:
-            del why[FOLLOWS]
         lines = [f"{text} ({n} of {len(members)})" if n < len(members) else text for text, n in why.most_common()]
         if len(lines) > SHOWN:
             lines[SHOWN - 1 :] = [f"and {len(lines) - SHOWN + 1} more reasons"]

@@ -34,7 +34,7 @@ def words(job, place):
     Returns
     -------
     list of str
-        Without repetition.
+        Without repetition; that it follows from another job only where it has no reason of its own.
     """
     head, changed, params = job.reason.partition(PARAMS)
     found = []
@@ -45,7 +45,8 @@ def words(job, place):
         found += _changes(params.strip()) + (
             [WORDS["Software environment definition has changed since last execution"]] * bool(more)
         )
-    return list(dict.fromkeys(found))
+    own = [word for word in dict.fromkeys(found) if word != FOLLOWS]
+    return own or [FOLLOWS]
 
 
 def _phrase(part):

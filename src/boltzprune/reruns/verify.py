@@ -108,7 +108,8 @@ def _verify(options):
         if not options.files:
             _show(folder, findings, n_files, n_bytes)
     if options.files:
-        sys.stdout.writelines(f"{os.path.relpath(finding.path)}\n" for finding in found)
+        results = (finding.path for finding in found if finding.path.suffix != records.SUFFIX)
+        sys.stdout.writelines(f"{os.path.relpath(path)}\n" for path in results)
     elif found:
         sys.stdout.write(_remedy(options.folders))
     return DAMAGED if found else 0
@@ -140,6 +141,6 @@ def _remedy(folders):
     return (
         "\nCompute these files again, and what follows from them, with your usual arguments in place of ...:\n"
         f"    snakemake --cores all ... --forcerun $({call})\n"
-        "What is still named afterwards is no part of that study any more: delete it, and the record in "
-        f"{records.LOGS}/ that names it.\n"
+        "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
+        f"the record in {records.LOGS}/ that names it.\n"
     )
