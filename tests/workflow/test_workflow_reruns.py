@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from edits import DATA, EDITS, OTHER, STAGES
-from workflow_copy import ROOT, Copy
+from workflow_copy import ROOT
 
 from boltzprune import stages
 from boltzprune.config import Digits, Figures, Patches, Study
@@ -22,24 +22,10 @@ WORKERS = 2
 """Dry runs at once."""
 
 
-def beside(workflow, folder, link=os.link):
-    """A fresh checkout in another folder beside the results of a study; times of files are kept."""
-    made = Copy(folder, workflow.values)
-    for path in workflow.folder.glob("*.py"):
-        shutil.copy2(path, folder)
-    for name in {"results", ".snakemake", *(path.split("/")[0] for path in DATA)}:
-        source = workflow.folder / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, copy_function=link)
-        elif source.exists():
-            shutil.copy2(source, folder)
-    return made
-
-
 @pytest.fixture(scope="module")
 def other(finished, tmp_path_factory):
-    """As if the study had been computed on a GPU, from files, with two blocks of seeds."""
-    made = beside(finished, tmp_path_factory.mktemp("other"), shutil.copy2)
+    """As if the study had been computed with device auto, from files, with two blocks of seeds."""
+    made = finished.beside(tmp_path_factory.mktemp("other"))
     for name, text in DATA.items():
         (made.folder / name).parent.mkdir(exist_ok=True)
         (made.folder / name).write_text(text)
@@ -56,7 +42,7 @@ def other(finished, tmp_path_factory):
 
 def planned_after(edit, workflow, folder):
     """What would run after an edit, made in a copy."""
-    made = beside(workflow, folder)
+    made = workflow.beside(folder, DATA, os.link)
     made.write(merged(copy.deepcopy(made.values), edit.values))
     for name, old, new in edit.sources:
         path = folder / name
