@@ -114,8 +114,8 @@ def read(record):
         If the record is not as it was written.
     """
     try:
-        head, seal, *lines = record.read_text(encoding="utf-8").split("\n")[:-1]
-        if seal != SEAL + _seal([head, *lines]):
+        head, seal, *lines, after = record.read_bytes().decode().split("\n")
+        if after or seal != SEAL + _seal([head, *lines]):
             raise ValueError("its own checksum differs")
         about, found = json.loads(head.removeprefix("# ")), [LINE.fullmatch(line) for line in lines]
         folder = study_folder(record)

@@ -114,14 +114,22 @@ def test_what_is_found_is_computed_again_by_the_command_shown(copied, results):
     damaged(chain / "retrained.npz", "deleted", rng)
     damaged(results / "tables" / "table1.md", "emptied", rng)
     damaged(results / "logs" / "per_digit.sha256", "cut", rng)
-    assert copied.planned() == {"table1": 1}, "Snakemake sees only what is empty or asked for"
+    assert copied.planned() == {}, "Snakemake by itself sees none of it"
     done = copied.boltzprune("verify", "results/tiny")
     assert done.returncode == verify.DAMAGED
-    for line in (
-        "retrain    results/tiny/patches/seeds0-2/eigenvector/iteration1/retrained.npz  missing",
-        "changed, same size",
+    rows = [line for line in done.stdout.splitlines() if line.count("results/tiny/") == 1]
+    rows = {line.split()[1]: line for line in rows}
+    for name, start, end in (
+        ("figures/fig2_a.csv", "figure", "changed, same size"),
+        ("patches/seeds0-2/eigenvector/iteration1/retrained.npz", "retrain", "missing"),
+        ("tables/table1.md", "table1", f"emptied, had {len(whole[results / 'tables' / 'table1.md'])} bytes"),
+        ("logs/per_digit.sha256", "-", "damaged record"),
+        ("tables/per_digit.csv", "-", "no record of it"),
     ):
-        assert line.split()[0] in done.stdout
+        line = rows.pop(f"results/tiny/{name}")
+        assert line.startswith(f"{start} "), line
+        assert line.endswith(f"  {end}"), line
+    assert set(rows) == {"results/tiny/tables/per_digit.md", "results/tiny/tables/per_digit.tex"}
     assert "--forcerun $(boltzprune verify --files results/tiny)" in done.stdout
     listed = copied.boltzprune("verify", "--files", "results/tiny").stdout.split()
     assert {path.rsplit("/")[-1] for path in listed} == {
