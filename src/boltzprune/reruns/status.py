@@ -123,7 +123,7 @@ def _begun(every, place):
     for job in every:
         if begun := [starts[path] for path in job.outputs if path in starts]:
             log = place / job.log
-            last = f"its log was written {duration(now - log.stat().st_mtime)} ago" if log.is_file() else "no log yet"
-            what = " ".join(job.wildcards.values())
-            lines.append(f"  {job.rule} {what}: for {duration(now - min(begun))}; {last}\n")
+            written = f"{duration(max(0, now - log.stat().st_mtime))} ago" if log.is_file() else "never"
+            what = " ".join([job.rule, *job.wildcards.values()])
+            lines.append(f"  {what}: for {duration(max(0, now - min(begun)))}; its log was written {written}\n")
     return "".join(["\nbegun and not ended, running or killed:\n", *lines]) if lines else ""
