@@ -56,8 +56,7 @@ DIGITS = {"reference": 1, **PRETRAINING}
 IMAGES = {"prepare_digits": 1, **DIGITS}
 FIGURES = {"draw_fig1": 1, "draw_fig2": 1, **DEEP_FIGURES}
 EVERYTHING = {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES, **STUDY}
-BLOCK = (*("train", "sample_initial", "evaluate_initial", *CHAIN), *("pretrain", "train_jointly"))
-BLOCK = (*BLOCK, "sample_initial_deep", "evaluate_initial_deep", *DEEP_CHAIN)
+BLOCK = {*TRAINING, *PRETRAINING} - {*RESULTS, *DEEP_RESULTS, "draw_fig1"}
 """Rules with a job for each block of seeds."""
 OF_SEEDS = TRAINING | PRETRAINING | STUDY
 
@@ -67,7 +66,8 @@ def blocks(n, jobs):
     return {rule: count * (n if rule in BLOCK else 1) for rule, count in jobs.items()}
 
 
-PATCHES, DEEP = {"criteria": ["eigenvector", "rules.py:closest"]}, {"criteria": ["variance_fi", "rules.py:closest"]}
+OURS = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance_fi", "rules.py:closest"]}
+"""Criteria of the study."""
 RATE = {"learning_rate": [0.04], "momentum": [0.5], "momentum_rule": "scaled"}
 
 
@@ -100,12 +100,10 @@ CONFIGURATION = {
     "patches.training.learning_rate": Edit(TRAINING | STUDY, patches(training={"learning_rate": [0.04]})),
     "patches.retraining": Edit(FROM_RETRAINING | STUDY, patches(retraining=RATE)),
     "patches.sampling.n_gibbs_steps": Edit(SAMPLING | STUDY, patches(sampling={"n_gibbs_steps": 201})),
-    "patches.criteria, one more": Edit(
-        {**CHAIN, **RESULTS, **STUDY}, patches(criteria=[*PATCHES["criteria"], "anti_fi"])
-    ),
+    "patches.criteria, one more": Edit({**CHAIN, **RESULTS, **STUDY}, patches(criteria=[*OURS["patches"], "anti_fi"])),
     "patches.criteria, one less": Edit(RESULTS | STUDY, patches(criteria=["eigenvector"])),
     "patches.criteria, another order": Edit(
-        {"table1": 1, "draw_fig2": 1, **CLAIMS, **STUDY}, patches(criteria=PATCHES["criteria"][::-1])
+        {"table1": 1, "draw_fig2": 1, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
     ),
     "patches.iterations, one more": Edit({**CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
     "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
@@ -125,7 +123,7 @@ CONFIGURATION = {
     "digits.sampling.n_gibbs_steps": Edit(DEEP_SAMPLING | STUDY, digits(sampling={"n_gibbs_steps": 4})),
     "digits.criteria, one of your own more": Edit(
         {**DEEP_CHAIN, **DEEP_RESULTS, **STUDY},
-        digits(criteria=[*DEEP["criteria"], "other_rules.py:mine"]),
+        digits(criteria=[*OURS["digits"], "other_rules.py:mine"]),
         files={"other_rules.py": "def mine(evidence):\n    return evidence.pair_mean\n"},
     ),
     "digits.iterations, one more": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(iterations=2)),
@@ -150,16 +148,18 @@ CONFIGURATION = {
 }
 
 SOURCE = "src/boltzprune/"
-IMPORT = "import numpy as np\n"
 
 
-def line(name, before, extra="EXTRA = 1"):
+def code(name, old, new):
+    """Another text in a module of the package."""
+    return ((SOURCE + name, old, new),)
+
+
+def line(name, before):
     """A line of code more, before the first line that begins so."""
-    return ((SOURCE + name, f"\n{before}", f"\n{extra}\n{before}"),)
+    return code(name, f"\n{before}", f"\nEXTRA = 1\n{before}")
 
 
-COMMENTS = ((f"{SOURCE}training.py", IMPORT, IMPORT.rstrip() + "  # arrays\n"),)
-DOCSTRINGS = ((f"{SOURCE}training.py", '"""An RBM before', '"""A machine before'),)
 GPU_JOBS = TRAINING | DIGITS
 STAGES = {
     "fetch": {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES},
@@ -187,39 +187,26 @@ STAGES = {
 """Module of a stage -> what an edit of its code reruns."""
 
 CODE = {
-    "a comment": Edit({}, sources=COMMENTS),
-    "a docstring": Edit({}, sources=DOCSTRINGS),
+    "a comment": Edit({}, sources=code("training.py", "import numpy as np\n", "import numpy as np  # arrays\n")),
+    "a docstring": Edit({}, sources=code("training.py", '"""An RBM before', '"""A machine before')),
     **{f"stages/{name}.py": Edit(jobs, sources=line(f"stages/{name}.py", "def run(")) for name, jobs in STAGES.items()},
-    "training.py": Edit(TRAINING | PRETRAINING, sources=((f"{SOURCE}training.py", "0.5 / len(", "0.6 / len("),)),
+    "training.py": Edit(TRAINING | PRETRAINING, sources=code("training.py", "0.5 / len(", "0.6 / len(")),
     "joint_training.py": Edit(JOINT_TRAINING, sources=line("joint_training.py", "import math")),
     "deep_pruning.py": Edit(DEEP_CHAINS | DEEP_RESULTS, sources=line("deep_pruning.py", "import numpy")),
     "ais.py": Edit(DEEP_EVALUATION, sources=line("ais.py", "import numpy")),
     "digit_table.py": Edit({"per_digit": 1}, sources=line("digit_table.py", "INITIAL = ")),
     "claims/digits.py": Edit(CLAIMS, sources=line("claims/digits.py", "import numpy")),
     "criteria.py, one criterion of the patches": Edit(
-        {**CHAIN, **RESULTS},
-        sources=(
-            (
-                f"{SOURCE}criteria.py",
-                '    signed = evidence.options["eigenvector_entry"] == "signed"',
-                "    signed = False",
-            ),
-        ),
+        CHAIN | RESULTS,
+        sources=code("criteria.py", '    signed = evidence.options["eigenvector_entry"]', "    signed = 1"),
     ),
     "criteria.py, one criterion of the digits": Edit(
-        {**DEEP_CHAIN, **DEEP_RESULTS},
-        sources=(
-            (
-                f"{SOURCE}criteria.py",
-                "    diagonal = fisher_diagonal(evidence",
-                "    diagonal = 2 * fisher_diagonal(evidence",
-            ),
-        ),
+        DEEP_CHAIN | DEEP_RESULTS, sources=code("criteria.py", "    diagonal = fisher_", "    diagonal = 2 * fisher_")
     ),
     "a file with a criterion of your own": Edit(
         {**CHAIN, **RESULTS, **DEEP_CHAIN, **DEEP_RESULTS}, sources=(("rules.py", "0.25", "0.26"),)
     ),
-    "figures/fig1.py": Edit({"draw_fig1": 1}, sources=((f"{SOURCE}figures/fig1.py", "SIDE = 1200", "SIDE = 1201"),)),
+    "figures/fig1.py": Edit({"draw_fig1": 1}, sources=code("figures/fig1.py", "SIDE = 1200", "SIDE = 1201")),
     "figures/s1.py": Edit({"draw_s1": 1}, sources=line("figures/s1.py", "def draw(")),
     "figures/fig3.py, which S2 A shows too": Edit(
         {"draw_fig3": 1, "draw_s2a": 1}, sources=line("figures/fig3.py", "def draw(")
@@ -229,10 +216,10 @@ CODE = {
         {}, sources=line("records.py", "def ") + line("reruns/plan.py", "def ") + line("errors.py", "class Tr")
     ),
     "a kernel (backend/kernels/*.cu), device cpu or reference": Edit(
-        {}, sources=((f"{SOURCE}backend/kernels/joint.cu", "\n", "\n\n"),)
+        {}, sources=code("backend/kernels/joint.cu", "\n", "\n\n")
     ),
     "a kernel (backend/kernels/*.cu), device gpu or auto": Edit(
-        blocks(2, GPU_JOBS), sources=((f"{SOURCE}backend/kernels/joint.cu", "\n", "\n\n"),), study="other"
+        blocks(2, GPU_JOBS), sources=code("backend/kernels/joint.cu", "\n", "\n\n"), study="other"
     ),
 }
 
