@@ -1,4 +1,4 @@
-"""Command line: one subcommand per stage; `check` and `schema` for the configuration; `device` and `kernels`."""
+"""Command line: one subcommand per stage; `check`, `schema`; `device`, `kernels`; `plan`, `status`, `verify`."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         _start_logging(getattr(options, "log", None))
-        options.function(options)
+        return options.function(options) or 0
     except InputError as error:
         log.error("%s", error)
         return USER_FAULT
@@ -33,7 +33,6 @@ def main(arguments=None):
     except Exception:
         log.exception("this should not have happened; please report it with the lines below")
         return 1
-    return 0
 
 
 def _start_logging(path):
@@ -53,6 +52,7 @@ def _start_logging(path):
 
 def _parser():
     """All subcommands."""
+    from boltzprune import reruns
     from boltzprune.backend import compiler
     from boltzprune.stages import STAGES
 
@@ -86,6 +86,7 @@ def _parser():
     device = commands.add_parser("device", help="say what `device: auto` computes on here, and why")
     device.set_defaults(function=_device)
     compiler.add_command(commands)
+    reruns.add_commands(commands)
     return parser
 
 
@@ -97,15 +98,16 @@ def _run_stage(options):
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     from threadpoolctl import threadpool_limits
 
+    from boltzprune import records
     from boltzprune.stages import Job, run
 
     inputs = {}
     for name, path in _pairs(options.inputs):
         inputs.setdefault(name, []).append(Path(path))
     outputs = {name: Path(path) for name, path in _pairs(options.outputs)}
-    job = Job(
-        options.stage, inputs, outputs, _spec(options.spec), _seeds(options.seeds), options.threads, bool(options.log)
-    )
+    spec, seeds, log_file = _spec(options.spec), _seeds(options.seeds), options.log
+    record = records.beside(log_file) if log_file else None
+    job = Job(options.stage, inputs, outputs, spec, seeds, options.threads, bool(log_file), record)
     with threadpool_limits(1, user_api="blas"):
         run(job)
 

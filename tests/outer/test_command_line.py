@@ -44,7 +44,10 @@ def patterns(tmp_path):
     return target
 
 
-@pytest.mark.parametrize("command", [*STAGES, "check", "schema", "device", "kernels"])
+OTHERS = ["check", "schema", "device", "kernels", "plan", "status", "verify"]
+
+
+@pytest.mark.parametrize("command", [*STAGES, *OTHERS])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -58,7 +61,7 @@ def test_help_of_all_names_every_command(capsys):
     assert caught.value.code == 0
     text = capsys.readouterr().out
     named = {line.split()[0] for line in text.splitlines() if re.match(" {4}[a-z]", line)}
-    assert named == {*STAGES, "check", "schema", "device", "kernels"}
+    assert named == {*STAGES, *OTHERS}
 
 
 def train(patterns, **changed):

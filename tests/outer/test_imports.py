@@ -21,13 +21,14 @@ ROOMS = [
     ["deep_pruning"],
     ["datasets"],
     ["store", "provenance", "patterns", "evaluation"],
-    ["tables", "figures.style", "claims"],
+    ["tables", "figures.style", "claims", "records"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
     ["settings", "stages"],
     ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
     ["figures.s2a"],
-    ["jobs", "__main__"],
+    ["jobs", "reruns"],
+    ["__main__"],
 ]
 """From the bottom up. A module may import from lower rooms, and from its own entry if that is a folder."""
 ENTRIES = {entry: level for level, room in enumerate(ROOMS) for entry in room}
@@ -121,7 +122,22 @@ def test_the_workflow_is_the_only_place_that_names_snakemake():
     assert not named
 
 
-@pytest.mark.parametrize("module", ["boltzprune", "boltzprune.stages", "boltzprune.jobs", "boltzprune.settings"])
+def test_one_module_starts_snakemake_as_a_command():
+    """It is the only one that knows what Snakemake prints, and where it keeps its marks."""
+    starters = [
+        name
+        for name, path in modules()
+        if any(
+            isinstance(node, ast.Constant) and node.value in ("snakemake", ".snakemake")
+            for node in ast.walk(ast.parse(path.read_text()))
+        )
+    ]
+    assert starters == ["reruns.dry_run"]
+
+
+@pytest.mark.parametrize(
+    "module", ["boltzprune", "boltzprune.stages", "boltzprune.reruns", "boltzprune.jobs", "boltzprune.settings"]
+)
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

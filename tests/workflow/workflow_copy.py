@@ -69,6 +69,17 @@ class Copy:
                 shutil.copytree(ROOT / name, self.folder / name, ignore=ignore, copy_function=shutil.copyfile)
         shutil.copyfile(ROOT / "Snakefile", self.folder / "Snakefile")
 
+    def beside(self, folder, data=(), link=shutil.copy2):
+        """A fresh checkout in another folder, with the same results; times of results and data are kept."""
+        made = Copy(folder, self.values)
+        for name in {"results", ".snakemake", "rules.py", *(path.split("/")[0] for path in data)}:
+            source = self.folder / name
+            if source.is_dir():
+                shutil.copytree(source, made.folder / name, copy_function=link)
+            elif source.exists():
+                shutil.copy2(source, made.folder)
+        return made
+
     def write(self, values):
         """Make this the configuration."""
         (self.folder / "study.yaml").write_text(yaml.safe_dump(values))
@@ -80,6 +91,13 @@ class Copy:
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments, *configuration],
             cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
+        )  # fmt: skip
+
+    def boltzprune(self, *arguments):
+        """Run the command line on the sources of this folder: the finished process, `stdout` and `stderr` apart."""
+        return subprocess.run(
+            [sys.executable, "-m", "boltzprune", *arguments], cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(self.folder / "src")}, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def planned(self, *arguments):

@@ -150,6 +150,8 @@ rule study:
         config=report(f"{RESULTS}/study.yaml", caption="../report/study.rst", category="Settings"),
     log:
         f"{LOGS}/study.log",
+    benchmark:
+        f"{BENCHMARKS}/study.tsv"
     conda:
         "../../envs/cpu.yaml"
     resources:

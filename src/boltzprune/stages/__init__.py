@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from boltzprune import records
 from boltzprune.backend import explained, get_backend
 from boltzprune.errors import InputError
+from boltzprune.figures import FIGURES
 from boltzprune.progress import Progress
 from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES
 from boltzprune.store import Arrays, checksum
@@ -31,6 +33,8 @@ class Job:
     threads : int
     quiet : bool
         Whether progress goes to a log only, without a bar on the terminal.
+    record : Path or None
+        Where the checksums of what is written go, if anywhere.
     """
 
     stage: str
@@ -40,6 +44,7 @@ class Job:
     seeds: tuple
     threads: int = 1
     quiet: bool = True
+    record: Path | None = None
 
     @property
     def spec(self):
@@ -67,17 +72,28 @@ class Job:
 
     def provenance(self):
         """What this result is made by and from: equal for equal computations, whatever the folder or the time."""
-        from boltzprune.provenance import versions
-
         inputs = {name: [checksum(path) for path in paths] for name, paths in self.inputs.items()}
-        by_backend = self._backend.versions if "device" in self.raw_spec else {}
         return {
             "stage": self.stage,
             "spec": self.raw_spec,
             "seeds": list(self.seeds),
             "inputs": inputs,
-            "versions": versions() | by_backend,
+            "versions": self.versions(),
         }
+
+    def versions(self):
+        """Versions of everything that computes this job."""
+        from boltzprune.provenance import versions
+
+        return versions() | (self._backend.versions if "device" in self.raw_spec else {})
+
+    def written(self):
+        """Every file that this job writes; those of a figure lie in a folder with others."""
+        if self.stage != "figure":
+            return list(self.outputs.values())
+        name, folder = self.raw_spec["name"], self.outputs["folder"]
+        names = [f"{name}.{extension}" for extension in self.raw_spec["formats"]]
+        return [folder / file for file in (*names, *(f"{name}_{panel}" for panel in FIGURES[name].panels))]
 
 
 def _section(model, key, value):
@@ -90,7 +106,7 @@ def _section(model, key, value):
 
 
 def run(job):
-    """Run a stage, once its files and its spec are what the stage asks for.
+    """Run a stage, once its files and its spec are what the stage asks for; its record, if any, comes last.
 
     Raises
     ------
@@ -114,9 +130,13 @@ def run(job):
     for path in (path for paths in job.inputs.values() for path in paths):
         if not Path(path).is_file():
             raise InputError(f"{job.stage}: there is no file {path}")
+    if job.record:
+        records.discard(job.record)
     try:
         importlib.import_module(f"boltzprune.stages.{stage.module}").run(job)
     except Exception as error:
         if (told := explained(error)) is None:
             raise
         raise told from error
+    if job.record:
+        records.write(job.record, {"stage": job.stage, "versions": job.versions()}, job.written())

@@ -1,0 +1,125 @@
+"""The one place that starts Snakemake, as a command, and reads what a dry run of it prints."""
+
+import argparse
+import base64
+import contextlib
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from boltzprune.errors import InputError
+
+JOB = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):")
+FIELD = re.compile(r" {4}(\w+): (.*)")
+NOISE = re.compile(r"(Using|Assuming|Building|host: | {2}[A-Z]|SNAKEMAKE$|=+$)")
+"""Lines before a message of Snakemake that say nothing of what is wrong."""
+INCOMPLETE = Path(".snakemake", "incomplete")
+TRACE = re.compile(r' {2}File "')
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One job of a dry run.
+
+    Attributes
+    ----------
+    rule : str
+    inputs, outputs : tuple of str
+    wildcards : dict of str to str
+        block, criterion, iteration, phase, as far as the rule has them.
+    log, benchmark : str
+        Empty if the rule has none.
+    reason : str
+        Snakemake's words.
+    """
+
+    rule: str
+    inputs: tuple
+    outputs: tuple
+    wildcards: dict
+    log: str
+    benchmark: str
+    reason: str
+
+
+def add_parser(commands, name, summary, about, function):
+    """Add a subcommand that hands all its arguments on to Snakemake, and to `function`.
+
+    No argument of it is an option of our own: with "+" for the sign of an option, argparse leaves those of Snakemake
+    alone.
+    """
+    usage = f"boltzprune {name} [-h] [ARGUMENT OF SNAKEMAKE ...]"
+    command = commands.add_parser(name, help=summary, description=about, usage=usage, prefix_chars="+", add_help=False)
+    command.add_argument(
+        "arguments", nargs="*", metavar="ARGUMENT", help="targets, --configfile FILE, --config KEY=VALUE"
+    )
+
+    def run(options):
+        if {"-h", "--help"} & set(options.arguments):
+            command.print_help()
+            raise SystemExit(0)
+        return function(options.arguments)
+
+    command.set_defaults(function=run)
+
+
+def start(arguments, *more):
+    """Start a dry run with a user's arguments of Snakemake and some more, which come last."""
+    command = [sys.executable, "-m", "snakemake", "--dry-run", *arguments, *more, "--quiet", "progress"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+
+
+def finish(process):
+    """Jobs that a dry run names, without those that make no file; InputError with Snakemake's message if it fails."""
+    output, _ = process.communicate()
+    if process.returncode:
+        raise InputError(_message(output))
+    return [job for job in _jobs(output.splitlines()) if job.outputs]
+
+
+def folder(arguments):
+    """The folder that paths are relative to."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--directory", "-d", default=".")
+    return Path(parser.parse_known_args(arguments)[0].directory)
+
+
+def unfinished(place):
+    """Outputs of jobs that have begun and not ended, running or killed: path as the workflow names it -> start."""
+    found = {}
+    for mark in (place / INCOMPLETE).rglob("*"):
+        parts = [part.removeprefix("@") for part in mark.relative_to(place / INCOMPLETE).parts]
+        with contextlib.suppress(ValueError, FileNotFoundError):  # no mark of an output; ended meanwhile
+            if mark.is_file():
+                found[base64.urlsafe_b64decode("".join(parts)).decode()] = mark.stat().st_mtime
+    return found
+
+
+def _jobs(lines):
+    """Jobs in the order of their lines."""
+    name, fields = None, {}
+    for line in [*lines, "rule end:"]:
+        if found := JOB.fullmatch(line):
+            if name:
+                yield _job(name, fields)
+            name, fields = found[1], {}
+        elif found := FIELD.fullmatch(line):
+            fields[found[1]] = found[2]
+
+
+def _job(rule, fields):
+    """One job from its lines."""
+    several = {key: tuple(fields[key].split(", ")) if key in fields else () for key in ("input", "output", "wildcards")}
+    wildcards = dict(item.split("=", 1) for item in several["wildcards"])
+    words = (fields.get(key, "") for key in ("log", "benchmark", "reason"))
+    return Planned(rule, several["input"], several["output"], wildcards, *words)
+
+
+def _message(output):
+    """What Snakemake says is wrong."""
+    lines = [line for line in output.splitlines() if line.strip() and not NOISE.match(line)]
+    if lines and lines[0].startswith(("Traceback", "usage: ")):  # an argument that Snakemake did not expect
+        lines = lines[-1:]
+    return "\n".join(["Snakemake cannot plan this:", *(line for line in lines if not TRACE.match(line))])

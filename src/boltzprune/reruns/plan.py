@@ -1,0 +1,105 @@
+"""`boltzprune plan`: what `snakemake` with the same arguments would run, and why, in plain words."""
+
+import collections
+import shutil
+import sys
+from pathlib import Path
+
+from boltzprune import records
+from boltzprune.reruns import dry_run
+from boltzprune.reruns.estimates import Measured, longest_chain
+from boltzprune.reruns.page import count, duration, size, table
+from boltzprune.reruns.reasons import words
+
+ABOUT = (
+    "Say what snakemake with the same arguments would run, and why: which key of the configuration changed, from what "
+    "to what; whether code, data or results did. Times and sizes are those of the last time, else of jobs of the same "
+    "rule, else unknown. Nothing is computed. Example: boltzprune plan fig2 --configfile config/paper.yaml"
+)
+SHOWN = 8
+"""Reasons of one rule, or rules in a sentence, that are named."""
+
+
+def add_command(commands):
+    """Add the subcommand to the command line."""
+    dry_run.add_parser(commands, "plan", "what snakemake would run, why, and how long it may take", ABOUT, _plan)
+
+
+def _plan(arguments):
+    """Print the plan."""
+    place = dry_run.folder(arguments)
+    jobs = dry_run.finish(dry_run.start(arguments))
+    if not jobs:
+        sys.stdout.write(
+            "Nothing would run: all that was asked for is there, made with these settings and this code.\n"
+        )
+        return
+    results, study = (place / part for part in Path(jobs[0].outputs[0]).parts[:2])
+    study = study.name
+    measured = Measured(results, study)
+    seconds = [measured.seconds(job.benchmark) for job in jobs]
+    sys.stdout.write(f"Study {study}: {count(len(jobs), 'job')} would run\n\n")
+    sys.stdout.write(_jobs(jobs, seconds, place))
+    sys.stdout.write("\n" + _time(jobs, seconds, study) + _disk(jobs, measured, results, study))
+    sys.stdout.write(_versions(results / study))
+
+
+def _jobs(jobs, seconds, place):
+    """A line for each rule and reason."""
+    of_rule = collections.defaultdict(list)
+    for job, estimate in zip(jobs, seconds, strict=True):
+        of_rule[job.rule].append((job, estimate))
+    rows = [("rule", "jobs", "time", "why")]
+    for rule, members in of_rule.items():
+        known = [estimate.value for _, estimate in members if estimate]
+        time = duration(sum(known)) if len(known) == len(members) else "unknown"
+        why = collections.Counter(word for job, _ in members for word in words(job, place))
+        lines = [f"{text} ({n} of {len(members)})" if n < len(members) else text for text, n in why.most_common()]
+        if len(lines) > SHOWN:
+            lines[SHOWN - 1 :] = [f"and {len(lines) - SHOWN + 1} more reasons"]
+        rows += [(rule, str(len(members)), time, lines[0]), *(("", "", "", line) for line in lines[1:])]
+    return table(rows, numbers=(1, 2))
+
+
+def _time(jobs, seconds, study):
+    """How long all of it takes, between one job at a time and all that can at once."""
+    known = [estimate for estimate in seconds if estimate]
+    unknown = sorted({job.rule for job, estimate in zip(jobs, seconds) if not estimate})
+    lines = []
+    if known:
+        values = [estimate.value if estimate else 0.0 for estimate in seconds]
+        lines.append(
+            f"Time: {duration(sum(values))} one job after the other, {duration(longest_chain(jobs, values))} if every "
+            "job starts as soon as it can; measured with the settings of then"
+        )
+    others = collections.Counter(estimate.study for estimate in known if estimate.study != study)
+    lines += [f"      {count(n, 'job')} as in study {name}, in proportion to seeds" for name, n in others.items()]
+    if unknown:
+        n = len(seconds) - len(known)
+        names = ", ".join(unknown[:SHOWN]) + (" ..." if len(unknown) > SHOWN else "")
+        lines.append(f"Time of {count(n, 'job')} unknown, since none of the kind has run here: {names}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _disk(jobs, measured, results, study):
+    """How much is written, and how much of that replaces something."""
+    outputs = [path for job in jobs for path in job.outputs]
+    found = [measured.n_bytes(path) for path in outputs]
+    old = sum((results.parent / path).stat().st_size for path in outputs if (results.parent / path).is_file())
+    known = sum(estimate.value for estimate in found if estimate)
+    free = shutil.disk_usage(next(path for path in (results, *results.absolute().parents) if path.exists())).free
+    missing = found.count(None)
+    text = f"Disk: {size(known)} in {count(len(outputs) - missing, 'file')}, of which {size(old)} replace older results"
+    if any(estimate and estimate.study != study for estimate in found):
+        text += ", by the sizes of another study where this one has none"
+    if missing:
+        text += f"; size of {count(missing, 'file')} unknown"
+    return f"{text}; {size(free)} are free{'' if known - old < free else ': NOT ENOUGH'}\n"
+
+
+def _versions(folder):
+    """Results of other versions of the libraries; they do not run again for that."""
+    lines = records.other_versions(folder)
+    if not lines:
+        return ""
+    return "".join(f"{line}\n" for line in [*lines, "Versions rerun nothing; to compute all anew: --forceall"])

@@ -1,0 +1,147 @@
+"""Why a job would run, in a user's words, from the reason that a dry run gives."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+FOLLOWS = "what it reads is computed anew"
+LONG = 60
+"""Characters of a value that are shown."""
+FILES = re.compile(r"(Missing output files|Incomplete output files|Updated input files): (.*)")
+PARAMS = (
+    "Params have changed since last execution: Union of exclusive params before and now across all output: before: "
+)
+NOW = " now: "
+NONE = "<nothing exclusive>"
+WORDS = {
+    "Forced execution": "asked for",
+    "Set of input files has changed since last execution": "it reads other files than before",
+    "Code has changed since last execution": "its rule in workflow/ changed",
+    "Software environment definition has changed since last execution": "its software environment changed",
+}
+
+
+def words(job, place):
+    """Reasons of a planned job.
+
+    Parameters
+    ----------
+    job : dry_run.Planned
+    place : Path
+        Folder that its paths are relative to.
+
+    Returns
+    -------
+    list of str
+        Without repetition; that it follows from another job only where it has no reason of its own.
+    """
+    head, changed, params = job.reason.partition(PARAMS)
+    found = []
+    for part in filter(None, head.split("; ")):
+        found += _files(job, *match.groups(), place) if (match := FILES.fullmatch(part)) else [_phrase(part)]
+    if changed:
+        params, more, _ = params.partition(" ; Software")
+        found += _changes(params.strip()) + (
+            [WORDS["Software environment definition has changed since last execution"]] * bool(more)
+        )
+    own = [word for word in dict.fromkeys(found) if word != FOLLOWS]
+    return own or [FOLLOWS]
+
+
+def _phrase(part):
+    """A reason without files to name; Snakemake's own words where they are not known."""
+    return FOLLOWS if part.startswith("Input files updated by another job") else WORDS.get(part, part)
+
+
+def _files(job, what, names, place):
+    """A reason with files, which are named where a person would ask which."""
+    names = [name for name in names.split(", ") if name]
+    if what == "Incomplete output files":
+        return ["a run that was stopped left it unfinished"]
+    if what == "Updated input files":
+        return [f"{name} is newer" for name in names]
+    if any((place / name).exists() for name in job.outputs):
+        return [f"{Path(name).name} is missing" for name in names]
+    return ["no result yet"]
+
+
+def _changes(text):
+    """Which keys of the spec differ, and whether the code does."""
+    pair = _before_and_now(text)
+    if not pair:
+        return ["its settings or its code changed"]
+    before, now = ([value for value in values if isinstance(value, dict)] for values in pair)
+    if len(before) != 1 or len(now) != 1:
+        return ["it reads other files than before"]
+    (before,), (now,) = before, now
+    old, new = (json.loads(values["spec"]) for values in (before, now))
+    found = list(differences(old, new))
+    if before["spec"] != now["spec"] and not found:
+        found = ["the order of its settings changed"]
+    return found + (["the code behind it changed"] if before["code"] != now["code"] else [])
+
+
+def _before_and_now(text):
+    """Values that only one side has, as two lists; None if the text is not understood."""
+    for cut in (match.start() for match in re.finditer(re.escape(NOW), text)):
+        sides = text[:cut].strip(), text[cut + len(NOW) :].strip()
+        try:
+            return [[] if side == NONE else ast.literal_eval(f"[{side}]") for side in sides]
+        except (SyntaxError, ValueError):
+            continue  # the words stood inside a value
+    return None
+
+
+def differences(old, new, key=""):
+    """Keys that differ between two specs, as 'training.learning_rate: 0.05 -> 0.04'.
+
+    Parameters
+    ----------
+    old, new : dict
+    key : str
+        Of the mappings themselves.
+
+    Yields
+    ------
+    str
+    """
+    for name in dict.fromkeys([*old, *new]):
+        path = f"{key}.{name}" if key else name
+        if name not in new:
+            yield f"{path}: no longer given"
+        elif name not in old:
+            yield f"{path}: {_short(new[name])} is new"
+        elif isinstance(old[name], dict) and isinstance(new[name], dict):
+            yield from differences(old[name], new[name], path)
+        elif old[name] != new[name]:
+            yield f"{path}: {_change(old[name], new[name])}"
+
+
+def _change(old, new):
+    """Two values, or what is different in two lists or texts."""
+    if isinstance(old, list) and isinstance(new, list) and all(isinstance(item, str) for item in old + new):
+        moved = [f"+ {item}" for item in new if item not in old] + [f"- {item}" for item in old if item not in new]
+        return ", ".join(moved) or "another order"
+    if isinstance(old, str) and isinstance(new, str) and max(len(old), len(new)) > LONG:
+        old, new = _middle(old, new)
+    return f"{_short(old)} -> {_short(new)}"
+
+
+def _middle(old, new):
+    """Two texts without the words that both begin and end with."""
+    old, new = old.split(), new.split()
+    start = _n_equal(old, new)
+    end = _n_equal(old[start:][::-1], new[start:][::-1])
+    return (" ".join(words[start : len(words) - end]) for words in (old, new))
+
+
+def _n_equal(old, new):
+    """How many items two lists begin with alike."""
+    return next((i for i, (a, b) in enumerate(zip(old, new)) if a != b), min(len(old), len(new)))
+
+
+def _short(value):
+    """A value as it is written in YAML, cut where it is long."""
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= LONG else f"{text[: LONG - 3]}..."

@@ -1,0 +1,146 @@
+"""`boltzprune verify`: recompute the checksum of every result of a study, and name what is not as it was written."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from boltzprune import records
+from boltzprune.errors import InputError
+from boltzprune.progress import Progress
+from boltzprune.reruns.page import count, size, table
+
+DAMAGED = 5
+"""Exit status: something is not as it was written."""
+ABOUT = (
+    "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. Names "
+    "every file that is missing, emptied, cut or changed in any byte, every file that no record vouches for, and every "
+    "damaged record. Exit status: 0, every byte is as it was written; 5, some are not; 2, there is nothing to check."
+)
+NO_RECORD = "no record of it"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One file that is not what it ought to be.
+
+    Attributes
+    ----------
+    path : Path
+    stage : str
+    problem : str
+    """
+
+    path: Path
+    stage: str
+    problem: str
+
+
+def check(folder, progress=None):
+    """Check all results of one study.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the study, with `logs` in it.
+    progress : Progress or None
+        Advanced by the bytes of each file.
+
+    Returns
+    -------
+    findings : list of Finding
+        Files in order of their names; at the end those that no record vouches for.
+    n_files, n_bytes : int
+        What the records vouch for.
+    """
+    findings, known, n_bytes = [], set(), 0
+    for record in records.in_study(folder):
+        try:
+            _, entries = records.read(record)
+        except InputError:
+            findings.append(Finding(record, "-", "damaged record"))
+            continue
+        for entry in entries:
+            known.add(os.path.normpath(entry.path))
+            n_bytes += entry.n_bytes
+            if problem := entry.problem():
+                findings.append(Finding(entry.path, entry.stage, problem))
+            if progress:
+                progress.advance(entry.n_bytes)
+    unknown = (path for path in records.results_in(folder) if os.path.normpath(path) not in known)
+    findings = sorted(findings, key=lambda found: str(found.path))
+    return [*findings, *(Finding(path, "-", NO_RECORD) for path in unknown)], len(known), n_bytes
+
+
+def studies(folder):
+    """Folders of studies in a folder, or the folder itself; InputError if there is none."""
+    folder = Path(folder)
+    found = [folder] if (folder / records.LOGS).is_dir() else sorted(p.parent for p in folder.glob(f"*/{records.LOGS}"))
+    if not found:
+        raise InputError(
+            f"{folder}: there is no study; expected a folder such as results/demo, with {records.LOGS}/ in it, or one "
+            "with such folders"
+        )
+    return found
+
+
+def add_command(commands):
+    """Add the subcommand to the command line."""
+    command = commands.add_parser("verify", help="check every byte of the results of a study", description=ABOUT)
+    command.add_argument(
+        "folders",
+        nargs="*",
+        default=["results"],
+        metavar="FOLDER",
+        help="of a study, or of several (default: results)",
+    )
+    command.add_argument("--files", action="store_true", help="print the paths of what is wrong and nothing else")
+    command.set_defaults(function=_verify)
+
+
+def _verify(options):
+    """Check the studies, one after the other."""
+    found = []
+    for folder in (study for given in options.folders for study in studies(given)):
+        with Progress(_n_bytes(folder), "bytes", f"verify {folder}") as progress:
+            findings, n_files, n_bytes = check(folder, progress)
+        found += findings
+        if not options.files:
+            _show(folder, findings, n_files, n_bytes)
+    if options.files:
+        results = (finding.path for finding in found if finding.path.suffix != records.SUFFIX)
+        sys.stdout.writelines(f"{os.path.relpath(path)}\n" for path in results)
+    elif found:
+        sys.stdout.write(_remedy(options.folders))
+    return DAMAGED if found else 0
+
+
+def _n_bytes(folder):
+    """How much there is to read."""
+    return max(1, sum(path.stat().st_size for path in records.results_in(folder) if path.is_file()))
+
+
+def _show(folder, findings, n_files, n_bytes):
+    """What was checked, what is wrong, and with which versions it was computed."""
+    checked = f"{folder}: {count(n_files, 'file')}, {size(n_bytes)} recorded"
+    if not findings:
+        sys.stdout.write(f"{checked}; every byte is as it was written\n")
+    else:
+        rows = [(finding.stage, os.path.relpath(finding.path), finding.problem) for finding in findings]
+        sys.stdout.write(f"{checked}; {len(findings):,} not as they were written\n\n")
+        sys.stdout.write(table([("stage", "file", "what is wrong"), *rows]))
+    for name, found in records.versions_in(folder).items():
+        if len(found) > 1:
+            jobs = ", ".join(f"{version} ({count(n, 'job')})" for version, n in sorted(found.items()))
+            sys.stdout.write(f"computed with several versions of {name}: {jobs}\n")
+
+
+def _remedy(folders):
+    """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
+    call = " ".join(["boltzprune verify --files", *folders])
+    return (
+        "\nCompute these files again, and what follows from them, with your usual arguments in place of ...:\n"
+        f"    snakemake --cores all ... --forcerun $({call})\n"
+        "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
+        f"the record in {records.LOGS}/ that names it.\n"
+    )

@@ -1,0 +1,265 @@
+"""THE list of edits and of the jobs that each reruns; docs/reruns.md has the same in words, a row for each edit."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit of a finished study.
+
+    Attributes
+    ----------
+    expected : dict of str to int
+        Rule -> number of jobs.
+    values : dict
+        Keys of the configuration that change.
+    sources : tuple of (str, str, str)
+        File, text in it, what replaces it.
+    files : dict of str to str
+        Files that are written.
+    study : str
+        finished, or other: device auto, with data in files and two blocks of seeds.
+    """
+
+    expected: dict
+    values: dict = field(default_factory=dict)
+    sources: tuple = ()
+    files: dict = field(default_factory=dict)
+    study: str = "finished"
+
+
+def times(n, *jobs):
+    """Numbers of jobs, together and n-fold."""
+    return {rule: n * count for some in jobs for rule, count in some.items()}
+
+
+CLAIMS, STUDY = {"claims": 1}, {"study": 1}
+RESULTS = {"collect": 1, "table1": 1, "draw_fig2": 1, **CLAIMS}
+CHAIN = {"prune": 1, "retrain": 1, "sample": 2, "evaluate": 1}
+CHAINS = times(2, CHAIN)
+FROM_RETRAINING = {"retrain": 2, "sample": 2, "evaluate": 2, **RESULTS}
+EVALUATION = {"evaluate_initial": 1, "evaluate": 2, **RESULTS}
+SAMPLING = {"sample_initial": 1, "evaluate_initial": 1, "draw_fig1": 1, **CHAINS, **RESULTS}
+TRAINING = {"train": 1, **SAMPLING}
+PATTERNS = {"prepare": 1, **TRAINING}
+
+DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1", "s2a", "s2b")}
+DEEP_RESULTS = {"collect_digits": 1, "per_digit": 1, **DEEP_FIGURES, **CLAIMS}
+DEEP_CHAIN = {"prune_deep": 1, "retrain_jointly": 1, "sample_deep": 2, "evaluate_digits": 1}
+DEEP_CHAINS = times(2, DEEP_CHAIN)
+DEEP_EVALUATION = {"evaluate_initial_deep": 1, "evaluate_digits": 2, **DEEP_RESULTS}
+FROM_DEEP_RETRAINING = {"retrain_jointly": 2, "sample_deep": 2, "evaluate_digits": 2, **DEEP_RESULTS}
+DEEP_SAMPLING = {"sample_initial_deep": 1, "evaluate_initial_deep": 1, **DEEP_CHAINS, **DEEP_RESULTS}
+JOINT_TRAINING = {"train_jointly": 1, **DEEP_SAMPLING}
+PRETRAINING = {"pretrain": 1, **JOINT_TRAINING}
+DIGITS = {"reference": 1, **PRETRAINING}
+IMAGES = {"prepare_digits": 1, **DIGITS}
+FIGURES = {"draw_fig1": 1, "draw_fig2": 1, **DEEP_FIGURES}
+EVERYTHING = {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES, **STUDY}
+BLOCK = {*TRAINING, *PRETRAINING} - {*RESULTS, *DEEP_RESULTS, "draw_fig1"}
+"""Rules with a job for each block of seeds."""
+OF_SEEDS = TRAINING | PRETRAINING | STUDY
+
+
+def blocks(n, jobs):
+    """Jobs of n blocks of seeds, from those of one."""
+    return {rule: count * (n if rule in BLOCK else 1) for rule, count in jobs.items()}
+
+
+OURS = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance_fi", "rules.py:closest"]}
+"""Criteria of the study."""
+RATE = {"learning_rate": [0.04], "momentum": [0.5], "momentum_rule": "scaled"}
+
+
+def patches(**values):
+    """Values of the patches."""
+    return {"patches": values}
+
+
+def digits(**values):
+    """Values of the digits."""
+    return {"digits": values}
+
+
+CONFIGURATION = {
+    "study": Edit(EVERYTHING, {"study": "another"}),
+    "preset, its values as before": Edit(
+        {"table1": 1, "per_digit": 1, **FIGURES, **CLAIMS, **STUDY}, {"preset": "authors"}
+    ),
+    "device": Edit(TRAINING | DIGITS | STUDY, {"device": "cpu"}),
+    "seeds, more": Edit(OF_SEEDS, {"seeds": 6}),
+    "seeds, fewer, by whole blocks": Edit(
+        {"draw_fig1": 1, **RESULTS, **DEEP_RESULTS, **STUDY}, {"seeds": 3}, study="other"
+    ),
+    "seeds, fewer, and a block of another size": Edit(OF_SEEDS, {"seeds": 2}),
+    "seeds_per_job, other blocks": Edit(blocks(2, OF_SEEDS), {"seeds_per_job": 2}),
+    "seeds_per_job, the same blocks": Edit(STUDY, {"seeds_per_job": 10}),
+    "patches.data.directory": Edit({"fetch": 1, **PATTERNS, **STUDY}, patches(data={"directory": "elsewhere"})),
+    "patches.data.radius": Edit(PATTERNS | STUDY, patches(data={"radius": 1.5})),
+    "patches.machine.n_hidden": Edit(TRAINING | STUDY, patches(machine={"n_hidden": 8})),
+    "patches.training.learning_rate": Edit(TRAINING | STUDY, patches(training={"learning_rate": [0.04]})),
+    "patches.retraining": Edit(FROM_RETRAINING | STUDY, patches(retraining=RATE)),
+    "patches.sampling.n_gibbs_steps": Edit(SAMPLING | STUDY, patches(sampling={"n_gibbs_steps": 201})),
+    "patches.criteria, one more": Edit({**CHAIN, **RESULTS, **STUDY}, patches(criteria=[*OURS["patches"], "anti_fi"])),
+    "patches.criteria, one less": Edit(RESULTS | STUDY, patches(criteria=["eigenvector"])),
+    "patches.criteria, another order": Edit(
+        {"table1": 1, "draw_fig2": 1, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
+    ),
+    "patches.iterations, one more": Edit({**CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
+    "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
+    "patches.evaluation.missing_patterns": Edit(EVALUATION | STUDY, patches(evaluation={"missing_patterns": "drop"})),
+    "digits.data.crop": Edit(IMAGES | STUDY, digits(data={"crop": 1}, machine={"n_hidden": [36, 7]})),
+    "digits.machine.weight_sd": Edit(PRETRAINING | STUDY, digits(machine={"weight_sd": 0.2})),
+    "digits.machine, two biases swapped": Edit(
+        PRETRAINING | STUDY, digits(machine={"visible_bias": -2.0, "hidden_bias": -1.0})
+    ),
+    "digits.pretraining.first.n_epochs": Edit(PRETRAINING | STUDY, digits(pretraining={"first": {"n_epochs": 3}})),
+    "digits.n_chains": Edit(PRETRAINING | STUDY, digits(n_chains=12)),
+    "digits.mean_field.tolerance": Edit(JOINT_TRAINING | STUDY, digits(mean_field={"tolerance": 1e-4})),
+    "digits.training.learning_rate, first and last swapped": Edit(
+        JOINT_TRAINING | STUDY, digits(training={"learning_rate": [0.05, 0.1]})
+    ),
+    "digits.retraining.n_epochs": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"n_epochs": 3})),
+    "digits.sampling.n_gibbs_steps": Edit(DEEP_SAMPLING | STUDY, digits(sampling={"n_gibbs_steps": 4})),
+    "digits.criteria, one of your own more": Edit(
+        {**DEEP_CHAIN, **DEEP_RESULTS, **STUDY},
+        digits(criteria=[*OURS["digits"], "other_rules.py:mine"]),
+        files={"other_rules.py": "def mine(evidence):\n    return evidence.pair_mean\n"},
+    ),
+    "digits.iterations, one more": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(iterations=2)),
+    "digits.pruning.fraction": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(pruning={"fraction": [0.2, 0.3]})),
+    "digits.evaluation.strength_encoding": Edit(DEEP_EVALUATION | STUDY, digits(evaluation={"strength_encoding": 0.5})),
+    "digits.evaluation.strength_raw": Edit(
+        {"reference": 1, **DEEP_EVALUATION, **STUDY}, digits(evaluation={"strength_raw": 0.5})
+    ),
+    "digits.evaluation.quality": Edit(
+        {"draw_fig4": 1, "draw_s2b": 1, **STUDY}, digits(evaluation={"quality": "class_mean"})
+    ),
+    "figures.dpi, figures.formats": Edit(FIGURES, {"figures": {"dpi": 60}}),
+    "figures.colours, a criterion of the patches": Edit(
+        {"draw_fig2": 1}, {"figures": {"colours": {"eigenvector": "#aa0000"}}}
+    ),
+    "figures.colours, a criterion of the digits": Edit(
+        DEEP_FIGURES, {"figures": {"colours": {"variance_fi": "#aa0000"}}}
+    ),
+    "figures.last_iterations": Edit(
+        {"draw_fig3": 1, "draw_fig4": 1, **CLAIMS}, {"figures": {"last_iterations": {"variance_fi": 1}}}
+    ),
+}
+
+SOURCE = "src/boltzprune/"
+
+
+def code(name, old, new):
+    """Another text in a module of the package."""
+    return ((SOURCE + name, old, new),)
+
+
+def line(name, before):
+    """A line of code more, before the first line that begins so."""
+    return code(name, f"\n{before}", f"\nEXTRA = 1\n{before}")
+
+
+GPU_JOBS = TRAINING | DIGITS
+STAGES = {
+    "fetch": {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES},
+    "prepare": PATTERNS,
+    "train": TRAINING,
+    "sample": SAMPLING,
+    "prune": CHAINS | RESULTS,
+    "retrain": FROM_RETRAINING,
+    "evaluate": EVALUATION,
+    "collect": RESULTS,
+    "table1": {"table1": 1},
+    "prepare_digits": IMAGES,
+    "reference": {"reference": 1, **DEEP_EVALUATION},
+    "pretrain": PRETRAINING,
+    "train_jointly": JOINT_TRAINING,
+    "sample_deep": DEEP_SAMPLING,
+    "prune_deep": DEEP_CHAINS | DEEP_RESULTS,
+    "evaluate_digits": DEEP_EVALUATION,
+    "collect_digits": DEEP_RESULTS,
+    "per_digit": {"per_digit": 1},
+    "claims": CLAIMS,
+    "study": STUDY,
+    "figure": FIGURES,
+}
+"""Module of a stage -> what an edit of its code reruns."""
+
+CODE = {
+    "a comment": Edit({}, sources=code("training.py", "import numpy as np\n", "import numpy as np  # arrays\n")),
+    "a docstring": Edit({}, sources=code("training.py", '"""An RBM before', '"""A machine before')),
+    **{f"stages/{name}.py": Edit(jobs, sources=line(f"stages/{name}.py", "def run(")) for name, jobs in STAGES.items()},
+    "training.py": Edit(TRAINING | PRETRAINING, sources=code("training.py", "0.5 / len(", "0.6 / len(")),
+    "joint_training.py": Edit(JOINT_TRAINING, sources=line("joint_training.py", "import math")),
+    "deep_pruning.py": Edit(DEEP_CHAINS | DEEP_RESULTS, sources=line("deep_pruning.py", "import numpy")),
+    "ais.py": Edit(DEEP_EVALUATION, sources=line("ais.py", "import numpy")),
+    "digit_table.py": Edit({"per_digit": 1}, sources=line("digit_table.py", "INITIAL = ")),
+    "claims/digits.py": Edit(CLAIMS, sources=line("claims/digits.py", "import numpy")),
+    "criteria.py, one criterion of the patches": Edit(
+        CHAIN | RESULTS,
+        sources=code("criteria.py", '    signed = evidence.options["eigenvector_entry"]', "    signed = 1"),
+    ),
+    "criteria.py, one criterion of the digits": Edit(
+        DEEP_CHAIN | DEEP_RESULTS, sources=code("criteria.py", "    diagonal = fisher_", "    diagonal = 2 * fisher_")
+    ),
+    "a file with a criterion of your own": Edit(
+        {**CHAIN, **RESULTS, **DEEP_CHAIN, **DEEP_RESULTS}, sources=(("rules.py", "0.25", "0.26"),)
+    ),
+    "figures/fig1.py": Edit({"draw_fig1": 1}, sources=code("figures/fig1.py", "SIDE = 1200", "SIDE = 1201")),
+    "figures/s1.py": Edit({"draw_s1": 1}, sources=line("figures/s1.py", "def draw(")),
+    "figures/fig3.py, which S2 A shows too": Edit(
+        {"draw_fig3": 1, "draw_s2a": 1}, sources=line("figures/fig3.py", "def draw(")
+    ),
+    "figures/style.py": Edit(FIGURES, sources=line("figures/style.py", "def panel_letter(")),
+    "records.py, reruns/, progress.py, errors.py": Edit(
+        {}, sources=line("records.py", "def ") + line("reruns/plan.py", "def ") + line("errors.py", "class Tr")
+    ),
+    "a kernel (backend/kernels/*.cu), device cpu or reference": Edit(
+        {}, sources=code("backend/kernels/joint.cu", "\n", "\n\n")
+    ),
+    "a kernel (backend/kernels/*.cu), device gpu or auto": Edit(
+        blocks(2, GPU_JOBS), sources=code("backend/kernels/joint.cu", "\n", "\n\n"), study="other"
+    ),
+}
+
+OTHERS = {
+    "a fresh checkout beside old results, or in another folder, every source newer": Edit({}),
+    "a comment in Snakefile or workflow/": Edit(
+        {},
+        sources=(
+            ("Snakefile", "import os", "# more\nimport os"),
+            ("workflow/rules/data.smk", "rule fetch:", "\n\nrule fetch:"),
+        ),
+    ),
+    "the command of a rule in workflow/rules/": Edit(
+        {"table1": 1},
+        sources=(("workflow/rules/results.smk", "python -m boltzprune table1", "python -u -m boltzprune table1"),),
+    ),
+    "memory or threads of a rule": Edit({}, sources=(("workflow/rules/patches.smk", "mem_mb=1000", "mem_mb=1001"),)),
+    "envs/*.yaml": Edit({}, sources=(("envs/cpu.yaml", "numpy", "numpy  # arrays"),)),
+    "another version of numpy or another library": Edit(
+        {}, files={"src/numpy-99.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n"}
+    ),
+    "a data file replaced (patches.data.file)": Edit(
+        blocks(2, {"fetch": 1, **PATTERNS}), files={"mine.npz": "other"}, study="other"
+    ),
+    "a data file replaced (digits.data.directory)": Edit(
+        blocks(2, {"fetch_digits": 1, **IMAGES}), files={"idx/train-images-idx3-ubyte": "other"}, study="other"
+    ),
+    "a data file of less than 1 MB written again, every byte the same": Edit(
+        {}, files={"mine.npz": "data"}, study="other"
+    ),
+}
+
+EDITS = CONFIGURATION | CODE | OTHERS
+IDX = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+DATA = {"mine.npz": "data", **{f"idx/{name}-ubyte": name for name in IDX}}
+"""Files that the other study names; a dry run does not read them."""
+OTHER = {
+    "seeds": 6,
+    "device": "auto",
+    "patches": {"data": {"source": "npz", "file": "mine.npz"}},
+    "digits": {"data": {"source": "mnist", "directory": "idx"}},
+}
+"""What the configuration of the other study has besides."""
