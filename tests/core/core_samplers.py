@@ -6,6 +6,7 @@ from scipy import stats
 
 RBM = [(2, 3), (3, 2), (5, 2), (2, 5), (3, 5), (5, 3)]
 DBM = [(3, 2, 3), (2, 3, 5), (5, 2, 3), (3, 2, 3, 2)]
+POOL = 8.0
 LEAST = 1e-3
 """A p-value below this, divided by how many there are, is that of a wrong sampler."""
 
@@ -46,9 +47,23 @@ def codes(layers):
     return joint @ (1 << np.arange(joint.shape[1] - 1, -1, -1))
 
 
+def p_of_counts(counts, probability):
+    """Chi-square of the counts of independent draws, pooled from the rarest on until each bin expects `POOL`."""
+    expected, bins, total = probability * counts.sum(), [], 0.0
+    for place in np.argsort(expected, kind="stable"):
+        if total == 0.0:
+            bins.append([])
+        bins[-1].append(place)
+        total = total + expected[place] if total + expected[place] < POOL else 0.0
+    if total > 0.0 and len(bins) > 1:
+        bins[-2] += bins.pop()
+    found, wanted = (np.array([x[places].sum() for places in bins]) for x in (counts, expected))
+    return stats.chi2.sf(((found - wanted) ** 2 / wanted).sum(), len(bins) - 1)
+
+
 def p_of_states(layers, probability):
-    """Chi-square of independent joint states against their probabilities, rare ones pooled."""
-    return by_hand.chi_square_p_value(np.bincount(codes(layers), minlength=len(probability)), probability)
+    """P-value of independent joint states against their probabilities."""
+    return p_of_counts(np.bincount(codes(layers), minlength=len(probability)), probability)
 
 
 def p_of_means(found, values, probability, n):

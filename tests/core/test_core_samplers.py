@@ -86,9 +86,7 @@ def test_clamped_chains_reach_the_posterior(kind, backend, scale, promise):
         found = by_hand.on_host(backend, found)
         assert (found[0] == pattern).all()
         place = np.cumsum(there) - 1
-        return by_hand.chi_square_p_value(
-            np.bincount(place[samplers.codes(found)], minlength=there.sum()), chance[there]
-        )
+        return samplers.p_of_counts(np.bincount(place[samplers.codes(found)], minlength=there.sum()), chance[there])
 
     _p_values(promise, f"hidden layers of {kind}s with clamped images", scale, KINDS[kind], 19, p_value, strength=0.8)
 
@@ -123,11 +121,15 @@ def test_statistics_of_deep_machines(chains, backend, scale, promise):
 
 
 def test_the_negative_phase_of_single_cases(backend, scale, promise):
-    _p_values(promise, "negative phase of CD-1", scale, samplers.RBM, 31, _negative_phase(backend, scale[1] // 8, 1))
+    _p_values(
+        promise, "negative phase of CD-1", scale, samplers.RBM, 31, _negative_phase(backend, max(101, scale[1] // 8), 1)
+    )
 
 
 def test_the_negative_phase_of_several_steps(backend, scale, promise):
-    _p_values(promise, "negative phase of CD-3", scale, samplers.RBM, 41, _negative_phase(backend, scale[1] // 8, 3))
+    _p_values(
+        promise, "negative phase of CD-3", scale, samplers.RBM, 41, _negative_phase(backend, max(101, scale[1] // 8), 3)
+    )
 
 
 def test_the_negative_phase_of_large_machines(at_scale, promise, monkeypatch):
@@ -164,7 +166,7 @@ def _negative_phase(backend, n, n_steps):
         assert np.allclose(above - machine.biases[1], p0 - p1, atol=1e-5)
         patterns, chance = _transition(machine, n_steps)
         counts = np.bincount(samplers.codes([v]), minlength=len(patterns))
-        return by_hand.chi_square_p_value(counts, chance[samplers.codes([case])[0]])
+        return samplers.p_of_counts(counts, chance[samplers.codes([case])[0]])
 
     return p_value
 
