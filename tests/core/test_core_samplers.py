@@ -25,7 +25,7 @@ KINDS = {"RBM": samplers.RBM, "DBM": samplers.DBM}
 def scale(backend, at_scale):
     """How many machines, how many chains of each, and what the table calls the backend: few where a GPU is emulated."""
     if getattr(getattr(backend, "card", None), "name", "") == "emulated card":
-        return at_scale(2, 200), at_scale(211, 307), "emulated GPU"
+        return at_scale(2, 40), at_scale(211, 307), "emulated GPU"
     name = type(backend).__module__.rpartition(".")[2]
     return at_scale(20, 200), at_scale(1009, 2003), {"numba_": "CPU"}.get(name, name)
 
