@@ -14,12 +14,13 @@ LEAST = 1e-3
 def random_machines(sizes, n, seed, strength=1.0, density=0.7):
     """Machines of these sizes in turn, with weights of any strength up to that one.
 
-    Two in three are pruned to the density; of these half have units without a weight in every layer.
+    Two in three are pruned to the density; of these half have units without a weight in every layer, unless no weight
+    would be left.
     """
     for k in range(n):
         own = strength * np.random.default_rng([seed, k]).uniform(0.3, 1.0)
         machine = by_hand.machine(sizes[k % len(sizes)], [seed, k, 1], own, density if k % 3 else 1.0)
-        if k % 6 == 1 and density < 1:
+        if k % 6 == 1 and density < 1 and any(mask[:-1, 1:].any() for mask in machine.masks):
             for mask, weights in zip(machine.masks, machine.weights):
                 mask[-1], mask[:, 0], weights[-1], weights[:, 0] = False, False, 0, 0
         yield k, machine
