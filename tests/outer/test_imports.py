@@ -15,7 +15,7 @@ ROOMS = [
     ["errors", "schedules"],
     ["streams", "progress", "machine", "masks"],
     ["backend"],
-    ["fisher"],
+    ["fisher", "intervals"],
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],

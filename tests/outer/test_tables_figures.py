@@ -12,7 +12,9 @@ from outer_study import PATCH_FIGURES
 from boltzprune import jobs
 from boltzprune.figures import FIGURES, FORMATS
 from boltzprune.figures.style import save
-from boltzprune.store import Arrays, read_machine
+from boltzprune.fisher import fisher_diagonal
+from boltzprune.intervals import fisher_interval
+from boltzprune.store import Arrays, read_machine, read_statistics
 from boltzprune.tables import as_latex, as_markdown, remaining_units
 
 LABELS = {"b": "Second & last", "a": "First_one | 50%"}
@@ -175,6 +177,17 @@ def test_figure_1_importance_of_each_parameter(tiny):
         assert (weights["visible"] * 7 + weights["hidden"]).tolist() == list(range(35))
         assert table.loc[35:39, "visible"].tolist() == list(range(5))
         assert table.loc[40:, "hidden"].tolist() == list(range(7))
+
+
+def test_figure_1_says_how_certain_the_diagonal_is(tiny):
+    arrays = Arrays(tiny.folder / "initial_statistics.npz")
+    found, table = read_statistics(arrays, 0)[0], panel(tiny, "fig1_d.csv")
+    means = np.concatenate([found.pair_means[0].ravel(), *found.rates])
+    assert found.n_samples > 1
+    assert table["fisher_information"].to_numpy() == pytest.approx(fisher_diagonal(means, found.n_samples))
+    for end, expected in zip(("low_95", "high_95"), fisher_interval(means, found.n_samples)):
+        assert table[end].to_numpy() == pytest.approx(expected)
+    assert (table["low_95"] < table["high_95"]).all()
 
 
 def test_figure_1_matrix_spectrum_and_pixels(tiny):

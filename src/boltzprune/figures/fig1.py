@@ -8,6 +8,7 @@ from matplotlib.patches import Circle
 
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
 from boltzprune.fisher import fisher_diagonal, weight_entries
+from boltzprune.intervals import fisher_interval
 from boltzprune.store import Arrays, read_statistics
 
 MAX_SIDE = 1200
@@ -21,7 +22,6 @@ def panels(inputs):
     example, matrix = next(kept)
     found, eigenvector = read_statistics(example, int(matrix.removeprefix("seed").split("/")[0]))
     mask = np.ones(found.pair_means[0].shape, dtype=bool)
-    diagonal = np.concatenate([found.pair_means[0].ravel(), *found.rates])
     spectra = [
         pd.DataFrame({"seed": seed, "rank": np.arange(1, len(values) + 1), "eigenvalue": values})
         for arrays in statistics
@@ -32,7 +32,7 @@ def panels(inputs):
         "a.csv": _pixels(Arrays(inputs["patterns"][0])),
         "b.csv.gz": _matrix(example[matrix]),
         "c.csv": _importance(np.abs(eigenvector), mask),
-        "d.csv": _importance(fisher_diagonal(diagonal, found.n_samples), mask),
+        "d.csv": _diagonal(found, mask),
         "e.csv": pd.concat(spectra, ignore_index=True),
     }
 
@@ -97,6 +97,13 @@ def _importance(vector, mask):
         ],
         ignore_index=True,
     ).astype({"visible": "Int64", "hidden": "Int64"})
+
+
+def _diagonal(statistics, mask):
+    """Importance by the diagonal of the FIM; and the diagonal itself, with what 95 % intervals of it reach."""
+    means = np.concatenate([statistics.pair_means[0].ravel(), *statistics.rates])
+    diagonal, (low, high) = (f(means, statistics.n_samples) for f in (fisher_diagonal, fisher_interval))
+    return _importance(diagonal, mask).assign(fisher_information=diagonal, low_95=low, high_95=high)
 
 
 def draw(panels, look):

@@ -1,0 +1,328 @@
+"""Mistakes that somebody could make in an algorithm, and the tests of `make test` that must not pass with them.
+
+Each is planted in a copy of the package, never in the package itself.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import boltzprune
+
+PACKAGE = Path(boltzprune.__file__).parent
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Bug:
+    """One mistake: a text of a file of the package, what stands there instead, and who should notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+
+
+BUGS = [
+    Bug(
+        "pruning: the highest go",
+        "pruning.py",
+        "keep[order[len(order) - n_kept(len(order), fraction) :]] = True",
+        "keep[order[: n_kept(len(order), fraction)]] = True",
+        "outer/test_pruning.py",
+    ),
+    Bug(
+        "CD: the sign of the negative phase",
+        "backend/contrastive.py",
+        "(cases.T @ probability0 - visible.T @ probability) / n",
+        "(cases.T @ probability0 + visible.T @ probability) / n",
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "CD: the last hidden layer is a state, not a probability",
+        "backend/contrastive.py",
+        "visible.T @ probability) / n",
+        "visible.T @ hidden) / n",
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "momentum: the two rules swapped",
+        "training.py",
+        '{"classical": momentum, "scaled": learning_rate * momentum}',
+        '{"scaled": momentum, "classical": learning_rate * momentum}',
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "schedule: an entry too late",
+        "schedules.py",
+        "min(k + schedule.skip_first, n - 1)",
+        "min(k + 1 + schedule.skip_first, n - 1)",
+        "core/test_core_schedules.py",
+    ),
+    Bug(
+        "initial weights: all seeds the same",
+        "training.py",
+        'fork(seed, "initial weights")',
+        'fork(0, "initial weights")',
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "Gibbs samples: the last step is skipped",
+        "gibbs.py",
+        "backend.advance(machine, states, key, 1, n_gibbs_steps, chain)",
+        "backend.advance(machine, states, key, 1, n_gibbs_steps - 1, chain)",
+        "core/test_core_gibbs.py",
+    ),
+    Bug(
+        "Gibbs samples: all pieces repeat the first chains",
+        "gibbs.py",
+        "chain = first_chain + first\n",
+        "chain = first_chain\n",
+        "core/test_core_gibbs.py",
+    ),
+    Bug(
+        "deep samples: each read reuses random numbers of the one before",
+        "sampling.py",
+        "1 + read * sampling.n_gibbs_steps, sampling.n_gibbs_steps, 0",
+        "read * (sampling.n_gibbs_steps - 1), sampling.n_gibbs_steps, 0",
+        "core/test_core_deep_gibbs.py",
+    ),
+    Bug(
+        "deep samples: one step too few between reads",
+        "sampling.py",
+        "1 + read * sampling.n_gibbs_steps, sampling.n_gibbs_steps, 0",
+        "1 + read * sampling.n_gibbs_steps, sampling.n_gibbs_steps - 1, 0",
+        "core/test_core_deep_gibbs.py",
+    ),
+    Bug(
+        "FI: p instead of p (1 - p)",
+        "fisher.py",
+        "return mean * (1.0 - mean) * (n_samples",
+        "return mean * (n_samples",
+        "core/test_core_fisher.py",
+    ),
+    Bug(
+        "heuristic FI: the rate of the wrong unit",
+        "fisher.py",
+        "np.float64) * (1.0 - h), -500",
+        "np.float64) * (1.0 - v), -500",
+        "core/test_core_fisher.py",
+    ),
+    Bug(
+        "FIM: eigenvectors sorted the wrong way round",
+        "fisher.py",
+        "vectors[:, ::-1][:, :2].T",
+        "vectors[:, :2].T",
+        "core/test_core_fisher.py",
+    ),
+    Bug(
+        "interval of the FI: an end beyond the maximum at p = 1/2 forgotten",
+        "intervals.py",
+        "np.where((low < 0.5) & (high > 0.5), 0.25, np.maximum(*ends))",
+        "np.maximum(*ends)",
+        "core/test_core_intervals.py",
+    ),
+    Bug(
+        "pruning: ties go by their place",
+        "pruning.py",
+        "np.lexsort((tie_breaker[mask], saliency[mask]))",
+        'np.argsort(saliency[mask], kind="stable")',
+        "outer/test_pruning.py",
+    ),
+    Bug(
+        "pruning: the percentile from the wrong side",
+        "pruning.py",
+        "np.percentile(saliency[mask], 100.0 * fraction)",
+        "np.percentile(saliency[mask], 100.0 * (1.0 - fraction))",
+        "outer/test_pruning.py outer/test_deep_pruning.py",
+    ),
+    Bug(
+        "pruning: removed weights count in a unit's mean",
+        "pruning.py",
+        "np.where(mask, saliency, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)",
+        "np.where(mask, saliency, 0.0).sum(axis=0) / len(mask)",
+        "outer/test_pruning.py",
+    ),
+    Bug(
+        "deep pruning: the two readings of the zero rule swapped",
+        "deep_pruning.py",
+        'n_others if rule == "ratio"',
+        'n_others if rule != "ratio"',
+        "outer/test_deep_pruning.py",
+    ),
+    Bug(
+        "deep pruning: weights above a removed unit stay",
+        "deep_pruning.py",
+        "masks[layer + 1][new] = False",
+        "pass",
+        "outer/test_deep_pruning_units.py",
+    ),
+    Bug(
+        "pre-training: the shared bias is that of the lower RBM",
+        "pretraining.py",
+        "0.5 * (lower.biases[1] + upper.biases[0])",
+        "lower.biases[1]",
+        "core/test_core_pretraining.py",
+    ),
+    Bug(
+        "mean field: layers from above",
+        "backend/joint.py",
+        "for layer in range(1, top + 1):\n            new =",
+        "for layer in range(top, 0, -1):\n            new =",
+        "core/test_core_mean_field.py",
+    ),
+    Bug(
+        "joint training: the mask is not applied",
+        "backend/joint.py",
+        "slope = slope * masks[place]",
+        "pass",
+        "core/test_core_joint.py",
+    ),
+    Bug(
+        "joint training: norms of the wrong axis",
+        "backend/joint.py",
+        "** 2).sum(axis=0))",
+        "** 2).sum(axis=1))[:, None]",
+        "core/test_core_joint.py",
+    ),
+    Bug(
+        "joint training: chains start again with each epoch",
+        "joint_training.py",
+        "list(zip(machines, states, keys, strict=True))",
+        "[(m, JointState(s.weight_steps, s.bias_steps, c), k) for m, s, c, k in zip(machines, states, chains, keys)]",
+        "core/test_core_joint.py",
+    ),
+    Bug(
+        "AIS: steps at the temperature before",
+        "ais.py",
+        "others = _sample(machine, inputs, beta, key, step, backend)",
+        "others = _sample(machine, inputs, before, key, step, backend)",
+        "core/test_core_ais.py core/test_core_samplers.py::test_annealed_importance_sampling_estimates_z_without_bias",
+    ),
+    Bug(
+        "AIS: temperatures in the wrong order",
+        "ais.py",
+        "np.linspace(0.0, 1.0, n_temperatures)",
+        "np.linspace(1.0, 0.0, n_temperatures)",
+        "core/test_core_ais.py",
+    ),
+    Bug(
+        "divergence: KL(model || data)",
+        "evaluation/patterns.py",
+        "np.nansum(p * (np.log(p) - log_model))",
+        "np.nansum(np.exp(log_model) * (log_model - np.log(p)))",
+        "outer/test_patterns_evaluation.py",
+    ),
+    Bug(
+        "claims: p-values corrected from the wrong end",
+        "claims/statistics.py",
+        "np.arange(len(p_values), 0, -1)",
+        "np.arange(1, len(p_values) + 1)",
+        "outer/test_claims_statistics.py",
+    ),
+    Bug(
+        "compiled Gibbs sampling: all chains share random numbers",
+        "backend/numba_layers.py",
+        "tags[layer], first_chain + c, step",
+        "tags[layer], first_chain, step",
+        "core/test_core_deep_gibbs.py",
+    ),
+    Bug(
+        "compiled Gibbs sampling: even layers first",
+        "backend/numba_layers.py",
+        "for parity in (1, 0):",
+        "for parity in (0, 1):",
+        "core/test_core_deep_gibbs.py",
+    ),
+    Bug(
+        "compiled CD: the decay of the step is forgotten",
+        "backend/numba_cd.py",
+        "change = decay * step[j] + exists[j] *",
+        "change = exists[j] *",
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "compiled joint training: the mask is not applied",
+        "backend/numba_layers.py",
+        "(float32(exists[j]) * up[j])",
+        "up[j]",
+        "core/test_core_joint.py",
+    ),
+    Bug(
+        "compiled mean field: input doubled in the top layer too",
+        "backend/numba_mean_field.py",
+        "gain = float32(2) if layer < top else float32(1)",
+        "gain = float32(2)",
+        "core/test_core_mean_field.py",
+    ),
+    Bug(
+        "CUDA, CD: the sign of the hidden biases",
+        "backend/kernels/contrastive.cu",
+        "step_of(hidden_step, decay, learning_rate, positive - negative)",
+        "step_of(hidden_step, decay, learning_rate, negative - positive)",
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "CUDA, Gibbs sampling: all chains share random numbers",
+        "backend/kernels/gibbs.cu",
+        "chain_offset + blockIdx.x",
+        "chain_offset",
+        "gpu/test_gpu_gibbs.py",
+    ),
+    Bug(
+        "CUDA, fields: weights by the wrong axis",
+        "backend/kernels/field.cu",
+        "u64 from = is_below ?",
+        "u64 from = !is_below ?",
+        "core/test_core_deep_gibbs.py",
+    ),
+    Bug(
+        "CUDA, joint training: visible units draw the numbers of layer 2",
+        "backend/kernels/joint.cu",
+        "draw(field + my.bias0[i], i, c, step, 0, my.key)",
+        "draw(field + my.bias0[i], i, c, step, 2, my.key)",
+        "gpu/test_gpu_joint.py",
+    ),
+    Bug(
+        "CUDA, joint training: norms limited from below",
+        "backend/kernels/joint.cu",
+        "return norm > max_norm ?",
+        "return norm < max_norm ?",
+        "gpu/test_gpu_joint.py",
+    ),
+]
+
+
+def planted(bug):
+    """The text of the file with the mistake."""
+    text = (PACKAGE / bug.file).read_text(encoding="utf-8")
+    assert text.count(bug.old) == 1, f"{bug.name}: {bug.file} has its text {text.count(bug.old)} times"
+    return text.replace(bug.old, bug.new)
+
+
+def copy_of_the_package(folder, bug=None):
+    """A copy of the package below a folder, which is returned, with what is compiled of it already.
+
+    With a mistake in compiled code, nothing is compiled: one function's code lies in another's too.
+    """
+    shutil.copytree(PACKAGE, folder / PACKAGE.name)
+    if bug:
+        path = folder / PACKAGE.name / bug.file
+        path.write_text(planted(bug), encoding="utf-8")
+        if path.name.startswith("numba_"):
+            for compiled in path.parent.glob("__pycache__/*.nb?"):
+                compiled.unlink()
+    return folder
+
+
+def outcome(tests, folder):
+    """Exit status of pytest with that copy of the package, 0 passed, 1 failed; and the end of what it printed."""
+    files = [f"tests/{test}" for test in tests.split()]
+    command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *files]
+    environment = os.environ | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr)[-2000:]
