@@ -6,12 +6,12 @@ import math
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.schedules import epochs
-from boltzprune.training import decay_of, not_finite
+from boltzprune.training import decay_of, not_finite, resumed
 
 log = logging.getLogger(__name__)
 
 
-def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names):
+def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names, checkpoint=None):
     """Train deep machines, each on all its layers at once, on the same cases.
 
     Parameters
@@ -30,6 +30,8 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     progress : Progress
     names : list of str
         What messages call each training.
+    checkpoint : checkpoint.Checkpoint, optional
+        Where this training goes on from, with the same bits, and what is told of every epoch.
 
     Returns
     -------
@@ -40,9 +42,10 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     TrainingError
         As soon as a parameter stops being finite.
     """
-    states = [JointState.at_rest(machine, given) for machine, given in zip(machines, chains)]
+    start = [(machine, JointState.at_rest(machine, given)) for machine, given in zip(machines, chains)]
     schedule, updates_per_epoch = epochs(training), -(-len(cases) // training.batch_size)
-    for number, (rate, momentum) in enumerate(schedule):
+    n_done, results = resumed(checkpoint, start, progress, updates_per_epoch)
+    for number, (rate, momentum) in list(enumerate(schedule))[n_done:]:
         epoch = JointEpoch(
             learning_rate=rate,
             decay=decay_of(rate, momentum, training.momentum_rule),
@@ -55,11 +58,14 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
         )
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
-            found = backend.joint_epochs(list(zip(machines, states, keys, strict=True)), cases, epoch, progress.advance)
+            work = [(*result, key) for result, key in zip(results, keys, strict=True)]
+            found = backend.joint_epochs(work, cases, epoch, progress.advance)
         except NotFiniteError as error:
             place = f"update {error.update + 1} of {updates_per_epoch}"
             raise not_finite(names[error.place], number, place, epoch) from None
-        machines, states, n_updates = zip(*found)
-        for name, n in zip(names, n_updates):
+        results = [(machine, state) for machine, state, _ in found]
+        for name, (*_, n) in zip(names, found):
             log.info("%s: epoch %d, %.1f mean-field updates an image", name, number + 1, n / len(cases))
-    return [(machine, state.chains) for machine, state in zip(machines, states)]
+        if checkpoint:
+            checkpoint.save(number + 1, results)
+    return [(machine, state.chains) for machine, state in results]

@@ -10,6 +10,7 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from boltzprune.fisher import Statistics
 from boltzprune.machine import BoltzmannMachine
 
 PROVENANCE = "provenance"
+DAMAGED = (OSError, ValueError, EOFError, RuntimeError, AttributeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for files that are not whole; RuntimeError where a flipped bit says encrypted."""
 
 
 @contextlib.contextmanager
@@ -107,7 +110,7 @@ class Arrays:
         try:
             self._file = np.load(self.path, allow_pickle=False)
             self.names = set(self._file.files)
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
 
     def __getitem__(self, name):
@@ -115,7 +118,7 @@ class Arrays:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
             return self._file[name]
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
 
     @property

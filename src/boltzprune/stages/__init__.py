@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from boltzprune.backend import explained, get_backend
+from boltzprune.checkpoint import Checkpoint, processor
 from boltzprune.errors import InputError
 from boltzprune.progress import Progress
 from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES
@@ -78,6 +79,19 @@ class Job:
             "inputs": inputs,
             "versions": versions() | by_backend,
         }
+
+    def checkpoint(self, part=""):
+        """Where a training of this job goes on from; `part` tells several trainings apart. See `checkpoint.Checkpoint`.
+
+        Its key is all that decides the bits, and the module `checkpoint` itself, which decides what a file holds.
+        """
+        from boltzprune.provenance import code_digest
+
+        modules = f"boltzprune.stages.{STAGES[self.stage].module}", type(self._backend).__module__
+        code = code_digest(*modules, "boltzprune.checkpoint")
+        key = self.provenance() | {"code": code, "processor": processor(), "part": part}
+        output = self.outputs["machine"]
+        return Checkpoint(output.with_name(".".join([output.name, *([part] if part else []), "checkpoint"])), key)
 
 
 def _section(model, key, value):
