@@ -2,7 +2,7 @@
 
 The file lies beside the result and is named after it, `initial.npz.checkpoint`: every job has its own, no rule declares
 it, so that Snakemake, which deletes what an unfinished job has written, leaves it alone, and what looks for results
-(`*.npz`) passes it by. Two jobs that write one do no harm: it appears whole, and every state in it is right for its key.
+(`*.npz`) passes it by. Two jobs that write one do no harm: it appears whole, and any state in it is right for its key.
 """
 
 import dataclasses
@@ -97,7 +97,7 @@ class Checkpoint:
             write_arrays(self.path, arrays, {"key": self.key, "n_epochs": n_epochs})
             log.info("%s: written after epoch %d", self.path, n_epochs)
         except InputError as error:
-            log.warning("no checkpoint after epoch %d, so a kill would cost more; training goes on: %s", n_epochs, error)
+            log.warning("no checkpoint after epoch %d, a kill would cost more; training goes on: %s", n_epochs, error)
         self._due, self._unwritten = time.monotonic() + self._between, None
 
 
