@@ -1,4 +1,4 @@
-"""Where a long training goes on from after it was killed: all that it changes, as it was after some epoch.
+"""Where a long training goes on from after it was killed: all that it changes, as it was after some update.
 
 The file lies beside the result and is named after it, `initial.npz.checkpoint`: every job has its own, no rule declares
 it, so that Snakemake, which deletes what an unfinished job has written, leaves it alone, and what looks for results
@@ -20,7 +20,7 @@ from boltzprune.errors import InputError
 from boltzprune.store import Arrays, write_arrays
 
 SECONDS = "BOLTZPRUNE_CHECKPOINT_SECONDS"
-"""Environment variable: time between two checkpoints; 0 is after every epoch, inf is never. It changes no result."""
+"""Environment variable: time between two checkpoints; 0 is at every place, inf is never. It changes no result."""
 DEFAULT_SECONDS = 300
 
 log = logging.getLogger(__name__)
@@ -54,12 +54,12 @@ class Checkpoint:
                 log.warning("%s: cannot be deleted (%s); nothing needs it any more", self.path, problem.strerror)
 
     def resume(self, start):
-        """Epochs done and the state after them, from the file if it has them, else 0 and the start.
+        """Pieces done and the state after them, from the file if it has them, else 0 and the start.
 
         Parameters
         ----------
         start : state
-            Before the first epoch; what is read has its structure, shapes and dtypes.
+            Before the first piece; what is read has its structure, shapes and dtypes.
 
         Returns
         -------
@@ -78,12 +78,12 @@ class Checkpoint:
         except InputError:
             log.warning("%s: not used, it is damaged or cannot be read; starting anew", self.path)
             return 0, start
-        log.info("%s: going on after epoch %d", self.path, record["n_epochs"])
-        return record["n_epochs"], state
+        log.info("%s: going on after %s", self.path, record["place"])
+        return record["n_done"], state
 
-    def save(self, n_epochs, state):
-        """Take the state after some epochs, and write it if the time has come."""
-        self._unwritten = n_epochs, state
+    def save(self, n_done, place, state):
+        """Take the state after some pieces of a training, at a place in people's words; write it if it is time."""
+        self._unwritten = n_done, place, state
         if time.monotonic() >= self._due:
             self.flush()
 
@@ -91,13 +91,13 @@ class Checkpoint:
         """Write the state last taken. If that fails the training goes on: it is worth more than its checkpoint."""
         if self._unwritten is None:
             return
-        n_epochs, state = self._unwritten
+        n_done, place, state = self._unwritten
         arrays = {str(place): array for place, array in enumerate(_arrays(state))}
         try:
-            write_arrays(self.path, arrays, {"key": self.key, "n_epochs": n_epochs})
-            log.info("%s: written after epoch %d", self.path, n_epochs)
+            write_arrays(self.path, arrays, {"key": self.key, "n_done": n_done, "place": place})
+            log.info("%s: written after %s", self.path, place)
         except InputError as error:
-            log.warning("no checkpoint after epoch %d, a kill would cost more; training goes on: %s", n_epochs, error)
+            log.warning("no checkpoint after %s, a kill would cost more; training goes on: %s", place, error)
         self._due, self._unwritten = time.monotonic() + self._between, None
 
 
@@ -109,7 +109,7 @@ def seconds_between():
     except ValueError:
         seconds = np.nan
     if not seconds >= 0:
-        raise InputError(f"{SECONDS} = {text!r}: expected seconds; 0 is after every epoch, inf is never")
+        raise InputError(f"{SECONDS} = {text!r}: expected seconds; 0 is at every place, inf is never")
     return seconds
 
 

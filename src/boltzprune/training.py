@@ -88,7 +88,7 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
             raise InputError(f"{name}: {one.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
     updates_per_epoch = -(-len(of_each[0]) // training.batch_size)
     schedule, start = epochs(training), [(machine, Velocity.zero(machine)) for machine in machines]
-    n_done, results = resumed(checkpoint, start, progress, updates_per_epoch)
+    n_done, results = resumed(checkpoint, start, progress, [updates_per_epoch] * len(schedule))
     for number, (rate, momentum) in list(enumerate(schedule))[n_done:]:
         decay = decay_of(rate, momentum, training.momentum_rule)
         epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
@@ -102,16 +102,19 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
             if not all_finite(machine):
                 raise not_finite(name, number, "its last update", epoch)
         if checkpoint:
-            checkpoint.save(number + 1, results)
+            checkpoint.save(number + 1, f"epoch {number + 1}", results)
     return [machine for machine, _ in results]
 
 
-def resumed(checkpoint, start, progress, updates_per_epoch):
-    """Epochs that a checkpoint has behind it and the state after them, one entry a machine; 0 and the start without."""
-    n_epochs, state = checkpoint.resume(start) if checkpoint else (0, start)
-    if n_epochs:
-        progress.skip(n_epochs * updates_per_epoch * len(state))
-    return n_epochs, state
+def resumed(checkpoint, start, progress, n_updates):
+    """Pieces of a training, of so many updates each, that a checkpoint has behind it, and the state after them.
+
+    A state has an entry for each machine. Without a checkpoint: 0 and the start.
+    """
+    n_done, state = checkpoint.resume(start) if checkpoint else (0, start)
+    if n_done:
+        progress.skip(sum(n_updates[:n_done]) * len(state))
+    return n_done, state
 
 
 def not_finite(name, number, update, epoch):

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from boltzprune import checkpoint, jobs, provenance, store
+from boltzprune import checkpoint, jobs, joint_training, provenance, store
 from boltzprune.backend.contrastive import Velocity
 from boltzprune.checkpoint import Checkpoint
 from boltzprune.errors import InputError
@@ -107,6 +107,7 @@ def test_killed_trainings_go_on_with_the_same_bits(cases, ticking, monkeypatch, 
     rng, devices = np.random.default_rng(61), ("cpu", "reference")
     works = [cases(stage, device) for stage in (*PATCHES, *DIGITS) for device in devices]
     caplog.set_level(logging.INFO, "boltzprune.checkpoint")
+    monkeypatch.setattr(joint_training, "UPDATES_AT_ONCE", 7)  # of 11 updates an epoch
     with promise("A training killed at random moments goes on from its checkpoint, bit for bit") as count:
         for job in works:
             expected, n = result(job), n_reports(job, monkeypatch)
@@ -130,7 +131,7 @@ def test_what_was_done_is_not_done_again(cases, ticking, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     assert killed_after(2 * 2 * 11 + 5, job, monkeypatch)  # two of five epochs of two machines of 11 updates, and some
     run(job)
-    assert "train_jointly.npz.checkpoint: going on after epoch 2" in caplog.text
+    assert "train_jointly.npz.checkpoint: going on after epoch 2, update 11" in caplog.text
     assert "train_jointly: 66 updates in " in caplog.text and ", after 44 of an earlier run" in caplog.text
 
 
@@ -202,7 +203,7 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path, monkeypatch, promise, at_sca
     monkeypatch.setenv(checkpoint.SECONDS, "0")
     kept, path = _state(3), tmp_path / "x.checkpoint"
     kept_as = Checkpoint(path, {"seeds": [3]})
-    kept_as.save(5, kept)
+    kept_as.save(5, "epoch 5", kept)
     whole, rng = path.read_bytes(), np.random.default_rng(67)
     with promise("A checkpoint cut anywhere or with one bit flipped is not used, or is read as it was") as count:
         for place in rng.choice(8 * len(whole), min(at_scale(500, 10**9), 8 * len(whole)), replace=False).tolist():
@@ -219,7 +220,7 @@ def test_a_damaged_checkpoint_is_not_used(tmp_path, monkeypatch, promise, at_sca
 def test_a_state_of_other_shapes_is_not_used(tmp_path, monkeypatch, caplog):
     monkeypatch.setenv(checkpoint.SECONDS, "0")
     kept_as = Checkpoint(tmp_path / "x.checkpoint", {})
-    kept_as.save(1, [np.zeros(3)])
+    kept_as.save(1, "epoch 1", [np.zeros(3)])
     for start in ([np.zeros(2)], [np.zeros(3, np.float32)], [np.zeros(3)] * 2):
         caplog.clear()
         assert kept_as.resume(start) == (0, start)
@@ -242,7 +243,7 @@ def test_a_full_disk_costs_the_checkpoint_and_not_the_training(cases, ticking, m
     assert result(job) == expected
     warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert len(warnings) == 5
-    assert "no checkpoint after epoch 1, a kill would cost more; training goes on: " in warnings[0]
+    assert "no checkpoint after epoch 1, update 11, a kill would cost more; training goes on: " in warnings[0]
     assert "No space left on device" in warnings[0]
 
 
@@ -250,6 +251,14 @@ def test_short_trainings_write_none(cases, monkeypatch):
     monkeypatch.setattr(Checkpoint, "flush", lambda self: pytest.fail("a checkpoint in the first five minutes"))
     for stage in ("train", "train_jointly"):
         result(cases(stage, "cpu"))
+
+
+@pytest.mark.parametrize("n_at_once", [1, 3, 11, 13])
+def test_how_much_is_computed_at_once_changes_nothing(cases, monkeypatch, n_at_once):
+    job = cases("train_jointly", "cpu")
+    expected = result(job)
+    monkeypatch.setattr(joint_training, "UPDATES_AT_ONCE", n_at_once)
+    assert result(job) == expected
 
 
 @pytest.mark.parametrize("text", ["soon", "", "-1", "nan"])
