@@ -283,8 +283,8 @@ def test_progress_counts_what_an_earlier_run_did(caplog):
 
 @pytest.mark.torture
 def test_a_process_killed_goes_on_with_the_same_bits(cases, tmp_path, promise, at_scale):
-    rng, n_rounds = np.random.default_rng(71), at_scale(0, 20)
-    job = cases("train_jointly", "cpu", training={"n_epochs": 300})
+    rng, n_rounds = np.random.default_rng(71), at_scale(0, 10)
+    job = cases("train_jointly", "cpu", training={"n_epochs": 100})
     command = [
         sys.executable,
         "-m",
