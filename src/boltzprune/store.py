@@ -17,7 +17,7 @@ import numpy as np
 
 from boltzprune.errors import InputError
 from boltzprune.fisher import Statistics
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.machine import BoltzmannMachine, all_finite
 
 PROVENANCE = "provenance"
 DAMAGED = (OSError, ValueError, EOFError, RuntimeError, AttributeError, zipfile.BadZipFile, zlib.error)
@@ -149,7 +149,10 @@ def read_machine(arrays, seed):
         tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers - 1)) for name in ("weights", "mask")
     )
     biases, units = (tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers)) for name in ("bias", "units"))
-    return BoltzmannMachine(weights, biases, masks, units)
+    machine = BoltzmannMachine(weights, biases, masks, units)
+    if not all_finite(machine):
+        raise InputError(f"{arrays.path}: seed {seed} has a parameter that is NaN or infinite; delete it and run again")
+    return machine
 
 
 def chain_arrays(seed, chains):
