@@ -88,9 +88,8 @@ def _stops_in_time(work, backend, start, cases, how):
     return _outcome(work, backend, start, cases[:before], how)[0] is None
 
 
-def _planted(machine, state, rng):
-    """The machine and its state with one parameter or step, of those that exist, NaN or infinite."""
-    value = rng.choice([np.nan, np.inf, -np.inf])
+def _planted(machine, state, rng, turn):
+    """The machine and its state with one parameter or step, of those that exist, NaN or infinite: an array each turn."""
     steps = (
         [state.weights, state.visible_bias, state.hidden_bias]
         if machine.is_rbm
@@ -98,8 +97,7 @@ def _planted(machine, state, rng):
     )
     groups = [*machine.weights, *machine.biases, *steps]
     arrays = [array.copy() for array in groups]
-    which = int(rng.integers(len(arrays)))
-    n = len(arrays) // 2
+    which, n, value = turn % len(arrays), len(arrays) // 2, (np.nan, np.inf, -np.inf)[(turn + turn // len(arrays)) % 3]
     exists = machine.masks[which % n] if which % n < len(machine.masks) else np.ones(len(arrays[which]), bool)
     places = np.argwhere(exists)
     arrays[which][tuple(places[rng.integers(len(places))])] = value
@@ -143,7 +141,7 @@ def test_training_that_diverges_stops_in_time(backend_of, promise, at_scale):
 
 @pytest.mark.torture
 def test_a_parameter_that_is_not_finite_stops_the_training_in_time(backend_of, promise, at_scale):
-    rng, n = np.random.default_rng(79), at_scale(5, 300)
+    rng, n = np.random.default_rng(79), at_scale(6, 300)
     with (
         promise("A NaN or infinity planted at a random update stops the training within 100 more") as count,
         np.errstate(all="ignore"),
@@ -156,6 +154,6 @@ def test_a_parameter_that_is_not_finite_stops_the_training_in_time(backend_of, p
                 when = int(rng.integers(work.n_updates - WITHIN))
                 how = 0.01, rng.choice(DECAYS), 1
                 _, found = _outcome(work, backend, work.start(rng), cases[: when * work.batch], how)
-                planted = _planted(*found, rng)
+                planted = _planted(*found, rng, turn)
                 update, _ = _outcome(work, backend, planted, cases[when * work.batch :], (*how[:2], 1 + when))
                 count(update is not None and update < WITHIN, f"{work}, turn {turn}: after {update}")
