@@ -1,6 +1,6 @@
 """Quality and share of every digit among the generated samples, from the tidy table of the classes."""
 
-from boltzprune.tables import markdown_grid, number_of_seeds, tex
+from boltzprune.tables import fewer, markdown_grid, number_of_seeds, tex
 
 INITIAL = "Initial machine"
 PARTS = {"quality": ("Quality", 1, "{:.2f}"), "share": ("Share (%)", 100, "{:.1f}")}
@@ -22,7 +22,7 @@ def per_digit(classes, labels):
     -------
     pandas.DataFrame
         criterion, label, iteration, digit, quality_mean, quality_sd, n_quality (seeds that have such samples),
-        share_mean, share_sd, share_min, share_max (over seeds), n_seeds. Fractions; sd divides by n - 1.
+        share_mean, share_sd, share_min, share_max (over seeds), n_seeds (with a share). Fractions; sd divides by n - 1.
     """
     import pandas as pd
 
@@ -37,7 +37,7 @@ def per_digit(classes, labels):
         share_sd=("share", "std"),
         share_min=("share", "min"),
         share_max=("share", "max"),
-        n_seeds=("seed", "nunique"),
+        n_seeds=("share", "count"),
     )
     known = dict.fromkeys(rows.loc[rows["phase"] == "initial", "criterion"], INITIAL) | labels
     table.insert(1, "label", table["criterion"].map(known))
@@ -66,7 +66,8 @@ def _grids(table):
     for column, (heading, scale, form) in PARTS.items():
         n = table["n_quality"] if column == "quality" else table["n_seeds"]
         mean, spread = ((scale * table[f"{column}_{kind}"]).map(form.format) for kind in ("mean", "sd"))
-        cell = (mean + " (" + spread.where(n > 1, "-") + ")").where(n > 0, "-")  # one seed has no spread
+        cell = mean + " (" + spread.where(n > 1, "-") + ")" + fewer(n, table["n_seeds"].max())  # one seed has no spread
+        cell = cell.where(n > 0, "-")
         lines = []
         for _, part in table.assign(cell=cell).groupby("criterion", sort=False):
             label, iteration = part[["label", "iteration"]].iloc[0]

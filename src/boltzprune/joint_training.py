@@ -6,12 +6,16 @@ import math
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.schedules import epochs
-from boltzprune.training import decay_of, not_finite
+from boltzprune.training import decay_of, not_finite, resumed
+
+UPDATES_AT_ONCE = 5_000
+"""Of each machine between two places where a checkpoint can be taken: a long epoch of many seeds takes hours. Compiled
+backends have the same bits whatever it is; the reference rounds its steps to float32 there."""
 
 log = logging.getLogger(__name__)
 
 
-def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names):
+def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names, checkpoint=None):
     """Train deep machines, each on all its layers at once, on the same cases.
 
     Parameters
@@ -30,6 +34,8 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     progress : Progress
     names : list of str
         What messages call each training.
+    checkpoint : checkpoint.Checkpoint, optional
+        Where this training goes on from, with the same bits, and what is told of every epoch.
 
     Returns
     -------
@@ -40,26 +46,40 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     TrainingError
         As soon as a parameter stops being finite.
     """
-    states = [JointState.at_rest(machine, given) for machine, given in zip(machines, chains)]
-    schedule, updates_per_epoch = epochs(training), -(-len(cases) // training.batch_size)
-    for number, (rate, momentum) in enumerate(schedule):
-        epoch = JointEpoch(
-            learning_rate=rate,
-            decay=decay_of(rate, momentum, training.momentum_rule),
-            n_gibbs_steps=training.n_gibbs_steps,
-            batch_size=training.batch_size,
-            first_update=number * updates_per_epoch,
-            max_norm=training.max_norm or math.inf,
-            tolerance=mean_field.tolerance,
-            max_updates=mean_field.max_updates,
-        )
+    start = [(machine, JointState.at_rest(machine, given)) for machine, given in zip(machines, chains)]
+    schedule, batch, updates_per_epoch = epochs(training), training.batch_size, -(-len(cases) // training.batch_size)
+    firsts = range(0, updates_per_epoch, UPDATES_AT_ONCE)
+    places = [(number, first) for number in range(len(schedule)) for first in firsts]
+    lengths = [min(UPDATES_AT_ONCE, updates_per_epoch - first) for _, first in places]
+    n_done, results = resumed(checkpoint, start, progress, lengths)
+    for turn, (number, first) in enumerate(places[n_done:], start=n_done + 1):
+        epoch = _epoch(training, mean_field, *schedule[number], number * updates_per_epoch + first)
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
+        piece = cases[first * batch : (first + UPDATES_AT_ONCE) * batch]
+        work = [(*result, key) for result, key in zip(results, keys, strict=True)]
         try:
-            found = backend.joint_epochs(list(zip(machines, states, keys, strict=True)), cases, epoch, progress.advance)
+            found = backend.joint_epochs(work, piece, epoch, progress.advance)
         except NotFiniteError as error:
-            place = f"update {error.update + 1} of {updates_per_epoch}"
+            place = f"update {first + error.update + 1} of {updates_per_epoch}"
             raise not_finite(names[error.place], number, place, epoch) from None
-        machines, states, n_updates = zip(*found)
-        for name, n in zip(names, n_updates):
-            log.info("%s: epoch %d, %.1f mean-field updates an image", name, number + 1, n / len(cases))
-    return [(machine, state.chains) for machine, state in zip(machines, states)]
+        results = [(machine, state) for machine, state, _ in found]
+        place = f"epoch {number + 1}, update {first + lengths[turn - 1]}"
+        for name, (*_, n) in zip(names, found):
+            log.info("%s: %s, %.1f mean-field updates an image", name, place, n / len(piece))
+        if checkpoint:
+            checkpoint.save(turn, place, results)
+    return [(machine, state.chains) for machine, state in results]
+
+
+def _epoch(training, mean_field, rate, momentum, first_update):
+    """What the backend is told of the updates from one on."""
+    return JointEpoch(
+        learning_rate=rate,
+        decay=decay_of(rate, momentum, training.momentum_rule),
+        n_gibbs_steps=training.n_gibbs_steps,
+        batch_size=training.batch_size,
+        first_update=first_update,
+        max_norm=training.max_norm or math.inf,
+        tolerance=mean_field.tolerance,
+        max_updates=mean_field.max_updates,
+    )

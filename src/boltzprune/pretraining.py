@@ -77,7 +77,7 @@ def stack(rbms):
     return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms))
 
 
-def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progress):
+def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progress, checkpoints=(None, None)):
     """Train the RBMs of every seed's machine side by side, stack them, and start chains at the first training cases.
 
     Parameters
@@ -91,6 +91,8 @@ def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progres
     seeds : sequence of int
     backend : Backend
     progress : Progress
+    checkpoints : (checkpoint.Checkpoint, checkpoint.Checkpoint), optional
+        Of the first and of the second RBM's training.
 
     Returns
     -------
@@ -98,12 +100,15 @@ def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progres
         For each seed: BoltzmannMachine, and its chains: a tuple of (n_chains, n_units) uint8, all layers.
     """
     rbms, layers = [[] for _ in seeds], [[cases] for _ in seeds]
-    for layer, (mask, training) in enumerate(zip(masks, (pretraining.first, pretraining.second), strict=True)):
+    trainings = pretraining.first, pretraining.second
+    for layer, (mask, training, checkpoint) in enumerate(zip(masks, trainings, checkpoints, strict=True)):
         up, down = gains(layer, len(masks)) if pretraining.doubled_inputs else (1.0, 1.0)
         keys = [fork(seed, "pre-training", layer) for seed in seeds]
-        names = [f"RBM {layer + 1}, seed {seed}" for seed in seeds]
+        names = [f"pretrain, RBM {layer + 1}, seed {seed}" for seed in seeds]
         new, data = [layer_rbm(mask, layer, start, seed) for seed in seeds], [known[-1] for known in layers]
-        trained = train(new, data, training, keys, backend, progress, names, (up, down))
+        trained = train(new, data, training, keys, backend, progress, names, (up, down), checkpoint)
+        if checkpoint:
+            checkpoint.flush()
         for seed, rbm, mine, known in zip(seeds, trained, rbms, layers):
             key = fork(seed, "hidden data", layer)
             mine.append(rbm)

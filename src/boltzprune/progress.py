@@ -25,7 +25,7 @@ class Progress:
 
     def __init__(self, total, unit, title, bar=True):
         self.total, self.unit, self.title = total, unit, title
-        self.done, self.stage = 0, ""
+        self.done, self.skipped, self.stage = 0, 0, ""
         self._lock = threading.Lock()
         self._start = self._last_line = time.monotonic()
         self._bar = None
@@ -41,19 +41,27 @@ class Progress:
     def __exit__(self, *error):
         if self._bar:
             self._bar.stop()
-        elapsed = time.monotonic() - self._start
-        log.info("%s: %d %s in %.1f s, %.4g a second", self.title, self.done, self.unit, elapsed, self.rate)
+        elapsed, n = time.monotonic() - self._start, self.done - self.skipped
+        earlier = f", after {self.skipped} of an earlier run" if self.skipped else ""
+        log.info("%s: %d %s in %.1f s, %.4g a second%s", self.title, n, self.unit, elapsed, self.rate, earlier)
 
     @property
     def rate(self):
-        """Units a second so far."""
-        return self.done / max(time.monotonic() - self._start, 1e-9)
+        """Units a second so far, in this run."""
+        return (self.done - self.skipped) / max(time.monotonic() - self._start, 1e-9)
 
     def describe(self, stage):
         """Name what runs now, for example the epoch."""
         self.stage = stage
         if self._bar:
             self._bar.update(self._task, description=f"{self.title}, {stage}")
+
+    def skip(self, n):
+        """Note n units that an earlier run has done."""
+        with self._lock:
+            self.done, self.skipped = self.done + n, self.skipped + n
+            if self._bar:
+                self._bar.reset(self._task, completed=self.done)
 
     def advance(self, n):
         """Note n more units done."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from boltzprune.errors import InputError
-from boltzprune.store import checksum, write_bytes
+from boltzprune.store import CHECKPOINT, checksum, write_bytes
 
 SUFFIX = ".sha256"
 LOGS = "logs"
@@ -135,7 +135,7 @@ def results_in(folder):
     for place, folders, files in os.walk(folder):
         top = Path(place) == folder
         folders[:] = sorted(name for name in folders if not (name.startswith(".") or (top and name in NOT_RESULTS)))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if _may_be_result(name))
 
 
 def versions_in(folder):
@@ -169,3 +169,8 @@ def other_versions(folder):
 def _seal(lines):
     """SHA-256 of lines."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+def _may_be_result(name):
+    """Whether a file can be one by its name."""
+    return not (name.startswith(".") or name.endswith(CHECKPOINT))

@@ -10,15 +10,20 @@ import io
 import json
 import os
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from boltzprune.errors import InputError
 from boltzprune.fisher import Statistics
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.machine import BoltzmannMachine, all_finite
 
 PROVENANCE = "provenance"
+CHECKPOINT = ".checkpoint"
+"""End of the name of a file that is no result: where a training goes on from."""
+DAMAGED = (OSError, ValueError, EOFError, RuntimeError, AttributeError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise for files that are not whole; RuntimeError where a flipped bit says encrypted."""
 
 
 @contextlib.contextmanager
@@ -107,7 +112,7 @@ class Arrays:
         try:
             self._file = np.load(self.path, allow_pickle=False)
             self.names = set(self._file.files)
-        except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
 
     def __getitem__(self, name):
@@ -115,7 +120,7 @@ class Arrays:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
             return self._file[name]
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        except DAMAGED as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
 
     @property
@@ -146,7 +151,10 @@ def read_machine(arrays, seed):
         tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers - 1)) for name in ("weights", "mask")
     )
     biases, units = (tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers)) for name in ("bias", "units"))
-    return BoltzmannMachine(weights, biases, masks, units)
+    machine = BoltzmannMachine(weights, biases, masks, units)
+    if not all_finite(machine):
+        raise InputError(f"{arrays.path}: seed {seed} has a parameter that is NaN or infinite; delete it and run again")
+    return machine
 
 
 def chain_arrays(seed, chains):

@@ -2,6 +2,42 @@
 
 import re
 
+import numpy as np
+
+KEYS = ["criterion", "iteration", "phase"]
+
+
+def missing_seeds(table, columns):
+    """What no mean has in it, in words: seeds without a row, or without a finite value where other seeds have one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `KEYS`, seed (0, 1, ...) and the columns.
+    columns : list of str
+
+    Returns
+    -------
+    list of str
+        A sentence for each; none if all seeds are there.
+    """
+    found, every = [], set(range(int(table["seed"].max()) + 1)) if len(table) else set()
+    for (criterion, iteration, phase), rows in table.groupby(KEYS, sort=False):
+        where = f"{criterion}, iteration {iteration}, {phase}"
+        lacks = {"row": every - set(rows["seed"])}
+        for column in columns:
+            finite = np.isfinite(rows[column].astype(float))
+            lacks[column] = set(rows.loc[~finite, "seed"]) if finite.any() else set()
+        for what, seeds in lacks.items():
+            if seeds:
+                found.append(f"Missing: {where}: no {what} of seed {', '.join(map(str, sorted(seeds)))}.")
+    return found
+
+
+def measures(table):
+    """Columns of a table of metrics that hold numbers about a machine."""
+    return [name for name in table.columns if name not in (*KEYS, "seed")]
+
 
 def remaining_units(metrics, labels):
     """Table 1: hidden units and weights that remain after each iteration, mean and standard deviation over seeds.
@@ -24,7 +60,7 @@ def remaining_units(metrics, labels):
         n_hidden_sd=("n_hidden", "std"),
         n_weights_mean=("n_weights", "mean"),
         n_weights_sd=("n_weights", "std"),
-        n_seeds=("seed", "count"),
+        n_seeds=("n_hidden", "count"),
     )
     table.insert(1, "label", table["criterion"].map(labels))
     order = {name: place for place, name in enumerate(labels)}
@@ -34,8 +70,8 @@ def remaining_units(metrics, labels):
 def _grid(table):
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
     spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
-    cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")"
-    grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell")
+    cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")" + fewer(table["n_seeds"])
+    grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell").fillna("-")
     weights = {}
     for iteration, rows in table.groupby("iteration"):
         low, high = rows["n_weights_mean"].min(), rows["n_weights_mean"].max()
@@ -66,6 +102,11 @@ def number_of_seeds(table):
     )
 
 
+def fewer(n, most=None):
+    """What a cell says besides, for each number of values averaged: " [n = 2]" where there are fewer than the most."""
+    return n.map(" [n = {}]".format).where(n < (n.max() if most is None else most), "")
+
+
 def tex(text):
     """Plain text for LaTeX: its special characters escaped."""
     return re.sub(r"([&%#_${}])", r"\\\1", text)
@@ -78,7 +119,7 @@ def as_latex(table, study):
     rows = [" & ".join([tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
     return "\n".join(
         [
-            rf"% Remaining hidden units, mean (standard deviation) over seeds. {tex(study)}",
+            rf"% Remaining hidden units, mean (standard deviation) over seeds, {number_of_seeds(table)}. {tex(study)}",
             rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
             r"\toprule",
             head + r" \\",

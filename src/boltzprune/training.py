@@ -50,7 +50,7 @@ def decay_of(learning_rate, momentum, rule):
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 
-def train(machines, cases, training, keys, backend, progress, names, gains=(1.0, 1.0)):
+def train(machines, cases, training, keys, backend, progress, names, gains=(1.0, 1.0), checkpoint=None):
     """Train RBMs by CD-k side by side, each with its own stream.
 
     Parameters
@@ -68,6 +68,8 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
         What messages call each training.
     gains : (float, float)
         Factors of the input upwards and downwards, see `backend.contrastive.Epoch`.
+    checkpoint : checkpoint.Checkpoint, optional
+        Where this training goes on from, with the same bits, and what is told of every epoch.
 
     Returns
     -------
@@ -84,23 +86,35 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
     for name, machine, one in zip(names, machines, of_each, strict=True):
         if machine.layer_sizes[0] != one.shape[1]:
             raise InputError(f"{name}: {one.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
-    velocities = [Velocity.zero(machine) for machine in machines]
     updates_per_epoch = -(-len(of_each[0]) // training.batch_size)
-    schedule = epochs(training)
-    for number, (rate, momentum) in enumerate(schedule):
+    schedule, start = epochs(training), [(machine, Velocity.zero(machine)) for machine in machines]
+    n_done, results = resumed(checkpoint, start, progress, [updates_per_epoch] * len(schedule))
+    for number, (rate, momentum) in list(enumerate(schedule))[n_done:]:
         decay = decay_of(rate, momentum, training.momentum_rule)
         epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
-            results = backend.cd_epoch(machines, velocities, keys, of_each, epoch, progress.advance)
+            results = backend.cd_epoch(*zip(*results), keys, of_each, epoch, progress.advance)
         except NotFiniteError as error:
             place = f"update {error.update + 1} of {updates_per_epoch}"
             raise not_finite(names[error.place], number, place, epoch) from None
-        machines, velocities = zip(*results)
-        for name, machine in zip(names, machines):
+        for name, (machine, _) in zip(names, results):
             if not all_finite(machine):
                 raise not_finite(name, number, "its last update", epoch)
-    return list(machines)
+        if checkpoint:
+            checkpoint.save(number + 1, f"epoch {number + 1}", results)
+    return [machine for machine, _ in results]
+
+
+def resumed(checkpoint, start, progress, n_updates):
+    """Pieces of a training, of so many updates each, that a checkpoint has behind it, and the state after them.
+
+    A state has an entry for each machine. Without a checkpoint: 0 and the start.
+    """
+    n_done, state = checkpoint.resume(start) if checkpoint else (0, start)
+    if n_done:
+        progress.skip(sum(n_updates[:n_done]) * len(state))
+    return n_done, state
 
 
 def not_finite(name, number, update, epoch):

@@ -273,7 +273,7 @@ def test_seeds_do_not_depend_on_their_company_and_differ(backend, progress):
 
 def test_the_rbm_that_failed_is_named(progress):
     second = SecondRbm(n_epochs=2, learning_rate=[1e300, 1e300], momentum_rule="classical")
-    with pytest.raises(TrainingError, match=r"^RBM 2, seed 3: "), np.errstate(all="ignore"):
+    with pytest.raises(TrainingError, match=r"^pretrain, RBM 2, seed 3: "), np.errstate(all="ignore"):
         _pretrain(REFERENCE, progress, second=second)
 
 

@@ -15,7 +15,7 @@ from boltzprune import streams
 from boltzprune.backend import gpu_contrastive, joint, reference
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity, array_epoch
 from boltzprune.backend.gpu_layers import decide
-from boltzprune.machine import BoltzmannMachine, all_finite, field_of, sigmoid
+from boltzprune.machine import BoltzmannMachine, field_of, sigmoid
 
 REFERENCE = reference.Backend()
 KEY = streams.fork(5, "samples")
@@ -429,19 +429,17 @@ def test_a_bias_that_is_not_finite_ends_the_first_update(card, n_visible, value)
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("n_at_once", [7, 97, 131])
-def test_a_weight_that_is_not_finite_ends_the_first_update_that_uses_it(card, value, n_at_once, monkeypatch):
-    """At once if its hidden unit fires, else as soon as its visible unit is 1; the specification looks at all."""
+def test_a_weight_that_is_not_finite_ends_the_first_update(card, value, n_at_once, monkeypatch):
+    """Whether its hidden unit fires or not, and long before its visible unit is 1."""
     monkeypatch.setattr(gpu_contrastive, "UPDATES_PER_LAUNCH", n_at_once)
     machine, cases = by_hand.machine((5, 37), seed=53, scale=0.3), by_hand.patterns(131, 5, seed=59)
     cases[:, 3] = np.arange(131) == 43
     silent = _with(_with(machine, 1, 3, -60.0), 2, 31, -60.0)  # neither unit is ever 1, but for the case
     wrong, loud = _with(silent, 0, (3, 31), value), _with(_with(silent, 2, 31, 60.0), 0, (3, 31), value)
-    for one, expected in ((wrong, 43), (loud, 0)):
+    for one in (wrong, loud):
         work = [(machine, Velocity.zero(machine), KEY), (one, Velocity.zero(one), KEY)]
-        assert _named(_epoch, card, work, cases, EPOCH) == (expected, 1)
+        assert _named(_epoch, card, work, cases, EPOCH) == (0, 1)
         assert _named(REFERENCE.cd_epoch, *zip(*work), cases, EPOCH, _ignore) == (0, 1)
-    [(trained, _)] = _epoch(card, [(wrong, Velocity.zero(wrong), KEY)], cases[:43], EPOCH)
-    assert not all_finite(trained)  # a weight that no update used comes back, for who looks at the end of an epoch
 
 
 def test_parameters_that_grow_without_bound(card):

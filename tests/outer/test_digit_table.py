@@ -95,7 +95,7 @@ def test_a_digit_that_no_machine_draws_has_a_share_and_no_quality():
     text = as_markdown(table, "")
     assert "| Second & last, iteration 1 | - | 0.15 (0.04) |" in text
     assert "| Second & last, iteration 1 | 0.0 (0.0) | 99.0 (1.4) |" in text
-    assert "iteration 2 | 0.60 (0.14) | 0.25 (-) |" in text
+    assert "iteration 2 | 0.60 (0.14) | 0.25 (-) [n = 1] |" in text
 
 
 def test_equal_labels_stay_two_lines():

@@ -21,7 +21,7 @@ ROOMS = [
     ["deep_pruning"],
     ["datasets"],
     ["store", "provenance", "patterns", "evaluation"],
-    ["tables", "figures.style", "claims", "records"],
+    ["tables", "figures.style", "claims", "records", "checkpoint"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
     ["settings", "stages"],

@@ -105,6 +105,7 @@ FROM_STREAMS = {f"stages.{name}" for name in ("prepare", "train", "retrain", "sa
         ("backend/numba_math.py", "LANES = ", "LANES = 2 * ", {"backend.numba_"}),
         ("datasets/binary.py", "import numpy as np", "import numpy as np\nEXTRA = 1", {"stages.prepare"}),
         ("datasets/download.py", "TIMEOUT_SECONDS = 30", "TIMEOUT_SECONDS = 31", {"stages.fetch", "stages.prepare"}),
+        ("checkpoint.py", "DEFAULT_SECONDS = 300", "DEFAULT_SECONDS = 301", set()),
         ("pruning.py", "100.0 * fraction", "99.0 * fraction", {"stages.prune"}),
     ],
 )

@@ -154,8 +154,8 @@ def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype, xp=
             step *= dtype(epoch.decay)
             step += dtype(epoch.learning_rate) * slope
             parameter += step
-        if not all(bool(xp.isfinite(parameter).all()) for parameter in parameters):
-            raise NotFiniteError(update)
+        if not all(bool(xp.isfinite(x.astype(np.float32, copy=False)).all()) for x in parameters):
+            raise NotFiniteError(update)  # float32 is what is kept
         report(1)
     weights, visible_bias, hidden_bias = (x.astype(np.float32) for x in parameters)
     trained = BoltzmannMachine((weights,), (visible_bias, hidden_bias), machine.masks, machine.units)

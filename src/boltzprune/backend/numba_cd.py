@@ -76,7 +76,7 @@ def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, off
 
 @njit(**FAST)
 def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gains, blocks, layers, offset):
-    """One update per case, in place; the number of updates done before a field stopped being finite, else all.
+    """One update per case, in place; how many were done before a field or a bias stopped being finite, else all.
 
     parameters, steps : (weights, visible_bias, hidden_bias), hidden units padded to `LANES`.
     mask : (n_visible, n_hidden) float32, 1 where a weight exists.
@@ -101,6 +101,8 @@ def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gai
             hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
         _visible_field(hidden, weights, visible_bias, visible)
         not_finite = float32(0)
+        for j in range(n_hidden):
+            not_finite += hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
         for i in range(n_visible):
             not_finite += visible[i] * float32(0)
         if not_finite != float32(0):

@@ -124,7 +124,7 @@ def low_rank_updates(
     layers,
     offset,
 ):
-    """Updates done ... done + n - 1 of an epoch, in place; how many were done before a field stopped being finite.
+    """Updates done ... done + n - 1 of an epoch, in place; how many were done before a field or a bias was not finite.
 
     combined : (n_visible, n_hidden) float32, U.
     past : (data, reconstruction) (K, n_visible) uint8 and (positive, negative) (K, n_hidden) float32, rings.
@@ -150,12 +150,16 @@ def low_rank_updates(
         memory = (past, n_past, newest, learning_rate * share, decay, start_step, start_scale)
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
         _subtract_from_hidden(field, data, *memory)
+        not_finite = float32(0)
+        for j in range(n_hidden):
+            not_finite += hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
         for j in range(n_hidden):
             positive[j] = logistic(up * (field[j] + hidden_bias[j]))
             hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
         visible_field[:] = visible_bias
         _subtract_from_visible(visible_field, hidden, *memory)
-        if _reconstruct(combined, visible_field, hidden, uniform[offset:], down, visible, field) != float32(0):
+        not_finite += _reconstruct(combined, visible_field, hidden, uniform[offset:], down, visible, field)
+        if not_finite != float32(0):
             return t - done
         _subtract_from_hidden(field, visible, *memory)
         for j in range(n_hidden):

@@ -161,7 +161,7 @@ def _disconnected(results, criterion, region):
         text += f"; data are on at {percent(means[0])} of them, {percent(means[1])} of the others"
     ratio = mine / other if other else (np.inf if mine else np.nan)
     holds = mine > 0 and mine >= CONTRAST * other
-    return Finding(text, ratio, n=int(rows["n_seeds"].max()), holds=bool(holds))
+    return Finding(text, ratio, n=int(rows["n_seeds"].min()), holds=bool(holds))
 
 
 _RULE = (

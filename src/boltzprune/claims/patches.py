@@ -187,7 +187,7 @@ def errors_are_larger_for_rare_patterns(results, criterion):
     of_rare, of_frequent = error[rare].dropna(), error[~rare].dropna()
     if len(of_rare) == 0 or len(of_frequent) == 0:
         raise NotTestable("there are no rare and frequent patterns to compare")
-    n = int(table["n_seeds"].max()) if "n_seeds" in table else 0
+    n = int(table.loc[error.notna(), "n_seeds"].min()) if "n_seeds" in table else 0  # with `drop` a pattern has its own
     text = f"{of_rare.mean():.3g} nats squared over {len(of_rare)} rare patterns, {of_frequent.mean():.3g} over "
     ratio = of_rare.mean() / of_frequent.mean()
     text += f"{len(of_frequent)} frequent ones; value: ratio, no spread"

@@ -28,7 +28,7 @@ def over_seeds(metrics, measures):
     Parameters
     ----------
     metrics : pandas.DataFrame
-        One row per criterion, iteration, phase and seed; an empty field is no value.
+        One row per criterion, iteration, phase and seed; an empty field or an infinite number is no value.
     measures : list of str
         Columns of it.
 
@@ -40,7 +40,7 @@ def over_seeds(metrics, measures):
     """
     parts = []
     for measure in measures:
-        given = metrics.assign(measure=measure, value=metrics[measure]).dropna(subset="value")
+        given = metrics.assign(measure=measure, value=metrics[measure])[np.isfinite(metrics[measure])]
         parts.append(
             given.groupby(["measure", *KEYS], as_index=False).agg(
                 n_weights_mean=("n_weights", "mean"),

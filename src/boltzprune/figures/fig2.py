@@ -20,17 +20,16 @@ def panels(inputs):
 
 
 def _errors(metrics):
-    """Mean squared error of the log-probabilities: mean and standard deviation over seeds."""
+    """Mean squared error of the log-probabilities: mean, SD and number of the seeds with a finite one."""
+    metrics = metrics[np.isfinite(metrics["mse_sampled"])]
     groups = metrics.groupby(["criterion", "iteration", "phase"])["mse_sampled"]
-    return groups.agg(mse_mean="mean", mse_sd="std").reset_index()
+    return groups.agg(mse_mean="mean", mse_sd="std", mse_n="count").reset_index()
 
 
 def _divergence(metrics):
-    """KL(data || model) per criterion, iteration and phase: mean, SD, median, quartiles, n."""
-    long = metrics.melt(["criterion", "iteration", "phase", "seed"], list(MEASURES), "measure", "kl").dropna(
-        subset="kl"
-    )
-    groups = long.groupby(["measure", "criterion", "iteration", "phase"])["kl"]
+    """KL(data || model) per criterion, iteration and phase: mean, SD, median, quartiles, n; of finite ones."""
+    long = metrics.melt(["criterion", "iteration", "phase", "seed"], list(MEASURES), "measure", "kl")
+    groups = long[np.isfinite(long["kl"])].groupby(["measure", "criterion", "iteration", "phase"])["kl"]
     return groups.agg(
         mean="mean",
         sd="std",
@@ -79,8 +78,10 @@ def _draw_patterns(figure, shape, panels, names, look):
         bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
         axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
         axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
-        mean, sd = table["mse_mean"].iloc[0], table["mse_sd"].iloc[0]
-        axes.set_title(f"{title}\nMSE {mean:.2f}" + (f" ± {sd:.2f}" if np.isfinite(sd) else ""), color=colour)
+        mean, sd, n = (table[f"mse_{name}"].iloc[0] for name in ("mean", "sd", "n"))
+        spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
+        fewer = f" [n = {n:g}]" if n < both["mse_n"].max() else ""
+        axes.set_title(f"{title}\nMSE {mean:.2f}{spread}{fewer}", color=colour)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.tick_params(labelleft=place % 4 == 0)
         if place % 4 == 0:
@@ -96,7 +97,8 @@ def _sparse(value, _):
 
 def _draw_divergence(figure, table, measures, names, look):
     """C: divergence after pruning (left) and after retraining (right), median and quartiles over seeds."""
-    n_seeds = int(table["n"].max())
+    low, high = int(table["n"].min()), int(table["n"].max())
+    n_seeds = f"{high}" if low == high else f"{low} to {high}"
     grid, above = figure.add_gridspec(len(measures), 2), [None, None]
     for row, measure in enumerate(measures):
         part = table[table["measure"] == measure]

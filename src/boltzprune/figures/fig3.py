@@ -132,7 +132,7 @@ def _draw_curves(figure, errors, units, names, look, letters):
     floor = 0.5 / errors["n_test"].max()
     digits.curves(axes, errors, names, look, scale=100, floor=floor)
     digits.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
-    measured = errors[errors["phase"].isin(["initial", "retrained"])]
+    measured, units = (table[table["phase"].isin(["initial", "retrained"])] for table in (errors, units))
     digits.weights_axis(axes, measured)
     raw = 100 * errors.loc[errors["phase"] == "reference", "mean"].clip(lower=floor)
     digits.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
@@ -141,7 +141,7 @@ def _draw_curves(figure, errors, units, names, look, letters):
     all_axes = [axes]
     for column, (measure, layer) in enumerate(UNITS.items(), start=1):
         axes = figure.add_subplot(grid[column])
-        part = units[(units["measure"] == measure) & units["phase"].isin(["initial", "retrained"])]
+        part = units[units["measure"] == measure]
         digits.curves(axes, part, names, look)
         digits.weights_axis(axes, part)
         axes.set(
@@ -149,7 +149,7 @@ def _draw_curves(figure, errors, units, names, look, letters):
         )
         all_axes.append(axes)
     panel_letter(all_axes[1], next(letters), dx=-0.15)
-    digits.legend(figure, all_axes, look, digits.seeds_text(measured))
+    digits.legend(figure, all_axes, look, digits.seeds_text(pd.concat([measured, units])))
 
 
 def _draw_maps(figure, maps, shape, look, letter):

@@ -58,7 +58,8 @@ def draw(panels, look):
     panel_letter(right, "B", dx=-0.08)
     extra = [digits.sample_handle("after retraining")]
     extra += [digits.sample_handle("before retraining", ls="--", mfc="white", alpha=0.6)]
-    digits.legend(upper, [left, right], look, digits.seeds_text(quality[quality["phase"] != "reference"]), extra)
+    shown = pd.concat([quality, panels["b.csv"]])
+    digits.legend(upper, [left, right], look, digits.seeds_text(shown[shown["phase"] != "reference"]), extra)
     _draw_examples(lower, blocks, n_rows)
     return figure
 

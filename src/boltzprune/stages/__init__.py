@@ -9,11 +9,12 @@ from pydantic import ValidationError
 
 from boltzprune import records
 from boltzprune.backend import explained, get_backend
+from boltzprune.checkpoint import Checkpoint, processor
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.progress import Progress
 from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES
-from boltzprune.store import Arrays, checksum
+from boltzprune.store import CHECKPOINT, Arrays, checksum
 
 __all__ = ["CLAIMS_INPUTS", "SECTIONS", "STAGES", "Job", "run"]
 
@@ -94,6 +95,19 @@ class Job:
         name, folder = self.raw_spec["name"], self.outputs["folder"]
         names = [f"{name}.{extension}" for extension in self.raw_spec["formats"]]
         return [folder / file for file in (*names, *(f"{name}_{panel}" for panel in FIGURES[name].panels))]
+
+    def checkpoint(self, part=""):
+        """Where a training of this job goes on from; `part` tells several trainings apart. See `checkpoint.Checkpoint`.
+
+        Its key is all that decides the bits, and the module `checkpoint` itself, which decides what a file holds.
+        """
+        from boltzprune.provenance import code_digest
+
+        modules = f"boltzprune.stages.{STAGES[self.stage].module}", type(self._backend).__module__
+        code = code_digest(*modules, "boltzprune.checkpoint")
+        key = self.provenance() | {"code": code, "processor": processor(), "part": part}
+        output = self.outputs["machine"]
+        return Checkpoint(output.with_name(f"{output.name}{part and f'.{part}'}{CHECKPOINT}"), key)
 
 
 def _section(model, key, value):

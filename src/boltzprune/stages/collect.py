@@ -1,18 +1,23 @@
 """All metrics -> one tidy table; every pattern of the data under data and models -> another."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from boltzprune.evaluation.patterns import count_patterns, sampled_log_probabilities
 from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, write_table
+from boltzprune.tables import KEYS, measures, missing_seeds
 
-KEYS = ["criterion", "iteration", "phase"]
+log = logging.getLogger(__name__)
 
 
 def run(job):
     """Write the two tables; the statistics given are those whose patterns are wanted."""
     metrics = pd.concat([pd.read_csv(path) for path in job.inputs["metrics"]], ignore_index=True)
+    for line in missing_seeds(metrics, measures(metrics)):
+        log.warning("%s", line)
     write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
 

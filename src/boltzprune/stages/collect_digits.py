@@ -1,12 +1,15 @@
 """Metrics, classes, records and samples of all deep machines -> tidy tables."""
 
+import logging
+
 import numpy as np
 import pandas as pd
 
 from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, write_table
+from boltzprune.tables import KEYS, measures, missing_seeds
 
-KEYS = ["criterion", "iteration", "phase"]
+log = logging.getLogger(__name__)
 N_EXAMPLES = 10
 
 
@@ -14,6 +17,8 @@ def run(job):
     """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted."""
     for name, order in (("metrics", ["seed"]), ("classes", ["seed", "digit"])):
         table = pd.concat([pd.read_csv(path) for path in job.inputs[name]], ignore_index=True)
+        for line in missing_seeds(table, measures(table) if name == "metrics" else ["share"]):
+            log.warning("%s", line)
         write_table(job.outputs[name], table.sort_values([*KEYS, *order], ignore_index=True))
     digits = read_digits(job.arrays("digits"))
     write_table(job.outputs["pixels"], _pixels(job.inputs["records"], digits.states.shape[1]))

@@ -4,12 +4,14 @@ import pandas as pd
 
 from boltzprune.digit_table import as_latex, as_markdown, per_digit
 from boltzprune.store import write_bytes, write_table
+from boltzprune.tables import missing_seeds
 
 
 def run(job):
     """Write the table as tidy CSV, Markdown and LaTeX."""
-    spec = job.spec
-    table = per_digit(pd.read_csv(job.inputs["classes"][0]), spec["criteria"])
+    spec, classes = job.spec, pd.read_csv(job.inputs["classes"][0])
+    about = " ".join([spec["study"], *missing_seeds(classes, ["share"])])
+    table = per_digit(classes, spec["criteria"])
     write_table(job.outputs["csv"], table)
-    write_bytes(job.outputs["markdown"], as_markdown(table, spec["study"]).encode())
-    write_bytes(job.outputs["latex"], as_latex(table, spec["study"]).encode())
+    write_bytes(job.outputs["markdown"], as_markdown(table, about).encode())
+    write_bytes(job.outputs["latex"], as_latex(table, about).encode())

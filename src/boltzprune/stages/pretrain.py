@@ -16,12 +16,13 @@ def run(job):
     trainings = spec["pretraining"].first, spec["pretraining"].second
     n_updates = sum(t.n_epochs * -(-digits.n_train // t.batch_size) for t in trainings)
     arrays, backend = {}, job.backend()
-    with job.progress(len(job.seeds) * n_updates, "updates") as progress:
-        settings = spec["machine"], spec["pretraining"], spec["n_chains"]
-        trained = pretrain(masks, digits.cases, *settings, job.seeds, backend, progress)
-    for seed, (machine, chains) in zip(job.seeds, trained):
-        arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
-    write_arrays(job.outputs["machine"], arrays, job.provenance())
+    settings = spec["machine"], spec["pretraining"], spec["n_chains"]
+    with job.checkpoint("rbm1") as first, job.checkpoint("rbm2") as second:
+        with job.progress(len(job.seeds) * n_updates, "updates") as progress:
+            trained = pretrain(masks, digits.cases, *settings, job.seeds, backend, progress, (first, second))
+        for seed, (machine, chains) in zip(job.seeds, trained):
+            arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
+        write_arrays(job.outputs["machine"], arrays, job.provenance())
 
 
 def _masks(shape, machine):

@@ -21,10 +21,10 @@ def finish(job, machines, cases, training, iteration):
     """Train and write; the stream of a training is that of the seed and the iteration."""
     keys = [fork(seed, "training", iteration) for seed in job.seeds]
     n_updates = len(machines) * len(training.learning_rate) * -(-len(cases) // training.batch_size)
-    with job.progress(n_updates, "updates") as progress:
-        names = [f"{job.stage}, seed {seed}" for seed in job.seeds]
-        machines = train(machines, cases, training, keys, job.backend(), progress, names)
-    arrays = {}
-    for seed, machine in zip(job.seeds, machines):
-        arrays |= machine_arrays(seed, machine)
-    write_arrays(job.outputs["machine"], arrays, job.provenance())
+    names, arrays = [f"{job.stage}, seed {seed}" for seed in job.seeds], {}
+    with job.checkpoint() as checkpoint:
+        with job.progress(n_updates, "updates") as progress:
+            machines = train(machines, cases, training, keys, job.backend(), progress, names, checkpoint=checkpoint)
+        for seed, machine in zip(job.seeds, machines):
+            arrays |= machine_arrays(seed, machine)
+        write_arrays(job.outputs["machine"], arrays, job.provenance())

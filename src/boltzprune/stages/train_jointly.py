@@ -16,9 +16,10 @@ def run(job):
     chains = [read_chains(before, seed, machine.layer_sizes) for seed, machine in zip(job.seeds, machines)]
     keys = [fork(seed, "training", iteration) for seed in job.seeds]
     names = [f"{job.stage}, seed {seed}" for seed in job.seeds]
-    with job.progress(n_updates, "updates") as progress:
-        trained = train_jointly(machines, chains, cases, training, spec["mean_field"], keys, backend, progress, names)
-    arrays = {}
-    for seed, (machine, chains) in zip(job.seeds, trained):
-        arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
-    write_arrays(job.outputs["machine"], arrays, job.provenance())
+    settings, arrays = (training, spec["mean_field"], keys, backend), {}
+    with job.checkpoint() as checkpoint:
+        with job.progress(n_updates, "updates") as progress:
+            trained = train_jointly(machines, chains, cases, *settings, progress, names, checkpoint)
+        for seed, (machine, chains) in zip(job.seeds, trained):
+            arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
+        write_arrays(job.outputs["machine"], arrays, job.provenance())

@@ -10,8 +10,8 @@
 // laid out in shared memory beforehand. Sums have one order, whatever the number of idle threads: a machine's numbers
 // depend on itself alone.
 //
-// A thread without a hidden unit has weights 0 and never fires. A field that is not finite ends the machine's updates;
-// `done` says how many were complete.
+// A thread without a hidden unit has weights 0 and never fires. A field that is not finite ends the machine's updates, and
+// so does a weight, at the next of every N_AHEAD updates; `done` says how many were complete.
 //
 // Grid: (n_machines); block: BLOCK threads, a multiple of 32, >= the hidden units of every machine.
 // Floor: dependent steps, an update is a chain of two sums over N_VISIBLE, five shuffles, three logistic functions and a
@@ -132,7 +132,11 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
             float values[PADDED];
 #pragma unroll
             for (int i = 0; i < PADDED; i++) values[i] = i < N_VISIBLE && fires ? weights[i < N_VISIBLE ? i : 0] : 0.0f;
-            values[0] += field * 0.0f;  // NaN where the field is not finite, and so seen by all
+            float poison = field * 0.0f;  // NaN where the field is not finite, and so seen by all
+            if (ahead == 0)  // now and then where a weight is not, which no field has used since
+#pragma unroll
+                for (int i = 0; i < N_VISIBLE; i++) poison += weights[i] * 0.0f;
+            values[0] += poison;
             sum_over_warp(values, lane);
             if (lane % (WARP >> SPLITS) == 0)
 #pragma unroll
