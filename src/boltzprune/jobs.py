@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from boltzprune import lifeline
 from boltzprune.backend import candidates, driver
 from boltzprune.criteria import resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
@@ -22,7 +23,8 @@ NO_CRITERION = "none"
 
 
 def export_environment():
-    """Let every job find this Python and this package, installed or not."""
+    """Let every job find this Python and this package, installed or not, and end when this process does."""
+    lifeline.hold()
     python, package = Path(sys.executable).parent, Path(__file__).parent.parent
     for name, first in (("PATH", python), ("PYTHONPATH", package)):
         old = os.environ.get(name, "").split(os.pathsep)
