@@ -42,7 +42,7 @@ def mounted(tmp_path):
         return disk
 
     yield mount
-    subprocess.run(["umount", disk], capture_output=True, check=False)
+    subprocess.run(["umount", "--lazy", disk], capture_output=True, check=False)
 
 
 @contextlib.contextmanager
@@ -59,7 +59,7 @@ def file_size_limit(size):
 def refused(folder, capsys, reason):
     """Whether the stage ended with status 2 and one line that names file, reason and remedy, the old result intact."""
     capsys.readouterr()
-    logging.getLogger().handlers.clear()  # of the call before, in whose log there was no room for its last line
+    logging.getLogger().handlers.clear()  # of the call before, which cannot close its log for want of room
     status = write_study(folder)
     error = capsys.readouterr().err
     expected = f"{folder}/study.yaml: cannot be written ({reason}); is the folder writable, the disk full?"
