@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import time
 
 import numpy as np
@@ -124,6 +125,45 @@ def test_results_deleted_underneath(promise, at_scale, finished, tmp_path):
             restarted(workflow)
             count(results(workflow.folder) == results(finished.folder), "other results")
             shutil.rmtree(workflow.folder)
+
+
+@pytest.mark.torture
+def test_a_full_and_a_read_only_disk(promise, at_scale, finished, tmp_path):
+    with promise("a study on a full, then on a read-only disk: the message names it, and the study goes on") as count:
+        at_scale(0, 1)
+        disk = tmp_path / "disk"
+        disk.mkdir()
+        mount = ["mount", "-t", "tmpfs", "-o", "size=20m", "tmpfs", str(disk)]
+        done = subprocess.run(mount, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"cannot mount a small disk here: {done.stderr.strip()}")
+        try:
+            on_small_disk(fresh(finished, disk), results(finished.folder), count)
+        finally:
+            subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+def on_small_disk(workflow, expected, count):
+    """Fetch; then no room, then room again, then read-only."""
+    restarted(workflow, "results/tiny/patches/source.json")
+    filler = workflow.folder / "filler"
+    with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+    os.truncate(filler, filler.stat().st_size - 30_000)  # room for what Snakemake notes, not for the patterns
+    done = workflow.snakemake(MACHINES, "--cores", "1")
+    said = f"ERROR {BLOCK.rpartition('/')[0]}/patterns.npz: cannot be written (No space left on device)" in done.stdout
+    count(done.returncode == 1 and said and not partial(workflow.folder), done.stdout)
+    filler.unlink()
+    restarted(workflow, MACHINES)
+    found = results(workflow.folder)
+    count(found and found.items() <= expected.items(), "other results")
+    subprocess.run(["mount", "-o", "remount,ro", workflow.folder], check=True)
+    done = workflow.snakemake(STATISTICS, "--cores", "1")
+    count(
+        done.returncode == 1 and "results is not writable; make it so, or use --directory" in done.stdout, done.stdout
+    )
+    count(results(workflow.folder) == found, "other results")
 
 
 def fresh(finished, folder):
