@@ -7,12 +7,18 @@ import os
 import sys
 from pathlib import Path
 
-from boltzprune import __version__
+from boltzprune import __version__, lifeline
 from boltzprune.errors import DeviceError, InputError, TrainingError
 
 USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
 
 log = logging.getLogger("boltzprune")
+
+
+def program():
+    """`main` as a process of its own, which ends with its workflow, or when told to: see `lifeline`."""
+    lifeline.start()
+    return main()
 
 
 def main(arguments=None):
@@ -30,6 +36,9 @@ def main(arguments=None):
     except DeviceError as error:
         log.error("%s", error)
         return DEVICE_FAULT
+    except OSError as error:
+        log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)
+        return USER_FAULT
     except Exception:
         log.exception("this should not have happened; please report it with the lines below")
         return 1
@@ -46,6 +55,7 @@ def _start_logging(path):
         except OSError as error:
             raise InputError(f"--log {path}: cannot be written ({error.strerror})") from error
         screen.setLevel(logging.ERROR)
+    logging.raiseExceptions = False  # a disk too full for the log is told by the result that cannot be written
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
 
@@ -174,4 +184,4 @@ def _schema(options):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

@@ -7,8 +7,10 @@ import functools
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
+from boltzprune import lifeline
 from boltzprune.backend import candidates, driver
 from boltzprune.criteria import resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
@@ -20,13 +22,32 @@ from boltzprune.stages import SECTIONS, STAGES
 NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
 
+SECONDS_BETWEEN_CLOCKS = 300
+"""By so much the clocks of machines that share a disk may differ."""
+
 
 def export_environment():
-    """Let every job find this Python and this package, installed or not."""
+    """Let every job find this Python and this package, installed or not, and end when this process does."""
+    lifeline.hold()
     python, package = Path(sys.executable).parent, Path(__file__).parent.parent
     for name, first in (("PATH", python), ("PYTHONPATH", package)):
         old = os.environ.get(name, "").split(os.pathsep)
         os.environ[name] = os.pathsep.join([str(first), *(path for path in old if path and path != str(first))])
+
+
+def check_dates(folder):
+    """InputError if a result seems to be made in the future: Snakemake goes by dates, and would take old for new."""
+    now = time.time()
+    for path in Path(folder).rglob("*"):
+        try:
+            ahead = path.stat().st_mtime - now
+        except FileNotFoundError:  # another run has renamed it
+            continue
+        if ahead > SECONDS_BETWEEN_CLOCKS:
+            raise InputError(
+                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this machine set back? What "
+                "is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
+            )
 
 
 def blocks(study):

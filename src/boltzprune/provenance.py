@@ -16,10 +16,10 @@ from boltzprune import __version__
 PACKAGE = Path(__file__).parent
 NOT_IN_DIGEST = (
     *("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"),
-    *("boltzprune.backend.driver", "boltzprune.backend.lock"),
+    *("boltzprune.backend.driver", "boltzprune.backend.lock", "boltzprune.lifeline"),
 )
-"""Values of the configuration travel as parameters, criteria have a digest each; messages and the choice of a GPU are
-no results."""
+"""Values of the configuration travel as parameters, criteria have a digest each; messages, the choice of a GPU and the
+end of a process are no results."""
 
 
 @functools.cache

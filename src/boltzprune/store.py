@@ -9,12 +9,16 @@ import hashlib
 import io
 import json
 import os
+import re
+import socket
+import struct
 import zipfile
 import zlib
 from pathlib import Path
 
 import numpy as np
 
+from boltzprune import lifeline
 from boltzprune.errors import InputError
 from boltzprune.fisher import Statistics
 from boltzprune.machine import BoltzmannMachine, all_finite
@@ -22,17 +26,22 @@ from boltzprune.machine import BoltzmannMachine, all_finite
 PROVENANCE = "provenance"
 CHECKPOINT = ".checkpoint"
 """End of the name of a file that is no result: where a training goes on from."""
-DAMAGED = (OSError, ValueError, EOFError, RuntimeError, AttributeError, zipfile.BadZipFile, zlib.error)
-"""What NumPy and zipfile raise for files that are not whole; RuntimeError where a flipped bit says encrypted."""
+DAMAGE = (
+    *(OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, AttributeError),
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+)
+"""What reading a file raises when its bytes have changed; RuntimeError where a flipped bit says encrypted."""
 
 
 @contextlib.contextmanager
 def atomic(path):
     """A temporary path that takes the place of `path` when the block ends well; InputError if it cannot be written."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial{path.suffix}")
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial{path.suffix}")
+    lifeline.unfinished.add(temporary)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(path)
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
@@ -44,6 +53,26 @@ def atomic(path):
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        lifeline.unfinished.discard(temporary)
+
+
+def _remove_left_over(path):
+    """Remove temporary files of `path` whose writers on this machine were killed."""
+    pattern = re.compile(re.escape(f".{path.name}.{socket.gethostname()}.") + r"(\d+)\.partial.*")
+    for other in path.parent.iterdir():
+        if (match := pattern.fullmatch(other.name)) and not _is_alive(int(match[1])):
+            other.unlink(missing_ok=True)
+
+
+def _is_alive(pid):
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_bytes(path, content):
@@ -76,6 +105,23 @@ def write_rows(path, rows):
     write_bytes(path, content.getvalue().encode())
 
 
+def read_table(path, **options):
+    """The pandas DataFrame in a CSV file; InputError if the file is empty, cut off in a line, or none."""
+    import pandas as pd
+
+    try:
+        content = Path(path).read_bytes()
+        if str(path).endswith(".gz"):
+            import gzip
+
+            content = gzip.decompress(content)
+        if not content.endswith(b"\n"):
+            raise ValueError("it is cut off" if content else "it is empty")
+        return pd.read_csv(io.BytesIO(content), **options)
+    except DAMAGE as error:
+        raise InputError(f"{path}: not a readable table ({error}); delete it and run again") from error
+
+
 def read_json(path):
     """The value in a JSON file."""
     try:
@@ -99,28 +145,31 @@ def write_arrays(path, arrays, provenance, compress=False):
 
 
 class Arrays:
-    """The arrays of one .npz file, read when asked for.
+    """The arrays of one .npz file, read when asked for; a changed bit is noticed wherever it would change an array.
 
     Raises
     ------
     InputError
-        If the file is missing, truncated, or lacks what is asked for.
+        If the file is missing, truncated, damaged, or lacks what is asked for.
     """
 
     def __init__(self, path):
         self.path = Path(path)
         try:
-            self._file = np.load(self.path, allow_pickle=False)
-            self.names = set(self._file.files)
-        except DAMAGED as error:
+            self._file = zipfile.ZipFile(self.path)
+            for member in self._file.infolist():
+                self._file.open(member).close()  # a name that has changed is no longer the one beside the array
+        except DAMAGE as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
+        self.names = {name.removesuffix(".npy") for name in self._file.namelist()}
 
     def __getitem__(self, name):
         if name not in self.names:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
-            return self._file[name]
-        except DAMAGED as error:
+            content = self._file.read(f"{name}.npy")  # all of it, since the checksum is looked at only at the end
+            return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        except DAMAGE as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
 
     @property

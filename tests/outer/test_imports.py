@@ -12,7 +12,7 @@ import boltzprune
 PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
-    ["errors", "schedules"],
+    ["errors", "schedules", "lifeline"],
     ["streams", "progress", "machine", "masks"],
     ["backend"],
     ["fisher", "intervals"],

@@ -13,6 +13,8 @@ try:
     DIGIT_CRITERIA = jobs.criteria(STUDY, "digits")
     for name in (*CRITERIA.values(), *DIGIT_CRITERIA.values()):
         jobs.needs_eigenvector(name)
+    if workflow.is_main_process:
+        jobs.check_dates(f"results/{STUDY.study}")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 

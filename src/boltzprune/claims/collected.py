@@ -8,7 +8,7 @@ import pandas as pd
 
 from boltzprune.errors import InputError
 from boltzprune.patterns import read_states
-from boltzprune.store import Arrays, read_statistics
+from boltzprune.store import Arrays, read_statistics, read_table
 
 KEYS = ["criterion", "iteration", "phase"]
 TABLES = {
@@ -161,10 +161,7 @@ def read(inputs, last_iterations=None):
     tables = {}
     for name in TABLES.keys() & {name for name, paths in inputs.items() if paths}:
         path = inputs[name][0]
-        try:
-            tables[name] = pd.read_csv(path)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not a readable table ({error}); delete it and run again") from error
+        tables[name] = read_table(path)
         for column in TABLES[name][1]:
             if column not in tables[name]:
                 raise InputError(f"{path}: has no column {column}; delete it and run again")

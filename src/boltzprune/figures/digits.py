@@ -9,6 +9,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from boltzprune.figures.style import INK
+from boltzprune.store import read_table
 
 KEYS = ["criterion", "iteration", "phase"]
 MARKS = {"marker": "o", "ms": 3, "elinewidth": 0.7}
@@ -19,7 +20,7 @@ FRAME = "#a8a8a8"
 
 def read(inputs, name):
     """The table of that name; patterns stay text."""
-    return pd.read_csv(inputs[name][0], dtype={"pattern": str})
+    return read_table(inputs[name][0], dtype={"pattern": str})
 
 
 def over_seeds(metrics, measures):

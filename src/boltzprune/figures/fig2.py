@@ -6,14 +6,15 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.store import read_table
 
 MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 
 
 def panels(inputs):
     """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
-    patterns = pd.read_csv(inputs["pattern_probabilities"][0], dtype={"pattern": str})
-    metrics = pd.read_csv(inputs["metrics"][0])
+    patterns = read_table(inputs["pattern_probabilities"][0], dtype={"pattern": str})
+    metrics = read_table(inputs["metrics"][0])
     patterns = patterns.merge(_errors(metrics), on=["criterion", "iteration", "phase"], how="left")
     initial = patterns["iteration"] == 0
     return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": _divergence(metrics)}

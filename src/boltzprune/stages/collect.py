@@ -7,7 +7,7 @@ import pandas as pd
 
 from boltzprune.evaluation.patterns import count_patterns, sampled_log_probabilities
 from boltzprune.patterns import read_states
-from boltzprune.store import Arrays, write_table
+from boltzprune.store import Arrays, read_table, write_table
 from boltzprune.tables import KEYS, measures, missing_seeds
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def run(job):
     """Write the two tables; the statistics given are those whose patterns are wanted."""
-    metrics = pd.concat([pd.read_csv(path) for path in job.inputs["metrics"]], ignore_index=True)
+    metrics = pd.concat(map(read_table, job.inputs["metrics"]), ignore_index=True)
     for line in missing_seeds(metrics, measures(metrics)):
         log.warning("%s", line)
     write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))

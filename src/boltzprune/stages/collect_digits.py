@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from boltzprune.patterns import read_digits
-from boltzprune.store import Arrays, write_table
+from boltzprune.store import Arrays, read_table, write_table
 from boltzprune.tables import KEYS, measures, missing_seeds
 
 log = logging.getLogger(__name__)
@@ -16,7 +16,7 @@ N_EXAMPLES = 10
 def run(job):
     """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted."""
     for name, order in (("metrics", ["seed"]), ("classes", ["seed", "digit"])):
-        table = pd.concat([pd.read_csv(path) for path in job.inputs[name]], ignore_index=True)
+        table = pd.concat(map(read_table, job.inputs[name]), ignore_index=True)
         for line in missing_seeds(table, measures(table) if name == "metrics" else ["share"]):
             log.warning("%s", line)
         write_table(job.outputs[name], table.sort_values([*KEYS, *order], ignore_index=True))
@@ -27,7 +27,7 @@ def run(job):
 
 def _pixels(paths, n_pixels):
     """Fraction of the seeds in which a pixel has no weight left, per criterion and iteration."""
-    records = pd.concat([pd.read_csv(path, dtype={"pixels_disconnected": str}) for path in paths], ignore_index=True)
+    records = pd.concat([read_table(path, dtype={"pixels_disconnected": str}) for path in paths], ignore_index=True)
     tables = []
     for (criterion, iteration), rows in records.groupby(["criterion", "iteration"]):
         counts = np.zeros(n_pixels)

@@ -1,15 +1,13 @@
 """Classes of the generated samples -> quality and share per digit."""
 
-import pandas as pd
-
 from boltzprune.digit_table import as_latex, as_markdown, per_digit
-from boltzprune.store import write_bytes, write_table
+from boltzprune.store import read_table, write_bytes, write_table
 from boltzprune.tables import missing_seeds
 
 
 def run(job):
     """Write the table as tidy CSV, Markdown and LaTeX."""
-    spec, classes = job.spec, pd.read_csv(job.inputs["classes"][0])
+    spec, classes = job.spec, read_table(job.inputs["classes"][0])
     about = " ".join([spec["study"], *missing_seeds(classes, ["share"])])
     table = per_digit(classes, spec["criteria"])
     write_table(job.outputs["csv"], table)

@@ -1,0 +1,81 @@
+"""Processes that are started to be killed, and what is left of them."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import boltzprune
+
+SOURCE = Path(boltzprune.__file__).parents[1]
+RESULTS = {".npz", ".csv", ".gz", ".md", ".tex", ".png"}
+SECONDS_TO_END = 10
+
+
+def python(*arguments, folder, **options):
+    """A started Python, with this package, whose output is read by `communicate`."""
+    environment = os.environ | {"PYTHONPATH": str(SOURCE)} | options.pop("environment", {})
+    return subprocess.Popen(
+        [sys.executable, *map(str, arguments)],
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def snakemake(workflow, *arguments):
+    """A started Snakemake, in a process group of its own, whose output goes to out.txt."""
+    with open(workflow.folder / "out.txt", "w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"],
+            cwd=workflow.folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+
+def wait_for(condition, process=None, seconds=60):
+    """Wait until a condition holds and return what it gave, or None when the process has ended or time is out."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        if process is not None and process.poll() is not None:
+            return None
+        time.sleep(0.02)
+    return None
+
+
+def commands(folder):
+    """Command lines of the living processes that work in a folder: pid -> arguments."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            if Path(os.readlink(entry / "cwd")) == Path(folder).resolve():
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().decode().split("\0")
+    return found
+
+
+def stages(folder):
+    """The pids of the stages that run in a folder."""
+    return sorted(pid for pid, words in commands(folder).items() if words[1:3] == ["-m", "boltzprune"])
+
+
+def seconds_to_end(folder):
+    """How long it takes until no process works in a folder any more; infinite if it takes too long."""
+    start = time.monotonic()
+    ended = wait_for(lambda: not commands(folder), seconds=SECONDS_TO_END)
+    return time.monotonic() - start if ended else float("inf")
+
+
+def results(folder):
+    """The results of a study: path -> bytes, without logs and benchmarks."""
+    found = {}
+    for path in sorted((folder / "results").rglob("*")):
+        name = path.relative_to(folder / "results")
+        if path.suffix in RESULTS and not {"logs", "benchmarks"} & set(name.parts):
+            found[str(name)] = path.read_bytes()
+    return found
+
+
+def partial(folder):
+    """Temporary files of results."""
+    return [path for path in Path(folder).rglob(".*.partial*") if path.is_file()]
