@@ -13,8 +13,8 @@ PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
     ["errors", "schedules"],
-    ["streams", "progress", "machine", "masks"],
-    ["backend"],
+    ["streams", "progress", "machine", "masks", "files"],
+    ["backend", "npz"],
     ["fisher"],
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
