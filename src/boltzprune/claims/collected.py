@@ -131,7 +131,7 @@ class Results:
         if not self.statistics:
             raise NotTestable("there are no statistics of the initial machines")
         for arrays in map(Arrays, self.statistics):
-            for seed in arrays.provenance["seeds"]:
+            for seed in arrays.seeds:
                 yield arrays, seed, *read_statistics(arrays, seed)
 
     @functools.cached_property

@@ -25,7 +25,7 @@ def panels(inputs):
     spectra = [
         pd.DataFrame({"seed": seed, "rank": np.arange(1, len(values) + 1), "eigenvalue": values})
         for arrays in statistics
-        for seed in arrays.provenance["seeds"]
+        for seed in arrays.seeds
         for values in [arrays[f"seed{seed}/eigenvalues"]]
     ]
     return {

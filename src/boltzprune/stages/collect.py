@@ -25,7 +25,7 @@ def _pattern_table(job):
     log_data = np.log(counts / counts.sum())
     missing, groups = job.spec["evaluation"].missing_patterns, {}
     for arrays in map(Arrays, job.inputs["statistics"]):
-        about, seeds = arrays.provenance["spec"], arrays.provenance["seeds"]
+        about, seeds = arrays.about, arrays.seeds
         groups.setdefault(tuple(about[key] for key in KEYS), []).extend(
             sampled_log_probabilities(patterns, arrays[f"seed{s}/patterns"], arrays[f"seed{s}/counts"], missing)
             for s in seeds

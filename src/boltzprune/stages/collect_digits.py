@@ -37,10 +37,9 @@ def _examples(paths, n_pixels):
     """Some visible samples of the first seed of each machine, spread over the samples."""
     rows = []
     for arrays in map(Arrays, paths):
-        about, seed = arrays.provenance["spec"], arrays.provenance["seeds"][0]
-        visible = arrays[f"seed{seed}/visible"]
+        about, seed = arrays.about, arrays.seeds[0]
+        visible = arrays.states(f"seed{seed}/visible", n_pixels)
         chosen = np.unique(np.linspace(0, len(visible) - 1, N_EXAMPLES).astype(int))
-        for number, bits in enumerate(np.unpackbits(visible[chosen], axis=1, count=n_pixels)):
-            keys = {key: about[key] for key in KEYS}
-            rows.append({**keys, "seed": seed, "sample": number, "pattern": "".join(map(str, bits))})
+        for number, bits in enumerate(visible[chosen]):
+            rows.append({**about, "seed": seed, "sample": number, "pattern": "".join(map(str, bits))})
     return pd.DataFrame(rows).sort_values([*KEYS, "sample"], ignore_index=True)

@@ -25,7 +25,7 @@ def run(job):
     rows = []
     for machine_path, statistics_path in zip(job.inputs["machine"], job.inputs["statistics"], strict=True):
         machines, statistics = Arrays(machine_path), Arrays(statistics_path)
-        about = {key: statistics.provenance["spec"][key] for key in ("criterion", "iteration", "phase")}
+        about = statistics.about
         for seed in job.seeds:
             machine = read_machine(machines, seed)
             rows.append({**about, "seed": seed, **_sizes(machine), **_fit(machine, statistics, seed, data, missing)})
