@@ -77,6 +77,5 @@ def _check_header(member, info, max_bytes):
         raise ValueError(f"has the type {dtype}; expected integers, floats or booleans{never}")
     n_bytes, found = math.prod(shape) * dtype.itemsize, info.file_size - member.tell()
     if any(n < 0 for n in shape) or n_bytes != found or n_bytes > max_bytes:
-        raise ValueError(
-            f"of shape {shape} should have {n_bytes} bytes and has {found}; expected the same number, at most {max_bytes}"
-        )
+        expected = f"the same number, at most {max_bytes}"
+        raise ValueError(f"of shape {shape} should have {n_bytes} bytes and has {found}; expected {expected}")

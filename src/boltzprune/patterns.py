@@ -39,15 +39,23 @@ def read_states(arrays):
     return _states(arrays, "packed", arrays.number("n_visible"))
 
 
+def read_images(arrays):
+    """All training images, (n, n_visible) uint8 in {0, 1}, and their shape, (height, width), from the same `Arrays`."""
+    states, shape = read_states(arrays), tuple(int(side) for side in arrays.checked("shape", "iu", (2,)))
+    if min(shape) < 1 or math.prod(shape) != states.shape[1]:
+        raise arrays.damaged(f"images of shape {shape} do not have {states.shape[1]} pixels")
+    return states, shape
+
+
 def read_digits(arrays):
     """The `DigitSet` from the `Arrays` that `prepare_digits` wrote."""
-    n_visible, n_train, n_classes = (arrays.number(name) for name in ("n_visible", "n_train", "n_classes"))
-    shape = tuple(int(side) for side in arrays.checked("shape", "iu", (2,)))
-    states, test_states = (_states(arrays, name, n_visible) for name in ("packed", "test_packed"))
+    states, shape = read_images(arrays)
+    test_states = _states(arrays, "test_packed", states.shape[1])
+    n_train, n_classes = arrays.number("n_train"), arrays.number("n_classes")
     labels = arrays.checked("labels", "u", (len(states),))
     test_labels = arrays.checked("test_labels", "u", (len(test_states),))
-    if min(shape) < 1 or math.prod(shape) != n_visible or not 1 <= n_train <= len(states):
-        raise arrays.damaged(f"{n_visible} pixels, {n_train} training images of {len(states)}, shape {shape} disagree")
+    if not 1 <= n_train <= len(states):
+        raise arrays.damaged(f"{n_train} training images of {len(states)} are to be used")
     if max(labels.max(), test_labels.max()) >= n_classes:
         raise arrays.damaged(f"a label is not below the number of classes, {n_classes}")
     return DigitSet(states, labels, test_states, test_labels, n_train, n_classes, shape)

@@ -20,7 +20,7 @@ ROOMS = [
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],
     ["datasets"],
-    ["store", "provenance", "patterns", "evaluation"],
+    ["store", "tidy", "provenance", "patterns", "evaluation"],
     ["tables", "figures.style", "claims"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],

@@ -3,16 +3,16 @@
 import numpy as np
 import pandas as pd
 
-from boltzprune.evaluation.patterns import count_patterns, sampled_log_probabilities
+from boltzprune import tidy
+from boltzprune.evaluation.patterns import count_patterns, read_samples, sampled_log_probabilities
 from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, write_table
-
-KEYS = ["criterion", "iteration", "phase"]
+from boltzprune.tidy import KEYS
 
 
 def run(job):
     """Write the two tables; the statistics given are those whose patterns are wanted."""
-    metrics = pd.concat([pd.read_csv(path) for path in job.inputs["metrics"]], ignore_index=True)
+    metrics = tidy.read(job.inputs["metrics"], "metrics")
     write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
 
@@ -27,8 +27,7 @@ def _pattern_table(job):
     for arrays in map(Arrays, job.inputs["statistics"]):
         about, seeds = arrays.about, arrays.seeds
         groups.setdefault(tuple(about[key] for key in KEYS), []).extend(
-            sampled_log_probabilities(patterns, arrays[f"seed{s}/patterns"], arrays[f"seed{s}/counts"], missing)
-            for s in seeds
+            sampled_log_probabilities(patterns, *read_samples(arrays, s, states.shape[1]), missing) for s in seeds
         )
     tables = []
     for group, rows in sorted(groups.items()):

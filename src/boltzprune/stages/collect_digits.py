@@ -3,17 +3,18 @@
 import numpy as np
 import pandas as pd
 
+from boltzprune import tidy
 from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, write_table
+from boltzprune.tidy import KEYS
 
-KEYS = ["criterion", "iteration", "phase"]
 N_EXAMPLES = 10
 
 
 def run(job):
     """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted."""
     for name, order in (("metrics", ["seed"]), ("classes", ["seed", "digit"])):
-        table = pd.concat([pd.read_csv(path) for path in job.inputs[name]], ignore_index=True)
+        table = tidy.read(job.inputs[name], f"digits_{name}")
         write_table(job.outputs[name], table.sort_values([*KEYS, *order], ignore_index=True))
     digits = read_digits(job.arrays("digits"))
     write_table(job.outputs["pixels"], _pixels(job.inputs["records"], digits.states.shape[1]))
@@ -22,7 +23,7 @@ def run(job):
 
 def _pixels(paths, n_pixels):
     """Fraction of the seeds in which a pixel has no weight left, per criterion and iteration."""
-    records = pd.concat([pd.read_csv(path, dtype={"pixels_disconnected": str}) for path in paths], ignore_index=True)
+    records = tidy.read(paths, "records")
     tables = []
     for (criterion, iteration), rows in records.groupby(["criterion", "iteration"]):
         counts = np.zeros(n_pixels)

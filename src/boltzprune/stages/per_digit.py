@@ -1,7 +1,6 @@
 """Classes of the generated samples -> quality and share per digit."""
 
-import pandas as pd
-
+from boltzprune import tidy
 from boltzprune.digit_table import as_latex, as_markdown, per_digit
 from boltzprune.store import write_bytes, write_table
 
@@ -9,7 +8,7 @@ from boltzprune.store import write_bytes, write_table
 def run(job):
     """Write the table as tidy CSV, Markdown and LaTeX."""
     spec = job.spec
-    table = per_digit(pd.read_csv(job.inputs["classes"][0]), spec["criteria"])
+    table = per_digit(tidy.read(job.inputs["classes"], "digits_classes", ["quality"]), spec["criteria"])
     write_table(job.outputs["csv"], table)
     write_bytes(job.outputs["markdown"], as_markdown(table, spec["study"]).encode())
     write_bytes(job.outputs["latex"], as_latex(table, spec["study"]).encode())

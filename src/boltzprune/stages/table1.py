@@ -1,7 +1,6 @@
 """Metrics -> Table 1: hidden units that remain, per criterion and iteration."""
 
-import pandas as pd
-
+from boltzprune import tidy
 from boltzprune.store import write_bytes, write_table
 from boltzprune.tables import as_latex, as_markdown, remaining_units
 
@@ -9,7 +8,7 @@ from boltzprune.tables import as_latex, as_markdown, remaining_units
 def run(job):
     """Write Table 1 as tidy CSV, Markdown and LaTeX."""
     spec = job.spec
-    table = remaining_units(pd.read_csv(job.inputs["metrics"][0]), spec["criteria"])
+    table = remaining_units(tidy.read(job.inputs["metrics"], "metrics", ["n_hidden", "n_weights"]), spec["criteria"])
     write_table(job.outputs["csv"], table)
     write_bytes(job.outputs["markdown"], as_markdown(table, spec["study"]).encode())
     write_bytes(job.outputs["latex"], as_latex(table, spec["study"]).encode())
