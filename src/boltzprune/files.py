@@ -36,7 +36,7 @@ def read_bounded(path, limit, expected):
     try:
         check_regular(path)
         with open(path, "rb") as file:
-            content = file.read(limit + 1)
+            content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}); expected {expected}") from None
     if not content:

@@ -119,7 +119,7 @@ def _member(archive, key, path, example):
     try:
         return npz.read_array(archive, key, MAX_BYTES)
     except ValueError as error:
-        raise InputError(f"{path}: {key} {error}; write it with {example}") from None
+        raise InputError(f"{path}: {key} {error}; expected what {example} writes") from None
 
 
 def _patterns(array, path):
