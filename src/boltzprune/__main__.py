@@ -11,6 +11,7 @@ from boltzprune import __version__, lifeline
 from boltzprune.errors import DeviceError, InputError, TrainingError
 
 USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
+MAX_SEEDS = 10**5
 
 log = logging.getLogger("boltzprune")
 
@@ -135,7 +136,7 @@ def _spec(text):
     """The spec as a dict."""
     try:
         spec = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"--spec is not JSON: {error}") from error
     if not isinstance(spec, dict):
         raise InputError("--spec: expected one JSON object")
@@ -146,12 +147,13 @@ def _seeds(text):
     """0-9 as (0, ..., 9)."""
     first, _, last = text.partition("-")
     try:
-        seeds = tuple(range(int(first), int(last or first) + 1))
+        seeds = range(int(first), int(last or first) + 1)
     except ValueError:
-        seeds = ()
-    if not seeds:
-        raise InputError(f"--seeds {text!r}: expected a number or a range such as 0-9")
-    return seeds
+        seeds = range(0)
+    if not 1 <= seeds.stop - seeds.start <= MAX_SEEDS or seeds.start < 0 or seeds.stop > 2**63:
+        expected = f"a number or a range such as 0-9, of at most {MAX_SEEDS}"
+        raise InputError(f"--seeds {text[:80]!r}: expected {expected}")
+    return tuple(seeds)
 
 
 def _check(options):

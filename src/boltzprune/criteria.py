@@ -166,6 +166,17 @@ def resolve(name, position=0):
     if not separator:
         raise InputError(f"criterion {name!r}: expected one of {', '.join(CRITERIA)}, or file.py:function")
     function = _load(name, Path(file), function_name)
+    try:
+        return _row(name, function, file, function_name, position)
+    except InputError:
+        raise
+    except Exception as error:
+        what = f"an attribute of {function_name} raised {_told(error)}"
+        raise InputError(f"criterion {name!r}: {what}; expected plain values") from error
+
+
+def _row(name, function, file, function_name, position):
+    """The row of a user's function, from its attributes."""
     row = Criterion(
         saliency=function,
         label=getattr(function, "label", function_name.replace("_", " ")),
@@ -174,13 +185,13 @@ def resolve(name, position=0):
         needs=getattr(function, "needs", "statistics"),
         whole_units=getattr(function, "whole_units", False),
         zeros_go=getattr(function, "zeros_go", False),
-        options=("eigenvector_entry",) if getattr(function, "needs", "") == "eigenvector" else (),
+        options=("eigenvector_entry",) if str(getattr(function, "needs", "")) == "eigenvector" else (),
     )
     for attribute, is_good, expected in (
         ("label", isinstance(row.label, str), "a text"),
         ("colour", bool(re.fullmatch("#[0-9A-Fa-f]{6}", str(row.colour))), "'#rrggbb'"),
         ("citation", isinstance(row.citation, str), "a text"),
-        ("needs", row.needs in ("statistics", "eigenvector"), "'statistics' or 'eigenvector'"),
+        ("needs", str(row.needs) in ("statistics", "eigenvector"), "'statistics' or 'eigenvector'"),
         ("whole_units", isinstance(row.whole_units, bool), "True or False"),
         ("zeros_go", isinstance(row.zeros_go, bool), "True or False"),
     ):
@@ -191,18 +202,28 @@ def resolve(name, position=0):
 
 def _load(name, file, function_name):
     """The function of a user's file."""
-    if not file.is_file():
-        raise InputError(f"criterion {name!r}: there is no file {file}")
+    if not file.is_file() or file.suffix != ".py":
+        raise InputError(f"criterion {name!r}: there is no file {file}; expected one that ends in .py")
     spec = importlib.util.spec_from_file_location(f"boltzprune_own_{file.stem}", file)
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        raise InputError(f"criterion {name!r}: {file} cannot be executed: {type(error).__name__}: {error}") from error
-    function = getattr(module, function_name, None)
+        function = getattr(module, function_name, None)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise InputError(f"criterion {name!r}: {file} cannot be executed: {_told(error)}") from error
     if not callable(function):
         raise InputError(f"criterion {name!r}: {file} has no function {function_name}")
     return function
+
+
+def _told(error):
+    """Class and text of what a user's code raised, shortened; its text may itself raise."""
+    try:
+        return f"{type(error).__name__}: {error}"[:1000]
+    except Exception:
+        return f"{type(error).__name__}, whose text cannot be shown"
 
 
 def saliency_of(criterion, name, evidence):
@@ -220,8 +241,10 @@ def saliency_of(criterion, name, evidence):
     """
     try:
         value = np.asarray(criterion.saliency(evidence))
-    except (Exception, SystemExit) as error:
-        raise InputError(f"criterion {name!r} raised {type(error).__name__}: {error}") from error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise InputError(f"criterion {name!r} raised {_told(error)}") from error
     if value.shape != evidence.weights.shape:
         raise InputError(
             f"criterion {name!r} returned shape {value.shape}; "

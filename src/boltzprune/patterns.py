@@ -1,5 +1,6 @@
 """The prepared patterns, as every later stage reads them."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +36,34 @@ class DigitSet:
 
 def read_states(arrays):
     """Patterns in their order: (n_patterns, n_visible) uint8 in {0, 1}, from the `Arrays` that `prepare` wrote."""
-    return np.unpackbits(arrays["packed"], axis=1, count=int(arrays["n_visible"]))
+    return _states(arrays, "packed", arrays.number("n_visible"))
+
+
+def read_images(arrays):
+    """All training images, (n, n_visible) uint8 in {0, 1}, and their shape, (height, width), from the same `Arrays`."""
+    states, shape = read_states(arrays), tuple(int(side) for side in arrays.checked("shape", "iu", (2,)))
+    if min(shape) < 1 or math.prod(shape) != states.shape[1]:
+        raise arrays.damaged(f"images of shape {shape} do not have {states.shape[1]} pixels")
+    return states, shape
 
 
 def read_digits(arrays):
     """The `DigitSet` from the `Arrays` that `prepare_digits` wrote."""
-    n_visible = int(arrays["n_visible"])
-    states, test_states = (np.unpackbits(arrays[name], axis=1, count=n_visible) for name in ("packed", "test_packed"))
-    numbers = int(arrays["n_train"]), int(arrays["n_classes"]), tuple(int(side) for side in arrays["shape"])
-    return DigitSet(states, arrays["labels"], test_states, arrays["test_labels"], *numbers)
+    states, shape = read_images(arrays)
+    test_states = _states(arrays, "test_packed", states.shape[1])
+    n_train, n_classes = arrays.number("n_train"), arrays.number("n_classes")
+    labels = arrays.checked("labels", "u", (len(states),))
+    test_labels = arrays.checked("test_labels", "u", (len(test_states),))
+    if not 1 <= n_train <= len(states):
+        raise arrays.damaged(f"{n_train} training images of {len(states)} are to be used")
+    if max(labels.max(), test_labels.max()) >= n_classes:
+        raise arrays.damaged(f"a label is not below the number of classes, {n_classes}")
+    return DigitSet(states, labels, test_states, test_labels, n_train, n_classes, shape)
+
+
+def _states(arrays, name, n_visible):
+    """Packed patterns, at least one of at least one pixel."""
+    states = arrays.states(name, n_visible)
+    if 0 in states.shape:
+        raise arrays.damaged(f"{name!r} has no patterns")
+    return states

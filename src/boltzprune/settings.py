@@ -3,6 +3,7 @@
 import copy
 import difflib
 import re
+import reprlib
 import typing
 from pathlib import Path
 
@@ -12,17 +13,31 @@ import yaml
 from boltzprune.config import OWN_CRITERION, PRESETS, Section, Study
 from boltzprune.criteria import slug
 from boltzprune.errors import InputError
+from boltzprune.files import check_regular
+
+MAX_BYTES = 2**20
+"""Of a configuration; the one that explains every key has 20 thousand."""
+_SHORT = reprlib.Repr()
+"""Shows a value; a few lines of YAML can stand for one of gigabytes."""
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 3, 10, 200, 200
 
 
 def read_yaml(path):
     """The mapping in one YAML file; InputError names the file and what is wrong with it."""
     path = Path(path)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        check_regular(path)
+        with open(path, "rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; expected a configuration")
+        values = yaml.safe_load(content.decode("utf-8"))
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split()) or type(error).__name__})") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -86,7 +101,7 @@ def _line(name, problem):
     """One problem: 'file: key = value', and what is expected."""
     place = [part for part in problem["loc"] if not re.match(r"(float|int|str)$|literal\[|function-", str(part))]
     key = ".".join(str(part) for part in place)
-    shown = "" if isinstance(problem["input"], dict) else f" = {problem['input']!r}"
+    shown = "" if isinstance(problem["input"], dict) else f" = {_SHORT.repr(problem['input'])}"
     if problem["type"] == "extra_forbidden":
         return f"{name}: {key}{shown}", f"unknown key{_suggestion(place)}"
     message = problem["msg"].removeprefix("Value error, ").partition(" or instance of")[0]

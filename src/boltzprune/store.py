@@ -10,27 +10,23 @@ import io
 import json
 import os
 import re
+import reprlib
 import socket
-import struct
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
-from boltzprune import lifeline
+from boltzprune import lifeline, npz
 from boltzprune.errors import InputError
+from boltzprune.files import check_regular
 from boltzprune.fisher import Statistics
-from boltzprune.machine import BoltzmannMachine, all_finite
+from boltzprune.machine import BoltzmannMachine
 
 PROVENANCE = "provenance"
 CHECKPOINT = ".checkpoint"
 """End of the name of a file that is no result: where a training goes on from."""
-DAMAGE = (
-    *(OSError, ValueError, EOFError, KeyError, RuntimeError, NotImplementedError, AttributeError),
-    *(zipfile.BadZipFile, zlib.error, struct.error),
-)
-"""What reading a file raises when its bytes have changed; RuntimeError where a flipped bit says encrypted."""
+WHICH = {"criterion": str, "iteration": int, "phase": str}
+"""Keys of a spec that say which machines a result is of."""
 
 
 @contextlib.contextmanager
@@ -105,29 +101,13 @@ def write_rows(path, rows):
     write_bytes(path, content.getvalue().encode())
 
 
-def read_table(path, **options):
-    """The pandas DataFrame in a CSV file; InputError if the file is empty, cut off in a line, or none."""
-    import pandas as pd
-
-    try:
-        content = Path(path).read_bytes()
-        if str(path).endswith(".gz"):
-            import gzip
-
-            content = gzip.decompress(content)
-        if not content.endswith(b"\n"):
-            raise ValueError("it is cut off" if content else "it is empty")
-        return pd.read_csv(io.BytesIO(content), **options)
-    except DAMAGE as error:
-        raise InputError(f"{path}: not a readable table ({error}); delete it and run again") from error
-
-
 def read_json(path):
     """The value in a JSON file."""
     try:
+        check_regular(path)
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error})") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); delete it and run again") from error
 
 
 def checksum(path):
@@ -150,32 +130,81 @@ class Arrays:
     Raises
     ------
     InputError
-        If the file is missing, truncated, damaged, or lacks what is asked for.
+        If the file is missing, truncated, no result of a stage, or lacks what is asked for.
     """
 
     def __init__(self, path):
         self.path = Path(path)
         try:
-            self._file = zipfile.ZipFile(self.path)
+            self._file = npz.open_archive(self.path)
+            keys = npz.keys(self._file)
             for member in self._file.infolist():
                 self._file.open(member).close()  # a name that has changed is no longer the one beside the array
-        except DAMAGE as error:
+        except Exception as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
-        self.names = {name.removesuffix(".npy") for name in self._file.namelist()}
+        self.names = set(keys)
+        if len(self.names) < len(keys):
+            raise InputError(f"{path}: holds an array twice; delete it and run again")
 
     def __getitem__(self, name):
         if name not in self.names:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
-            content = self._file.read(f"{name}.npy")  # all of it, since the checksum is looked at only at the end
-            return np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-        except DAMAGE as error:
+            return npz.read_array(self._file, name)
+        except Exception as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
+
+    def checked(self, name, kinds, shape):
+        """An array of finite numbers whose `dtype.kind` is one of `kinds`; None in `shape`: any length."""
+        array = self[name]
+        fits = array.ndim == len(shape) and all(n in (None, found) for n, found in zip(shape, array.shape))
+        if array.dtype.kind not in kinds or not fits or not np.isfinite(array).all():
+            expected = f"finite numbers of kind {' or '.join(kinds)} and shape {shape}".replace("None", "any")
+            raise self.damaged(f"{name!r} is {array.dtype} of shape {array.shape}; expected {expected}")
+        return array
+
+    def number(self, name):
+        """A whole number, 0 or larger."""
+        value = int(self.checked(name, "iu", ()))
+        if value < 0:
+            raise self.damaged(f"{name!r} is {value}; expected 0 or more")
+        return value
+
+    def states(self, name, n_units):
+        """States that were packed into bits: (n, n_units) uint8 in {0, 1}."""
+        return np.unpackbits(self.checked(name, "u", (None, -(-n_units // 8))), axis=1, count=n_units)
+
+    def damaged(self, what):
+        """The InputError for a file whose content is not what it has to be."""
+        return InputError(f"{self.path}: {what}; delete the file and run again")
 
     @property
     def provenance(self):
         """The record written with the arrays."""
-        return json.loads(self[PROVENANCE].tobytes())
+        try:
+            record = json.loads(self.checked(PROVENANCE, "u", (None,)).tobytes())
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(f"{PROVENANCE!r} is not readable ({error})") from error
+        if not isinstance(record, dict):
+            raise self.damaged(f"{PROVENANCE!r} is no record")
+        return record
+
+    @property
+    def seeds(self):
+        """Seeds of the job that wrote the file: list of int, not empty."""
+        seeds = self.provenance.get("seeds")
+        if not isinstance(seeds, list) or not seeds or any(type(seed) is not int for seed in seeds):
+            raise self.damaged(f"its seeds are {reprlib.repr(seeds)}; expected whole numbers")
+        return seeds
+
+    @property
+    def about(self):
+        """Criterion, iteration and phase of the machines behind it: dict."""
+        spec = self.provenance.get("spec")
+        found = {key: spec.get(key) if isinstance(spec, dict) else None for key in WHICH}
+        if [type(value) for value in found.values()] != list(WHICH.values()):
+            raise self.damaged(f"it is of {reprlib.repr(found)}; expected {', '.join(WHICH)}")
+        return found
 
 
 def machine_arrays(seed, machine):
@@ -196,14 +225,19 @@ def read_machine(arrays, seed):
     n_layers = sum(name.startswith(f"seed{seed}/bias") for name in arrays.names)
     if n_layers == 0:
         raise InputError(f"{arrays.path}: has no machine of seed {seed}; delete it and run again")
-    weights, masks = (
-        tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers - 1)) for name in ("weights", "mask")
-    )
-    biases, units = (tuple(arrays[f"seed{seed}/{name}{i}"] for i in range(n_layers)) for name in ("bias", "units"))
-    machine = BoltzmannMachine(weights, biases, masks, units)
-    if not all_finite(machine):
-        raise InputError(f"{arrays.path}: seed {seed} has a parameter that is NaN or infinite; delete it and run again")
-    return machine
+    weights = _layers(arrays, f"seed{seed}/weights", n_layers - 1, "f", (None, None))
+    masks = _layers(arrays, f"seed{seed}/mask", n_layers - 1, "b", (None, None))
+    biases = _layers(arrays, f"seed{seed}/bias", n_layers, "f", (None,))
+    units = _layers(arrays, f"seed{seed}/units", n_layers, "iu", (None,))
+    try:
+        return BoltzmannMachine(weights, biases, masks, units)
+    except InputError as error:
+        raise arrays.damaged(f"seed {seed}, {error}") from error
+
+
+def _layers(arrays, name, n, kinds, shape):
+    """One checked array per layer."""
+    return tuple(arrays.checked(f"{name}{layer}", kinds, shape) for layer in range(n))
 
 
 def chain_arrays(seed, chains):
@@ -213,9 +247,10 @@ def chain_arrays(seed, chains):
 
 def read_chains(arrays, seed, layer_sizes):
     """The chains of one seed: a tuple of (n_chains, n_units) uint8, all layers."""
-    return tuple(
-        np.unpackbits(arrays[f"seed{seed}/chain{layer}"], axis=1, count=n) for layer, n in enumerate(layer_sizes)
-    )
+    chains = tuple(arrays.states(f"seed{seed}/chain{layer}", n) for layer, n in enumerate(layer_sizes))
+    if len({len(states) for states in chains}) > 1:
+        raise arrays.damaged(f"seed {seed} has {[len(states) for states in chains]} chains of its layers")
+    return chains
 
 
 def statistics_arrays(seed, statistics):
@@ -229,10 +264,14 @@ def read_statistics(arrays, seed):
     """The `Statistics` of one seed from `Arrays` that stage `sample` wrote, and its leading eigenvector or None."""
     name = f"seed{seed}/"
     n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)
-    statistics = Statistics(
-        int(arrays[f"{name}n_samples"]),
-        tuple(arrays[f"{name}rate{i}"] for i in range(n_layers)),
-        tuple(arrays[f"{name}pair_mean{i}"] for i in range(n_layers - 1)),
+    rates = _layers(arrays, f"{name}rate", n_layers, "f", (None,))
+    sizes = [len(rate) for rate in rates]
+    pair_means = tuple(
+        arrays.checked(f"{name}pair_mean{i}", "f", shape) for i, shape in enumerate(zip(sizes[:-1], sizes[1:]))
     )
-    leading = arrays[f"{name}eigenvectors"][0] if f"{name}eigenvectors" in arrays.names else None
-    return statistics, leading
+    if any((mean < 0).any() or (mean > 1).any() for mean in (*rates, *pair_means)):
+        raise arrays.damaged(f"a mean of seed {seed} is not in [0, 1]")
+    leading = None
+    if f"{name}eigenvectors" in arrays.names:
+        leading = arrays.checked(f"{name}eigenvectors", "f", (2, None))[0]
+    return Statistics(arrays.number(f"{name}n_samples"), rates, pair_means), leading

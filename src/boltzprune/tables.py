@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-KEYS = ["criterion", "iteration", "phase"]
+from boltzprune.tidy import KEYS
 
 
 def missing_seeds(table, columns):

@@ -13,14 +13,14 @@ PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
     ["errors", "schedules", "lifeline"],
-    ["streams", "progress", "machine", "masks"],
-    ["backend"],
+    ["streams", "progress", "machine", "masks", "files"],
+    ["backend", "npz"],
     ["fisher", "intervals"],
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],
     ["datasets"],
-    ["store", "provenance", "patterns", "evaluation"],
+    ["store", "tidy", "provenance", "patterns", "evaluation"],
     ["tables", "figures.style", "claims", "records", "checkpoint"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],

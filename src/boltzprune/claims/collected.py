@@ -6,20 +6,19 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from boltzprune.errors import InputError
-from boltzprune.patterns import read_states
-from boltzprune.store import Arrays, read_statistics, read_table
+from boltzprune import tidy
+from boltzprune.patterns import read_images
+from boltzprune.store import Arrays, read_statistics
 
-KEYS = ["criterion", "iteration", "phase"]
 TABLES = {
-    "metrics": ("patches", [*KEYS, "seed"]),
-    "pattern_probabilities": ("patches", [*KEYS, "log_data", "log_model_mean"]),
-    "digits_metrics": ("digits", [*KEYS, "seed"]),
-    "digits_classes": ("digits", [*KEYS, "seed", "digit", "share"]),
-    "digits_pixels": ("digits", ["criterion", "iteration", "pixel", "disconnected", "n_seeds"]),
-    "digits_references": ("digits", ["reference", "error"]),
+    "metrics": "patches",
+    "pattern_probabilities": "patches",
+    "digits_metrics": "digits",
+    "digits_classes": "digits",
+    "digits_pixels": "digits",
+    "digits_references": "digits",
 }
-"""Table -> its experiment, columns that it cannot lack."""
+"""Table -> its experiment."""
 
 
 class NotTestable(Exception):
@@ -106,7 +105,7 @@ class Results:
 
     def require(self, experiment):
         """NotTestable if the study has nothing of that experiment."""
-        present = {TABLES[name][0] for name in self.tables} | ({"patches"} if self.statistics else set())
+        present = {TABLES[name] for name in self.tables} | ({"patches"} if self.statistics else set())
         if experiment not in present:
             raise NotTestable("the experiment is not in this study")
 
@@ -131,7 +130,7 @@ class Results:
         if not self.statistics:
             raise NotTestable("there are no statistics of the initial machines")
         for arrays in map(Arrays, self.statistics):
-            for seed in arrays.provenance["seeds"]:
+            for seed in arrays.seeds:
                 yield arrays, seed, *read_statistics(arrays, seed)
 
     @functools.cached_property
@@ -139,9 +138,8 @@ class Results:
         """(height, width) of the digits and the mean of each pixel over the training images, (n_pixels,) float64."""
         if self.digits_file is None:
             raise NotTestable("there is no file of the digits, and so no image shape")
-        arrays = Arrays(self.digits_file)
-        height, width = (int(n) for n in arrays["shape"])
-        return (height, width), read_states(arrays).mean(axis=0)
+        states, shape = read_images(Arrays(self.digits_file))
+        return shape, states.mean(axis=0)
 
 
 def read(inputs, last_iterations=None):
@@ -156,14 +154,8 @@ def read(inputs, last_iterations=None):
     Raises
     ------
     InputError
-        If a table is not readable or lacks one of its columns.
+        If a table is not what it has to be.
     """
-    tables = {}
-    for name in TABLES.keys() & {name for name, paths in inputs.items() if paths}:
-        path = inputs[name][0]
-        tables[name] = read_table(path)
-        for column in TABLES[name][1]:
-            if column not in tables[name]:
-                raise InputError(f"{path}: has no column {column}; delete it and run again")
+    tables = {name: tidy.read(inputs[name], name) for name in TABLES if inputs.get(name)}
     digits = inputs.get("digits") or [None]
     return Results(tables, tuple(inputs.get("statistics", ())), digits[0], last_iterations or {})

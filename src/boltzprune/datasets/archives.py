@@ -1,11 +1,16 @@
-"""Reads expected members of a .tar.gz in memory: nothing is unpacked, so no name or link in it can lead anywhere."""
+"""Reads expected members of a .tar.gz in memory: nothing is unpacked, so no name or link in it can lead anywhere.
+
+The headers are read block by block: `tarfile`'s own loop takes memory for whatever size a header of long names states.
+"""
 
 import gzip
 import tarfile
 
 from boltzprune.errors import InputError
+from boltzprune.files import check_regular
 
 MAX_UNPACKED = 512 * 2**20
+BLOCK, PIECE = tarfile.BLOCKSIZE, 2**20
 
 
 class _Bounded:
@@ -15,12 +20,27 @@ class _Bounded:
         self.file, self.left = file, limit
 
     def read(self, size):
-        """Up to `size` more bytes."""
-        content = self.file.read(min(size, self.left + 1))
-        self.left -= len(content)
+        """Exactly `size` more bytes."""
+        self._count(size)
+        content = self.file.read(size)
+        if len(content) < size:
+            raise EOFError("it ends too early")
+        return content
+
+    def skip(self, size):
+        """Pass over `size` bytes, a piece at a time."""
+        for start in range(0, size, PIECE):
+            self.read(min(PIECE, size - start))
+
+    def finish(self):
+        """Pass over all that is left, to the end, where gzip compares the checksum."""
+        while content := self.file.read(PIECE):
+            self._count(len(content))
+
+    def _count(self, size):
+        self.left -= size
         if self.left < 0:
             raise OverflowError(f"it unpacks to more than {MAX_UNPACKED} bytes")
-        return content
 
 
 def read_members(path, names, max_bytes):
@@ -30,7 +50,7 @@ def read_members(path, names, max_bytes):
     ----------
     path : pathlib.Path
     names : collection of str
-        Full names of members, with folders.
+        Full names of members, with folders, as a plain header holds them (up to 100 characters).
     max_bytes : int
         Largest accepted size of one of them.
 
@@ -46,11 +66,11 @@ def read_members(path, names, max_bytes):
         or holds one of the names twice, as something other than a regular file, or larger than max_bytes.
     """
     try:
+        check_regular(path)
         with gzip.open(path) as unpacked:
             stream = _Bounded(unpacked, MAX_UNPACKED)
             found = _scan(stream, names, max_bytes, path)
-            while stream.read(2**20):  # to the end, where gzip compares the checksum
-                pass
+            stream.finish()
         return found
     except InputError:
         raise
@@ -62,17 +82,33 @@ def read_members(path, names, max_bytes):
 
 
 def _scan(stream, names, max_bytes, path):
-    """Go once through the archive and keep what is asked for."""
+    """Go once through the archive, to its closing block of zeros, and keep what is asked for."""
     found = {}
-    with tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            name = member.name.removeprefix("./")
-            if name not in names:
-                continue
-            if not member.isreg() or member.issparse() or member.size > max_bytes or name in found:
-                raise InputError(
-                    f"{path}: its member {name} is a link, a special file, larger than {max_bytes} bytes or there "
-                    "twice; expected one regular file"
-                )
-            found[name] = archive.extractfile(member).read()
+    while any(block := stream.read(BLOCK)):
+        member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
+        if member.size < 0 or member.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.InvalidHeaderError("a member is sparse or has a size below 0")
+        size = member.size if member.type not in _WITHOUT_CONTENT else 0
+        name = member.name.removeprefix("./")
+        if name not in names:
+            stream.skip(-(-size // BLOCK) * BLOCK)
+            continue
+        if not member.isreg() or size > max_bytes or name in found:
+            raise InputError(
+                f"{path}: its member {name} is a link, a special file, larger than {max_bytes} bytes or there "
+                "twice; expected one regular file: delete the archive and fetch it again"
+            )
+        found[name] = stream.read(size)
+        stream.skip(-size % BLOCK)
     return found
+
+
+_WITHOUT_CONTENT = (
+    tarfile.LNKTYPE,
+    tarfile.SYMTYPE,
+    tarfile.CHRTYPE,
+    tarfile.BLKTYPE,
+    tarfile.DIRTYPE,
+    tarfile.FIFOTYPE,
+)
+"""Types of members after whose header comes the next header, whatever size it states."""

@@ -1,20 +1,18 @@
 """A user's own data: an .npz file with `patterns` or with `images`."""
 
-import math
 import os
-import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from boltzprune import npz
 from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
 
 KEYS = ("patterns", "images")
 EXAMPLE = "numpy.savez_compressed(path, patterns=...) or (path, images=...)"
-MAX_BYTES = 8 * 2**30
+MAX_BYTES = npz.MAX_BYTES
 MAX_INTEGER = 2**31
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 def locate(settings):
@@ -97,9 +95,9 @@ def load(path, choose, example):
         If the file or an array in it is something else, damaged, or larger than MAX_BYTES.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            keys = choose([info.filename.removesuffix(".npy") for info in archive.infolist()])
-            return {key: _member(archive, key, path) for key in keys}
+        with npz.open_archive(path) as archive:
+            keys = choose(npz.keys(archive))
+            return {key: _member(archive, key, path, example) for key in keys}
     except InputError:
         raise
     except Exception as error:
@@ -116,28 +114,12 @@ def _wanted(names, path):
     return keys
 
 
-def _member(archive, key, path):
+def _member(archive, key, path, example):
     """One array of an open .npz file."""
-    _check_header(archive, archive.getinfo(f"{key}.npy"), f"{path}: {key}")
-    with archive.open(f"{key}.npy") as member:
-        return np.lib.format.read_array(member, allow_pickle=False)
-
-
-def _check_header(archive, info, name):
-    """Refuse an array, before any memory is taken for it, whose type or declared size is not as expected."""
-    with archive.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        if version not in _HEADERS:
-            raise InputError(f"{name} is in version {version} of the .npy format; expected version 1.0 or 2.0")
-        shape, _, dtype = _HEADERS[version](member)
-        n_bytes = math.prod(shape) * dtype.itemsize
-        if dtype.kind not in "buif":
-            raise InputError(f"{name} has the type {dtype}; expected integers, floats or booleans")
-        if n_bytes > MAX_BYTES or member.tell() + n_bytes != info.file_size:
-            raise InputError(
-                f"{name} of shape {shape} should have {n_bytes} bytes and has {info.file_size - member.tell()}; "
-                f"expected the same number, at most {MAX_BYTES}"
-            )
+    try:
+        return npz.read_array(archive, key, MAX_BYTES)
+    except ValueError as error:
+        raise InputError(f"{path}: {key} {error}; expected what {example} writes") from None
 
 
 def _patterns(array, path):

@@ -1,10 +1,16 @@
 """Downloads one file from the first mirror that sends the right one."""
 
+import time
 from pathlib import Path
 
 from boltzprune.errors import InputError
 
 TIMEOUT_SECONDS = 30
+"""Without an answer, or at less than SLOWEST."""
+SLOWEST = 1000
+"""Bytes per second, on average, below which the next place is tried."""
+MAX_BYTES = 2**30
+PIECE = 2**18
 
 
 def fetch(urls, sha256, path, remedy):
@@ -50,10 +56,35 @@ def _retrieve(url, sha256, path):
     """The file from one place; pooch keeps what is right already and replaces what is not."""
     import pooch
 
-    downloader = pooch.HTTPDownloader(
-        timeout=TIMEOUT_SECONDS, chunk_size=2**20, headers={"Accept-Encoding": "identity"}
-    )
-    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent, downloader=downloader))
+    return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent, downloader=_download))
+
+
+def _download(url, target, _):
+    """Write what a place sends to a file, as it comes; OSError if it says no, sends too much or all but stops."""
+    import requests
+    import urllib3
+
+    headers = {"Accept-Encoding": "identity"}
+    asked = requests.get(url, stream=True, timeout=TIMEOUT_SECONDS, headers=headers)
+    with asked as response, open(target, "wb") as file:
+        response.raise_for_status()
+        try:
+            _copy(response.raw, file)
+        except urllib3.exceptions.HTTPError as error:
+            raise OSError(str(error)) from error
+
+
+def _copy(response, file):
+    """Write what comes, as it comes."""
+    read = getattr(response, "read1", response.read)  # urllib3 before 2.1 waits for the whole piece
+    n_bytes, start = 0, time.monotonic()
+    while content := read(PIECE):
+        file.write(content)
+        n_bytes, seconds = n_bytes + len(content), time.monotonic() - start
+        if n_bytes > MAX_BYTES:
+            raise OSError(f"it sends more than {MAX_BYTES} bytes")
+        if seconds > TIMEOUT_SECONDS and n_bytes < SLOWEST * seconds:
+            raise OSError(f"{n_bytes} bytes in {seconds:.0f} s; expected {SLOWEST} per second")
 
 
 def _reason(error):

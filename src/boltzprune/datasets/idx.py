@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 
 from boltzprune.errors import InputError
+from boltzprune.files import check_regular
 
 MAGICS = {"images": 0x00000803, "labels": 0x00000801}
 """Unsigned bytes in three dimensions (n, height, width), and in one."""
@@ -60,6 +61,7 @@ def read_labels(path):
 def _read(path, kind):
     """The array of a file of one kind."""
     try:
+        check_regular(path)
         with open(path, "rb") as file:
             packed = file.read(len(GZIP)) == GZIP
             file.seek(0)

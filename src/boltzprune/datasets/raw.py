@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from boltzprune.errors import InputError
-
 
 @dataclass(frozen=True)
 class Raw:
@@ -66,35 +64,3 @@ class Labelled:
             raise ValueError(f"shapes {shapes}; expected (n, height, width), (n,) and the same of the test set")
         if shapes[0][0] != shapes[1][0] or shapes[2][0] != shapes[3][0]:
             raise ValueError(f"shapes {shapes}; expected one label for each image")
-
-
-def read_bounded(path, limit, expected):
-    """All bytes of a file of 1 to `limit` bytes.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-    limit : int
-        Largest accepted size in bytes.
-    expected : str
-        What the file should be, for the message.
-
-    Returns
-    -------
-    bytes
-
-    Raises
-    ------
-    InputError
-        If the file cannot be opened, is empty or is larger.
-    """
-    try:
-        with open(path, "rb") as file:
-            content = file.read(limit + 1)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror or error}); expected {expected}") from None
-    if not content:
-        raise InputError(f"{path} is empty; expected {expected}")
-    if len(content) > limit:
-        raise InputError(f"{path} is larger than {limit} bytes; expected {expected}")
-    return content

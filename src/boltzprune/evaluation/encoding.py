@@ -128,7 +128,11 @@ def classifier_arrays(classifier, prefix="classifier/"):
 
 
 def read_classifier(arrays, prefix="classifier/"):
-    """The classifier among named arrays, for example `store.Arrays`."""
-    weights, bias, classes = (arrays[f"{prefix}{name}"] for name in ("weights", "bias", "classes"))
-    n_iterations, converged = int(arrays[f"{prefix}n_iterations"]), bool(arrays[f"{prefix}converged"])
-    return Classifier(weights, bias, classes, n_iterations, converged)
+    """The classifier from the `store.Arrays` that hold it."""
+    classes = arrays.checked(f"{prefix}classes", "iu", (None,))
+    bias = arrays.checked(f"{prefix}bias", "f", classes.shape)
+    weights = arrays.checked(f"{prefix}weights", "f", (None, len(classes)))
+    converged = bool(arrays.checked(f"{prefix}converged", "b", ()))
+    if len(classes) == 0:
+        raise arrays.damaged(f"'{prefix}classes' is empty")
+    return Classifier(weights, bias, classes, arrays.number(f"{prefix}n_iterations"), converged)

@@ -22,6 +22,12 @@ def count_patterns(states):
     return unique.view(np.uint8).reshape(len(unique), packed.shape[1]), counts.astype(np.int64)
 
 
+def read_samples(arrays, seed, n_visible):
+    """Distinct visible patterns of one seed's samples, bit-packed, and how often each occurs, from `store.Arrays`."""
+    patterns = arrays.checked(f"seed{seed}/patterns", "u", (None, -(-n_visible // 8)))
+    return patterns, arrays.checked(f"seed{seed}/counts", "iu", (len(patterns),))
+
+
 def counts_of(patterns, among, counts):
     """How often each of `patterns` occurs: its count where it is one of `among`, else 0. All bit-packed, distinct."""
     table = {pattern.tobytes(): count for pattern, count in zip(among, counts.tolist())}

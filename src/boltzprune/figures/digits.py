@@ -8,19 +8,19 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from boltzprune import tidy
 from boltzprune.figures.style import INK
-from boltzprune.store import read_table
+from boltzprune.tidy import KEYS
 
-KEYS = ["criterion", "iteration", "phase"]
 MARKS = {"marker": "o", "ms": 3, "elinewidth": 0.7}
 INITIAL = {"marker": "D", "ms": 4.5, "color": INK, "ls": "none", "elinewidth": 0.7, "zorder": 5}
 REFERENCES = {"color": INK, "lw": 0.9, "zorder": 0.5}
 FRAME = "#a8a8a8"
 
 
-def read(inputs, name):
-    """The table of that name; patterns stay text."""
-    return read_table(inputs[name][0], dtype={"pattern": str})
+def read(inputs, name, needs=()):
+    """The table of that name, with the columns needed."""
+    return tidy.read(inputs[name], name, needs)
 
 
 def over_seeds(metrics, measures):

@@ -9,6 +9,7 @@ from matplotlib.patches import Circle
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
 from boltzprune.fisher import fisher_diagonal, weight_entries
 from boltzprune.intervals import fisher_interval
+from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, read_statistics
 
 MAX_SIDE = 1200
@@ -18,19 +19,25 @@ IMPORTANCE_MAP = "viridis"
 def panels(inputs):
     """Tidy tables of panels A (pixels), B (FIM), C and D (importance of each parameter), E (eigenvalues)."""
     statistics = [Arrays(path) for path in inputs["statistics"]]
-    kept = ((arrays, name) for arrays in statistics for name in arrays.names if name.endswith("/fisher_matrix"))
-    example, matrix = next(kept)
-    found, eigenvector = read_statistics(example, int(matrix.removeprefix("seed").split("/")[0]))
+    kept = ((a, seed) for a in statistics for seed in a.seeds if f"seed{seed}/fisher_matrix" in a.names)
+    example, seed = next(kept, (statistics[0], None))
+    if seed is None:
+        raise example.damaged("has no full Fisher information matrix")
+    found, eigenvector = read_statistics(example, seed)
+    n_parameters = found.pair_means[0].size + sum(map(len, found.rates))
+    matrix = example.checked(f"seed{seed}/fisher_matrix", "f", (n_parameters, n_parameters))
+    if eigenvector is None or len(eigenvector) != n_parameters:
+        raise example.damaged(f"has no leading eigenvector of {n_parameters} entries")
     mask = np.ones(found.pair_means[0].shape, dtype=bool)
     spectra = [
         pd.DataFrame({"seed": seed, "rank": np.arange(1, len(values) + 1), "eigenvalue": values})
         for arrays in statistics
-        for seed in arrays.provenance["seeds"]
-        for values in [arrays[f"seed{seed}/eigenvalues"]]
+        for seed in arrays.seeds
+        for values in [arrays.checked(f"seed{seed}/eigenvalues", "f", (None,))]
     ]
     return {
         "a.csv": _pixels(Arrays(inputs["patterns"][0])),
-        "b.csv.gz": _matrix(example[matrix]),
+        "b.csv.gz": _matrix(matrix),
         "c.csv": _importance(np.abs(eigenvector), mask),
         "d.csv": _diagonal(found, mask),
         "e.csv": pd.concat(spectra, ignore_index=True),
@@ -42,9 +49,12 @@ def _pixels(patterns):
     columns = {"what": [], "y": [], "x": [], "red": [], "green": [], "blue": [], "grey": [], "binary": []}
     frames = [pd.DataFrame(columns)]
     if "example/image" in patterns.names:
-        image, grey, binary = (patterns[f"example/{name}"] for name in ("image", "grey", "binary"))
+        grey = patterns.checked("example/grey", "iuf", (None, None))
+        image = patterns.checked("example/image", "u", (*grey.shape, None))
+        binary = patterns.checked("example/binary", "u", grey.shape)
         y, x = np.indices(grey.shape).reshape(2, -1)
-        rgb = np.broadcast_to(image if image.ndim == 3 else image[..., None], (*grey.shape, 3)).reshape(-1, 3)
+        colours = image[..., :3] if image.shape[2] > 2 else image[..., :1]
+        rgb = np.broadcast_to(colours, (*grey.shape, 3)).reshape(-1, 3)
         values = {
             "red": rgb[:, 0],
             "green": rgb[:, 1],
@@ -53,10 +63,10 @@ def _pixels(patterns):
             "binary": binary.ravel(),
         }
         frames.append(pd.DataFrame({"what": "image", "y": y, "x": x, **values}))
-        centre, state = patterns["example/centre"], patterns["example/state"]
-        offsets = patterns["offsets"] + centre
+        state = patterns.checked("example/state", "u", (None,))
+        offsets = patterns.checked("offsets", "iu", (len(state), 2)) + patterns.checked("example/centre", "iu", (2,))
     else:
-        state = np.unpackbits(patterns["packed"][0], count=int(patterns["n_visible"]))
+        state = read_states(patterns)[0]
         side = int(np.ceil(np.sqrt(len(state))))
         offsets = np.stack(np.divmod(np.arange(len(state)), side), axis=1)
     frames.append(pd.DataFrame({"what": "patch", "y": offsets[:, 0], "x": offsets[:, 1], "binary": state}))

@@ -5,16 +5,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from boltzprune import tidy
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
-from boltzprune.store import read_table
 
+QUARTILES = ["log_model_q25", "log_model_q75"]
 MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 
 
 def panels(inputs):
     """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
-    patterns = read_table(inputs["pattern_probabilities"][0], dtype={"pattern": str})
-    metrics = read_table(inputs["metrics"][0])
+    patterns = tidy.read(inputs["pattern_probabilities"], "pattern_probabilities", QUARTILES)
+    metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", *MEASURES])
     patterns = patterns.merge(_errors(metrics), on=["criterion", "iteration", "phase"], how="left")
     initial = patterns["iteration"] == 0
     return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": _divergence(metrics)}
@@ -59,7 +60,7 @@ def _draw_patterns(figure, shape, panels, names, look):
     """A, B: every pattern a point, its log-probability in the data against that among the model's samples."""
     both = pd.concat([panels["a.csv"], panels["b.csv"]])
     grid = figure.add_gridspec(*shape)
-    columns = ["log_data", "log_model_q25", "log_model_q75"]
+    columns = ["log_data", *QUARTILES]
     low, high = np.nanmin(both[columns].to_numpy()) - 0.4, np.nanmax(both[columns].to_numpy()) + 0.4
     shown = [("A", panels["a.csv"], "Initial model", INK)]
     shown += [

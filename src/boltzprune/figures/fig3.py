@@ -7,6 +7,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from boltzprune.figures import digits
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.patterns import read_images
 from boltzprune.store import Arrays
 
 UNITS = {"n_units_1": "h1", "n_units_2": "h2"}
@@ -17,23 +18,26 @@ MAX_DIGITS = 10
 
 def panels(inputs):
     """Tidy tables of panels A (digits), B (encoding error), C (units, weights of each layer), D (pixels)."""
-    metrics, references = (digits.read(inputs, name) for name in ("digits_metrics", "digits_references"))
+    metrics = digits.read(inputs, "digits_metrics", ["encoding_error", "n_weights", *SIZES])
+    references = digits.read(inputs, "digits_references", ["n_test"])
     errors = digits.over_seeds(metrics, ["encoding_error"])
     errors = digits.with_references(errors, references, [("raw", "error", "encoding_error")])
     arrays = Arrays(inputs["digits"][0])
+    states, shape = read_images(arrays)
+    labels = arrays.checked("labels", "iu", (len(states),))
     return {
-        "a.csv": _digits(arrays),
+        "a.csv": _digits(states, labels, shape[1]),
         "b.csv": errors.assign(n_test=int(references["n_test"].max())),
         "c.csv": digits.over_seeds(metrics, SIZES),
-        "d.csv": _pixels(digits.read(inputs, "digits_pixels"), arrays["shape"]),
+        "d.csv": _pixels(digits.read(inputs, "digits_pixels"), shape),
     }
 
 
-def _digits(arrays):
+def _digits(states, labels, width):
     """Pixels of the first training image of each class."""
-    width, n_visible = int(arrays["shape"][1]), int(arrays["n_visible"])
-    classes, first = np.unique(arrays["labels"], return_index=True)
-    images = np.unpackbits(arrays["packed"][first], axis=1, count=n_visible)
+    n_visible = states.shape[1]
+    classes, first = np.unique(labels, return_index=True)
+    images = states[first]
     y, x = np.divmod(np.arange(n_visible), width)
     return pd.DataFrame(
         {
@@ -48,8 +52,8 @@ def _digits(arrays):
 
 def _pixels(table, shape):
     """The table with the place of each pixel."""
-    y, x = np.divmod(table["pixel"], int(shape[1]))
-    return table.assign(y=y, x=x, height=int(shape[0]), width=int(shape[1]))
+    y, x = np.divmod(table["pixel"], shape[1])
+    return table.assign(y=y, x=x, height=shape[0], width=shape[1])
 
 
 def draw(panels, look):

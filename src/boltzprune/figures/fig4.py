@@ -6,6 +6,7 @@ import pandas as pd
 
 from boltzprune.figures import digits
 from boltzprune.figures.style import INK, panel_letter
+from boltzprune.patterns import read_images
 from boltzprune.store import Arrays
 
 QUALITIES = {"mean": "mean over samples", "class_mean": "mean of the class means"}
@@ -17,14 +18,16 @@ N_EXAMPLES = 10
 
 def panels(inputs):
     """Tidy tables of panels A (both kinds of quality), B (diversity) and C (pixels of generated samples)."""
-    metrics, references = (digits.read(inputs, name) for name in ("digits_metrics", "digits_references"))
+    metrics = digits.read(inputs, "digits_metrics", ["n_weights", *MEASURES, "diversity"])
+    references = digits.read(inputs, "digits_references", [*MEASURES, "diversity"])
     arrays = Arrays(inputs["digits"][0])
+    states, (height, width) = read_images(arrays)
+    labels = arrays.checked("labels", "iu", (len(states),))
     quality = digits.over_seeds(metrics, MEASURES)
     wanted = [(name, measure, measure) for measure in MEASURES for name in REFERENCES]
     diversity = digits.over_seeds(metrics, ["diversity"])
-    even = pd.DataFrame({"reference": ["even"], "diversity": [np.log(len(np.unique(arrays["labels"])))]})
+    even = pd.DataFrame({"reference": ["even"], "diversity": [np.log(len(np.unique(labels)))]})
     lines = pd.concat([references, even], ignore_index=True)
-    height, width = (int(side) for side in arrays["shape"])
     return {
         "a.csv": digits.with_references(quality, references, wanted),
         "b.csv": digits.with_references(

@@ -15,7 +15,8 @@ RINGS = {1: {"marker": "o", "ms": 9}, 2: {"marker": "s", "ms": 8}}
 
 def panels(inputs):
     """Tidy tables of panels A, B (activity of h1, h2), C (encoding error), and the stop signals."""
-    metrics, references = (digits.read(inputs, name) for name in ("digits_metrics", "digits_references"))
+    metrics = digits.read(inputs, "digits_metrics", ["encoding_error", "n_weights", "activity_1", "activity_2"])
+    references = digits.read(inputs, "digits_references", ["n_test"])
     metrics = metrics[metrics["phase"].isin(["initial", "retrained"])]
     errors = digits.over_seeds(metrics, ["encoding_error"])
     errors = digits.with_references(errors, references, [("raw", "error", "encoding_error")])

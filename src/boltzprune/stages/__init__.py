@@ -2,10 +2,11 @@
 
 import functools
 import importlib
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from boltzprune import records
 from boltzprune.backend import explained, get_backend
@@ -13,7 +14,7 @@ from boltzprune.checkpoint import Checkpoint, processor
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.progress import Progress
-from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES
+from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, VALUES
 from boltzprune.store import CHECKPOINT, Arrays, checksum
 
 __all__ = ["CLAIMS_INPUTS", "SECTIONS", "STAGES", "Job", "run"]
@@ -115,8 +116,24 @@ def _section(model, key, value):
     try:
         return model.model_validate(value)
     except ValidationError as error:
-        problems = (f"{'.'.join(map(str, (key, *p['loc'])))} = {p['input']!r}: {p['msg']}" for p in error.errors())
-        raise InputError(f"--spec: {'; '.join(problems)}") from None
+        raise InputError(f"--spec: {_problems(key, error)}") from None
+
+
+def _check_values(job):
+    """InputError for a value of the spec that is no section and not what its key takes."""
+    if job.threads < 1:
+        raise InputError(f"{job.stage}: --threads is {job.threads}; expected 1 or more")
+    for key in job.raw_spec.keys() & VALUES.keys():
+        try:
+            TypeAdapter(VALUES[key]).validate_python(job.raw_spec[key], strict=True)
+        except ValidationError as error:
+            raise InputError(f"--spec: {_problems(key, error)}") from None
+
+
+def _problems(key, error):
+    """What is wrong with the value of a key of the spec, in one line."""
+    places = [(".".join(map(str, (key, *p["loc"]))), reprlib.repr(p["input"]), p["msg"]) for p in error.errors()]
+    return "; ".join(f"{place} = {value}: {message}" for place, value, message in places)
 
 
 def run(job):
@@ -144,6 +161,7 @@ def run(job):
     for path in (path for paths in job.inputs.values() for path in paths):
         if not Path(path).is_file():
             raise InputError(f"{job.stage}: there is no file {path}")
+    _check_values(job)
     if job.record:
         records.discard(job.record)
     try:

@@ -1,9 +1,13 @@
 """THE list of stages: what each reads, writes and is told, and which sections of the configuration that is."""
 
 from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from boltzprune import config
-from boltzprune.figures import FIGURES
+from boltzprune.figures import FIGURES, FORMATS
+from boltzprune.tidy import PHASES
 
 
 @dataclass(frozen=True)
@@ -179,6 +183,26 @@ STAGES = {
     ),
 }
 """Name -> stage."""
+
+_Whole = Annotated[int, Field(ge=0, lt=10**5)]
+VALUES = {
+    "criterion": str,
+    "iteration": _Whole,
+    "phase": Literal[PHASES],
+    "eigenvector": bool,
+    "device": str,
+    "n_chains": Annotated[int, Field(ge=1)],
+    "name": str,
+    "formats": list[Literal[FORMATS]],
+    "dpi": Annotated[int, Field(ge=30, le=2400)],
+    "study": str,
+    "criteria": dict[str, str],
+    "colours": dict[str, str],
+    "last_iterations": dict[str, _Whole],
+    "quality": Literal["mean", "class_mean"],
+    "config": dict,
+}
+"""Keys of a spec that are no sections -> what they take."""
 
 SECTIONS = {
     "patches": {

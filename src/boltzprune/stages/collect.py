@@ -5,17 +5,19 @@ import logging
 import numpy as np
 import pandas as pd
 
-from boltzprune.evaluation.patterns import count_patterns, sampled_log_probabilities
+from boltzprune import tidy
+from boltzprune.evaluation.patterns import count_patterns, read_samples, sampled_log_probabilities
 from boltzprune.patterns import read_states
-from boltzprune.store import Arrays, read_table, write_table
-from boltzprune.tables import KEYS, measures, missing_seeds
+from boltzprune.store import Arrays, write_table
+from boltzprune.tables import measures, missing_seeds
+from boltzprune.tidy import KEYS
 
 log = logging.getLogger(__name__)
 
 
 def run(job):
     """Write the two tables; the statistics given are those whose patterns are wanted."""
-    metrics = pd.concat(map(read_table, job.inputs["metrics"]), ignore_index=True)
+    metrics = tidy.read(job.inputs["metrics"], "metrics")
     for line in missing_seeds(metrics, measures(metrics)):
         log.warning("%s", line)
     write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))
@@ -30,10 +32,9 @@ def _pattern_table(job):
     log_data = np.log(counts / counts.sum())
     missing, groups = job.spec["evaluation"].missing_patterns, {}
     for arrays in map(Arrays, job.inputs["statistics"]):
-        about, seeds = arrays.provenance["spec"], arrays.provenance["seeds"]
+        about, seeds = arrays.about, arrays.seeds
         groups.setdefault(tuple(about[key] for key in KEYS), []).extend(
-            sampled_log_probabilities(patterns, arrays[f"seed{s}/patterns"], arrays[f"seed{s}/counts"], missing)
-            for s in seeds
+            sampled_log_probabilities(patterns, *read_samples(arrays, s, states.shape[1]), missing) for s in seeds
         )
     tables = []
     for group, rows in sorted(groups.items()):

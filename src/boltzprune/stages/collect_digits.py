@@ -5,9 +5,11 @@ import logging
 import numpy as np
 import pandas as pd
 
+from boltzprune import tidy
 from boltzprune.patterns import read_digits
-from boltzprune.store import Arrays, read_table, write_table
-from boltzprune.tables import KEYS, measures, missing_seeds
+from boltzprune.store import Arrays, write_table
+from boltzprune.tables import measures, missing_seeds
+from boltzprune.tidy import KEYS
 
 log = logging.getLogger(__name__)
 N_EXAMPLES = 10
@@ -16,7 +18,7 @@ N_EXAMPLES = 10
 def run(job):
     """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted."""
     for name, order in (("metrics", ["seed"]), ("classes", ["seed", "digit"])):
-        table = pd.concat(map(read_table, job.inputs[name]), ignore_index=True)
+        table = tidy.read(job.inputs[name], f"digits_{name}")
         for line in missing_seeds(table, measures(table) if name == "metrics" else ["share"]):
             log.warning("%s", line)
         write_table(job.outputs[name], table.sort_values([*KEYS, *order], ignore_index=True))
@@ -27,7 +29,7 @@ def run(job):
 
 def _pixels(paths, n_pixels):
     """Fraction of the seeds in which a pixel has no weight left, per criterion and iteration."""
-    records = pd.concat([read_table(path, dtype={"pixels_disconnected": str}) for path in paths], ignore_index=True)
+    records = tidy.read(paths, "records")
     tables = []
     for (criterion, iteration), rows in records.groupby(["criterion", "iteration"]):
         counts = np.zeros(n_pixels)
@@ -42,10 +44,9 @@ def _examples(paths, n_pixels):
     """Some visible samples of the first seed of each machine, spread over the samples."""
     rows = []
     for arrays in map(Arrays, paths):
-        about, seed = arrays.provenance["spec"], arrays.provenance["seeds"][0]
-        visible = arrays[f"seed{seed}/visible"]
+        about, seed = arrays.about, arrays.seeds[0]
+        visible = arrays.states(f"seed{seed}/visible", n_pixels)
         chosen = np.unique(np.linspace(0, len(visible) - 1, N_EXAMPLES).astype(int))
-        for number, bits in enumerate(np.unpackbits(visible[chosen], axis=1, count=n_pixels)):
-            keys = {key: about[key] for key in KEYS}
-            rows.append({**keys, "seed": seed, "sample": number, "pattern": "".join(map(str, bits))})
+        for number, bits in enumerate(visible[chosen]):
+            rows.append({**about, "seed": seed, "sample": number, "pattern": "".join(map(str, bits))})
     return pd.DataFrame(rows).sort_values([*KEYS, "sample"], ignore_index=True)

@@ -10,6 +10,7 @@ from boltzprune.evaluation.patterns import (
     divergence,
     exact_log_model,
     mean_squared_error,
+    read_samples,
     sampled_log_probabilities,
 )
 from boltzprune.patterns import read_states
@@ -25,7 +26,7 @@ def run(job):
     rows = []
     for machine_path, statistics_path in zip(job.inputs["machine"], job.inputs["statistics"], strict=True):
         machines, statistics = Arrays(machine_path), Arrays(statistics_path)
-        about = {key: statistics.provenance["spec"][key] for key in ("criterion", "iteration", "phase")}
+        about = statistics.about
         for seed in job.seeds:
             machine = read_machine(machines, seed)
             rows.append({**about, "seed": seed, **_sizes(machine), **_fit(machine, statistics, seed, data, missing)})
@@ -44,13 +45,13 @@ def _sizes(machine):
 def _fit(machine, statistics, seed, data, missing):
     """How well the model's patterns match the data's; exact values where the visible patterns can be enumerated."""
     patterns, counts = data
-    samples = statistics[f"seed{seed}/patterns"], statistics[f"seed{seed}/counts"]
+    samples = read_samples(statistics, seed, machine.layer_sizes[0])
     sampled = sampled_log_probabilities(patterns, *samples, missing)
     n_visible = machine.layer_sizes[0]
     enumerable = n_visible <= exact.MAX_VISIBLE
     log_model = exact_log_model(patterns, n_visible, exact.log_probabilities(machine)) if enumerable else None
     eigen = f"seed{seed}/eigenvalues"
-    values = statistics[eigen] if eigen in statistics.names else (np.nan, np.nan)
+    values = statistics.checked(eigen, "f", (None,)) if eigen in statistics.names else (np.nan, np.nan)
     return {
         "kl_exact": divergence(counts, log_model) if enumerable else np.nan,
         "kl_sampled": divergence(counts, sampled),
@@ -58,7 +59,7 @@ def _fit(machine, statistics, seed, data, missing):
         "mse_sampled": mean_squared_error(counts, sampled),
         "n_data_patterns": len(patterns),
         "n_missing": int(np.count_nonzero(counts_of(patterns, *samples) == 0)),
-        "hidden_rate": float(statistics[f"seed{seed}/rate1"].mean()),
+        "hidden_rate": float(statistics.checked(f"seed{seed}/rate1", "f", (None,)).mean()),
         "eigenvalue_1": values[0],
         "eigenvalue_2": values[1],
     }

@@ -27,14 +27,15 @@ def run(job):
     backend, work = job.backend(), []
     for paths in zip(*files, strict=True):
         machines, statistics, samples = map(Arrays, paths)
-        about = {key: statistics.provenance["spec"][key] for key in ("criterion", "iteration", "phase")}
+        about = statistics.about
         work += [(about | {"seed": seed}, machines, statistics, samples) for seed in job.seeds]
     with job.progress(len(work), "machines") as progress:
 
         def look(item):
             row, machines, statistics, samples = item
-            machine, visible = read_machine(machines, row["seed"]), samples[f"seed{row['seed']}/visible"]
-            made = generation(judge, np.unpackbits(visible, axis=1, count=digits.states.shape[1]), backend)
+            machine = read_machine(machines, row["seed"])
+            visible = samples.states(f"seed{row['seed']}/visible", digits.states.shape[1])
+            made = generation(judge, visible, backend)
             metrics = (
                 row | _sizes(machine) | _encoding(job.spec, machine, row, digits, backend) | _activity(statistics, row)
             )

@@ -8,7 +8,8 @@ import numpy as np
 
 from boltzprune.datasets import SOURCES
 from boltzprune.datasets.patches import prepare
-from boltzprune.store import read_json, write_arrays
+from boltzprune.stages.fetch import read_manifest
+from boltzprune.store import write_arrays
 
 log = logging.getLogger(__name__)
 
@@ -16,8 +17,8 @@ log = logging.getLogger(__name__)
 def run(job):
     """Write the chosen patterns (bit-packed, in random order), the layout of a patch, an example, counts and notes."""
     data = job.spec["data"]
-    manifest = read_json(job.inputs["manifest"][0])
-    raw = SOURCES[data.source].read([Path(file["path"]) for file in manifest["files"]], data)
+    files = read_manifest(job.inputs["manifest"][0])
+    raw = SOURCES[data.source].read([Path(file["path"]) for file in files], data)
     prepared = prepare(raw, data)
     for note in prepared.notes:
         log.info(note)
@@ -28,7 +29,7 @@ def run(job):
     about = {
         "source": data.source,
         "citation": SOURCES[data.source].citation,
-        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in manifest["files"]],
+        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in files],
         "counts": prepared.counts,
         "notes": prepared.notes,
     }

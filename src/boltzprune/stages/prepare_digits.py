@@ -8,7 +8,8 @@ import numpy as np
 
 from boltzprune.datasets import LABELLED_SOURCES
 from boltzprune.datasets.digits import prepare
-from boltzprune.store import read_json, write_arrays
+from boltzprune.stages.fetch import read_manifest
+from boltzprune.store import write_arrays
 
 log = logging.getLogger(__name__)
 
@@ -16,9 +17,9 @@ log = logging.getLogger(__name__)
 def run(job):
     """Write training and test images (bit-packed) with labels, their shape, counts and notes."""
     data = job.spec["data"]
-    manifest = read_json(job.inputs["manifest"][0])
+    files = read_manifest(job.inputs["manifest"][0])
     source = LABELLED_SOURCES[data.source]
-    prepared = prepare(source.read([Path(file["path"]) for file in manifest["files"]], data), data)
+    prepared = prepare(source.read([Path(file["path"]) for file in files], data), data)
     for note in prepared.notes:
         log.warning(note)
     arrays = {
@@ -34,7 +35,7 @@ def run(job):
     about = {
         "source": data.source,
         "citation": source.citation,
-        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in manifest["files"]],
+        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in files],
         "counts": prepared.counts,
         "notes": prepared.notes,
     }

@@ -1,12 +1,13 @@
 """Metrics -> Table 1: hidden units that remain, per criterion and iteration."""
 
-from boltzprune.store import read_table, write_bytes, write_table
+from boltzprune import tidy
+from boltzprune.store import write_bytes, write_table
 from boltzprune.tables import as_latex, as_markdown, missing_seeds, remaining_units
 
 
 def run(job):
     """Write Table 1 as tidy CSV, Markdown and LaTeX."""
-    spec, metrics = job.spec, read_table(job.inputs["metrics"][0])
+    spec, metrics = job.spec, tidy.read(job.inputs["metrics"], "metrics", ["n_hidden", "n_weights"])
     about = " ".join([spec["study"], *missing_seeds(metrics, ["n_hidden"])])
     table = remaining_units(metrics, spec["criteria"])
     write_table(job.outputs["csv"], table)

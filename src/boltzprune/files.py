@@ -1,0 +1,46 @@
+"""Files of a user, opened so that nothing in a path can keep a reader waiting or fill the memory."""
+
+import errno
+import os
+import stat
+
+from boltzprune.errors import InputError
+
+
+def check_regular(path):
+    """OSError for what is no regular file: a reader would wait for a pipe, and a device has no end."""
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+
+
+def read_bounded(path, limit, expected):
+    """All bytes of a file of 1 to `limit` bytes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+    limit : int
+        Largest accepted size in bytes.
+    expected : str
+        What the file should be, for the message.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    InputError
+        If the file cannot be opened, is no regular file, is empty or is larger.
+    """
+    try:
+        check_regular(path)
+        with open(path, "rb") as file:
+            content = file.read(min(limit, os.fstat(file.fileno()).st_size) + 1)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}); expected {expected}") from None
+    if not content:
+        raise InputError(f"{path} is empty; expected {expected}")
+    if len(content) > limit:
+        raise InputError(f"{path} is larger than {limit} bytes; expected {expected}")
+    return content
