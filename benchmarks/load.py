@@ -1,8 +1,8 @@
 """What Snakemake costs: planning a study of 4,000 jobs, and running a job that does next to nothing.
 
-`benchmarks/load.py` builds a study of many criteria, iterations and blocks of seeds and times its dry run; then it runs a
-tiny study twice on one core, with all seeds in a job and with one seed per job. Overhead of a job is the wall time of the
-run less the time inside the jobs, per job. Processor seconds are given beside wall seconds, since other programs may run.
+`benchmarks/load.py` builds a study of many criteria, iterations and blocks of seeds and times its dry run; then it runs
+a tiny study twice on one core, with all seeds in a job and with one seed per job. Overhead of a job is the wall time of
+the run less the time inside the jobs, per job. Processor seconds stand beside wall seconds: other programs may run.
 """
 
 import datetime

@@ -12,7 +12,7 @@ import record
 
 
 def jobs(results):
-    """Every job of a study: name (with digits/ before it in that experiment) -> list of (seconds, peak memory in MB)."""
+    """Every job of a study: name, with digits/ before it in that experiment -> list of (seconds, peak memory in MB)."""
     found, folder = defaultdict(list), Path(results) / "benchmarks"
     for path in sorted(folder.rglob("*.tsv")):
         with path.open() as file:
@@ -40,4 +40,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", nargs="+", help="results folder of a finished study")
     options = parser.parse_args()
-    record.write("resources", {Path(path).name: summary(jobs(path)) for path in options.results}, ("numpy", "snakemake"))
+    measurements = {Path(path).name: summary(jobs(path)) for path in options.results}
+    record.write("resources", measurements, ("numpy", "snakemake"))

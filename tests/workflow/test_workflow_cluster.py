@@ -1,4 +1,4 @@
-"""A part of the tiny study through a queue: jobs as submissions, a killed job, a killed controller; equal to the last bit."""
+"""A part of the tiny study through a queue, with a killed job and a killed controller: equal to the last bit."""
 
 import os
 import re

@@ -57,9 +57,9 @@ class Run:
     def running(self, word):
         """Number of a running job whose comment has that word, once there is one."""
         while self.process.poll() is None:
-            for job, comment in (line.split("|") for line in told("squeue", "-h", "-t", "R", "-o", "%A|%k").splitlines()):
-                if word in comment:
-                    return job
+            for line in told("squeue", "-h", "-t", "R", "-o", "%A %k").splitlines():
+                if word in line:
+                    return line.split()[0]
             time.sleep(0.2)
         raise AssertionError(self.output.read_text())
 
@@ -141,7 +141,7 @@ def test_the_gres_profile_asks_for_one_gpu(slurm, finished, tmp_path):
 def test_jobs_on_one_machine_get_a_gpu_each(slurm):
     code = (
         "import os, time; from boltzprune.backend import lock; time.sleep(3);"
-        "print(os.environ['CUDA_VISIBLE_DEVICES'], lock.claim(['one'] * len(os.environ['CUDA_VISIBLE_DEVICES'].split(','))))"
+        "named = os.environ['CUDA_VISIBLE_DEVICES']; print(named, lock.claim(named.split(',')))"
     )
     command = ["srun", "--gpus=1", "--mem=200", sys.executable, "-c", code]
     runs = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]

@@ -37,7 +37,7 @@ if Path("results").exists() and not os.access("results", os.W_OK):
 
 
 def growing(amount):
-    """A resource: that much, and twice as much on each further attempt. Measured: benchmarks/results/resources.json."""
+    """A resource: that much, and twice as much on each further attempt. Where the numbers are from: docs/clusters.md."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
 
 

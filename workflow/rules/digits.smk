@@ -39,7 +39,7 @@ rule pretrain:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "pretrain"),
@@ -63,7 +63,7 @@ rule train_jointly:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=growing(480),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "train_jointly"),
@@ -89,7 +89,7 @@ rule sample_initial_deep:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=growing(120),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "sample_deep", criterion=jobs.NO_CRITERION, iteration=0, phase="initial"),
@@ -118,7 +118,7 @@ rule evaluate_initial_deep:
     threads: 8
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
@@ -169,7 +169,7 @@ rule retrain_jointly:
         ENVIRONMENT
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain_jointly", iteration=int(wildcards.iteration)),
@@ -194,7 +194,7 @@ rule sample_deep:
         ENVIRONMENT
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=growing(120),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(
@@ -234,7 +234,7 @@ rule evaluate_digits:
         ENVIRONMENT
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
