@@ -1,8 +1,8 @@
 """What Snakemake costs: planning a study of 4,000 jobs, and running a job that does next to nothing.
 
 `benchmarks/load.py` builds a study of many criteria, iterations and blocks of seeds and times its dry run; then it runs
-a tiny study twice on one core, with all seeds in a job and with one seed per job. Overhead of a job is the wall time of
-the run less the time inside the jobs, per job. Processor seconds stand beside wall seconds: other programs may run.
+a tiny study twice on one core, with all seeds in a job and with one seed per job. What lies outside the jobs is the
+start of Snakemake and a price per job; the two runs tell them apart. Processor seconds: other programs may run.
 """
 
 import datetime
@@ -57,7 +57,7 @@ def plan(values=MANY):
 
 
 def overhead(seeds_per_job):
-    """A tiny study on one core: jobs, wall seconds, seconds in jobs, the rest per job."""
+    """A tiny study on one core: jobs, wall seconds, seconds in jobs, seconds outside, processor seconds."""
     with tempfile.TemporaryDirectory() as folder:
         _, wall, used = snakemake(TINY | {"seeds_per_job": seeds_per_job}, folder, "--cores", "1")
         rows = [row for found in jobs(Path(folder) / "results" / "load").values() for row in found]
@@ -68,11 +68,21 @@ def overhead(seeds_per_job):
         "wall_s": wall,
         "processor_s": used,
         "in_jobs_s": inside,
-        "overhead_per_job_s": (wall - inside) / len(rows),
+        "outside_jobs_s": wall - inside,
+    }
+
+
+def per_job(few, many):
+    """What each further job costs, from two runs of the same study in few and in many jobs."""
+    jobs = many["jobs"] - few["jobs"]
+    return {
+        "scheduling_s": (many["outside_jobs_s"] - few["outside_jobs_s"]) / jobs,
+        "all_processor_s": (many["processor_s"] - few["processor_s"]) / jobs,
     }
 
 
 if __name__ == "__main__":
-    measurements = {"plan": plan(), "ten_seeds_in_a_job": overhead(10), "one_seed_in_a_job": overhead(1)}
+    few, many = overhead(10), overhead(1)
+    measurements = {"plan": plan(), "ten_seeds_in_a_job": few, "one_seed_in_a_job": many, "per_job": per_job(few, many)}
     measurements["other_programs"] = f"load average {os.getloadavg()[0]:.1f} at the end"
     record.write(f"load_{datetime.date.today().isoformat()}", measurements, ("snakemake", "numpy"))

@@ -3,7 +3,7 @@
 #     slurm_local.sh install    from the packages of Debian or Ubuntu, where they are missing
 #     slurm_local.sh start      prints the node when it is ready
 #     slurm_local.sh stop       and leaves nothing but the packages
-# It needs root, and refuses a machine that has a SLURM of its own.
+# It needs root, and refuses a machine that has a SLURM of its own: exit status 3 says that this cannot be done here.
 set -euo pipefail
 
 STATE=/var/tmp/boltzprune-slurm
@@ -12,25 +12,22 @@ MARK="# written by boltzprune's tests/cluster/slurm_local.sh"
 NODE=$(hostname -s)
 
 fail() { echo "slurm_local.sh: $*" >&2; exit 1; }
-
-own() { [ ! -e "$CONFIG/slurm.conf" ] || grep -qsF "$MARK" "$CONFIG/slurm.conf"; }
+refuse() { echo "slurm_local.sh: $*" >&2; exit 3; }
 
 check() {
-    [ "$(id -u)" = 0 ] || fail "needs root"
-    own || fail "$CONFIG/slurm.conf is not from here: this machine belongs to a cluster, and is left alone"
+    [ "$(id -u)" = 0 ] || refuse "needs root"
+    if [ -e "$CONFIG/slurm.conf" ] && ! grep -qsF "$MARK" "$CONFIG/slurm.conf"; then
+        refuse "$CONFIG/slurm.conf is not from here: this machine belongs to a cluster, and is left alone"
+    fi
 }
 
 install() {
     for program in slurmctld slurmd sbatch munged; do
         command -v "$program" >/dev/null && continue
-        command -v apt-get >/dev/null || fail "$program is missing, and there is no apt-get to install it"
-        # packages start their services where there is an init system: not these
-        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d.boltzprune && chmod +x /usr/sbin/policy-rc.d.boltzprune
-        [ -e /usr/sbin/policy-rc.d ] || { mv /usr/sbin/policy-rc.d.boltzprune /usr/sbin/policy-rc.d && local ours=1; }
+        command -v apt-get >/dev/null || refuse "$program is missing, and there is no apt-get to install it"
         { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
-            slurmctld slurmd slurm-client munge; } >&2 || fail "apt-get could not install SLURM"
-        rm -f /usr/sbin/policy-rc.d.boltzprune ${ours:+/usr/sbin/policy-rc.d}
-        break
+            slurmctld slurmd slurm-client munge; } >&2 || refuse "apt-get could not install SLURM"
+        return
     done
 }
 
@@ -49,18 +46,16 @@ stop() {
 
 start() {
     stop
-    mkdir -p "$STATE/spool" "$STATE/state" "$STATE/munge" "$CONFIG"
+    mkdir -p "$STATE/spool" "$STATE/state" "$STATE/munge" "$STATE/socket" "$CONFIG"
     head -c 128 /dev/urandom >"$STATE/munge/key"
-    chown -R munge: "$STATE/munge"
+    chown -R munge: "$STATE/munge" "$STATE/socket"
     chmod 700 "$STATE/munge"
     chmod 400 "$STATE/munge/key"
-    chmod 755 "$STATE"
-    mkdir -p "$STATE/socket"
-    chown munge: "$STATE/socket"
+    chmod 755 "$STATE" "$STATE/socket"
     runuser -u munge -- munged --key-file="$STATE/munge/key" --socket="$STATE/socket/munge" \
         --pid-file="$STATE/munge/munged.pid" --log-file="$STATE/munge/log" --seed-file="$STATE/munge/seed"
     cp "$STATE/munge/munged.pid" "$STATE/munged.pid"
-    for gpu in 0 1; do mknod "$STATE/gpu$gpu" c 1 3; done
+    touch "$STATE/gpu0" "$STATE/gpu1"
     printf '%s\nNodeName=%s Name=gpu File=%s/gpu[0-1]\n' "$MARK" "$NODE" "$STATE" >"$CONFIG/gres.conf"
     configuration >"$CONFIG/slurm.conf"
     # what each step sees of the GPUs, for tests to read
