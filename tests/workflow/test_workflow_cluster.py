@@ -104,7 +104,7 @@ def test_a_killed_job_and_a_killed_controller_change_no_bit(controller, finished
     assert len(attempts) == 2  # the restarted controller does not train again
     assert attempts[1] == tuple(2 * amount for amount in attempts[0])
     assert len(queue.jobs("prepare:")) == len(queue.jobs("sample_initial:block")) == 1
-    assert queue.jobs("prune:block") == queue.jobs("retrain:block") == queue.jobs("evaluate:block")  # one submission
+    assert len({queue.jobs(f"{rule}:block")[0] for rule in ("prune", "retrain", "evaluate")}) == 1  # one submission
     with promise("A job or the controller of a cluster is killed: the results are those of a local run") as count:
         made = {path.relative_to(workflow.folder) for path in (workflow.folder / "results").rglob("*.npz")}
         assert len(made) == 7

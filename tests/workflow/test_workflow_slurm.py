@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import pytest
 import yaml
 from workflow_copy import ROOT, Copy, compared
 
+from boltzprune.backend import driver
 from boltzprune.settings import merged
 
 pytestmark = pytest.mark.cluster
@@ -75,7 +77,8 @@ def asked():
     """What the jobs of the queue asked for: job -> (comment, GPUs, memory in MB, minutes)."""
     found = {}
     for text in told("scontrol", "show", "job").split("\n\n"):
-        if values := dict(re.findall(r"(\w+)=(\S+)", text)):
+        values = dict(re.findall(r"(\w+)=(\S+)", text))
+        if "Comment" in values:  # sent by Snakemake
             hours, minutes, _ = map(int, values["TimeLimit"].split(":"))
             gpus = values.get("TresPerJob") or values.get("TresPerNode")
             memory = int(re.search(r"mem=(\d+)M", values["TRES"])[1])
@@ -89,9 +92,11 @@ def devices():
     return {job: {line[1] for line in lines if line[0] == job and len(line) > 1} for job in {line[0] for line in lines}}
 
 
-def copy_of(finished, folder, **values):
-    """The tiny study in another folder."""
+def copy_of(finished, folder, results=False, **values):
+    """The tiny study in another folder, with its results or without."""
     workflow = Copy(folder, merged(finished.values, values))
+    for name in ("results", ".snakemake") if results else ():
+        shutil.copytree(finished.folder / name, workflow.folder / name)  # keeps the times of files
     (workflow.folder / "rules.py").write_bytes((finished.folder / "rules.py").read_bytes())
     return workflow
 
@@ -126,13 +131,12 @@ def test_a_study_with_a_cancelled_job_equals_the_local_one(slurm, finished, tmp_
 
 def test_the_gres_profile_asks_for_one_gpu(slurm, finished, tmp_path):
     before = set(asked())
-    workflow = copy_of(finished, tmp_path)
+    workflow = copy_of(finished, tmp_path, results=True)
     target = "results/tiny/patches/seeds0-2/eigenvector/iteration1/metrics.csv"
-    Run(workflow, "slurm-gres", target).end()
+    Run(workflow, "slurm-gres", target, "--forcerun", "train").end()
     jobs = {job: row for job, row in asked().items() if job not in before}
-    assert {row[0].partition("_wildcards")[0].partition("_0-2")[0] for row in jobs.values()} == {
-        "rule_fetch", "rule_prepare", "rule_train", "rule_sample_initial", "rule_patches"
-    }  # fmt: skip
+    names = {row[0].partition("_wildcards")[0].partition("_0-2")[0] for row in jobs.values()}
+    assert names == {"rule_train", "rule_sample_initial", "rule_patches"}
     for comment, gpus, _, _ in jobs.values():
         assert gpus == ("gres:gpu:1" if uses_gpu(comment) else None), comment
     assert all(len(devices()[job]) == 1 for job in jobs if uses_gpu(jobs[job][0]))
@@ -150,9 +154,12 @@ def test_jobs_on_one_machine_get_a_gpu_each(slurm):
 
 
 def test_without_a_gpu_the_job_says_so(slurm, finished, tmp_path):
-    workflow = copy_of(finished, tmp_path, device="gpu")
+    if driver.is_usable():
+        pytest.skip("there is a GPU")
+    before = set(asked())
+    workflow = copy_of(finished, tmp_path, results=True, device="gpu")
     run = Run(workflow, "slurm", "results/tiny/patches/seeds0-2/initial/initial.npz", "--retries", "0")
     assert run.process.wait(timeout=300) == 1
-    (row,) = [row for row in asked().values() if row[0].startswith("rule_train_w")][-1:]
-    assert row[1] == "gres:gpu:1"
+    (row,) = [row for job, row in asked().items() if job not in before]
+    assert row[:2] == ("rule_train_wildcards_0-2", "gres:gpu:1")
     assert "device gpu" in (workflow.folder / "results/tiny/logs/seeds0-2/train.log").read_text()
