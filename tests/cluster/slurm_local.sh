@@ -55,7 +55,7 @@ start() {
     runuser -u munge -- munged --key-file="$STATE/munge/key" --socket="$STATE/socket/munge" \
         --pid-file="$STATE/munge/munged.pid" --log-file="$STATE/munge/log" --seed-file="$STATE/munge/seed"
     cp "$STATE/munge/munged.pid" "$STATE/munged.pid"
-    touch "$STATE/gpu0" "$STATE/gpu1"
+    for gpu in 0 1; do mknod "$STATE/gpu$gpu" c 1 3; done  # a plain file would get no number in CUDA_VISIBLE_DEVICES
     printf '%s\nNodeName=%s Name=gpu File=%s/gpu[0-1]\n' "$MARK" "$NODE" "$STATE" >"$CONFIG/gres.conf"
     configuration >"$CONFIG/slurm.conf"
     # what each step sees of the GPUs, for tests to read
