@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test torture check lock benchmark benchmark-gpu clean
+.PHONY: demo test test-slurm torture check lock benchmark benchmark-gpu clean
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
@@ -12,6 +12,13 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/python -m pytest
+
+# the workflow on a real SLURM of one node, which is installed and started for it; needs root and apt-get. The plugin lies
+# in a folder of its own: where it is installed and no SLURM answers, every call of Snakemake waits for 10 s
+test-slurm: .venv/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-deps --upgrade \
+		--target .venv/slurm snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep
+	BOLTZPRUNE_SLURM_PLUGIN=$(CURDIR)/.venv/slurm $(BIN)/python -m pytest -m cluster -rs
 
 # every promise put to the test many times, hours of it; prints promise, tried, survived
 torture: .venv/installed
@@ -38,7 +45,7 @@ benchmark-gpu: .venv/installed
 # resolve the newest versions into requirements.lock
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test --extra slurm \
 		pyproject.toml -o requirements.lock
 
 .venv/installed: pyproject.toml requirements.lock

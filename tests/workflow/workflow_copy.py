@@ -109,3 +109,8 @@ class Copy:
         table = re.search(r"^Job stats:\n.*\n[ -]*\n((?:\S+ +\d+\n)+)", done.stdout, flags=re.MULTILINE).group(1)
         counts = {rule: int(count) for rule, count in (line.split() for line in table.splitlines())}
         return {rule: count for rule, count in counts.items() if rule not in ("all", "default", "total")}
+
+
+def compared(one, other, paths):
+    """Files of two copies: path -> whether they are equal to the last bit."""
+    return {path: (one.folder / path).read_bytes() == (other.folder / path).read_bytes() for path in sorted(paths)}

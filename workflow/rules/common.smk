@@ -38,6 +38,11 @@ if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
 
 
+def growing(amount):
+    """A resource: that much, and twice as much on each further attempt. Where the numbers are from: docs/clusters.md."""
+    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
 def previous(name, folder=PATCHES):
     """Input function: that file of the iteration before, or of the initial machines."""
 

@@ -13,7 +13,8 @@ rule fetch:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.fetch_job(STUDY),
     shell:
@@ -32,7 +33,8 @@ rule prepare:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(30),
     params:
         job=jobs.prepare_job(STUDY),
     shell:
@@ -52,7 +54,8 @@ rule fetch_digits:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
+        runtime=growing(30),
     params:
         job=jobs.fetch_job(STUDY, "digits"),
     shell:
@@ -71,7 +74,8 @@ rule prepare_digits:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(30),
     params:
         job=jobs.prepare_job(STUDY, "digits"),
     shell:

@@ -15,7 +15,8 @@ rule reference:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(30),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "reference"),
@@ -37,7 +38,8 @@ rule pretrain:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "pretrain"),
@@ -60,7 +62,8 @@ rule train_jointly:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(480),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "train_jointly"),
@@ -85,7 +88,8 @@ rule sample_initial_deep:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(120),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "sample_deep", criterion=jobs.NO_CRITERION, iteration=0, phase="initial"),
@@ -113,7 +117,8 @@ rule evaluate_initial_deep:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
@@ -138,7 +143,8 @@ rule prune_deep:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(30),
     params:
         job=lambda wildcards: jobs.prune_job(
             STUDY, DIGIT_CRITERIA[wildcards.criterion], int(wildcards.iteration), "prune_deep"
@@ -162,7 +168,8 @@ rule retrain_jointly:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain_jointly", iteration=int(wildcards.iteration)),
@@ -186,7 +193,8 @@ rule sample_deep:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(120),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(
@@ -225,7 +233,8 @@ rule evaluate_digits:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=2000,
+        mem_mb=growing(2000),
+        runtime=growing(240),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),

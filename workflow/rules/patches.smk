@@ -15,7 +15,8 @@ rule train:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "train"),
@@ -38,7 +39,8 @@ rule sample_initial:
         ENVIRONMENT
     threads: 8
     resources:
-        mem_mb=1500,
+        mem_mb=growing(1500),
+        runtime=growing(30),
         gpu=GPU,
     params:
         job=jobs.sample_job(STUDY, jobs.NO_CRITERION, 0, "initial"),
@@ -62,7 +64,8 @@ rule evaluate_initial:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.job(STUDY, "evaluate"),
     shell:
@@ -85,7 +88,8 @@ rule prune:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=lambda wildcards: jobs.prune_job(STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration)),
     shell:
@@ -107,7 +111,8 @@ rule retrain:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain", iteration=int(wildcards.iteration)),
@@ -130,7 +135,8 @@ rule sample:
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.sample_job(
@@ -162,7 +168,8 @@ rule evaluate:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.job(STUDY, "evaluate"),
     shell:

@@ -20,7 +20,8 @@ rule collect:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect"),
         files=lambda wildcards, input: named("--in", {key: input[key] for key in ("metrics", "statistics")}),
@@ -47,7 +48,8 @@ rule table1:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.table_job(STUDY, "table1"),
         about=jobs.summary(STUDY, "patches"),
@@ -79,7 +81,8 @@ rule collect_digits:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect_digits"),
         files=lambda wildcards, input: named(
@@ -109,7 +112,8 @@ rule per_digit:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.table_job(STUDY, "per_digit"),
         about=jobs.summary(STUDY, "digits"),
@@ -135,7 +139,8 @@ rule claims:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=growing(1000),
+        runtime=growing(30),
     params:
         job=jobs.claims_job(STUDY),
         files=named("--in", {name: AVAILABLE[name] for name in CLAIMS_INPUTS}),
@@ -155,7 +160,8 @@ rule study:
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=growing(500),
+        runtime=growing(30),
     params:
         job=jobs.study_job(STUDY),
     shell:
@@ -183,7 +189,8 @@ for NAME, FIGURE in FIGURES.items():
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=1500,
+            mem_mb=growing(1500),
+            runtime=growing(30),
         params:
             job=jobs.figure_job(STUDY, NAME),
             files=named("--in", figure_inputs(NAME)),
