@@ -7,9 +7,8 @@ import tracemalloc
 import warnings
 from pathlib import Path
 
-from mutants import mutant
-
 from boltzprune.errors import InputError
+from mutants import mutant
 
 SECONDS = 5.0
 """For one file; mutants take milliseconds, so a busy machine has room."""

@@ -158,9 +158,11 @@ class Arrays:
         """An array of finite numbers whose `dtype.kind` is one of `kinds`; None in `shape`: any length."""
         array = self[name]
         fits = array.ndim == len(shape) and all(n in (None, found) for n, found in zip(shape, array.shape))
-        if array.dtype.kind not in kinds or not fits or not np.isfinite(array).all():
-            expected = f"finite numbers of kind {' or '.join(kinds)} and shape {shape}".replace("None", "any")
+        if array.dtype.kind not in kinds or not fits:
+            expected = f"numbers of kind {' or '.join(kinds)} and shape {shape}".replace("None", "any")
             raise self.damaged(f"{name!r} is {array.dtype} of shape {array.shape}; expected {expected}")
+        if not np.isfinite(array).all():
+            raise self.damaged(f"{name!r} has a value that is NaN or infinite")
         return array
 
     def number(self, name):

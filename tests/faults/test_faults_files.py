@@ -166,7 +166,7 @@ def test_a_header_that_changed_is_noticed_in_a_large_array_too(tmp_path, old, ne
     content = path.read_bytes()
     assert content.count(old) == 1
     path.write_bytes(content.replace(old, new))
-    with pytest.raises(InputError, match=r"x\.npz: 'a' is damaged .*Bad CRC"):
+    with pytest.raises(InputError, match=r"x\.npz: 'a' is damaged .*(Bad CRC|should have 4004 bytes)"):
         Arrays(path)["a"]
 
 

@@ -14,7 +14,8 @@ from boltzprune.stages import claims as claims_stage
 from boltzprune.stages import per_digit as per_digit_stage
 from boltzprune.stages import table1 as table1_stage
 from boltzprune.store import Arrays, read_machine, write_arrays
-from boltzprune.tables import as_latex, as_markdown, missing_seeds, remaining_units
+from boltzprune.tables import as_latex, as_markdown, remaining_units
+from boltzprune.tidy import missing_seeds
 
 LABELS = {"a": "First", "b": "Second"}
 COLUMNS = ["n_hidden", "n_weights", "kl_sampled", "mse_sampled", "kl_exact"]
@@ -170,6 +171,8 @@ def test_a_machine_that_is_not_finite_is_not_read(deep, tmp_path):
         changed[name].flat[np.flatnonzero(changed[name])[3]] = value
         del changed["provenance"]
         write_arrays(tmp_path / "x.npz", changed, {})
-        with pytest.raises(InputError, match=r"x\.npz: seed 1 has a parameter that is NaN or infinite; delete it"):
+        with pytest.raises(
+            InputError, match=r"x\.npz: 'seed1/bias2' has a value that is NaN or infinite; delete the file"
+        ):
             read_machine(Arrays(tmp_path / "x.npz"), 1)
         assert read_machine(Arrays(tmp_path / "x.npz"), 0).layer_sizes == (15, 15, 11)

@@ -4,7 +4,7 @@ from boltzprune.claims import judge
 from boltzprune.claims.collected import read
 from boltzprune.claims.page import as_markdown
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tables import measures, missing_seeds
+from boltzprune.tidy import measures, missing_seeds
 
 
 def run(job):

@@ -9,8 +9,6 @@ from boltzprune import tidy
 from boltzprune.evaluation.patterns import count_patterns, read_samples, sampled_log_probabilities
 from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, write_table
-from boltzprune.tables import measures, missing_seeds
-from boltzprune.tidy import KEYS
 
 log = logging.getLogger(__name__)
 
@@ -18,9 +16,9 @@ log = logging.getLogger(__name__)
 def run(job):
     """Write the two tables; the statistics given are those whose patterns are wanted."""
     metrics = tidy.read(job.inputs["metrics"], "metrics")
-    for line in missing_seeds(metrics, measures(metrics)):
+    for line in tidy.missing_seeds(metrics, tidy.measures(metrics)):
         log.warning("%s", line)
-    write_table(job.outputs["metrics"], metrics.sort_values([*KEYS, "seed"], ignore_index=True))
+    write_table(job.outputs["metrics"], metrics.sort_values([*tidy.KEYS, "seed"], ignore_index=True))
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
 
 
@@ -33,7 +31,7 @@ def _pattern_table(job):
     missing, groups = job.spec["evaluation"].missing_patterns, {}
     for arrays in map(Arrays, job.inputs["statistics"]):
         about, seeds = arrays.about, arrays.seeds
-        groups.setdefault(tuple(about[key] for key in KEYS), []).extend(
+        groups.setdefault(tuple(about[key] for key in tidy.KEYS), []).extend(
             sampled_log_probabilities(patterns, *read_samples(arrays, s, states.shape[1]), missing) for s in seeds
         )
     tables = []
@@ -51,5 +49,5 @@ def _pattern_table(job):
             "log_model_q25": low,
             "log_model_q75": high,
         }
-        tables.append(pd.DataFrame({**dict(zip(KEYS, group)), **columns, "n_seeds": seen}))
+        tables.append(pd.DataFrame({**dict(zip(tidy.KEYS, group)), **columns, "n_seeds": seen}))
     return pd.concat(tables, ignore_index=True)

@@ -8,8 +8,6 @@ import pandas as pd
 from boltzprune import tidy
 from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, write_table
-from boltzprune.tables import measures, missing_seeds
-from boltzprune.tidy import KEYS
 
 log = logging.getLogger(__name__)
 N_EXAMPLES = 10
@@ -19,9 +17,9 @@ def run(job):
     """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted."""
     for name, order in (("metrics", ["seed"]), ("classes", ["seed", "digit"])):
         table = tidy.read(job.inputs[name], f"digits_{name}")
-        for line in missing_seeds(table, measures(table) if name == "metrics" else ["share"]):
+        for line in tidy.missing_seeds(table, tidy.measures(table) if name == "metrics" else ["share"]):
             log.warning("%s", line)
-        write_table(job.outputs[name], table.sort_values([*KEYS, *order], ignore_index=True))
+        write_table(job.outputs[name], table.sort_values([*tidy.KEYS, *order], ignore_index=True))
     digits = read_digits(job.arrays("digits"))
     write_table(job.outputs["pixels"], _pixels(job.inputs["records"], digits.states.shape[1]))
     write_table(job.outputs["examples"], _examples(job.inputs["samples"], digits.states.shape[1]))
@@ -49,4 +47,4 @@ def _examples(paths, n_pixels):
         chosen = np.unique(np.linspace(0, len(visible) - 1, N_EXAMPLES).astype(int))
         for number, bits in enumerate(visible[chosen]):
             rows.append({**about, "seed": seed, "sample": number, "pattern": "".join(map(str, bits))})
-    return pd.DataFrame(rows).sort_values([*KEYS, "sample"], ignore_index=True)
+    return pd.DataFrame(rows).sort_values([*tidy.KEYS, "sample"], ignore_index=True)

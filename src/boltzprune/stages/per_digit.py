@@ -3,13 +3,12 @@
 from boltzprune import tidy
 from boltzprune.digit_table import as_latex, as_markdown, per_digit
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tables import missing_seeds
 
 
 def run(job):
     """Write the table as tidy CSV, Markdown and LaTeX."""
     spec, classes = job.spec, tidy.read(job.inputs["classes"], "digits_classes", ["quality"])
-    about = " ".join([spec["study"], *missing_seeds(classes, ["share"])])
+    about = " ".join([spec["study"], *tidy.missing_seeds(classes, ["share"])])
     table = per_digit(classes, spec["criteria"])
     write_table(job.outputs["csv"], table)
     write_bytes(job.outputs["markdown"], as_markdown(table, about).encode())

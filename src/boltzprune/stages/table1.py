@@ -2,13 +2,13 @@
 
 from boltzprune import tidy
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tables import as_latex, as_markdown, missing_seeds, remaining_units
+from boltzprune.tables import as_latex, as_markdown, remaining_units
 
 
 def run(job):
     """Write Table 1 as tidy CSV, Markdown and LaTeX."""
     spec, metrics = job.spec, tidy.read(job.inputs["metrics"], "metrics", ["n_hidden", "n_weights"])
-    about = " ".join([spec["study"], *missing_seeds(metrics, ["n_hidden"])])
+    about = " ".join([spec["study"], *tidy.missing_seeds(metrics, ["n_hidden"])])
     table = remaining_units(metrics, spec["criteria"])
     write_table(job.outputs["csv"], table)
     write_bytes(job.outputs["markdown"], as_markdown(table, about).encode())
