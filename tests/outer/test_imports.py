@@ -21,7 +21,7 @@ ROOMS = [
     ["deep_pruning"],
     ["datasets"],
     ["store", "provenance", "patterns", "evaluation"],
-    ["tables", "figures.style", "claims", "checkpoint"],
+    ["tables", "missing", "figures.style", "claims", "checkpoint"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
     ["settings", "stages"],

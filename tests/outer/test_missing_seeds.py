@@ -9,12 +9,13 @@ import pytest
 from boltzprune.digit_table import per_digit
 from boltzprune.errors import InputError
 from boltzprune.figures import digits, fig2
+from boltzprune.missing import missing_seeds
 from boltzprune.stages import Job, collect_digits
 from boltzprune.stages import claims as claims_stage
 from boltzprune.stages import per_digit as per_digit_stage
 from boltzprune.stages import table1 as table1_stage
 from boltzprune.store import Arrays, read_machine, write_arrays
-from boltzprune.tables import as_latex, as_markdown, missing_seeds, remaining_units
+from boltzprune.tables import as_latex, as_markdown, remaining_units
 
 LABELS = {"a": "First", "b": "Second"}
 COLUMNS = ["n_hidden", "n_weights", "kl_sampled", "mse_sampled", "kl_exact"]

@@ -3,8 +3,8 @@
 from boltzprune.claims import judge
 from boltzprune.claims.collected import read
 from boltzprune.claims.page import as_markdown
+from boltzprune.missing import measures, missing_seeds
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tables import measures, missing_seeds
 
 
 def run(job):

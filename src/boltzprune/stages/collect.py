@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from boltzprune.evaluation.patterns import count_patterns, sampled_log_probabilities
+from boltzprune.missing import KEYS, measures, missing_seeds
 from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, write_table
-from boltzprune.tables import KEYS, measures, missing_seeds
 
 log = logging.getLogger(__name__)
 

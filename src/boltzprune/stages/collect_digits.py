@@ -5,9 +5,9 @@ import logging
 import numpy as np
 import pandas as pd
 
+from boltzprune.missing import KEYS, measures, missing_seeds
 from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, write_table
-from boltzprune.tables import KEYS, measures, missing_seeds
 
 log = logging.getLogger(__name__)
 N_EXAMPLES = 10

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from boltzprune.digit_table import as_latex, as_markdown, per_digit
+from boltzprune.missing import missing_seeds
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tables import missing_seeds
 
 
 def run(job):

@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from boltzprune.missing import missing_seeds
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tables import as_latex, as_markdown, missing_seeds, remaining_units
+from boltzprune.tables import as_latex, as_markdown, remaining_units
 
 
 def run(job):
