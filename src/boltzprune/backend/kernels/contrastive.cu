@@ -86,6 +86,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
     __shared__ float hidden_uniform[N_AHEAD][BLOCK];
     __shared__ float visible_uniform[N_AHEAD][DRAWN];
     __shared__ float partial[2][N_WARPS][PADDED];
+    __shared__ int is_bad;
     int machine = blockIdx.x, j = threadIdx.x, lane = j % WARP, warp = j / WARP, n_hidden = n_hidden_of[machine];
     bool exists = j < n_hidden;
     u64 key = keys[machine];
@@ -107,6 +108,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
         visible_step[part] = i < N_VISIBLE ? all_visible_steps[machine * N_VISIBLE + i] : 0.0f;
     }
 
+    if (j == 0) is_bad = 0;
     int t = 0;
     bool is_finite = true;
     for (int start = 0; start < n_updates && is_finite; start += N_AHEAD) {
@@ -122,7 +124,12 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
             for (int c = 0; c < 4; c++) target[c] = uniform(words.word[c]);
         }
         for (int p = j; p < n; p += BLOCK) case_of[p] = cases[start + p];
+        float poison = 0.0f;  // NaN where a weight is not finite, which no field need have used since
+#pragma unroll
+        for (int i = 0; i < N_VISIBLE; i++) poison += weights[i] * 0.0f;
+        if (poison != 0.0f) is_bad = 1;
         __syncthreads();
+        if (is_bad) break;
 
         for (int ahead = 0; ahead < n; ahead++) {
             u64 data = case_of[ahead];
@@ -132,11 +139,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK)
             float values[PADDED];
 #pragma unroll
             for (int i = 0; i < PADDED; i++) values[i] = i < N_VISIBLE && fires ? weights[i < N_VISIBLE ? i : 0] : 0.0f;
-            float poison = field * 0.0f;  // NaN where the field is not finite, and so seen by all
-            if (ahead == 0)  // now and then where a weight is not, which no field has used since
-#pragma unroll
-                for (int i = 0; i < N_VISIBLE; i++) poison += weights[i] * 0.0f;
-            values[0] += poison;
+            values[0] += field * 0.0f;  // NaN where the field is not finite, and so seen by all
             sum_over_warp(values, lane);
             if (lane % (WARP >> SPLITS) == 0)
 #pragma unroll
