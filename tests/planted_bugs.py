@@ -192,8 +192,8 @@ BUGS = [
     Bug(
         "joint training: chains start again with each epoch",
         "joint_training.py",
-        "list(zip(machines, states, keys, strict=True))",
-        "[(m, JointState(s.weight_steps, s.bias_steps, c), k) for m, s, c, k in zip(machines, states, chains, keys)]",
+        "[(*result, key) for result, key in zip(results, keys, strict=True)]",
+        "[(m, JointState(s.weight_steps, s.bias_steps, c), k) for (m, s), c, k in zip(results, chains, keys)]",
         "core/test_core_joint.py",
     ),
     Bug(
