@@ -11,7 +11,7 @@ from mutants import mutant
 
 from boltzprune.errors import InputError
 
-SECONDS = 5.0
+SECONDS = 10.0
 """For one file; mutants take milliseconds, so a busy machine has room."""
 BYTES = 64 * 2**20
 REMEDY = ("expected", "again", "known", "did you mean", "is there twice", "no such")

@@ -26,16 +26,10 @@ def read_yaml(path):
     """The mapping in one YAML file; InputError names the file and what is wrong with it."""
     path = Path(path)
     try:
-        check_regular(path)
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; expected a configuration")
-        values = yaml.safe_load(content.decode("utf-8"))
-    except InputError:
-        raise
+        check_regular(path, MAX_BYTES)
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
     except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
         raise InputError(f"{path}: not YAML ({' '.join(str(error).split()) or type(error).__name__})") from error
     if values is None:

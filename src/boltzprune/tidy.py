@@ -42,6 +42,7 @@ FRACTION = re.compile(r"(\w+_)?error|share|disconnected|quality(_\w+)?|activity_
 COUNT = re.compile(r"n_\w+")
 WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
+MAX_BYTES = 2**28
 PHASES = ("initial", "pruned", "retrained")
 
 
@@ -90,7 +91,7 @@ def _from_file(path):
     import pandas as pd
 
     try:
-        check_regular(path)
+        check_regular(path, MAX_BYTES)
         head = pd.read_csv(path, nrows=0)
         frame = pd.read_csv(path, dtype={column: str for column in head if TEXT.fullmatch(column)}, index_col=False)
     except (OSError, ValueError, OverflowError) as error:

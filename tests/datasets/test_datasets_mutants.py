@@ -71,7 +71,10 @@ def loader(request, make, tmp_path):
     batch = [make.batch(pixels), pickle.dumps({"data": pixels[:1], "labels": [3], "f": ["a.png"]}, 2)]
     batch.append(pickle.dumps({b"data": pixels[:1], b"labels": (3,), b"n": [None, 2**40]}, 4))
     records = b"".join(bytes([k]) + row.tobytes() for k, row in enumerate(pixels))
-    members = [[("cifar-10-batches-py/data_batch_1", batch[0])], [("a", b"b"), ("cifar-10-batches-py/data_batch_2", batch[1])]]
+    members = [
+        [("cifar-10-batches-py/data_batch_1", batch[0])],
+        [("a", b"b"), ("cifar-10-batches-py/data_batch_2", batch[1])],
+    ]
     tars = [make.tar(tmp_path / f"{k}.tar.gz", pairs).read_bytes() for k, pairs in enumerate(members)]
     images, labels = RNG.integers(0, 99, (11, 5, 7)), RNG.integers(0, 4, 11)
     both = {"images": images, "labels": labels}
