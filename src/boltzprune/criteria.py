@@ -212,9 +212,9 @@ def _load(name, file, function_name):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise InputError(f"criterion {name!r}: {file} cannot be executed: {_told(error)}") from error
+        raise InputError(f"criterion {name!r}: {file} cannot be executed: {_told(error)}; expected Python") from error
     if not callable(function):
-        raise InputError(f"criterion {name!r}: {file} has no function {function_name}")
+        raise InputError(f"criterion {name!r}: {file} has no function {function_name}; expected one of that name")
     return function
 
 
@@ -244,7 +244,7 @@ def saliency_of(criterion, name, evidence):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise InputError(f"criterion {name!r} raised {_told(error)}") from error
+        raise InputError(f"criterion {name!r} raised {_told(error)}; expected one number per weight") from error
     if value.shape != evidence.weights.shape:
         raise InputError(
             f"criterion {name!r} returned shape {value.shape}; "

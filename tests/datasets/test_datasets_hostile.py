@@ -7,12 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 from hostile_files import FILES
-from limits import fault, traced
 
 from boltzprune.datasets import SOURCES, arrays, cifar10, idx, labelled, mnist
 from boltzprune.settings import read_yaml
 from boltzprune.store import Arrays, read_json
 from boltzprune.tidy import read as read_table
+from limits import fault, traced
 
 WANTED = SimpleNamespace(batches=list(cifar10.BATCHES), n_classes=10, seed=7)
 ATTACKS = [(kind, name) for kind, (_, attacks) in FILES.items() for name in attacks(Path("canary"))]

@@ -8,10 +8,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from limits import fault, traced, try_beginnings, try_mutants
 
-from boltzprune.datasets import LABELLED_SOURCES, SOURCES, arrays, cifar10, idx, labelled, mnist
-from boltzprune.store import checksum
+from boltzprune.datasets import SOURCES, arrays, cifar10, idx, labelled, mnist
+from limits import try_beginnings, try_mutants
 
 pytestmark = pytest.mark.torture
 RNG = np.random.default_rng(17)
