@@ -8,7 +8,7 @@ from boltzprune.errors import InputError
 
 
 def check_regular(path, limit=None):
-    """OSError for what is no regular file, since a pipe keeps a reader waiting and a device has no end, or too large."""
+    """OSError for a file that is too large or not regular: a pipe keeps a reader waiting, a device has no end."""
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))

@@ -132,8 +132,8 @@ def server(monkeypatch):
     made.server_close()
 
 
-BAD = """wrong longer page packed_page empty redirect circle nowhere cut cut_chunk no_length silence no_http drip endless
-status/403 status/404 status/500 status/503 closed no_such_host""".split()
+BAD = """wrong longer page packed_page empty redirect circle nowhere cut cut_chunk no_length silence no_http drip
+endless status/403 status/404 status/500 status/503 closed no_such_host""".split()
 
 
 def url(server, name):

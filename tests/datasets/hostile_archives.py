@@ -1,4 +1,4 @@
-"""Files that attack their reader, of three kinds: name -> function that makes the bytes.
+"""Archives that attack their reader: name -> function that makes the bytes.
 
 An attack that succeeds makes the canary, a file, or takes memory or time.
 """
@@ -10,79 +10,14 @@ import lzma
 import os
 import pickle
 import struct
-import subprocess
 import tarfile
 import warnings
 import zipfile
 
 import numpy as np
+from hostile_pickles import Call
 
-HUGE = struct.pack("<Q", 2**60)
-NDARRAY, RECONSTRUCT = b"cnumpy\nndarray\n", b"cnumpy.core.multiarray\n_reconstruct\n"
-DTYPE = b"cnumpy\ndtype\n"
 BATCH = "cifar-10-batches-py/data_batch_1"
-
-
-class Call:
-    """Pickles as the call of a function."""
-
-    def __init__(self, function, *arguments):
-        self.call = (function, arguments)
-
-    def __reduce__(self):
-        return self.call
-
-
-def short(text):
-    """SHORT_BINUNICODE."""
-    return b"\x8c" + bytes([len(text)]) + text.encode()
-
-
-def in_batch(program):
-    """A batch of CIFAR-10 whose labels come from a program of opcodes."""
-    return b"\x80\x04}(" + short("data") + b"N" + short("labels") + program + b"u."
-
-
-def pickles(canary):
-    """Pickles, in the place of a batch."""
-    touch, text = f"touch {canary}", f"open({str(canary)!r}, 'w')"
-    system, command = short("os") + short("system") + b"\x93", short(touch)
-    objects = np.array([Call(os.system, touch)], dtype=object)
-    doubled = b"]\x94(" + b"".join(b"h%ch%ce]\x94(" % (k, k) for k in range(60)) + b"e"
-    deep = b")" + b"\x85" * 70_000
-    return {
-        "subprocess.Popen": lambda: pickle.dumps({"data": Call(subprocess.Popen, touch, -1, None, None, None, None, None, True, True)}, 2),
-        "subprocess.check_output": lambda: pickle.dumps(Call(subprocess.check_output, ["touch", str(canary)]), 4),
-        "os.system by STACK_GLOBAL": lambda: in_batch(system + command + b"\x85R"),
-        "os.system by a memoised name": lambda: in_batch(short("os") + b"\x94" + short("system") + b"\x94h\x00h\x01\x93" + command + b"\x85R"),
-        "os.system by a dotted name": lambda: in_batch(short("numpy") + short("os.system") + b"\x93" + command + b"\x85R"),
-        "builtins.__import__": lambda: in_batch(short("builtins") + short("__import__") + b"\x93" + short("os") + b"\x85R"),
-        "builtins.open": lambda: pickle.dumps({"data": Call(open, str(canary), "w")}, 2),
-        "builtins.exec in protocol 1": lambda: pickle.dumps(Call(exec, text), 1),
-        "runpy": lambda: in_batch(short("runpy") + short("run_path") + b"\x93" + short(str(canary)) + b"\x85R"),
-        "pickle.loads of a pickle": lambda: in_batch(short("pickle") + short("loads") + b"\x93C\x01.\x85R"),
-        "an array of objects": lambda: pickle.dumps({"data": objects}, 2),
-        "an array of objects, state set": lambda: b"\x80\x02}U\x04data" + RECONSTRUCT + NDARRAY + b"K\x00\x85U\x01b\x87R(K\x01K\x01\x85" + DTYPE + b"U\x02O8K\x00K\x01\x87R(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK?tb\x89]" + b"cos\nsystem\n" + b"U" + bytes([len(touch)]) + touch.encode() + b"\x85Rab" + b"s.",
-        "numpy.core.multiarray.fromfile": lambda: in_batch(short("numpy.core.multiarray") + short("fromfile") + b"\x93" + short("/dev/zero") + b"\x85R"),
-        "BUILD sets __class__": lambda: in_batch(b"}" + short("__class__") + system + b"sb"),
-        "BUILD sets __dict__ of a name": lambda: in_batch(NDARRAY + b"}" + short("__dict__") + b"}sb"),
-        "BUILD calls __setstate__": lambda: in_batch(system + b"}b"),
-        "INST of a class": lambda: in_batch(b"(" + command + b"isubprocess\nPopen\n"),
-        "OBJ of a class": lambda: in_batch(b"(csubprocess\nPopen\n" + command + b"o"),
-        "lists doubled to 2**60": lambda: in_batch(doubled),
-        "tuples 70,000 deep": lambda: in_batch(deep),
-        "marks without end": lambda: b"\x80\x02" + b"(" * 100_000,
-        "LONG4 of 2 GiB": lambda: in_batch(b"\x8b\xff\xff\xff\x7f" + bytes(9)),
-        "LONG4 of a size below 0": lambda: in_batch(b"\x8b\x00\x00\x00\x80" + bytes(9)),
-        "a decimal number of a million digits": lambda: in_batch(b"I" + b"9" * 10**6 + b"\n"),
-        "FRAME of 2**60": lambda: b"\x80\x04\x95" + HUGE + b"}.",
-        "BINBYTES8 of 2**60": lambda: in_batch(b"\x8e" + HUGE),
-        "BINUNICODE8 of 2**60": lambda: in_batch(b"\x8d" + HUGE),
-        "BINSTRING of a size below 0": lambda: in_batch(b"T\x00\x00\x00\x80"),
-        "a protocol that does not exist": lambda: b"\x80\xff}.",
-        "READONLY_BUFFER": lambda: in_batch(b"\x98"),
-        "DUP of what is not there": lambda: b"\x80\x022.",
-    }  # fmt: skip
 
 
 def zeros():
@@ -120,7 +55,10 @@ def tars(canary):
         "an absolute name": lambda: made((str(canary), b"x")),
         "a batch below ..": lambda: made((f"../{BATCH}", batch)),
         "a symbolic link to the outside": lambda: made(link(BATCH, tarfile.SYMTYPE, "/etc/passwd"), ("a", b"x")),
-        "a folder that is a link, then a file in it": lambda: made(link("cifar-10-batches-py", tarfile.SYMTYPE, str(canary.parent)), (f"cifar-10-batches-py/{canary.name}", b"x")),
+        "a folder that is a link, then a file in it": lambda: made(
+            link("cifar-10-batches-py", tarfile.SYMTYPE, str(canary.parent)),
+            (f"cifar-10-batches-py/{canary.name}", b"x"),
+        ),
         "a hard link to the outside": lambda: made(link(BATCH, tarfile.LNKTYPE, "../../../etc/passwd")),
         "a hard link to itself": lambda: made(link(BATCH, tarfile.LNKTYPE, BATCH)),
         "a character device": lambda: made(link(BATCH, tarfile.CHRTYPE, "")),
@@ -140,9 +78,13 @@ def tars(canary):
         "1 GiB of zeros after the end": lambda: made((BATCH, batch)) + zeros(),
         "a name by pax that leads outside": lambda: gzip.compress(long_name + bytes(1024)),
         "an archive in an archive": lambda: gzip.compress(made((BATCH, batch))),
-        "an archive without its last blocks": lambda: gzip.compress(gzip.decompress(made((BATCH, batch)))[: 512 * (1 + -(-len(batch) // 512))]),
-        "a pickle that attacks, in an archive": lambda: made((BATCH, pickle.dumps(Call(os.system, f"touch {canary}"), 2))),
-    }  # fmt: skip
+        "an archive without its last blocks": lambda: gzip.compress(
+            gzip.decompress(made((BATCH, batch)))[: 512 * (1 + -(-len(batch) // 512))]
+        ),
+        "a pickle that attacks, in an archive": lambda: made(
+            (BATCH, pickle.dumps(Call(os.system, f"touch {canary}"), 2))
+        ),
+    }
 
 
 def npy(header, content=b"", version=1):
@@ -234,7 +176,3 @@ def npzs(canary):
         "an array alone": lambda: patterns,
         "an array packed by itself": lambda: lzma.compress(patterns) + bz2.compress(patterns),
     }
-
-
-FILES = {"pickle": ("data_batch_1", pickles), "tar": ("cifar-10-python.tar.gz", tars), "npz": ("my.npz", npzs)}
-"""Kind -> name of the file, its attacks."""
