@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from boltzprune.errors import InputError
+from boltzprune.errors import InputError, told
 from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
 
 
@@ -171,8 +171,7 @@ def resolve(name, position=0):
     except InputError:
         raise
     except Exception as error:
-        what = f"an attribute of {function_name} raised {_told(error)}"
-        raise InputError(f"criterion {name!r}: {what}; expected plain values") from error
+        raise InputError(f"criterion {name!r}: an attribute raised {told(error)}; expected plain values") from error
 
 
 def _row(name, function, file, function_name, position):
@@ -212,18 +211,10 @@ def _load(name, file, function_name):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise InputError(f"criterion {name!r}: {file} cannot be executed: {_told(error)}") from error
+        raise InputError(f"criterion {name!r}: {file} cannot be executed: {told(error)}; expected Python") from error
     if not callable(function):
-        raise InputError(f"criterion {name!r}: {file} has no function {function_name}")
+        raise InputError(f"criterion {name!r}: {file} has no function {function_name}; expected one of that name")
     return function
-
-
-def _told(error):
-    """Class and text of what a user's code raised, shortened; its text may itself raise."""
-    try:
-        return f"{type(error).__name__}: {error}"[:1000]
-    except Exception:
-        return f"{type(error).__name__}, whose text cannot be shown"
 
 
 def saliency_of(criterion, name, evidence):
@@ -244,7 +235,7 @@ def saliency_of(criterion, name, evidence):
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise InputError(f"criterion {name!r} raised {_told(error)}") from error
+        raise InputError(f"criterion {name!r} raised {told(error)}; expected one number per weight") from error
     if value.shape != evidence.weights.shape:
         raise InputError(
             f"criterion {name!r} returned shape {value.shape}; "

@@ -15,3 +15,11 @@ class TrainingError(ArithmeticError):
 
 class DeviceError(RuntimeError):
     """The GPU or its driver failed while it computed: nothing that the configuration could mend."""
+
+
+def told(error):
+    """Class and text of what a user's code raised, shortened; the text may itself raise."""
+    try:
+        return f"{type(error).__name__}: {error}"[:1000]
+    except Exception:
+        return f"{type(error).__name__}, whose text cannot be shown"

@@ -7,10 +7,13 @@ import stat
 from boltzprune.errors import InputError
 
 
-def check_regular(path):
-    """OSError for what is no regular file: a reader would wait for a pipe, and a device has no end."""
-    if not stat.S_ISREG(os.stat(path).st_mode):
+def check_regular(path, limit=None):
+    """OSError for a file that is too large or not regular: a pipe keeps a reader waiting, a device has no end."""
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
         raise OSError(errno.EINVAL, "not a regular file", str(path))
+    if limit is not None and found.st_size > limit:
+        raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
 
 
 def read_bounded(path, limit, expected):

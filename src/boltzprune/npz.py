@@ -11,7 +11,8 @@ MAX_BYTES = 8 * 2**30
 MAX_RATIO, ALWAYS_ALLOWED = 500, 16 * 2**20
 """An array may be so many times larger than its compressed bytes, or have so many bytes whatever those are. Deflate
 reaches 1032, for zeros alone."""
-_HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+VERSION = (1, 0)
+"""Of the .npy format; later ones are for headers of structured types, of up to 4 GiB."""
 
 
 def open_archive(path):
@@ -69,9 +70,9 @@ def _check_size(info, max_bytes):
 def _check_header(member, info, max_bytes):
     """Refuse an array whose type or declared size is not as expected."""
     version = np.lib.format.read_magic(member)
-    if version not in _HEADERS:
-        raise ValueError(f"is in version {version} of the .npy format; expected version 1.0 or 2.0")
-    shape, _, dtype = _HEADERS[version](member)
+    if version != VERSION:
+        raise ValueError(f"is in version {version} of the .npy format; expected {VERSION}")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(member)
     if dtype.kind not in "buif":
         never = " (allow_pickle is never set)" if dtype.hasobject else ""
         raise ValueError(f"has the type {dtype}; expected integers, floats or booleans{never}")

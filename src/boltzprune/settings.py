@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import itertools
 import re
 import reprlib
 import typing
@@ -15,7 +16,7 @@ from boltzprune.criteria import slug
 from boltzprune.errors import InputError
 from boltzprune.files import check_regular
 
-MAX_BYTES = 2**20
+MAX_BYTES, MAX_DEPTH = 2**20, 100
 """Of a configuration; the one that explains every key has 20 thousand."""
 _SHORT = reprlib.Repr()
 """Shows a value; a few lines of YAML can stand for one of gigabytes."""
@@ -26,23 +27,26 @@ def read_yaml(path):
     """The mapping in one YAML file; InputError names the file and what is wrong with it."""
     path = Path(path)
     try:
-        check_regular(path)
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; expected a configuration")
-        values = yaml.safe_load(content.decode("utf-8"))
-    except InputError:
-        raise
+        check_regular(path, MAX_BYTES)
+        values = yaml.safe_load(_not_deep(path.read_text(encoding="utf-8")))
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
     except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split()) or type(error).__name__})") from error
+        what = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: not YAML ({what}); expected keys and values, as in config/config.yaml") from error
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected keys and values, found {type(values).__name__}")
     return values
+
+
+def _not_deep(text):
+    """The text of a YAML file as it is; ValueError if its brackets are so deep that PyYAML would take hours."""
+    depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
+    if depth > MAX_DEPTH:
+        raise ValueError(f"brackets are nested {depth} deep, more than {MAX_DEPTH}")
+    return text
 
 
 def merged(base, over):

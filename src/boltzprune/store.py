@@ -22,7 +22,7 @@ from boltzprune.files import check_regular
 from boltzprune.fisher import Statistics
 from boltzprune.machine import BoltzmannMachine
 
-PROVENANCE = "provenance"
+PROVENANCE, MAX_JSON = "provenance", 2**24
 CHECKPOINT = ".checkpoint"
 """End of the name of a file that is no result: where a training goes on from."""
 WHICH = {"criterion": str, "iteration": int, "phase": str}
@@ -104,7 +104,7 @@ def write_rows(path, rows):
 def read_json(path):
     """The value in a JSON file."""
     try:
-        check_regular(path)
+        check_regular(path, MAX_JSON)
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); delete it and run again") from error

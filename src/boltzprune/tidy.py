@@ -46,6 +46,7 @@ FRACTION = re.compile(r"(\w+_)?error|share|disconnected|quality(_\w+)?|activity_
 COUNT = re.compile(r"n_\w+")
 WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
+MAX_BYTES = 2**28
 PHASES = ("initial", "pruned", "retrained")
 
 
@@ -126,7 +127,7 @@ def _from_file(path):
     import pandas as pd
 
     try:
-        check_regular(path)
+        check_regular(path, MAX_BYTES)
         content = Path(path).read_bytes()
         if not content.endswith(b"\n"):
             raise ValueError("it is cut off" if content else "it is empty")

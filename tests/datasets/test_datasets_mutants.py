@@ -77,11 +77,12 @@ def loader(request, make, tmp_path):
     tars = [make.tar(tmp_path / f"{k}.tar.gz", pairs).read_bytes() for k, pairs in enumerate(members)]
     images, labels = RNG.integers(0, 99, (11, 5, 7)), RNG.integers(0, 4, 11)
     both = {"images": images, "labels": labels}
+    four = [_idx(13, 5, 7), gzip.compress(_idx(13, 5, 7), mtime=0)]
     sets = [_idx(11, 5, 7), gzip.compress(_idx(7, 3, 5), mtime=0)]
     return {
         "IDX images": ("my.idx", (sets, "gzip", idx.read_images, _is_bytes(3))),
         "IDX labels": ("my.idx", ([_idx(13), gzip.compress(_idx(7), mtime=0)], "gzip", idx.read_labels, _is_bytes(1))),
-        "four files of MNIST": ("my.idx", ([_idx(13, 5, 7), gzip.compress(_idx(13, 5, 7))], "gzip", _four, _is_labelled)),
+        "four files of MNIST": ("my.idx", (four, "gzip", _four, _is_labelled)),
         "CIFAR-10 pickle": ("data_batch_1", (batch, "bytes", _batches, _is_cifar)),
         "CIFAR-10 binary": ("data_batch_1.bin", ([records, records[:3073]], "bytes", _batches, _is_cifar)),
         "CIFAR-10 archive": (cifar10.ARCHIVE, (tars, "gzip", _batches, _is_cifar)),

@@ -9,7 +9,7 @@ import tarfile
 from boltzprune.errors import InputError
 from boltzprune.files import check_regular
 
-MAX_UNPACKED = 512 * 2**20
+MAX_UNPACKED = 256 * 2**20
 BLOCK, PIECE = tarfile.BLOCKSIZE, 2**20
 
 

@@ -145,7 +145,7 @@ def _from_dict(batch, name):
         found = f"of shape {data.shape}" if isinstance(data, np.ndarray) else "missing or no array"
         raise InputError(f"{name}: its entry 'data' is {found}; expected a batch of CIFAR-10, (n, {PIXELS}) uint8")
     if labels is not None and (not isinstance(labels, (list, tuple)) or len(labels) != len(data)):
-        raise InputError(f"{name}: its entry 'labels' is not one label for each of the {len(data)} images")
+        raise InputError(f"{name}: its entry 'labels' is not a list of {len(data)} labels; expected one for each image")
     return _images(data)
 
 

@@ -15,7 +15,8 @@ import numpy as np
 from boltzprune.errors import InputError
 
 MAX_BYTES = 64 * 2**20
-MAX_OPCODES = 1_000_000
+MAX_OPCODES = 200_000
+"""A batch of CIFAR-10 has 30 thousand."""
 EXPECTED = "a pickle (protocol 2 to 4) of a dict of plain data and uint8 arrays, at most 64 MiB"
 
 
