@@ -21,7 +21,7 @@ SLURM = ROOT / "tests" / "cluster" / "slurm_local.sh"
 PLUGINS = os.environ.get("BOLTZPRUNE_SLURM_PLUGIN", "")
 DEVICES = Path("/var/tmp/boltzprune-slurm/devices")
 KINDS = {".npz", ".csv", ".md", ".tex", ".png"}
-QUICK = ["--slurm-init-seconds-before-status-checks", "2", "--slurm-status-command", "squeue", "--latency-wait", "5"]
+QUICK = ["--slurm-init-seconds-before-status-checks", "2", "--latency-wait", "5"]
 GPU_RULES = list(yaml.safe_load((ROOT / "profiles" / "slurm-gres" / "config.yaml").read_text())["set-resources"])
 
 
@@ -41,21 +41,27 @@ def slurm():
             pytest.skip(f"no SLURM here: {done.stdout.strip().splitlines()[-1]}")
         assert done.returncode == 0, done.stdout
     yield
+    for process in Run.started:
+        process.kill()
     subprocess.run([SLURM, "stop"], check=True)
 
 
 class Run:
     """Snakemake with a profile, in the background."""
 
+    started = []
+
     def __init__(self, workflow, profile, *arguments):
         self.workflow, self.output = workflow, workflow.folder / f"{profile}.output"
-        environment = {**os.environ, "PYTHONPATH": PLUGINS}
+        path = f"{ROOT / 'tests' / 'cluster' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, "PYTHONPATH": PLUGINS, "PATH": path}
         command = [sys.executable, "-m", "snakemake", *arguments, "--profile", f"profiles/{profile}", *QUICK]
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
                 [*command, "--configfile", "study.yaml"],
                 cwd=workflow.folder, env=environment, stdout=output, stderr=output,
             )  # fmt: skip
+        self.started.append(self.process)
 
     def running(self, word):
         """Number of a job whose comment has that word, once a step of it runs."""
