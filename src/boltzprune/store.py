@@ -157,11 +157,19 @@ class Arrays:
         self.path = Path(path)
         try:
             self._file = zipfile.ZipFile(self.path)
+            if len(self._file.infolist()) != self._number():
+                raise ValueError("its directory has lost an entry")
             for member in self._file.infolist():
                 self._file.open(member).close()  # a name that has changed is no longer the one beside the array
         except DAMAGE as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
         self.names = {name.removesuffix(".npy") for name in self._file.namelist()}
+
+    def _number(self):
+        """How many members there are, by the last record of the file: in two bytes before its last ten."""
+        with open(self.path, "rb") as file:
+            file.seek(-12, os.SEEK_END)
+            return int.from_bytes(file.read(2), "little")
 
     def __getitem__(self, name):
         if name not in self.names:
