@@ -138,6 +138,8 @@ class Arrays:
         try:
             self._file = npz.open_archive(self.path)
             keys = npz.keys(self._file)
+            if len(keys) != self._number():
+                raise ValueError("its directory has lost an entry")
             for member in self._file.infolist():
                 self._file.open(member).close()  # a name that has changed is no longer the one beside the array
         except Exception as error:
@@ -145,6 +147,12 @@ class Arrays:
         self.names = set(keys)
         if len(self.names) < len(keys):
             raise InputError(f"{path}: holds an array twice; delete it and run again")
+
+    def _number(self):
+        """How many members there are, by the last record of the file: in two bytes before its last ten."""
+        with open(self.path, "rb") as file:
+            file.seek(-12, os.SEEK_END)
+            return int.from_bytes(file.read(2), "little")
 
     def __getitem__(self, name):
         if name not in self.names:

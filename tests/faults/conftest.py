@@ -4,6 +4,7 @@ import json
 import logging
 
 import pytest
+from faults_processes import end_all
 from outer_study import write_patterns
 
 from boltzprune.__main__ import main
@@ -16,6 +17,13 @@ def logging_as_before():
     before = root.handlers[:], root.level, logging.raiseExceptions
     yield
     root.handlers[:], root.level, logging.raiseExceptions = before
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on(tmp_path):
+    """No process outlives its test."""
+    yield
+    end_all(tmp_path)
 
 
 @pytest.fixture(scope="session")

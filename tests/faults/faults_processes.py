@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,11 +46,11 @@ def wait_for(condition, process=None, seconds=60):
 
 
 def commands(folder):
-    """Command lines of the living processes that work in a folder: pid -> arguments."""
-    found = {}
+    """Command lines of the living processes that work in a folder or below it: pid -> arguments."""
+    found, folder = {}, Path(folder).resolve()
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended meanwhile
-            if Path(os.readlink(entry / "cwd")) == Path(folder).resolve():
+            if Path(os.readlink(entry / "cwd")).is_relative_to(folder):
                 found[int(entry.name)] = (entry / "cmdline").read_bytes().decode().split("\0")
     return found
 
@@ -57,6 +58,13 @@ def commands(folder):
 def stages(folder):
     """The pids of the stages that run in a folder."""
     return sorted(pid for pid, words in commands(folder).items() if words[1:3] == ["-m", "boltzprune"])
+
+
+def end_all(folder):
+    """End what a failed test has left in its folder."""
+    for pid in commands(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def seconds_to_end(folder):

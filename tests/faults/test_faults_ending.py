@@ -122,6 +122,17 @@ def test_the_workflow_holds_one_lock_and_forgets_whose_it_was_started_by(tmp_pat
     assert not list(tmp_path.iterdir())
 
 
+def test_a_workflow_that_cannot_lock_says_so_and_names_no_other_lock(tmp_path):
+    code = (
+        "import os; from boltzprune import lifeline\n"
+        "def refuse(*_): raise OSError(37, 'No locks available')\n"
+        "lifeline.fcntl.flock = refuse; lifeline.hold(); print(os.environ.get(lifeline.VARIABLE))"
+    )
+    held, error = python("-c", code, folder=tmp_path, environment={lifeline.VARIABLE: "/other"}).communicate(timeout=60)
+    assert held == "None\n"
+    assert "cannot be locked ([Errno 37] No locks available): if this process is killed its jobs go on" in error
+
+
 def test_a_writer_that_is_told_to_end_takes_its_half_with_it(tmp_path):
     (tmp_path / "result.bin").write_bytes(b"old")
     job = python("-c", WRITER, folder=tmp_path)

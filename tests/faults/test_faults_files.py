@@ -158,6 +158,19 @@ def test_a_name_that_changed_in_the_directory_alone_is_noticed(machines):
     assert machines_read(machines) is None
 
 
+def test_a_member_that_another_swallows_is_noticed(tmp_path):
+    """A comment that seems to be 64 bytes long, which is just what the next entry of the directory takes."""
+    path, hidden = tmp_path / "x.npz", "b" * 14
+    write_arrays(path, {"a": np.arange(3), hidden: np.arange(5)}, {})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 32] ^= 64
+    path.write_bytes(content)
+    with np.load(path) as file:
+        assert file.files == ["a", "provenance"]
+    with pytest.raises(InputError, match=r"x\.npz: not a readable result \(its directory has lost an entry\)"):
+        Arrays(path)
+
+
 @pytest.mark.parametrize(("old", "new"), [(b"(3001,", b"(1001,"), (b"<f4", b">f4")])
 def test_a_header_that_changed_is_noticed_in_a_large_array_too(tmp_path, old, new):
     """A reader that stops where the header says never comes to the checksum."""

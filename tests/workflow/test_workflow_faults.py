@@ -10,7 +10,7 @@ import time
 
 import numpy as np
 import pytest
-from faults_processes import SECONDS_TO_END, partial, results, seconds_to_end, snakemake, stages, wait_for
+from faults_processes import SECONDS_TO_END, end_all, partial, results, seconds_to_end, snakemake, stages, wait_for
 from workflow_copy import Copy
 
 from boltzprune.settings import merged
@@ -27,6 +27,13 @@ MACHINES = f"{BLOCK}/initial/initial.npz"
 STATISTICS = f"{BLOCK}/initial/initial_statistics.npz"
 LONG = {"patches": {"training": {"learning_rate": [0.05] * 3000, "momentum": [0.5] * 3000}}}
 LOCKED = "Error: Directory cannot be locked."
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on(tmp_path):
+    """No process outlives its test."""
+    yield
+    end_all(tmp_path)
 
 
 @pytest.fixture
