@@ -15,12 +15,19 @@ RESULTS = {".npz", ".csv", ".gz", ".md", ".tex", ".png"}
 SECONDS_TO_END = 10
 
 
+def signals_as_usual():
+    """What a process does on a signal, whatever started the tests: under nohup, say, SIGHUP is ignored."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def python(*arguments, folder, **options):
     """A started Python, with this package, whose output is read by `communicate`."""
     environment = os.environ | {"PYTHONPATH": str(SOURCE)} | options.pop("environment", {})
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
-        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+        cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=signals_as_usual, **options,
     )  # fmt: skip
 
 
@@ -30,6 +37,7 @@ def snakemake(workflow, *arguments):
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"],
             cwd=workflow.folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            preexec_fn=signals_as_usual,
         )  # fmt: skip
 
 
