@@ -35,7 +35,7 @@ def _grid(table):
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
     spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
     cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")"
-    grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell")
+    grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell").fillna("-")
     weights = {}
     for iteration, rows in table.groupby("iteration"):
         low, high = rows["n_weights_mean"].min(), rows["n_weights_mean"].max()
