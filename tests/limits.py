@@ -13,7 +13,7 @@ from mutants import mutant
 SECONDS = 10.0
 """For one file; mutants take milliseconds, so a busy machine has room."""
 BYTES = 64 * 2**20
-REMEDY = ("expected", "should be", "again", "known", "did you mean", "is there twice", "no such")
+REMEDY = "expected|should be|should match|; set |again|known|did you mean|is there twice|no such".split("|")
 
 
 class Hang(BaseException):

@@ -167,6 +167,8 @@ def _problems_of_criteria(criteria):
 def _problems_of_units(digits):
     """Receptive fields need a unit of h1 for each pixel; of the embedded images the pixels are known here."""
     n_pixels, (first, second) = max(8 - 2 * digits.data.crop, 0) ** 2, digits.machine.n_hidden
+    if digits.data.source == "digits" and n_pixels == 0:
+        return [f"data.crop = {digits.data.crop}: nothing is left of images of 8 x 8 pixels; expected 0 to 3"]
     if digits.data.source != "digits" or digits.machine.receptive_field is None or first == n_pixels:
         return []
     return [

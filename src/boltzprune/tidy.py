@@ -43,7 +43,7 @@ TABLES = {
 
 TEXT = re.compile(r"criterion|phase|reference|pattern|hidden_removed|units_removed_\d+|(pixels|visible)_disconnected")
 FRACTION = re.compile(r"(\w+_)?error|share|disconnected|quality(_\w+)?|activity_\d+|hidden_rate")
-COUNT = re.compile(r"n_\w+")
+COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+)?")
 WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
 MAX_BYTES = 2**28
@@ -144,7 +144,7 @@ def _from_file(path):
 def _problem(values, is_key):
     """What is wrong with the values of a column, or nothing."""
     name, known = values.name, values.dropna()
-    if (is_key or name in WHOLE) and len(known) < len(values):
+    if (is_key or name in WHOLE or SIZE.fullmatch(name)) and len(known) < len(values):
         return "has an empty field"
     if TEXT.fullmatch(name):
         other = known[~known.isin(PHASES)] if name == "phase" else known[:0]

@@ -13,6 +13,7 @@ import pytest
 
 from boltzprune.datasets import download
 from boltzprune.errors import InputError
+from limits import watched
 
 CONTENT = bytes(range(256)) * 4099
 """A megabyte; its length is no power of 2."""
@@ -126,7 +127,8 @@ def server(monkeypatch):
     monkeypatch.setattr(download, "TIMEOUT_SECONDS", 0.5)
     monkeypatch.setattr(download, "MAX_BYTES", 2**22)
     threading.Thread(target=made.serve_forever, args=(0.01,), daemon=True).start()
-    yield made
+    with watched(60):
+        yield made
     made.over.set()
     made.shutdown()
     made.server_close()
@@ -173,7 +175,7 @@ TOLD = {
     "drip": "bytes in 1 s; expected 1000 per second",
     "silence": "timed out",
     "endless": "it sends more than 4194304 bytes",
-    "status/503": "503",
+    "status/503": "503 Server Error",
     "closed": "Connection refused",
     "circle": "redirects",
 }

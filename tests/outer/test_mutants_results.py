@@ -5,6 +5,7 @@ import pytest
 from outer_machines import random_machine
 from outer_mutants import KEYS, RNG, digit_arrays, saved
 
+from boltzprune.errors import InputError
 from boltzprune.evaluation.encoding import Classifier, classifier_arrays, read_classifier
 from boltzprune.evaluation.patterns import read_samples
 from boltzprune.fisher import Statistics
@@ -84,3 +85,12 @@ def test_a_damaged_result_is_refused_or_read(name, tmp_path, promise, at_scale):
 def test_no_beginning_of_a_result_is_accepted(name, tmp_path, promise, at_scale):
     with promise(f"results, {name}: a file cut anywhere is refused") as count:
         try_beginnings(count, at_scale(40, 10**6), result(name, tmp_path), tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("n_visible", [7, 17])
+def test_states_of_another_width_are_refused_not_filled_with_zeros(n_visible, tmp_path):
+    packed = np.packbits(RNG.integers(0, 2, (31, 13), dtype=np.uint8), axis=1)
+    (content, _) = saved(tmp_path, {"packed": packed, "n_visible": np.array(n_visible)})
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.npz: 'packed' is uint8 of shape \(31, 2\); expected .*again"):
+        read_states(Arrays(tmp_path / "x.npz"))

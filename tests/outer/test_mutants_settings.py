@@ -9,7 +9,10 @@ from outer_machines import random_evidence
 
 from boltzprune import __main__
 from boltzprune.criteria import resolve, saliency_of
+from boltzprune.errors import InputError
 from boltzprune.settings import read_yaml, study_from
+from boltzprune.stages import STAGES, Job, run
+from boltzprune.stages.catalogue import VALUES
 from boltzprune.stages.fetch import read_manifest
 from limits import fault, traced, try_mutants
 from mutants import mutant
@@ -82,7 +85,7 @@ SPECS = [
     b'{"criterion": "anti_fi", "iteration": 1, "phase": "pruned", "eigenvector": false, "device": "tpu"}',
     b'{"name": "fig2", "formats": ["png"], "dpi": 40, "study": "s", "criteria": {"a": "b"}, "colours": {}}',
 ]
-STAGES = ("train", "sample", "prune", "figure", "study", "claims", "table1", "pretrain")
+SOME = ("train", "sample", "prune", "figure", "study", "claims", "table1", "pretrain")
 
 
 def status(*arguments):
@@ -108,14 +111,39 @@ def test_a_damaged_command_line_is_refused(tmp_path, promise, at_scale, monkeypa
                 if number % 3
                 else [mutant(number, [f.encode() for f in files], "text").decode("utf-8", "replace")]
             )
-            found = status(STAGES[number % len(STAGES)], *given, f"--spec={spec}", f"--seeds={seeds}")
+            found = status(SOME[number % len(SOME)], *given, f"--spec={spec}", f"--seeds={seeds}")
             count(found == 2, f"{number}: status {found}: {spec} {seeds}")
     logging.getLogger("boltzprune").setLevel(logging.NOTSET)
 
 
-@pytest.mark.parametrize("seeds", ["0-99999999999999", "-5", "", "-", "5-3", "1.5", "9" * 5000, str(2**64), "٣-x"])
+SEEDS = ["0-99999999999999", "0-100000", "-5", "", "-", "5-3", "1.5", "9" * 5000, str(2**64)]
+
+
+@pytest.mark.parametrize("seeds", SEEDS)
 def test_seeds_that_cannot_be_are_refused(seeds):
+    with pytest.raises(InputError, match=r"--seeds '.*': expected a number or a range"):
+        __main__._seeds(seeds)
     assert status("train", "--spec={}", f"--seeds={seeds}") == 2
+
+
+GOOD = {
+    **{"criterion": "anti_fi", "iteration": 1, "phase": "pruned", "eigenvector": True, "device": "cpu", "n_chains": 3},
+    **{"name": "fig2", "formats": ["png"], "dpi": 40, "study": "s", "criteria": {}, "colours": {}},
+    **{"last_iterations": {}, "quality": "mean", "config": {}},
+}
+KEYS = [(stage, key) for stage, row in STAGES.items() for key in row.spec if key in VALUES]
+
+
+@pytest.mark.parametrize(("stage", "key"), KEYS)
+def test_a_value_of_a_spec_that_cannot_be_is_named(stage, key, tmp_path):
+    row = STAGES[stage]
+    (tmp_path / "x").touch()
+    given = {name: [tmp_path / "x"] for name in row.inputs}
+    for wrong in (5.5, [[]], None):
+        spec = {name: GOOD.get(name, {}) for name in row.spec} | {key: wrong}
+        job = Job(stage, given, dict.fromkeys(row.outputs, tmp_path / "out"), spec, (0,))
+        with pytest.raises(InputError, match=rf"--spec: {key}\b.* = .*: Input should be"):
+            run(job)
 
 
 MANIFEST = b'{"source": "npz", "files": [{"path": "/a/b.npz", "bytes": 7, "sha256": "ab"}]}'

@@ -15,10 +15,11 @@ from outer_mutants import (
     record_table,
 )
 
-from boltzprune import claims, digit_table, tables, tidy
+from boltzprune import claims, tidy
 from boltzprune.claims import collected, page
 from boltzprune.errors import InputError
 from boltzprune.figures import fig2, fig3, fig4, s1
+from boltzprune.stages import Job, run
 from limits import try_mutants
 
 pytestmark = pytest.mark.torture
@@ -44,22 +45,23 @@ def panels(module, table):
     return read
 
 
-def table1(path):
-    made = tables.remaining_units(tidy.read([path], "metrics", ["n_hidden", "n_weights"]), LABELS)
-    return tables.as_markdown(made, "a") + tables.as_latex(made, "a")
+def made(stage, table):
+    """The text of a table of the paper, through its stage."""
 
+    def read(path):
+        outputs = {name: path.with_name(name) for name in ("csv", "markdown", "latex")}
+        run(Job(stage, {table: [path]}, outputs, {"criteria": LABELS, "study": "a"}, (0,)))
+        return outputs["markdown"].read_text() + outputs["latex"].read_text()
 
-def per_digit(path):
-    made = digit_table.per_digit(tidy.read([path], "digits_classes", ["quality"]), LABELS)
-    return digit_table.as_markdown(made, "a") + digit_table.as_latex(made, "a")
+    return read
 
 
 TABLES = {
     "metrics": (metrics(PATCHES), lambda path: tidy.read([path], "metrics")),
     "records": (record_table(), lambda path: tidy.read([path], "records")),
     "examples": (example_table(), lambda path: tidy.read([path], "digits_examples")),
-    "Table 1": (metrics(PATCHES), table1),
-    "table per digit": (class_table(), per_digit),
+    "Table 1": (metrics(PATCHES), made("table1", "metrics")),
+    "table per digit": (class_table(), made("per_digit", "classes")),
     "claims": (metrics(DIGITS), judged),
     "figure 2, metrics": (metrics(PATCHES), panels(fig2, "metrics")),
     "figure 2, patterns": (pattern_table(), panels(fig2, "pattern_probabilities")),

@@ -236,7 +236,7 @@ OTHERS = {
         {"table1": 1},
         sources=(("workflow/rules/results.smk", "python -m boltzprune table1", "python -u -m boltzprune table1"),),
     ),
-    "memory or threads of a rule": Edit({}, sources=(("workflow/rules/patches.smk", "growing(1000)", "growing(1001)"),)),
+    "memory or threads of a rule": Edit({}, sources=(("workflow/rules/patches.smk", "(1000)", "(1001)"),)),
     "envs/*.yaml": Edit({}, sources=(("envs/cpu.yaml", "numpy", "numpy  # arrays"),)),
     "another version of numpy or another library": Edit(
         {}, files={"src/numpy-99.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n"}

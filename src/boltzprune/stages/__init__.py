@@ -123,7 +123,7 @@ def _check_values(job):
     """InputError for a value of the spec that is no section and not what its key takes."""
     if job.threads < 1:
         raise InputError(f"{job.stage}: --threads is {job.threads}; expected 1 or more")
-    for key in job.raw_spec.keys() & VALUES.keys():
+    for key in (key for key in job.raw_spec if key in VALUES):
         try:
             TypeAdapter(VALUES[key]).validate_python(job.raw_spec[key], strict=True)
         except ValidationError as error:

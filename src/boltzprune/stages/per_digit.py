@@ -2,14 +2,18 @@
 
 from boltzprune import tidy
 from boltzprune.digit_table import as_latex, as_markdown, per_digit
+from boltzprune.errors import InputError
 from boltzprune.store import write_bytes, write_table
 
 
 def run(job):
     """Write the table as tidy CSV, Markdown and LaTeX."""
-    spec, classes = job.spec, tidy.read(job.inputs["classes"], "digits_classes", ["quality"])
+    spec, [path] = job.spec, job.inputs["classes"]
+    classes = tidy.read([path], "digits_classes", ["quality"])
     about = " ".join([spec["study"], *tidy.missing_seeds(classes, ["share"])])
     table = per_digit(classes, spec["criteria"])
+    if table.empty:
+        raise InputError(f"{path}: has no machines of {', '.join(spec['criteria'])}; delete it and run again")
     write_table(job.outputs["csv"], table)
     write_bytes(job.outputs["markdown"], as_markdown(table, about).encode())
     write_bytes(job.outputs["latex"], as_latex(table, about).encode())
