@@ -23,7 +23,8 @@ def signals_as_usual():
 
 def python(*arguments, folder, **options):
     """A started Python, with this package, whose output is read by `communicate`."""
-    environment = os.environ | {"PYTHONPATH": str(SOURCE)} | options.pop("environment", {})
+    own = {"PYTHONPATH": str(SOURCE), "TMPDIR": str(folder)}  # what is killed leaves its lock file there
+    environment = os.environ | own | options.pop("environment", {})
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -33,10 +34,11 @@ def python(*arguments, folder, **options):
 
 def snakemake(workflow, *arguments):
     """A started Snakemake, in a process group of its own, whose output goes to out.txt."""
+    environment = os.environ | {"TMPDIR": str(workflow.folder)}
     with open(workflow.folder / "out.txt", "w") as output:
         return subprocess.Popen(
             [sys.executable, "-m", "snakemake", *arguments, "--configfile", "study.yaml"],
-            cwd=workflow.folder, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
+            cwd=workflow.folder, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             preexec_fn=signals_as_usual,
         )  # fmt: skip
 

@@ -86,9 +86,7 @@ def test_a_damaged_result_is_named_and_made_again(promise, at_scale, finished_co
     path = finished_copy.folder / MACHINES
     content = bytearray(path.read_bytes())
     content[content.index(b"NUMPY") + 130] ^= 16  # in the numbers of the first array
-    with promise(
-        "a result emptied, cut or changed by a bit: the next stage names it; deleted, it is made again"
-    ) as count:
+    with promise(f"a result {how}: the next stage names it; deleted, it is made again") as count:
         path.write_bytes({"emptied": b"", "cut": content[: len(content) // 2], "flipped": content}[how])
         done = finished_copy.snakemake(STATISTICS, "--cores", "2")
         said = f"ERROR {MACHINES}: " in done.stdout and "run again" in done.stdout and "Traceback" not in done.stdout
