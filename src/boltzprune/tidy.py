@@ -150,7 +150,8 @@ def _problem(values, is_key):
         other = known[~known.isin(PHASES)] if name == "phase" else known[:0]
         return f"holds {other.iloc[0]!r}; expected one of {', '.join(PHASES)}" if len(other) else ""
     if values.dtype.kind not in "iuf":
-        return f"holds {next((v for v in known if not _is_number(v)), known.iloc[0])!r}; expected numbers"
+        other = [value for value in known if not _is_number(value)] or [*known, str(values.dtype)]
+        return f"holds {other[0]!r}; expected numbers"
     high = WHOLE.get(name, 1 if FRACTION.fullmatch(name) else float("inf"))
     low = 0 if name in WHOLE or FRACTION.fullmatch(name) or COUNT.fullmatch(name) else -float("inf")
     wrong = known[(known < low) | (known > high) | (known.abs() == float("inf"))]
