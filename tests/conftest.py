@@ -1,10 +1,21 @@
-"""What all tests share: the table of promises, and a GPU, real or emulated."""
+"""What all tests share: the table of promises, logging as it was, and a GPU, real or emulated."""
+
+import logging
 
 import pytest
 
 from emulated import COMPILER, EmulatedCard
 
 pytest_plugins = ["promises"]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before():
+    """The command line sets up logging; the tests after this one need theirs back."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    root.handlers[:], root.level, logging.raiseExceptions = before
 
 
 @pytest.fixture(scope="session")

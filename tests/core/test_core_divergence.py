@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from boltzprune import streams
-from boltzprune.backend import get_backend, gpu, gpu_contrastive, gpu_joint, gpu_wide
+from boltzprune.backend import get_backend, gpu, gpu_contrastive, gpu_together
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.machine import all_finite
@@ -111,8 +111,7 @@ def _planted(machine, state, rng, turn):
 @pytest.fixture
 def backend_of(monkeypatch, request):
     """backend_of(device), with small blocks of threads where a GPU is emulated."""
-    for module in (gpu_wide, gpu_joint):
-        monkeypatch.setattr(module, "N_THREADS", 64)
+    monkeypatch.setattr(gpu_together, "N_THREADS", 64)
     monkeypatch.setattr(gpu_contrastive, "MAX_VISIBLE", 59)
 
     def make(device):

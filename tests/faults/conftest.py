@@ -1,22 +1,10 @@
 """A stage that trains for minutes, to be stopped."""
 
 import json
-import logging
 
 import pytest
-from faults_processes import end_all
+from faults_processes import end_all, python
 from outer_study import write_patterns
-
-from boltzprune.__main__ import main
-
-
-@pytest.fixture(autouse=True)
-def logging_as_before():
-    """The command line sets up logging; the tests after this one need theirs back."""
-    root = logging.getLogger()
-    before = root.handlers[:], root.level, logging.raiseExceptions
-    yield
-    root.handlers[:], root.level, logging.raiseExceptions = before
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +21,13 @@ def training(tmp_path_factory):
     write_patterns(folder / "mine.npz", n=40_009)
     spec = json.dumps({"data": {"source": "npz", "file": str(folder / "mine.npz"), "n_patterns": 40_009}})
     manifest, patterns = folder / "source.json", folder / "patterns.npz"
-    assert main(["fetch", f"--out=manifest={manifest}", f"--spec={spec}"]) == 0
-    assert main(["prepare", f"--in=manifest={manifest}", f"--out=patterns={patterns}", f"--spec={spec}"]) == 0
+    for words in (
+        ["fetch", f"--out=manifest={manifest}"],
+        ["prepare", f"--in=manifest={manifest}", f"--out=patterns={patterns}"],
+    ):
+        made = python("-m", "boltzprune", *words, f"--spec={spec}", folder=folder)
+        _, told = made.communicate()
+        assert made.returncode == 0, told
 
     def arguments(device="reference"):
         schedule = {"learning_rate": [0.1] * 3000, "momentum": [0.5] * 3000}
