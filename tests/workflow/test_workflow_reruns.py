@@ -20,6 +20,8 @@ from boltzprune.settings import merged
 pytestmark = pytest.mark.slow
 WORKERS = 2
 """Dry runs at once."""
+OFTEN = list(EDITS)[::3]
+"""Edits that are made in every run of the tests; all of them in the heavy run."""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,8 @@ def planned_after(edit, workflow, folder):
 def plans(request, finished, other, tmp_path_factory):
     """Name of an edit -> what would run, of all edits whose tests are wanted: some at once."""
     names = [item.callspec.params["name"] for item in request.session.items if "plans" in item.fixturenames]
+    if not request.config.getoption("--heavy"):
+        names = [name for name in names if name in OFTEN]
     with ThreadPoolExecutor(WORKERS) as pool:
         studies = {"finished": finished, "other": other}
         yield {
@@ -103,8 +107,10 @@ def test_after_the_run_there_is_nothing_to_do(study):
     assert study.planned() == {}
 
 
+@pytest.mark.torture
 @pytest.mark.parametrize("name", EDITS)
-def test_an_edit(plans, documented, name):
+def test_an_edit(plans, documented, name, at_scale):
+    at_scale(name in OFTEN, True)
     planned = plans[name].result()
     assert planned == EDITS[name].expected
     assert set(planned) == documented[name]
