@@ -120,6 +120,15 @@ def backend_of(monkeypatch, request):
     return make
 
 
+def _turns(backend_of, rng, n):
+    """Every kind of work with its backend, the number of its turn and random cases, dearer kinds less often."""
+    for work in WORKS:
+        backend, n_cases = backend_of(work.device), work.n_updates * work.batch
+        for turn in range(n // work.cost):
+            seed, rate = int(rng.integers(1 << 30)), rng.choice([0.02, 0.4])
+            yield work, backend, turn, by_hand.patterns(n_cases, work.sizes[0], seed, rate)
+
+
 @pytest.mark.torture
 def test_training_that_diverges_stops_in_time(backend_of, promise, at_scale):
     rng, n = np.random.default_rng(73), at_scale(3, 300)
@@ -127,15 +136,10 @@ def test_training_that_diverges_stops_in_time(backend_of, promise, at_scale):
         promise("Parameters that overflow stop the training within 100 updates, on every backend") as count,
         np.errstate(all="ignore"),
     ):
-        for work in WORKS:
-            backend = backend_of(work.device)
-            for turn in range(n // work.cost):
-                cases = by_hand.patterns(
-                    work.n_updates * work.batch, work.sizes[0], int(rng.integers(1 << 30)), rng.choice([0.02, 0.4])
-                )
-                how = 10 ** rng.uniform(*RATES[turn % 3]), DECAYS[(turn + turn // 3) % 3], int(rng.integers(1 << 20))
-                held = _stops_in_time(work, backend, work.start(rng), cases, how)
-                count(held, f"{work}, turn {turn}, rate {how[0]:.3g}, decay {how[1]}")
+        for work, backend, turn, cases in _turns(backend_of, rng, n):
+            how = 10 ** rng.uniform(*RATES[turn % 3]), DECAYS[(turn + turn // 3) % 3], int(rng.integers(1 << 20))
+            held = _stops_in_time(work, backend, work.start(rng), cases, how)
+            count(held, f"{work}, turn {turn}, rate {how[0]:.3g}, decay {how[1]}")
 
 
 @pytest.mark.torture
@@ -145,14 +149,10 @@ def test_a_parameter_that_is_not_finite_stops_the_training_in_time(backend_of, p
         promise("A NaN or infinity planted at a random update stops the training within 100 more") as count,
         np.errstate(all="ignore"),
     ):
-        for work in WORKS:
-            backend = backend_of(work.device)
-            for turn in range(n // work.cost):
-                n_cases = work.n_updates * work.batch
-                cases = by_hand.patterns(n_cases, work.sizes[0], int(rng.integers(1 << 30)), rng.choice([0.02, 0.4]))
-                when = int(rng.integers(work.n_updates - WITHIN))
-                how = 0.01, rng.choice(DECAYS), 1
-                _, found = _outcome(work, backend, work.start(rng), cases[: when * work.batch], how)
-                planted = _planted(*found, rng, turn)
-                update, _ = _outcome(work, backend, planted, cases[when * work.batch :], (*how[:2], 1 + when))
-                count(update is not None and update < WITHIN, f"{work}, turn {turn}: after {update}")
+        for work, backend, turn, cases in _turns(backend_of, rng, n):
+            when = int(rng.integers(work.n_updates - WITHIN))
+            how = 0.01, rng.choice(DECAYS), 1
+            _, found = _outcome(work, backend, work.start(rng), cases[: when * work.batch], how)
+            planted = _planted(*found, rng, turn)
+            update, _ = _outcome(work, backend, planted, cases[when * work.batch :], (*how[:2], 1 + when))
+            count(update is not None and update < WITHIN, f"{work}, turn {turn}: after {update}")
