@@ -70,6 +70,10 @@ class Criterion:
         Whether, in deep machines, all weights of saliency 0 go if they are more than the fraction.
     options : tuple of str
         Options of section `pruning` that the function reads, where the experiment has them.
+    threshold : str
+        Key of section `pruning` that says how the weights that go are told from those that stay.
+    ties_stay : bool
+        Whether, at a percentile, weights of just that saliency stay.
     """
 
     saliency: Callable[[Evidence], np.ndarray]
@@ -80,6 +84,8 @@ class Criterion:
     whole_units: bool = False
     zeros_go: bool = False
     options: tuple[str, ...] = ()
+    threshold: Literal["threshold", "anti_fi_threshold"] = "threshold"
+    ties_stay: bool = False
 
 
 PAPER = "Scholl, Rule & Hennig 2021"
@@ -134,7 +140,7 @@ CRITERIA = {
     ),
     "weight_magnitude": Criterion(weight_magnitude, "Weight magnitude", "#E69F00", "Han et al. 2015"),
     "random_weights": Criterion(random_weights, "Random weights", "#CC79A7", PAPER),
-    "anti_fi": Criterion(anti_fi, "Anti-FI", "#D55E00", PAPER),
+    "anti_fi": Criterion(anti_fi, "Anti-FI", "#D55E00", PAPER, threshold="anti_fi_threshold", ties_stay=True),
     "random_units": Criterion(random_units, "Random units", "#5A5A5A", PAPER, whole_units=True),
 }
 """Name -> criterion. Colours after Okabe & Ito, told apart with every kind of colour vision."""

@@ -9,8 +9,7 @@ from boltzprune.criteria import saliency_of
 from boltzprune.machine import BoltzmannMachine
 from boltzprune.pruning import (
     compact,
-    drop_at_percentile,
-    drop_lowest,
+    drop_weights,
     evidence_of,
     mean_of_units,
     n_kept,
@@ -100,6 +99,36 @@ def drop_units_in_proportion(of_units, masks, fractions):
     return staying(nearest)
 
 
+def drop_units_of_layers(of_units, masks, fractions):
+    """Whole hidden units of each layer, one after the other, until one more would exceed its fraction of the weights.
+
+    Only the weights below a unit count, each layer's by itself: the authors' rule, which stops at the first unit that
+    would be too much, even if a later one would not.
+
+    Parameters
+    ----------
+    of_units : list of (n_units,) float
+        Saliency of the units of each hidden layer; the lowest go first.
+    masks : tuple of (n_lower, n_upper) bool
+    fractions : list of float
+        Of each weight layer.
+
+    Returns
+    -------
+    list of (n_units,) bool
+        Which hidden units stay.
+    """
+    stay = []
+    for values, mask, fraction in zip(of_units, masks, fractions, strict=True):
+        order = np.argsort(values, kind="stable")
+        removed = np.cumsum(mask.sum(axis=0)[order])
+        n_most = int(Fraction(str(fraction)) * int(mask.sum()))
+        goes = np.zeros(len(values), dtype=bool)
+        goes[order[: int(np.searchsorted(removed, n_most, side="right"))]] = True
+        stay.append(~goes)
+    return stay
+
+
 def dead_ends(masks):
     """Remove hidden units without weights on a side, with their remaining weights, until nothing changes.
 
@@ -163,7 +192,7 @@ def prune_deep(machine, statistics, criterion, name, pruning, seed, iteration):
         evidence = evidence_of(machine, layer, statistics, None, criterion, pruning, seed, iteration)
         saliencies.append(saliency_of(criterion, name, evidence))
     if criterion.whole_units:
-        masks, chosen = _without_units(machine, saliencies, pruning.fraction)
+        masks, chosen = _without_units(machine, saliencies, pruning)
     else:
         masks = [_without_weights(machine, i, s, criterion, pruning, seed, iteration) for i, s in enumerate(saliencies)]
         chosen = [np.zeros(mask.shape[1], dtype=bool) for mask in masks]
@@ -188,16 +217,16 @@ def _without_weights(machine, layer, saliency, criterion, pruning, seed, iterati
         kept = drop_zeros(saliency, mask, fraction, pruning.zero_rule)
         if kept is not None:
             return kept
-    if pruning.threshold == "percentile":
-        return drop_at_percentile(saliency, mask, fraction)
     lower, upper = machine.units[layer : layer + 2]
-    return drop_lowest(saliency, mask, fraction, numbers_per_weight(lower, upper, layer, fork(seed, "ties", iteration)))
+    ties = numbers_per_weight(lower, upper, layer, fork(seed, "ties", iteration))
+    return drop_weights(saliency, mask, fraction, criterion, pruning, ties)
 
 
-def _without_units(machine, saliencies, fractions):
+def _without_units(machine, saliencies, pruning):
     """The masks after whole units went, and which units of each hidden layer were chosen."""
     of_units = [mean_of_units(saliency, mask) for saliency, mask in zip(saliencies, machine.masks)]
-    stay = drop_units_in_proportion(of_units, machine.masks, fractions)
+    choose = {"proportion": drop_units_in_proportion, "layer": drop_units_of_layers}[pruning.whole_units]
+    stay = choose(of_units, machine.masks, pruning.fraction)
     masks = [mask & upper for mask, upper in zip(machine.masks, stay)]
     masks[1:] = [mask & lower[:, None] for mask, lower in zip(masks[1:], stay[:-1])]
     return masks, [~units for units in stay]

@@ -73,7 +73,7 @@ def _resolved(name, position=0):
 
 USED = {
     ("reference", "evaluation"): {"include": {"strength_raw", "max_iterations", "tolerance"}},
-    ("evaluate_digits", "evaluation"): {"exclude": {"strength_raw", "quality"}},
+    ("evaluate_digits", "evaluation"): {"exclude": {"strength_raw", "quality", "after_pruning"}},
 }
 """Sections of which a stage uses a part."""
 
@@ -176,7 +176,8 @@ def sample_job(study, criterion, iteration, phase):
 def prune_job(study, criterion, iteration, stage="prune"):
     """The job of `prune` or `prune_deep`: with the digest of this criterion alone, and the options that it declares."""
     row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
-    used = {"fraction", "threshold", *row.options} | ({"zero_rule"} if row.zeros_go else set())
+    used = {"fraction", "whole_units" if row.whole_units else row.threshold, *row.options}
+    used |= {"zero_rule"} if row.zeros_go else set()
     given = job(study, stage, criterion=criterion, iteration=iteration)
     given = _with(given, pruning=pruning.model_dump(include=used))
     return given | {"code": given["code"] + criterion_digest(criterion, row)}

@@ -3,6 +3,8 @@
 import logging
 import math
 
+import numpy as np
+
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.schedules import epochs
@@ -69,6 +71,34 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
         if checkpoint:
             checkpoint.save(turn, place, results)
     return [(machine, state.chains) for machine, state in results]
+
+
+def restarted(machine, cases, n_chains, key, backend):
+    """Persistent chains that start anew at training cases, after a pruning.
+
+    The visible states are the first cases, again from the first if there are fewer of them than chains. Each hidden
+    layer is sampled given the one below; its input is doubled where the machine has a layer above, for the input that
+    is not there yet, as in the first pass of mean-field inference (Salakhutdinov & Hinton 2009).
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    cases : (n_cases, n_visible) uint8
+    n_chains : int
+    key : np.uint64
+        Stream of the hidden states.
+    backend : Backend
+
+    Returns
+    -------
+    tuple of (n_chains, n_units) uint8
+    """
+    states = [np.ascontiguousarray(cases[np.arange(n_chains) % len(cases)])]
+    for layer, (weights, bias) in enumerate(zip(machine.weights, machine.biases[1:]), start=1):
+        gain = np.float32(2.0 if layer < len(machine.weights) else 1.0)
+        fields = backend.asarray(gain * (states[-1].astype(np.float32) @ weights + bias))
+        states.append(backend.to_host(backend.sample_layer(fields, key, 0, layer, 0)))
+    return tuple(states)
 
 
 def _epoch(training, mean_field, rate, momentum, first_update):

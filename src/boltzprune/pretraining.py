@@ -3,7 +3,7 @@
 import numpy as np
 
 from boltzprune.errors import InputError
-from boltzprune.machine import BoltzmannMachine, sigmoid
+from boltzprune.machine import BoltzmannMachine
 from boltzprune.streams import fork, uniform_double
 from boltzprune.training import train
 
@@ -45,7 +45,7 @@ def hidden_data(rbm, cases, how, up, key, backend):
         Trained.
     cases : (n, n_visible) uint8
     how : str
-        sampled: h ~ s(up (b_h + v.W)); reconstructed: v' ~ p(v|h), then 1 where s(up (b_h + v'.W)) > 1/2.
+        sampled: h ~ s(up (b_h + v.W)); reconstructed: from there v' ~ p(v|h), then h' ~ s(up (b_h + v'.W)).
     up : float
         Factor of the input upwards.
     key : np.uint64
@@ -63,7 +63,7 @@ def hidden_data(rbm, cases, how, up, key, backend):
         return hidden
     visible = backend.sample_layer(hidden.astype(np.float32) @ weights.T + visible_bias, key, 0, 0, 0)
     fields = np.float32(up) * (visible.astype(np.float32) @ weights + hidden_bias)
-    return (sigmoid(fields, backend.xp) > 0.5).astype(np.uint8)
+    return backend.sample_layer(fields, key, 1, 1, 0)
 
 
 def stack(rbms):

@@ -64,12 +64,35 @@ def drop_lowest(saliency, mask, fraction, tie_breaker):
     return kept
 
 
-def drop_at_percentile(saliency, mask, fraction):
+def drop_at_percentile(saliency, mask, fraction, ties_stay):
     """The mask without every existing weight whose saliency is at or below that percentile (the authors' rule).
 
-    Ties go together, so that more than the fraction can go.
+    Weights of just that saliency go together, so that more than the fraction can go; with `ties_stay` they stay
+    together, so that less can go, as in the authors' Anti-FI, which keeps what is at or below a percentile of the FI.
     """
-    return mask & (saliency > np.percentile(saliency[mask], 100.0 * fraction))
+    percentile = np.percentile(saliency[mask], 100.0 * fraction)
+    return mask & ((saliency >= percentile) if ties_stay else (saliency > percentile))
+
+
+def drop_weights(saliency, mask, fraction, criterion, pruning, tie_breaker):
+    """The mask of one layer without its least salient weights, by the rule that the configuration has for them.
+
+    Parameters
+    ----------
+    saliency : (n_lower, n_upper) float
+    mask : (n_lower, n_upper) bool
+    fraction : float in (0, 1)
+    criterion : criteria.Criterion
+    pruning : config.Pruning or config.DeepPruning
+    tie_breaker : (n_lower, n_upper) float
+
+    Returns
+    -------
+    (n_lower, n_upper) bool
+    """
+    if getattr(pruning, criterion.threshold) == "percentile":
+        return drop_at_percentile(saliency, mask, fraction, criterion.ties_stay)
+    return drop_lowest(saliency, mask, fraction, tie_breaker)
 
 
 def mean_of_units(saliency, mask):
@@ -77,15 +100,28 @@ def mean_of_units(saliency, mask):
     return np.where(mask, saliency, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
 
 
-def drop_units(saliency, mask, fraction, tie_breaker):
-    """The mask without whole upper units, as many as bring the weights nearest to the fraction.
+def drop_units(saliency, mask, fraction, how_many, tie_breaker):
+    """The mask without whole upper units: those whose existing weights have the lowest mean saliency.
 
-    The units whose existing weights have the lowest mean saliency go, ties by a random number.
+    Parameters
+    ----------
+    saliency : (n_lower, n_upper) float
+    mask : (n_lower, n_upper) bool
+    fraction : float in (0, 1)
+    how_many : str
+        weights: as many units as bring the removed weights nearest to the fraction; count: int(fraction n) of n units.
+    tie_breaker : (n_lower, n_upper) float
+
+    Returns
+    -------
+    (n_lower, n_upper) bool
     """
     order = np.lexsort((tie_breaker.sum(axis=0), mean_of_units(saliency, mask)))
-    removed = np.concatenate([[0], np.cumsum(mask.sum(axis=0)[order])])
-    target = mask.sum() - n_kept(int(mask.sum()), fraction)
-    n_units = int(np.argmin(np.abs(removed - target)))
+    if how_many == "count":
+        n_units = int(Fraction(str(fraction)) * len(order))
+    else:
+        removed = np.concatenate([[0], np.cumsum(mask.sum(axis=0)[order])])
+        n_units = int(np.argmin(np.abs(removed - (mask.sum() - n_kept(int(mask.sum()), fraction)))))
     kept = mask.copy()
     kept[:, order[:n_units]] = False
     return kept
@@ -121,11 +157,9 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
     saliency = saliency_of(criterion, name, evidence)
     ties = numbers_per_weight(*machine.units, 0, fork(seed, "ties", iteration))
     if criterion.whole_units:
-        kept = drop_units(saliency, mask, pruning.fraction, ties)
-    elif pruning.threshold == "percentile":
-        kept = drop_at_percentile(saliency, mask, pruning.fraction)
+        kept = drop_units(saliency, mask, pruning.fraction, pruning.whole_units, ties)
     else:
-        kept = drop_lowest(saliency, mask, pruning.fraction, ties)
+        kept = drop_weights(saliency, mask, pruning.fraction, criterion, pruning, ties)
     if not kept.any():
         raise InputError(
             f"criterion {name!r}, seed {seed}, iteration {iteration}: pruning {mask.sum()} weights leaves none; "

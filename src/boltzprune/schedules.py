@@ -15,7 +15,7 @@ def epochs(schedule):
     ----------
     schedule : config.digits.Schedule or config.patches.Training
         A `Training` lists its epochs. In a `Schedule` with skip_first, epoch k takes entry k + 1 of both schedules, and
-        the last epoch the last entry.
+        the last epoch the last entry; a last_learning_rate replaces the rate of the last epoch.
 
     Returns
     -------
@@ -29,4 +29,5 @@ def epochs(schedule):
     early, late = schedule.momentum
     momenta = [early if k < schedule.momentum_switch else late for k in range(n)]
     places = [min(k + schedule.skip_first, n - 1) for k in range(schedule.n_epochs)]
-    return [(rates[k], momenta[k]) for k in places]
+    *pairs, (rate, momentum) = [(rates[k], momenta[k]) for k in places]
+    return [*pairs, (schedule.last_learning_rate or rate, momentum)]

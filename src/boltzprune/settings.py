@@ -11,7 +11,7 @@ from pathlib import Path
 import pydantic
 import yaml
 
-from boltzprune.config import OWN_CRITERION, PRESETS, Section, Study
+from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 from boltzprune.criteria import slug
 from boltzprune.errors import InputError
 from boltzprune.files import check_regular
@@ -111,6 +111,8 @@ def _line(name, problem):
     message = problem["msg"].removeprefix("Value error, ").partition(" or instance of")[0]
     if problem["type"] == "literal_error":
         message = "expected one of " + problem["ctx"]["expected"]
+        now = RENAMED.get(str(problem["input"])) if key == "preset" else None
+        message = f"this preset is now called {now}; {message}" if now else message
     elif message.startswith("Input should be"):
         message = "expected" + message.removeprefix("Input should be")
     return f"{name}: {key or 'the whole file'}{shown}", message

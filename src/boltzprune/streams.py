@@ -27,6 +27,8 @@ PURPOSES = (
     "encodings",
     "log Z",
     "random patterns",
+    "restart of chains",
+    "order of patterns",
 )
 """Everything that random numbers are used for: two purposes never share a stream."""
 

@@ -42,17 +42,19 @@ def test_learning_rates_have_a_constant_ratio(first, last, n, expected):
         ({"n_epochs": 2}, [(8, 0.5), (1, 0.5)]),
         ({"n_epochs": 1}, [(8, 0.5)]),
         ({"n_epochs": 1, "skip_first": True}, [(8, 0.5)]),
+        ({"n_epochs": 4, "last_learning_rate": 7}, [(8, 0.5), (4, 0.5), (2, 0.9), (7, 0.9)]),
+        ({"n_epochs": 1, "last_learning_rate": 7}, [(7, 0.5)]),
         ({"n_epochs": 2, "momentum_switch": 0}, [(8, 0.9), (1, 0.9)]),
         ({"n_epochs": 2, "momentum_switch": 7}, [(8, 0.5), (1, 0.5)]),
         ({"n_epochs": 4, "momentum_switch": 3}, [(8, 0.5), (4, 0.5), (2, 0.5), (1, 0.9)]),
     ],
 )
 def test_epochs_by_hand(options, expected):
-    assert_epochs(epochs(JointTraining(**HALVING | options)), expected)
+    assert_epochs(epochs(JointTraining(**{"skip_first": False} | HALVING | options)), expected)
 
 
 def test_the_numbers_of_the_paper():
-    training = PreTraining().first
+    training = PreTraining().first.model_copy(update={"skip_first": False})
     schedule = epochs(training)
     assert len(schedule) == 20
     assert [momentum for _, momentum in schedule] == [0.5] * 5 + [0.9] * 15

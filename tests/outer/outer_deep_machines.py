@@ -32,8 +32,12 @@ def activity(machine, seed=13, n_samples=101):
 
 
 def prune_deeply(function, machine, fraction=(0.1, 0.25), seed=3, iteration=1, statistics=None, **options):
-    """One pruning step by a criterion, or by a function of the evidence."""
+    """One pruning step by a criterion or a function of the evidence, by exact rank unless said otherwise.
+
+    `units` is the key whole_units of the configuration; `whole_units` says whether the criterion removes whole ones.
+    """
     fields = {key: options.pop(key) for key in ("whole_units", "zeros_go") if key in options}
+    options = {"threshold": "rank", "whole_units": options.pop("units", "proportion")} | options
     row = function if isinstance(function, Criterion) else Criterion(function, "Test", "#123456", "nobody", **fields)
     settings = DeepPruning(**options).model_copy(update={"fraction": list(fraction)})
     return prune_deep(machine, statistics or activity(machine), row, "test", settings, seed, iteration)

@@ -55,8 +55,11 @@ def criterion(function, **fields):
 
 
 def prune_with(function, machine, fraction=0.5, seed=3, iteration=1, statistics=None, vector=None, **fields):
-    """One pruning step by a function of the evidence."""
-    options = {key: fields.pop(key) for key in ("threshold", "eigenvector_entry") if key in fields}
+    """One pruning step by a function of the evidence, by exact rank unless said otherwise; `units`: whole_units."""
+    options = {"threshold": "rank", "anti_fi_threshold": "rank", "whole_units": fields.pop("units", "weights")}
+    options |= {
+        key: fields.pop(key) for key in (*options, "eigenvector_entry") if key in fields and key != "whole_units"
+    }
     row = function if isinstance(function, Criterion) else criterion(function, **fields)
     settings = Pruning(fraction=fraction, **options)
     return prune(machine, statistics or random_statistics(machine), vector, row, "test", settings, seed, iteration)

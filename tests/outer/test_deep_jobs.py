@@ -34,7 +34,14 @@ from boltzprune.settings import study_from
         ({"digits": {"sampling": {"n_gibbs_steps": 7}}}, {"sample_deep", "study"}),
         ({"digits": {"sampling": {"chains": "fresh"}}}, {"sample_deep"} | DIGITS_PRINTED),
         ({"digits": {"pruning": {"fraction": [0.1, 0.2]}}}, PRUNE_DEEP | {"study"}),
-        ({"digits": {"pruning": {"threshold": "percentile"}}}, PRUNE_DEEP | {"study"}),
+        (
+            {"digits": {"pruning": {"threshold": "rank"}}},
+            PRUNE_DEEP - {"prune_deep anti_fi", "prune_deep random_units"} | {"study"},
+        ),
+        ({"digits": {"pruning": {"anti_fi_threshold": "percentile"}}}, {"prune_deep anti_fi", "study"}),
+        ({"digits": {"pruning": {"whole_units": "proportion"}}}, {"prune_deep random_units", "study"}),
+        ({"digits": {"retraining": {"chains": "go_on"}}}, {"retrain_jointly", "study"}),
+        ({"digits": {"evaluation": {"after_pruning": True}}}, {"study"}),  # more jobs, none changed
         (
             {"digits": {"pruning": {"zero_rule": "ratio"}}},
             {"prune_deep variance_fi", "prune_deep heuristic_fi", "study"},
@@ -95,8 +102,9 @@ def test_what_the_figures_of_the_digits_are_told():
 
 @pytest.mark.parametrize("name", DIGITS_CRITERIA)
 def test_pruning_of_deep_machines_is_told_only_the_options_that_its_criterion_declares(name):
-    found = spec(jobs.prune_job(study_from({"preset": "authors"}), name, 2, "prune_deep"))
-    expected = {"fraction": [0.10, 0.10], "threshold": "percentile"}
+    found = spec(jobs.prune_job(study_from({"preset": "preprint"}), name, 2, "prune_deep"))
+    key = {"anti_fi": "anti_fi_threshold", "random_units": "whole_units"}.get(name, "threshold")
+    expected = {"fraction": [0.10, 0.10], key: "layer" if name == "random_units" else "percentile"}
     if name in ("variance_fi", "heuristic_fi"):
         expected["zero_rule"] = "ratio"
     if name == "variance_fi":

@@ -11,7 +11,7 @@ from boltzprune.backend import get_backend
 from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.config import DeepSampling
 from boltzprune.criteria import CRITERIA
-from boltzprune.deep_pruning import dead_ends, drop_units_in_proportion
+from boltzprune.deep_pruning import dead_ends, drop_units_in_proportion, drop_units_of_layers
 from boltzprune.pruning import n_kept
 from boltzprune.sampling import deep_statistics
 from boltzprune.store import Arrays, chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
@@ -219,6 +219,38 @@ def test_random_units_go_with_all_their_weights():
     assert all(mask.all() for mask in pruned.machine.masks)
     n_left, aim = sum(pruned.machine.n_weights), n_kept(143, 0.3) + n_kept(221, 0.3)
     assert abs(n_left - aim) < 20
+
+
+@pytest.mark.parametrize(
+    ("below", "fraction", "expected"),
+    [
+        ([2, 2, 2, 2, 2], 0.5, 2),  # 5 of 10 may go: two units, a third would exceed it
+        ([2, 2, 2, 2, 2], 0.4, 2),  # 4 of 10: just two units
+        ([1, 5, 1, 3], 0.3, 1),  # 3 of 10: the second unit would exceed it, and none after it is tried
+        ([7, 1, 1, 1], 0.3, 0),
+        ([3, 7], 0.3, 1),  # 0.3 of 10 is 3, not 2.99
+    ],
+)
+def test_units_of_a_layer_until_one_more_would_be_too_much(below, fraction, expected):
+    lower = np.arange(11)[:, None] < np.array(below)
+    upper = np.arange(len(below))[:, None] < np.array([2, 1, 1, 1])
+    order = np.arange(len(below), dtype=float), np.array([3.0, 1, 0, 2])
+    stay = drop_units_of_layers(order, (lower, upper), [fraction, 0.5])
+    assert stay[0].tolist() == [place >= expected for place in range(len(below))]
+    assert stay[1].tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]  # units 2 and 1 have two of five weights; unit 3 would make three
+
+
+def test_units_chosen_layer_by_layer_take_their_weights_with_them():
+    machine = full_machine(11, 13, 17)
+    pruned = prune_deeply(CRITERIA["random_units"], machine, (0.3, 0.1), seed=5, iteration=2, units="layer")
+    assert pruned.machine.layer_sizes == (11, 10, 16)  # 3 of 13 units and 1 of 17, not 3.9 and 1.7
+    assert pruned.machine.n_weights == (110, 160)
+    assert {reason for _, _, reason in pruned.went} == {"chosen"}
 
 
 def test_random_units_depend_on_seed_and_iteration():

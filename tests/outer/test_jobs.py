@@ -80,7 +80,11 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         ({"preset": "published"}, set()),
         (
             {"preset": "paper"},
-            PRINTED | {"train", "retrain", "reference", "evaluate_digits"} | TRAIN_DEEP,
+            PRINTED
+            | {"train", "retrain", "reference", "evaluate_digits"}
+            | TRAIN_DEEP
+            | {f"{prune} {name}" for prune in ("prune", "prune_deep") for name in ("anti_fi", "random_units")}
+            - {"prune_deep anti_fi"},
         ),
         (
             {"device": "reference"},
@@ -96,7 +100,13 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         ({"patches": {"sampling": {"n_gibbs_steps": 7}}}, SAMPLE | {"study"}),
         ({"patches": {"sampling": {"method": "gibbs"}}}, SAMPLE | PATCHES_PRINTED),
         ({"patches": {"pruning": {"fraction": 0.4}}}, PRUNE | {"study"}),
-        ({"patches": {"pruning": {"threshold": "percentile"}}}, PRUNE | {"study"}),
+        (
+            {"patches": {"pruning": {"threshold": "rank"}}},
+            PRUNE - {"prune anti_fi", "prune random_units"} | {"study"},
+        ),
+        ({"patches": {"pruning": {"anti_fi_threshold": "rank"}}}, {"prune anti_fi", "study"}),
+        ({"patches": {"pruning": {"whole_units": "weights"}}}, {"prune random_units", "study"}),
+        ({"patches": {"training": {"order": "per_seed"}}}, {"train", "retrain", "study"}),
         ({"patches": {"pruning": {"eigenvector_entry": "signed"}}}, {"prune eigenvector", "study"}),
         ({"patches": {"evaluation": {"missing_patterns": "drop"}}}, {"evaluate", "collect", "study"}),
         ({"patches": {"iterations": 4}}, {"study"}),
@@ -135,7 +145,8 @@ def spec(job):
 @pytest.mark.parametrize("name", CRITERIA)
 def test_pruning_is_told_only_the_options_that_its_criterion_declares(name):
     found = spec(jobs.prune_job(study_from({}), name, 2))
-    expected = {"fraction": 0.5, "threshold": "rank"}
+    key = {"anti_fi": "anti_fi_threshold", "random_units": "whole_units"}.get(name, "threshold")
+    expected = {"fraction": 0.5, key: "count" if name == "random_units" else "percentile"}
     if name == "eigenvector":
         expected["eigenvector_entry"] = "magnitude"
     assert found == {"criterion": name, "iteration": 2, "pruning": expected}
@@ -173,15 +184,15 @@ def test_labels_and_colours(tmp_path):
 
 
 def test_the_summary_says_what_was_computed():
-    values = {"study": "mine", "preset": "authors", "patches": {"sampling": {"method": "gibbs"}}}
+    values = {"study": "mine", "preset": "preprint", "patches": {"sampling": {"method": "gibbs"}}}
     digits = {"data": {"source": "mnist", "n_train": 10_007}, "machine": {"n_hidden": [400, 676]}}
     study = study_from(values | {"seeds": 3, "digits": digits})
     assert jobs.summary(study, "patches") == (
-        "Study mine: preset authors, sample_images, 20000 patterns, radius 2.1; 3 seeds; sampling 200 Gibbs steps, "
+        "Study mine: preset preprint, sample_images, 20000 patterns, radius 2.1; 3 seeds; sampling 200 Gibbs steps, "
         "sampled statistics."
     )
     assert jobs.summary(study, "digits") == (
-        "Study mine: preset authors, mnist, 10007 training images, 400 and 676 hidden units; 3 seeds; "
+        "Study mine: preset preprint, mnist, 10007 training images, 400 and 676 hidden units; 3 seeds; "
         "persistent chains."
     )
     assert "all training images" in jobs.summary(study_from({"digits": {"data": {"n_train": None}}}), "digits")

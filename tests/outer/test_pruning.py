@@ -17,6 +17,7 @@ from outer_machines import (
 from boltzprune import exact
 from boltzprune.criteria import CRITERIA
 from boltzprune.errors import InputError
+from boltzprune.fisher import Statistics
 from boltzprune.machine import BoltzmannMachine
 from boltzprune.pruning import drop_at_percentile, drop_lowest, drop_units, n_kept
 
@@ -90,10 +91,54 @@ def test_ties_do_not_favour_a_place():
 def test_the_percentile_rule_takes_all_ties():
     saliency = np.array([[0, 0, 0, 0, 1], [2, 3, 4, 5, 6]], dtype=float)
     mask = np.ones((2, 5), dtype=bool)
-    kept = drop_at_percentile(saliency, mask, 0.2)
+    kept = drop_at_percentile(saliency, mask, 0.2, ties_stay=False)
     assert kept.tolist() == [[False, False, False, False, True], [True] * 5]
     mask[0, :3] = False
-    assert drop_at_percentile(saliency, mask, 0.5).sum() == 3  # of 0 1 2 3 4 5 6, those above the median 3
+    assert drop_at_percentile(saliency, mask, 0.5, False).sum() == 3  # of 0 1 2 3 4 5 6, those above the median 3
+
+
+def test_where_ties_stay_all_of_them_stay():
+    """The authors' Anti-FI keeps what is at or below a percentile of the FI; here 12 of 13 weights have no FI."""
+    saliency = -np.array([[0.0] * 7, [0.0] * 5 + [0.25, 0.0]])
+    mask = np.ones((2, 7), dtype=bool)
+    mask[0, 3] = False
+    kept = drop_at_percentile(saliency, mask, 0.25, ties_stay=True)
+    assert np.array_equal(kept, mask & (saliency == 0)) and kept.sum() == 12
+    assert not drop_at_percentile(saliency, mask, 0.25, ties_stay=False).any()
+    assert drop_at_percentile(-np.arange(7.0)[None], np.ones((1, 7), bool), 0.5, True).tolist() == [
+        [True] * 4 + [False] * 3
+    ]
+
+
+@pytest.mark.parametrize(("rule", "removed"), [("rank", 13), ("percentile", 2)])
+def test_anti_fi_has_a_threshold_of_its_own(rule, removed):
+    """Two weights of 53 have information; at one quarter by rank 13 go besides, at a percentile the ties stay."""
+    machine = random_machine(53, 1)
+    means = np.zeros((53, 1))
+    means[[3, 11]] = 0.3
+    statistics = Statistics(101, random_statistics(machine).rates, (means,))
+    for threshold in ("rank", "percentile"):
+        pruned = prune_with(
+            CRITERIA["anti_fi"], machine, 0.25, statistics=statistics, threshold=threshold, anti_fi_threshold=rule
+        )
+        assert pruned.n_weights_removed == removed + (rule == "rank")
+        assert {3, 11} <= set(pruned.visible_disconnected.tolist())
+
+
+@pytest.mark.parametrize("name", [name for name in CRITERIA if name != "anti_fi"])
+def test_the_threshold_of_anti_fi_is_nobody_elses(name):
+    row = CRITERIA[name]
+    assert (row.threshold, row.ties_stay) == ("threshold", False)
+
+
+@pytest.mark.parametrize(
+    ("n", "fraction", "expected"), [(70, 0.5, 35), (35, 0.5, 18), (18, 0.5, 9), (10, 0.3, 7), (7, 0.1, 7)]
+)
+def test_a_count_of_whole_units(n, fraction, expected):
+    """70 -> 35 -> 18 -> 9 in the authors' code, whatever weights the units have; 0.3 of 10 units are 3, not 2.99."""
+    machine = random_machine(5, n, share=0.4)
+    pruned = prune_with(CRITERIA["random_units"], machine, fraction, units="count")
+    assert pruned.machine.layer_sizes == (5, expected)
 
 
 def test_the_threshold_is_the_one_of_the_configuration():
@@ -117,7 +162,7 @@ def test_the_threshold_is_the_one_of_the_configuration():
 def test_as_many_whole_units_as_bring_the_weights_nearest(sizes, fraction, expected):
     mask = np.arange(7)[:, None] < np.array(sizes)
     order = np.broadcast_to(np.arange(len(sizes), dtype=float), mask.shape)
-    kept = drop_units(order, mask, fraction, np.zeros(mask.shape))
+    kept = drop_units(order, mask, fraction, "weights", np.zeros(mask.shape))
     assert np.array_equal(kept, mask & (np.arange(len(sizes)) >= expected))
 
 
@@ -220,5 +265,5 @@ def test_whole_units_go_by_the_mean_saliency_of_their_existing_weights():
     mask = np.ones((3, 5), dtype=bool)
     mask[0, 1] = False
     saliency = np.array([[9.0, 0.0, 1.0, 4.0, 5.0], [0.0, 6.0, 1.0, 4.0, 5.0], [0.0, 6.0, 7.0, 4.0, 5.0]])
-    kept = drop_units(saliency, mask, 0.4, np.zeros((3, 5)))  # means 3, 6, 3, 4, 5; ties by place
+    kept = drop_units(saliency, mask, 0.4, "weights", np.zeros((3, 5)))  # means 3, 6, 3, 4, 5; ties by place
     assert kept.any(axis=0).tolist() == [False, True, False, True, True]

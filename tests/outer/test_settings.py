@@ -39,7 +39,7 @@ PRESET_KEYS = set(dict(flat(PRESETS["published"])))
 def uncommented(text):
     """The commented file with its commented-out preset keys switched on."""
     names = "|".join(key.rsplit(".", 1)[1] for key in PRESET_KEYS)
-    return re.sub(rf"^( *)# ((?:{names}): (?:\[.*\]|[\w.]+))$", r"\1\2", text, flags=re.MULTILINE)
+    return re.sub(rf"^( *)# ((?:{names}): (?:\[.*\]|[\w.-]+))$", r"\1\2", text, flags=re.MULTILINE)
 
 
 def test_retraining_is_training_unless_it_is_given():
@@ -86,8 +86,8 @@ def test_the_shipped_configuration_mentions_every_key_and_no_other():
             assert re.search(rf"^  #   {name} +\w", text, flags=re.MULTILINE), key
 
 
-def test_the_shipped_configuration_sets_no_key_of_the_presets():
-    assert not set(dict(flat(read_yaml(CONFIG)))) & PRESET_KEYS
+def test_the_shipped_configuration_sets_keys_of_the_presets_for_the_demonstration_only():
+    assert set(dict(flat(read_yaml(CONFIG)))) & PRESET_KEYS <= set(DEMONSTRATION)
 
 
 DEMONSTRATION = {

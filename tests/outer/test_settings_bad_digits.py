@@ -75,7 +75,11 @@ WRONG = [
     ("digits: {training: {n_epochs: 9, schedule_epochs: 8}}", "digits.training", "schedule_epochs is 8; expected at"),
     ("digits: {retraining: {schedule_epochs: 9}}", "digits.retraining", "schedule_epochs is 9; expected at least n_ep"),
     ("digits: {retraining: {schedule_epochs: 0}}", "digits.retraining.schedule_epochs = 0", "equal to 1"),
-    ("{preset: authors, digits: {retraining: {n_epochs: 21}}}", "digits.retraining", "schedule_epochs is 20; expected"),
+    (
+        "{preset: preprint, digits: {retraining: {n_epochs: 21}}}",
+        "digits.retraining",
+        "schedule_epochs is 20; expected",
+    ),
     ("digits: {retraining: null}", "digits.retraining = None", "expected a valid dictionary"),
     ("digits: {retraining: {batch_size: 0}}", "digits.retraining.batch_size = 0", "greater than or equal to 1"),
     ("digits: {sampling: {chains: new}}", "digits.sampling.chains = 'new'", "'persistent' or 'fresh'"),

@@ -84,7 +84,7 @@ def digits(**values):
 CONFIGURATION = {
     "study": Edit(EVERYTHING, {"study": "another"}),
     "preset, its values as before": Edit(
-        {"table1": 1, "per_digit": 1, **FIGURES, **CLAIMS, **STUDY}, {"preset": "authors"}
+        {"table1": 1, "per_digit": 1, **FIGURES, **CLAIMS, **STUDY}, {"preset": "preprint"}
     ),
     "device": Edit(TRAINING | DIGITS | STUDY, {"device": "cpu"}),
     "seeds, more": Edit(OF_SEEDS, {"seeds": 6}),

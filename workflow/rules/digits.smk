@@ -1,5 +1,6 @@
 # Deep machines on digits: pretrain, train jointly, then for each criterion and iteration prune, retrain, sample, evaluate.
 # Iteration k takes iteration k - 1: the loop is the graph.
+JUDGED = ["pruned", "retrained"] if STUDY.digits.evaluation.after_pruning else ["retrained"]
 
 
 rule reference:
@@ -214,15 +215,9 @@ rule evaluate_digits:
     input:
         digits=f"{DIGITS}/digits.npz",
         classifier=rules.reference.output.classifier,
-        machine=[f"{DIGIT_CHAIN}/pruned.npz", f"{DIGIT_CHAIN}/retrained.npz"],
-        statistics=[
-            f"{DIGIT_CHAIN}/pruned_statistics.npz",
-            f"{DIGIT_CHAIN}/retrained_statistics.npz",
-        ],
-        samples=[
-            f"{DIGIT_CHAIN}/pruned_samples.npz",
-            f"{DIGIT_CHAIN}/retrained_samples.npz",
-        ],
+        machine=[f"{DIGIT_CHAIN}/{phase}.npz" for phase in JUDGED],
+        statistics=[f"{DIGIT_CHAIN}/{phase}_statistics.npz" for phase in JUDGED],
+        samples=[f"{DIGIT_CHAIN}/{phase}_samples.npz" for phase in JUDGED],
     output:
         metrics=f"{DIGIT_CHAIN}/metrics.csv",
         classes=f"{DIGIT_CHAIN}/classes.csv",

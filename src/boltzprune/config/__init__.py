@@ -22,12 +22,13 @@ from boltzprune.config.digits import (
     Retraining,
 )
 from boltzprune.config.patches import Evaluation, PatchData, Patches, PatchMachine, Pruning, Sampling, Training
-from boltzprune.config.presets import PRESETS
+from boltzprune.config.presets import PRESETS, RENAMED
 from boltzprune.figures import FORMATS
 
 __all__ = [
     "OWN_CRITERION",
     "PRESETS",
+    "RENAMED",
     "DeepMachine",
     "DeepPruning",
     "DeepSampling",
@@ -80,7 +81,7 @@ class Study(Section):
     study: Annotated[str, Field(pattern=IDENTIFIER)] = Field(
         "demo", description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _."
     )
-    preset: Literal["published", "paper", "authors"] = Field(
+    preset: Literal["published", "revision", "preprint", "paper"] = Field(
         "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
     )
     seeds: Count = Field(10, description="Independent repetitions, seeds 0 to seeds - 1. Paper: 10.")

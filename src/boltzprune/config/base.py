@@ -1,7 +1,7 @@
 """What all sections of the configuration share: number types, and a frozen, strict base class."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -28,6 +28,19 @@ Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
 Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+Threshold = Literal["rank", "percentile"]
+"""How the weights that go are told from those that stay; both experiments have it, twice:"""
+THRESHOLD = (
+    "rank: exactly the fraction goes, ties broken at random (paper); percentile: all weights whose saliency is at or "
+    "below the percentile go, ties together (authors' code). (preset)"
+)
+ANTI_FI_THRESHOLD = (
+    "The same for criterion anti_fi, which removes the highest values. rank: exactly the fraction, ties broken at "
+    "random (paper; revised code, digits); percentile: those above the opposite percentile, so that ties stay "
+    "(preprint's code; revised code, patches). (preset)"
+)
 
 
 class Section(BaseModel):

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from boltzprune.config.base import (
+    ANTI_FI_THRESHOLD,
+    THRESHOLD,
     Count,
     Fraction,
     Momentum,
@@ -12,8 +14,10 @@ from boltzprune.config.base import (
     Positive,
     Section,
     Seed,
+    Threshold,
     check_criteria,
 )
+from boltzprune.config.presets import LAST_OF_SECOND
 from boltzprune.criteria import CRITERIA
 from boltzprune.datasets import LABELLED_SOURCES
 
@@ -76,14 +80,18 @@ class Schedule(Section):
     schedule_epochs: Count | None = Field(
         None,
         description="Epochs over which the learning rates are laid; null: n_epochs. With more, the first n_epochs of "
-        "them are used, as in the authors' retraining. (preset, in retraining)",
+        "them are used.",
+    )
+    last_learning_rate: Positive | None = Field(
+        None,
+        description="Learning rate of the last epoch instead of the schedule's; null: the schedule's.",
     )
     momentum: Annotated[list[Momentum], Field(min_length=2, max_length=2)] = Field(
         [0.5, 0.9], description="Momentum of the first epochs and of the later ones. Paper: [0.5, 0.9]."
     )
     momentum_switch: Annotated[int, Field(ge=0)] = Field(5, description="Epochs with the first momentum. Paper: 5.")
     skip_first: bool = Field(
-        False,
+        True,
         description="Epoch k takes entry k + 1 of the schedules and the last one the last: the authors' code, which "
         "counts from 1. (preset)",
     )
@@ -112,8 +120,13 @@ class RbmTraining(Schedule):
 class SecondRbm(RbmTraining):
     """Pre-training of the second RBM."""
 
+    last_learning_rate: Positive | None = Field(
+        LAST_OF_SECOND, description="As of the first RBM. Paper: null; authors' code: 0.0695. (preset)"
+    )
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
-        [0.1, 0.0001], description="As of the first RBM. Paper: 0.1 to 0.0001; authors' code: 0.1 throughout. (preset)"
+        [0.1, 0.1],
+        description="As of the first RBM. Paper: 0.1 to 0.0001; authors' code: 0.1, and 0.0695 in the last epoch. "
+        "(preset)",
     )
 
 
@@ -128,9 +141,9 @@ class PreTraining(Section):
         "for the neighbour that each lacks: the authors' code. (preset)",
     )
     second_data: Literal["sampled", "reconstructed"] = Field(
-        "sampled",
-        description="What the second RBM learns: h1 sampled given the image (paper), or means of h1 after one "
-        "reconstruction, set to 1 above 1/2 (authors' code). (preset)",
+        "reconstructed",
+        description="What the second RBM learns: h1 sampled given the image (paper), or h1 sampled given one "
+        "reconstruction of the image (authors' code). (preset)",
     )
 
 
@@ -138,18 +151,24 @@ class MeanField(Section):
     """Mean-field inference of the hidden units given an image."""
 
     tolerance: Fraction = Field(
-        1e-5, description="An image is done once no probability changes by more. Paper: not stated."
+        1e-5,
+        description="An image is done once no probability changes by more. Paper: not stated; authors' code: 1e-7. "
+        "(preset)",
     )
-    max_updates: Count = Field(50, description="Most updates for an image. Paper: not stated.")
+    max_updates: Count = Field(50, description="Most updates for an image. Paper: not stated; authors' code: 50.")
 
 
 class JointTraining(Schedule):
     """Training of the DBM: mean-field for the data, persistent chains for the model."""
 
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
-        [0.002, 0.0001], description="Of the first and of the last epoch, log-spaced between. Paper: not stated."
+        [0.1, 0.0001],
+        description="Of the first and of the last epoch, log-spaced between. Paper: not stated; authors' code: 0.1 to "
+        "0.0001. (preset)",
     )
-    n_gibbs_steps: Count = Field(1, description="Gibbs steps of the chains per update. Paper: not stated.")
+    n_gibbs_steps: Count = Field(
+        1, description="Gibbs steps of the chains per update. Paper: not stated; authors' code: 1."
+    )
     max_norm: Positive | None = Field(
         6.0, description="Largest norm of the incoming weights of a hidden unit; null: none. Paper: 6."
     )
@@ -159,7 +178,18 @@ class Retraining(JointTraining):
     """Training of the DBM after each pruning."""
 
     n_epochs: Count = Field(10, description="Passes over the training images. Paper: 10.")
-    batch_size: Count = Field(10, description="Training cases per update. Paper: 10; authors' code: 1. (preset)")
+    schedule_epochs: Count | None = Field(
+        20,
+        description="As in the training. Paper: not stated; authors' code: 20, the first half of its rates. (preset)",
+    )
+    batch_size: Count = Field(
+        10, description="Training cases per update. Paper and revised code: 10; preprint's code: 1. (preset)"
+    )
+    chains: Literal["restart", "go_on"] = Field(
+        "restart",
+        description="The persistent chains after a pruning: restart from the first training images, hidden layers "
+        "sampled upwards (authors' code), or go_on from where they were. Paper: re-initialised. (preset)",
+    )
 
 
 class DeepSampling(Section):
@@ -173,7 +203,9 @@ class DeepSampling(Section):
     n_samples: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Samples of the joint state; null: as many as training images. Paper: 60000."
     )
-    n_gibbs_steps: Count = Field(200, description="Gibbs steps between two samples of a chain. Paper: 200.")
+    n_gibbs_steps: Count = Field(
+        200, description="Gibbs steps between two samples of a chain. Paper: 200; authors' code: 400. (preset)"
+    )
 
 
 class DeepPruning(Section):
@@ -181,22 +213,26 @@ class DeepPruning(Section):
 
     fraction: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
         [0.10, 0.25],
-        description="Fraction of the remaining weights removed per iteration, v-h1 and h1-h2. Paper: [0.1, 0.25]; "
-        "authors' code: [0.1, 0.1]. (preset)",
+        description="Fraction of the remaining weights removed per iteration, v-h1 and h1-h2. Paper and revised code: "
+        "[0.1, 0.25]; preprint's code: [0.1, 0.1]. (preset)",
     )
-    threshold: Literal["rank", "percentile"] = Field(
-        "rank",
-        description="rank: exactly that fraction, ties broken at random; percentile: all weights whose saliency is "
-        "at or below the percentile, as in the authors' code. (preset)",
+    threshold: Threshold = Field("percentile", description=THRESHOLD)
+    anti_fi_threshold: Threshold = Field("rank", description=ANTI_FI_THRESHOLD)
+    whole_units: Literal["proportion", "layer"] = Field(
+        "layer",
+        description="Criteria that remove whole units. proportion: the same share of h1 and of h2, so that about as "
+        "many weights go as in the others (paper); layer: in each layer, units until one more would exceed the "
+        "fraction of that layer's weights (authors' code). (preset)",
     )
     zero_rule: Literal["share", "ratio"] = Field(
         "share",
-        description="FI criteria: all weights of importance 0 go instead if zeros / weights > fraction (share, paper), "
-        "or if zeros / non-zeros > fraction (ratio, authors' code). (preset)",
+        description="FI criteria: all weights of importance 0 go instead if zeros / weights > fraction (share: paper "
+        "and revised code), or if zeros / non-zeros > fraction (ratio: preprint's code). (preset)",
     )
     variance_weighting: Literal["none", "squared_weight"] = Field(
         "none",
-        description="Criterion variance_fi: as it is (paper) or times w squared (authors' code). (preset)",
+        description="Criterion variance_fi: as it is (paper and revised code) or times w squared (preprint's code). "
+        "(preset)",
     )
 
 
@@ -218,12 +254,17 @@ class DigitEvaluation(Section):
     quality: Literal["mean", "class_mean"] = Field(
         "mean",
         description="Quality that Figure 4 shows: mean of the winning probabilities (paper) or mean of the means of "
-        "the classes (authors' code); the tables have both. (preset)",
+        "the classes (preprint's code); the tables have both. (preset)",
     )
     ais_chains: Annotated[int, Field(ge=2)] | None = Field(
         100, description="Chains of annealed importance sampling (AIS) for log Z; null: no log Z."
     )
     ais_temperatures: Annotated[int, Field(ge=2)] = Field(1000, description="Temperatures of AIS.")
+    after_pruning: bool = Field(
+        False,
+        description="Whether generated digits are also judged right after each pruning, before retraining, which is "
+        "half of all sampling. Revised code: no; preprint's code: yes; paper: not stated. (preset)",
+    )
 
 
 class Digits(Section):

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from boltzprune.config.base import (
+    ANTI_FI_THRESHOLD,
+    THRESHOLD,
     Count,
     Fraction,
     Momentum,
@@ -13,6 +15,7 @@ from boltzprune.config.base import (
     Positive,
     Section,
     Seed,
+    Threshold,
     check_criteria,
 )
 from boltzprune.criteria import CRITERIA
@@ -75,6 +78,11 @@ class Training(Section):
     )
     n_gibbs_steps: Count = Field(1, description="k of CD-k. Paper: 1.")
     batch_size: Count = Field(1, description="Training cases per update; the gradient is their mean. Paper: 1.")
+    order: Literal["shared", "per_seed"] = Field(
+        "shared",
+        description="Order of the patterns in an epoch: the same for all seeds (authors' code), or each seed's own, "
+        "so that the seeds are independent in it too. Paper: not stated. (preset)",
+    )
 
     @model_validator(mode="after")
     def _same_length(self):
@@ -109,15 +117,17 @@ class Pruning(Section):
     """Which share of the weights goes in one iteration."""
 
     fraction: Fraction = Field(0.5, description="Fraction of the remaining weights removed per iteration. Paper: 0.5.")
-    threshold: Literal["rank", "percentile"] = Field(
-        "rank",
-        description="rank: exactly that fraction, ties broken at random; percentile: all weights whose saliency is "
-        "at or below the percentile, as in the authors' code. (preset)",
+    threshold: Threshold = Field("percentile", description=THRESHOLD)
+    anti_fi_threshold: Threshold = Field("percentile", description=ANTI_FI_THRESHOLD)
+    whole_units: Literal["weights", "count"] = Field(
+        "count",
+        description="Criteria that remove whole units. weights: as many units as bring the removed weights nearest to "
+        "the fraction (paper); count: int(fraction n) of n units (authors' code). (preset)",
     )
     eigenvector_entry: Literal["magnitude", "signed"] = Field(
         "magnitude",
         description="Saliency from the leading eigenvector: its entry's magnitude (paper) or the signed entry of the "
-        "eigenvector oriented to a positive sum (authors' code). (preset)",
+        "eigenvector oriented to a positive sum (preprint's code). (preset)",
     )
 
 

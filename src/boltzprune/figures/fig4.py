@@ -59,9 +59,11 @@ def draw(panels, look):
     digits.reference_line(right, panels["b.csv"], "even", f"even over {np.exp(even):.0f} classes", ls=":", color=GREY)
     panel_letter(left, "A", dx=-0.1)
     panel_letter(right, "B", dx=-0.08)
-    extra = [digits.sample_handle("after retraining")]
-    extra += [digits.sample_handle("before retraining", ls="--", mfc="white", alpha=0.6)]
     shown = pd.concat([quality, panels["b.csv"]])
+    extra = []
+    if (shown["phase"] == "pruned").any():
+        extra = [digits.sample_handle("after retraining")]
+        extra += [digits.sample_handle("before retraining", ls="--", mfc="white", alpha=0.6)]
     digits.legend(upper, [left, right], look, digits.seeds_text(shown[shown["phase"] != "reference"]), extra)
     _draw_examples(lower, blocks, n_rows)
     return figure

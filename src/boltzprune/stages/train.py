@@ -2,7 +2,7 @@
 
 from boltzprune.patterns import read_states
 from boltzprune.store import machine_arrays, write_arrays
-from boltzprune.streams import fork
+from boltzprune.streams import fork, permutation
 from boltzprune.training import data_rate, new_rbm, train
 
 
@@ -21,6 +21,8 @@ def finish(job, machines, cases, training, iteration):
     """Train and write; the stream of a training is that of the seed and the iteration."""
     keys = [fork(seed, "training", iteration) for seed in job.seeds]
     n_updates = len(machines) * len(training.learning_rate) * -(-len(cases) // training.batch_size)
+    if training.order == "per_seed":
+        cases = [cases[permutation(fork(seed, "order of patterns"), len(cases))] for seed in job.seeds]
     names, arrays = [f"{job.stage}, seed {seed}" for seed in job.seeds], {}
     with job.checkpoint() as checkpoint:
         with job.progress(n_updates, "updates") as progress:

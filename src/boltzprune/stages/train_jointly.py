@@ -1,6 +1,6 @@
-"""Stacked or pruned deep machines -> jointly trained machines; their persistent chains go on and are kept."""
+"""Stacked or pruned deep machines -> jointly trained machines; their persistent chains are kept."""
 
-from boltzprune.joint_training import train_jointly
+from boltzprune.joint_training import restarted, train_jointly
 from boltzprune.patterns import read_digits
 from boltzprune.store import chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
 from boltzprune.streams import fork
@@ -14,6 +14,10 @@ def run(job):
     n_updates = len(job.seeds) * training.n_epochs * -(-len(cases) // training.batch_size)
     machines = [read_machine(before, seed) for seed in job.seeds]
     chains = [read_chains(before, seed, machine.layer_sizes) for seed, machine in zip(job.seeds, machines)]
+    if iteration and training.chains == "restart":
+        keys = [fork(seed, "restart of chains", iteration) for seed in job.seeds]
+        given = zip(machines, chains, keys)
+        chains = [restarted(machine, cases, len(old[0]), key, backend) for machine, old, key in given]
     keys = [fork(seed, "training", iteration) for seed in job.seeds]
     names = [f"{job.stage}, seed {seed}" for seed in job.seeds]
     settings, arrays = (training, spec["mean_field"], keys, backend), {}
