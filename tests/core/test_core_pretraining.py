@@ -21,8 +21,9 @@ START = DeepMachine(receptive_field=3, n_hidden=[15, 7], weight_sd=0.1, visible_
 
 
 def _settings(**changed):
-    options = {"n_epochs": 2, "learning_rate": [0.2, 0.1], "momentum_switch": 1}
-    first, second = RbmTraining(**options, batch_size=1), SecondRbm(**options | {"learning_rate": [0.3, 0.2]})
+    options = {"n_epochs": 2, "learning_rate": [0.2, 0.1], "momentum_switch": 1, "skip_first": False}
+    others = {"learning_rate": [0.3, 0.2], "last_learning_rate": None}
+    first, second = RbmTraining(**options, batch_size=1), SecondRbm(**options | others)
     return PreTraining(**{"first": first, "second": second} | changed)
 
 
@@ -165,7 +166,28 @@ def test_reconstructed_hidden_data_by_hand(up, backend):
         chain = chain_of(rbm.weights[0].astype(float), *(b.astype(float) for b in rbm.biases), KEY, c)
         h = chain.draw(chain.hidden_probability(case.tolist()), 0, layer=1)
         v = chain.draw(chain.visible_probability(h), 0, layer=0)
-        assert found[c].tolist() == [int(p > 0.5) for p in chain.hidden_probability(v)]
+        assert found[c].tolist() == chain.draw(chain.hidden_probability(v), 1, layer=1)
+
+
+@pytest.mark.parametrize("up", [1.0, 2.0])
+def test_reconstructed_hidden_data_have_the_right_mean(up, backend):
+    """The mean of h' over h and v', both summed out; a unit below 1/2 is on now and then."""
+    rbm, n = by_hand.machine((5, 7), seed=59), by_hand.enough(backend, 10_007)
+    case = by_hand.patterns(1, 5, seed=61)
+    weights, visible_bias, hidden_bias = rbm.weights[0].astype(float), *(b.astype(float) for b in rbm.biases)
+    hidden, visible = (np.array(list(np.ndindex(*(2,) * size)), dtype=float) for size in (7, 5))
+
+    def chance(states, probability):
+        return np.prod(np.where(states == 1, probability, 1 - probability), axis=-1)
+
+    up_from = 1 / (1 + np.exp(-up * (case[0] @ weights + hidden_bias)))
+    down_from = 1 / (1 + np.exp(-(hidden @ weights.T + visible_bias)))
+    of_visible = chance(hidden, up_from) @ chance(visible[None], down_from[:, None])
+    p = of_visible @ (1 / (1 + np.exp(-up * (visible @ weights + hidden_bias))))
+    found = by_hand.on_host(
+        backend, pretraining.hidden_data(rbm, np.repeat(case, n, axis=0), "reconstructed", up, KEY, backend)
+    )
+    by_hand.assert_within_standard_errors(found.mean(axis=0), p, np.sqrt(p * (1 - p) / n))
 
 
 # Stacking

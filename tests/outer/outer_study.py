@@ -31,6 +31,7 @@ def tiny_values(file, **patches):
         "training": {"learning_rate": [0.1], "momentum": [0.5]},
         "criteria": ["eigenvector", "anti_fi"],
         "iterations": 2,
+        "pruning": {"threshold": "rank", "anti_fi_threshold": "rank"},
     }
     return {
         "study": "tiny",

@@ -6,22 +6,25 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from outer_deep_machines import full_machine
 from outer_deep_study import N_CHAINS, N_SAMPLES, N_TRAIN, DeepRunner, deep_values, digits, write_images
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from boltzprune import exact_deep, jobs
 from boltzprune.ais import ais
 from boltzprune.backend import get_backend
 from boltzprune.errors import InputError
-from boltzprune.joint_training import train_jointly
+from boltzprune.joint_training import restarted, train_jointly
 from boltzprune.masks import receptive_fields
 from boltzprune.pretraining import pretrain
 from boltzprune.progress import Progress
+from boltzprune.pruning import compact
 from boltzprune.sampling import deep_statistics
 from boltzprune.settings import merged
 from boltzprune.stages import Job, run
 from boltzprune.store import Arrays, checksum, read_chains, read_machine
-from boltzprune.streams import fork
+from boltzprune.streams import fork, uniform
 
 REFERENCE = get_backend("reference")
 SILENT = Progress(1, "updates", "test", bar=False)
@@ -65,15 +68,54 @@ def test_joint_training_by_the_library(deep):
         assert is_same(load(deep, "initial", seed), trained(deep, "pretrained", seed, deep.study.digits.training, 0))
 
 
+def restarted_by_hand(deep, machine, seed, iteration):
+    """Chains at the first images; h1 is drawn with doubled input, h2 with the input from h1 alone."""
+    states, key = [digits(deep).cases[:N_CHAINS]], fork(seed, "restart of chains", iteration)
+    for layer, gain in ((1, 2.0), (2, 1.0)):
+        fields = states[-1] @ machine.weights[layer - 1].astype(float) + machine.biases[layer]
+        numbers = uniform(key, 0, layer, np.arange(N_CHAINS), fields.shape[1])
+        states.append((numbers < expit(gain * fields)).astype(np.uint8))
+    return tuple(states)
+
+
 @pytest.mark.parametrize("chain", ["random_units1", "anti_fi2"])
-def test_retraining_starts_from_the_pruned_machine_and_its_chains(deep, chain):
-    training = deep.study.digits.retraining
+def test_retraining_starts_from_the_pruned_machine_and_chains_at_the_first_images(deep, chain):
+    training, iteration = deep.study.digits.retraining, int(chain[-1])
+    assert training.chains == "restart"
     for seed in (0, 1):
+        name = f"{chain}_pruned"
+        start = restarted_by_hand(deep, load(deep, name, seed)[0], seed, iteration)
         found = load(deep, f"{chain}_retrained", seed)
+        assert is_same(found, trained(deep, name, seed, training, iteration, start))
+        assert not is_same(found, trained(deep, name, seed, training, iteration))
+        assert not is_same(found, trained(deep, name, seed, training, 3 - iteration, start))
+
+
+@pytest.mark.parametrize("chain", ["random_units1", "anti_fi2"])
+def test_chains_that_go_on_start_where_pruning_left_them(deep, tmp_path, chain):
+    training = deep.study.digits.retraining.model_copy(update={"chains": "go_on"})
+    study = deep.study.model_copy(update={"digits": deep.study.digits.model_copy(update={"retraining": training})})
+    job = jobs.job(study, "retrain_jointly", iteration=int(chain[-1]))
+    inputs = {"machine": [deep.folder / f"{chain}_pruned.npz"], "digits": [deep.folder / "digits.npz"]}
+    run(Job("retrain_jointly", inputs, {"machine": tmp_path / "retrained.npz"}, json.loads(job["spec"]), (0, 1)))
+    arrays = Arrays(tmp_path / "retrained.npz")
+    for seed in (0, 1):
+        machine = read_machine(arrays, seed)
+        found = machine, read_chains(arrays, seed, machine.layer_sizes)
         assert is_same(found, trained(deep, f"{chain}_pruned", seed, training, int(chain[-1])))
-        others = tuple(1 - states for states in load(deep, f"{chain}_pruned", seed)[1])
-        assert not is_same(found, trained(deep, f"{chain}_pruned", seed, training, int(chain[-1]), others))
-        assert not is_same(found, trained(deep, f"{chain}_pruned", seed, training, 3 - int(chain[-1])))
+        assert not is_same(found, load(deep, f"{chain}_retrained", seed))
+
+
+def test_chains_restart_in_machines_that_lost_a_layer_and_with_more_chains_than_images():
+    machine = compact(
+        full_machine(5, 7, 3),
+        [np.ones((5, 7), bool), np.zeros((7, 3), bool)],
+        [np.ones(5, bool), np.ones(7, bool), np.zeros(3, bool)],
+    )
+    cases = np.eye(5, dtype=np.uint8)[:2]
+    states = restarted(machine, cases, 5, fork(3, "restart of chains", 2), REFERENCE)
+    assert [layer.shape for layer in states] == [(5, 5), (5, 7), (5, 0)]
+    assert np.array_equal(states[0], cases[[0, 1, 0, 1, 0]])
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,17 @@ import pytest
 from outer_study import Runner, tiny_values, write_patterns
 
 from boltzprune import exact, jobs
+from boltzprune.backend import get_backend
 from boltzprune.errors import InputError
+from boltzprune.patterns import read_states
+from boltzprune.progress import Progress
 from boltzprune.pruning import n_kept
 from boltzprune.stages import Job, run
 from boltzprune.store import Arrays, checksum, read_machine
+from boltzprune.streams import fork, permutation
+from boltzprune.training import data_rate, new_rbm, train
+
+SILENT = Progress(1, "updates", "test", bar=False)
 
 
 def machine(tiny, name, seed):
@@ -33,6 +40,31 @@ def test_retraining_keeps_the_mask_and_changes_the_values(tiny):
         assert np.array_equal(pruned.masks[0], retrained.masks[0])
         assert np.array_equal(pruned.units[1], retrained.units[1])
         assert (pruned.weights[0] != retrained.weights[0])[pruned.masks[0]].all()
+
+
+@pytest.mark.parametrize(("stage", "before"), [("train", None), ("retrain", "eigenvector1_pruned")])
+def test_each_seed_has_its_own_order_of_the_patterns_where_the_configuration_says_so(tiny, tmp_path, stage, before):
+    """Both trainings of a seed see one order; with the shared one, seeds that share machine and stream are equal."""
+    training = tiny.study.patches.training.model_copy(update={"order": "per_seed"})
+    patches = tiny.study.patches.model_copy(update={"training": training, "retraining": training})
+    given = {"iteration": 1} if before else {}
+    spec = json.loads(jobs.job(tiny.study.model_copy(update={"patches": patches}), stage, **given)["spec"])
+    inputs = {"patterns": [tiny.folder / "patterns.npz"]}
+    inputs |= {"machine": [tiny.folder / f"{before}.npz"]} if before else {}
+    run(Job(stage, inputs, {"machine": tmp_path / "machine.npz"}, spec, (0, 1)))
+    cases = read_states(Arrays(tiny.folder / "patterns.npz"))
+    for seed in (0, 1):
+        own = cases[permutation(fork(seed, "order of patterns"), len(cases))]
+        assert not np.array_equal(own, cases) and np.array_equal(np.sort(own, axis=0), np.sort(cases, axis=0))
+        start = patches.machine
+        options = start.n_hidden, start.weight_sd, start.hidden_bias, seed
+        one = machine(tiny, before, seed) if before else new_rbm(data_rate(cases), *options)
+        key = [fork(seed, "training", 1 if before else 0)]
+        [expected] = train([one], own, training, key, get_backend("reference"), SILENT, ["test"])
+        found = read_machine(Arrays(tmp_path / "machine.npz"), seed)
+        assert np.array_equal(found.weights[0], expected.weights[0])
+        shared = machine(tiny, "eigenvector1_retrained" if before else "initial", seed)
+        assert not np.array_equal(found.weights[0], shared.weights[0])
 
 
 def test_pruning_starts_from_the_retrained_machine(tiny):
