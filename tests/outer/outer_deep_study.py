@@ -49,7 +49,7 @@ def deep_values(file, **digits):
         "sampling": {"n_samples": N_SAMPLES, "n_gibbs_steps": 5},
         "criteria": ["random_units", "anti_fi"],
         "iterations": 2,
-        "pruning": {"fraction": [0.4, 0.5]},
+        "pruning": {"fraction": [0.4, 0.5], "whole_units": "proportion"},
         "evaluation": {"strength_raw": 0.3, "strength_encoding": 0.7, "ais_chains": 7, "ais_temperatures": 11},
     }
     figures = {"formats": ["png"], "dpi": 40, "last_iterations": {"anti_fi": 1}}

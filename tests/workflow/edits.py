@@ -135,6 +135,10 @@ CONFIGURATION = {
     "digits.evaluation.quality": Edit(
         {"draw_fig4": 1, "draw_s2b": 1, **STUDY}, digits(evaluation={"quality": "class_mean"})
     ),
+    "digits.evaluation.after_pruning, off": Edit(
+        {"evaluate_digits": 2, **DEEP_RESULTS, **STUDY}, digits(evaluation={"after_pruning": False})
+    ),
+    "digits.retraining.chains": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"chains": "go_on"})),
     "figures.dpi, figures.formats": Edit(FIGURES, {"figures": {"dpi": 60}}),
     "figures.colours, a criterion of the patches": Edit(
         {"draw_fig2": 1}, {"figures": {"colours": {"eigenvector": "#aa0000"}}}

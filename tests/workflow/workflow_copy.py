@@ -37,7 +37,7 @@ TINY = merged(
             "sampling": {"n_samples": 101, "n_gibbs_steps": 3},
             "criteria": ["variance_fi"],
             "iterations": 1,
-            "evaluation": {"ais_chains": 5, "ais_temperatures": 7},
+            "evaluation": {"ais_chains": 5, "ais_temperatures": 7, "after_pruning": True},
         },
         "figures": {"formats": ["png"], "dpi": 50},
     },
