@@ -92,6 +92,8 @@ def _parser():
     check = commands.add_parser("check", help="check a configuration file and show all values it leads to")
     check.add_argument("file")
     check.set_defaults(function=_check)
+    presets = commands.add_parser("presets", help="show the values of all presets side by side, as Markdown")
+    presets.set_defaults(function=_presets)
     schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
     schema.set_defaults(function=_schema)
     device = commands.add_parser("device", help="say what `device: auto` computes on here, and why")
@@ -164,6 +166,13 @@ def _check(options):
 
     study = study_from(read_yaml(options.file), options.file)
     sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
+
+
+def _presets(options):
+    """Print the table of presets."""
+    from boltzprune.config.preset_table import as_markdown
+
+    sys.stdout.write(as_markdown())
 
 
 def _device(options):

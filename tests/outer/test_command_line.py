@@ -44,7 +44,7 @@ def patterns(tmp_path):
     return target
 
 
-OTHERS = ["check", "schema", "device", "kernels", "plan", "status", "verify"]
+OTHERS = ["check", "presets", "schema", "device", "kernels", "plan", "status", "verify"]
 
 
 @pytest.mark.parametrize("command", [*STAGES, *OTHERS])
