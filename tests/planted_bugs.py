@@ -294,6 +294,62 @@ BUGS = [
         "return norm < max_norm ?",
         "gpu/test_gpu_joint.py",
     ),
+    Bug(
+        "Anti-FI at a percentile: the ties go too",
+        "pruning.py",
+        "(saliency >= percentile) if ties_stay else (saliency > percentile)",
+        "(saliency > percentile) if ties_stay else (saliency > percentile)",
+        "outer/test_pruning.py",
+    ),
+    Bug(
+        "whole units of a layer: one more than its fraction allows",
+        "deep_pruning.py",
+        'np.searchsorted(removed, n_most, side="right")',
+        'np.searchsorted(removed, n_most, side="right") + 1',
+        "outer/test_deep_pruning_units.py",
+    ),
+    Bug(
+        "a count of whole units: rounded instead of cut",
+        "pruning.py",
+        "int(Fraction(str(fraction)) * len(order))",
+        "round(Fraction(str(fraction)) * len(order) + Fraction(1, 100))",
+        "outer/test_pruning.py",
+    ),
+    Bug(
+        "second RBM: it learns means above 1/2",
+        "pretraining.py",
+        "return backend.sample_layer(fields, key, 1, 1, 0)",
+        "return (fields > 0).astype(np.uint8)",
+        "core/test_core_pretraining.py",
+    ),
+    Bug(
+        "chains after a pruning: they go on where they should restart",
+        "stages/train_jointly.py",
+        'training.chains == "restart"',
+        'training.chains == "restart now"',
+        "outer/test_deep_chains.py",
+    ),
+    Bug(
+        "chains that restart: the input of the top layer is doubled too",
+        "joint_training.py",
+        "2.0 if layer < len(machine.weights) else 1.0",
+        "2.0",
+        "outer/test_deep_chains.py",
+    ),
+    Bug(
+        "order of the patterns: every seed has that of the first",
+        "stages/train.py",
+        'fork(seed, "order of patterns")',
+        'fork(job.seeds[0], "order of patterns")',
+        "outer/test_stages.py",
+    ),
+    Bug(
+        "learning rate of the last epoch: it replaces the first",
+        "schedules.py",
+        "return [*pairs, (schedule.last_learning_rate or rate, momentum)]",
+        "return [(schedule.last_learning_rate or rate, momentum), *pairs]",
+        "core/test_core_schedules.py",
+    ),
 ]
 
 
