@@ -50,10 +50,16 @@ def check_dates(folder):
             )
 
 
-def blocks(study):
-    """Seeds that share a job, as first-last: ["0-9", "10-19", ...]."""
-    size = study.seeds_per_job
-    return [f"{i}-{min(i + size, study.seeds) - 1}" for i in range(0, study.seeds, size)]
+def n_seeds(study, experiment):
+    """How many seeds an experiment has: its own number, else that of the study."""
+    own = getattr(study, experiment).seeds
+    return study.seeds if own is None else own
+
+
+def blocks(study, experiment):
+    """Seeds of an experiment that share a job, as first-last: ["0-9", "10-19", ...]."""
+    size, n = study.seeds_per_job, n_seeds(study, experiment)
+    return [f"{i}-{min(i + size, n) - 1}" for i in range(0, n, size)]
 
 
 def criteria(study, experiment="patches"):
@@ -228,13 +234,13 @@ def colours(study, experiment):
 def summary(study, experiment):
     """One line that says what was computed."""
     data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
-    start = f"Study {study.study}: preset {study.preset}, {data.source}, "
+    start, n_machines = f"Study {study.study}: preset {study.preset}, {data.source}, ", n_seeds(study, experiment)
     if experiment == "digits":
         sizes = " and ".join(map(str, study.digits.machine.n_hidden))
         n = "all" if data.n_train is None else data.n_train
-        return f"{start}{n} training images, {sizes} hidden units; {study.seeds} seeds; {sampling.chains} chains."
+        return f"{start}{n} training images, {sizes} hidden units; {n_machines} seeds; {sampling.chains} chains."
     method = f"{sampling.n_gibbs_steps} Gibbs steps" if sampling.method == "gibbs" else sampling.method
     return (
         f"{start}{data.n_patterns} patterns, radius {data.radius}; "
-        f"{study.seeds} seeds; sampling {method}, {sampling.statistics} statistics."
+        f"{n_machines} seeds; sampling {method}, {sampling.statistics} statistics."
     )

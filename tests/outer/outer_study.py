@@ -46,7 +46,7 @@ class Runner:
 
     def __init__(self, values, folder):
         self.study, self.folder = study_from(values), Path(folder)
-        self.seeds = tuple(range(self.study.seeds))
+        self.seeds = tuple(range(jobs.n_seeds(self.study, "patches")))
 
     def __call__(self, stage, job, inputs, outputs):
         """One stage; inputs and outputs as names below the folder."""

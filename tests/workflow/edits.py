@@ -92,6 +92,12 @@ CONFIGURATION = {
         {"draw_fig1": 1, **RESULTS, **DEEP_RESULTS, **STUDY}, {"seeds": 3}, study="other"
     ),
     "seeds, fewer, and a block of another size": Edit(OF_SEEDS, {"seeds": 2}),
+    "patches.seeds, more": Edit(TRAINING | STUDY, patches(seeds=6)),
+    "patches.seeds, fewer, by whole blocks": Edit(
+        {"draw_fig1": 1, **RESULTS, **STUDY}, patches(seeds=3), study="other"
+    ),
+    "digits.seeds, more": Edit(PRETRAINING | STUDY, digits(seeds=6)),
+    "digits.seeds, fewer, by whole blocks": Edit({**DEEP_RESULTS, **STUDY}, digits(seeds=3), study="other"),
     "seeds_per_job, other blocks": Edit(blocks(2, OF_SEEDS), {"seeds_per_job": 2}),
     "seeds_per_job, the same blocks": Edit(STUDY, {"seeds_per_job": 10}),
     "patches.data.directory": Edit({"fetch": 1, **PATTERNS, **STUDY}, patches(data={"directory": "elsewhere"})),

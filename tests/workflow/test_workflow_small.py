@@ -169,6 +169,19 @@ def test_the_shipped_configuration_builds_the_whole_graph(bare):
     assert counts == patches | {"pretrain": "1", "prune_deep": str(steps), "sample_deep": str(2 * steps)}
 
 
+def test_each_experiment_has_its_own_seeds(bare):
+    bare.write(merged(TINY, {"patches": {"seeds": 7}, "digits": {"seeds": 2}}))
+    planned, done = bare.planned(), bare.snakemake("--dry-run")
+    bare.write(TINY)
+    assert (planned["train"], planned["evaluate"], planned["pretrain"], planned["evaluate_digits"]) == (3, 3 * 2, 1, 1)
+    blocks = {experiment: re.findall(rf"tiny/{experiment}/seeds(\d+-\d+)/", done.stdout) for experiment in EXPERIMENTS}
+    assert {name: sorted({*found}) for name, found in blocks.items()} == EXPERIMENTS
+
+
+EXPERIMENTS = {"patches": ["0-2", "3-5", "6-6"], "digits": ["0-1"]}
+"""Blocks of seeds."""
+
+
 @pytest.mark.parametrize(("rule", "experiment"), [("prune", "patches"), ("prune_deep", "digits")])
 def test_an_iteration_starts_from_the_retrained_machines_of_the_one_before(bare, rule, experiment):
     done = bare.snakemake("--dry-run", experiment, configfile=None)

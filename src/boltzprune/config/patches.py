@@ -10,6 +10,7 @@ from boltzprune.config.base import (
     Momentum,
     NotNegative,
     Number,
+    OwnSeeds,
     Positive,
     Section,
     Seed,
@@ -134,6 +135,7 @@ class Evaluation(Section):
 class Patches(Section):
     """Experiment A: RBMs on patches of natural images (Figures 1 and 2, Table 1)."""
 
+    seeds: OwnSeeds = None
     data: PatchData = Field(default_factory=PatchData)
     machine: PatchMachine = Field(default_factory=PatchMachine)
     training: Training = Field(default_factory=Training)
