@@ -12,6 +12,7 @@ from pathlib import Path
 
 from boltzprune import lifeline
 from boltzprune.backend import candidates, driver
+from boltzprune.controls import CONTROLS
 from boltzprune.criteria import resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
@@ -174,8 +175,9 @@ def needs_eigenvector(name):
 
 
 def sample_job(study, criterion, iteration, phase):
-    """The job of `sample`: the FIM only where somebody looks at it."""
-    wanted = phase == "initial" or (phase == "retrained" and needs_eigenvector(criterion))
+    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it."""
+    prunes_by_it = phase == "retrained" and criterion not in CONTROLS and needs_eigenvector(criterion)
+    wanted = phase == "initial" or prunes_by_it
     return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
 
 

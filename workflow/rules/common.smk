@@ -31,6 +31,8 @@ LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
 BLOCKS = jobs.blocks(STUDY, "patches")
 DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
+CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
+"""What has a chain among the patches, by its name in paths."""
 jobs.export_environment()
 GPU = jobs.gpus_per_job(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
@@ -72,7 +74,7 @@ def all_metrics():
     """Metrics of all machines of the patches."""
     iterations = range(1, STUDY.patches.iterations + 1)
     return expand(f"{BLOCK}/initial/metrics.csv", block=BLOCKS) + expand(
-        f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CRITERIA, iteration=iterations
+        f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CHAINS, iteration=iterations
     )
 
 

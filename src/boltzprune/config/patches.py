@@ -16,6 +16,7 @@ from boltzprune.config.base import (
     Seed,
     check_criteria,
 )
+from boltzprune.controls import CONTROLS
 from boltzprune.criteria import CRITERIA
 from boltzprune.datasets import SOURCES
 
@@ -149,9 +150,21 @@ class Patches(Section):
         + ", ".join(CRITERIA)
         + "; or your own, as file.py:function. Paper: all seven.",
     )
+    controls: list[Literal[tuple(CONTROLS)]] = Field(
+        ["unpruned"],
+        description="Machines that pruned ones are compared with: " + ", ".join(CONTROLS) + " (trained for as many "
+        "epochs). []: none. Paper: none.",
+    )
     iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
     evaluation: Evaluation = Field(default_factory=Evaluation)
+
+    @field_validator("controls")
+    @classmethod
+    def _distinct_controls(cls, names):
+        if len(set(names)) != len(names):
+            raise ValueError("a control is listed twice")
+        return names
 
     @field_validator("criteria")
     @classmethod
