@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from workflow_copy import TINY, Copy
 
+from boltzprune import exact
 from boltzprune.backend import get_backend
+from boltzprune.evaluation.patterns import count_patterns, divergence, exact_log_model
 from boltzprune.patterns import read_states
 from boltzprune.progress import Progress
 from boltzprune.settings import merged, study_from
@@ -71,6 +73,17 @@ def test_every_file_is_made_from_the_right_ones(control):
         assert rows[["criterion", "iteration", "phase", "seed", "n_weights"]].to_numpy().tolist() == [
             ["unpruned", iteration, "retrained", seed, 13 * 7] for seed in (0, 1)
         ]
+
+
+@pytest.mark.slow
+def test_its_metrics_are_those_of_its_machines(control):
+    patterns, counts = count_patterns(read_states(Arrays(control.folder / "results/tiny/patches/patterns.npz")))
+    for iteration in (1, 2, 3):
+        rows = pd.read_csv(control.folder / CHAIN / "unpruned" / f"iteration{iteration}" / "metrics.csv")
+        for row in rows.to_dict("records"):
+            machine = read_machine(arrays(control, f"unpruned/iteration{iteration}/retrained"), row["seed"])
+            log_model = exact_log_model(patterns, 13, exact.log_probabilities(machine))
+            assert row["kl_exact"] == pytest.approx(divergence(counts, log_model), rel=1e-9)
 
 
 @pytest.mark.slow
