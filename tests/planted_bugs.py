@@ -267,6 +267,27 @@ BUGS = [
         "core/test_core_training.py",
     ),
     Bug(
+        "retraining: the random numbers of the training",
+        "stages/retrain.py",
+        'spec["retraining"], spec["iteration"])',
+        'spec["retraining"], 0)',
+        "outer/test_controls.py",
+    ),
+    Bug(
+        "jobs: an experiment's own number of seeds is not looked at",
+        "jobs.py",
+        "return study.seeds if own is None else own",
+        "return study.seeds",
+        "outer/test_jobs.py",
+    ),
+    Bug(
+        "Figure 2: the control is drawn where nothing is retrained yet",
+        "figures/fig2.py",
+        'if phase == "retrained"]',
+        'if phase == "pruned"]',
+        "outer/test_controls.py",
+    ),
+    Bug(
         "CUDA, Gibbs sampling: all chains share random numbers",
         "backend/kernels/gibbs.cu",
         "chain_offset + blockIdx.x",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from boltzprune import lifeline
 from boltzprune.backend import candidates, driver
+from boltzprune.controls import CONTROLS
 from boltzprune.criteria import resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
@@ -50,10 +51,16 @@ def check_dates(folder):
             )
 
 
-def blocks(study):
-    """Seeds that share a job, as first-last: ["0-9", "10-19", ...]."""
-    size = study.seeds_per_job
-    return [f"{i}-{min(i + size, study.seeds) - 1}" for i in range(0, study.seeds, size)]
+def n_seeds(study, experiment):
+    """How many seeds an experiment has: its own number, else that of the study."""
+    own = getattr(study, experiment).seeds
+    return study.seeds if own is None else own
+
+
+def blocks(study, experiment):
+    """Seeds of an experiment that share a job, as first-last: ["0-9", "10-19", ...]."""
+    size, n = study.seeds_per_job, n_seeds(study, experiment)
+    return [f"{i}-{min(i + size, n) - 1}" for i in range(0, n, size)]
 
 
 def criteria(study, experiment="patches"):
@@ -168,8 +175,9 @@ def needs_eigenvector(name):
 
 
 def sample_job(study, criterion, iteration, phase):
-    """The job of `sample`: the FIM only where somebody looks at it."""
-    wanted = phase == "initial" or (phase == "retrained" and needs_eigenvector(criterion))
+    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it."""
+    prunes_by_it = phase == "retrained" and criterion not in CONTROLS and needs_eigenvector(criterion)
+    wanted = phase == "initial" or prunes_by_it
     return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
 
 
@@ -229,13 +237,13 @@ def colours(study, experiment):
 def summary(study, experiment):
     """One line that says what was computed."""
     data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
-    start = f"Study {study.study}: preset {study.preset}, {data.source}, "
+    start, n_machines = f"Study {study.study}: preset {study.preset}, {data.source}, ", n_seeds(study, experiment)
     if experiment == "digits":
         sizes = " and ".join(map(str, study.digits.machine.n_hidden))
         n = "all" if data.n_train is None else data.n_train
-        return f"{start}{n} training images, {sizes} hidden units; {study.seeds} seeds; {sampling.chains} chains."
+        return f"{start}{n} training images, {sizes} hidden units; {n_machines} seeds; {sampling.chains} chains."
     method = f"{sampling.n_gibbs_steps} Gibbs steps" if sampling.method == "gibbs" else sampling.method
     return (
         f"{start}{data.n_patterns} patterns, radius {data.radius}; "
-        f"{study.seeds} seeds; sampling {method}, {sampling.statistics} statistics."
+        f"{n_machines} seeds; sampling {method}, {sampling.statistics} statistics."
     )

@@ -12,6 +12,7 @@ import pydantic
 import yaml
 
 from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
+from boltzprune.controls import CONTROLS
 from boltzprune.criteria import slug
 from boltzprune.errors import InputError
 from boltzprune.files import check_regular
@@ -150,8 +151,8 @@ def _check_together(study, name):
 
 
 def _problems_of_criteria(criteria):
-    """Own criteria without a file, and two whose results would lie in one folder."""
-    problems, folders = [], {}
+    """Own criteria without a file, and those whose results would lie in the folder of others or of a control."""
+    problems, folders = [], {name: f"control {name}" for name in CONTROLS}
     for criterion in criteria:
         own = OWN_CRITERION.match(criterion)
         if own and not Path(own["file"]).is_file():
@@ -161,7 +162,7 @@ def _problems_of_criteria(criteria):
         if other != criterion:
             problems.append(
                 f"criteria = {criterion!r}: its results would lie in the same folder as those of "
-                f"{other!r}; rename one of the files"
+                f"{other!r}; rename one of them"
             )
     return problems
 

@@ -70,7 +70,7 @@ def _assert_same_study(folders, bound, few):
 def test_patches_are_those_of_the_cpu(patches):
     _assert_same_study(patches, 1e-4, 0)
     found, expected = (pd.read_csv(folder / "metrics.csv") for folder in patches)
-    assert len(found) == 2 * (1 + 2 * 2 * 2)
+    assert len(found) == 2 * (1 + 2 * 2 * 2 + 2)
     pd.testing.assert_frame_equal(found, expected, rtol=0.02, atol=1e-6)
     for name in ("kl_exact", "mse_exact", "hidden_rate"):
         np.testing.assert_allclose(found[name], expected[name], rtol=1e-3)

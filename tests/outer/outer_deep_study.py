@@ -61,7 +61,7 @@ class DeepRunner:
 
     def __init__(self, values, folder, seeds=None, threads=1):
         self.study, self.folder = study_from(values), Path(folder)
-        self.seeds = tuple(range(self.study.seeds)) if seeds is None else seeds
+        self.seeds = tuple(range(jobs.n_seeds(self.study, "digits"))) if seeds is None else seeds
         self.threads = threads
 
     def __call__(self, stage, job, inputs, outputs):

@@ -47,7 +47,7 @@ class Runner:
 
     def __init__(self, values, folder):
         self.study, self.folder = study_from(values), Path(folder)
-        self.seeds = tuple(range(self.study.seeds))
+        self.seeds = tuple(range(jobs.n_seeds(self.study, "patches")))
 
     def __call__(self, stage, job, inputs, outputs):
         """One stage; inputs and outputs as names below the folder."""
@@ -63,6 +63,8 @@ class Runner:
         self.initial()
         for criterion in self.study.patches.criteria:
             self.chain(criterion)
+        for control in self.study.patches.controls:
+            self.control(control)
         self.results()
         return self
 
@@ -93,18 +95,31 @@ class Runner:
             inputs = {"machine": f"{before}.npz", "statistics": f"{before}_statistics.npz"}
             outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
             self("prune", jobs.prune_job(self.study, criterion, iteration), inputs, outputs)
-            inputs = {"machine": f"{pruned}.npz", "patterns": "patterns.npz"}
-            job = jobs.job(self.study, "retrain", iteration=iteration)
-            self("retrain", job, inputs, {"machine": f"{retrained}.npz"})
+            self.retrain(pruned, iteration, retrained)
             for phase, name in (("pruned", pruned), ("retrained", retrained)):
                 self.sample(criterion, iteration, phase, name)
             self.evaluate([pruned, retrained], f"{criterion}{iteration}_metrics.csv")
             before = retrained
 
+    def retrain(self, before, iteration, name):
+        job = jobs.job(self.study, "retrain", iteration=iteration)
+        inputs = {"machine": f"{before}.npz", "patterns": "patterns.npz"}
+        self("retrain", job, inputs, {"machine": f"{name}.npz"})
+
+    def control(self, name):
+        before = "initial"
+        for iteration in range(1, self.study.patches.iterations + 1):
+            retrained = f"{name}{iteration}_retrained"
+            self.retrain(before, iteration, retrained)
+            self.sample(name, iteration, "retrained", retrained)
+            self.evaluate([retrained], f"{name}{iteration}_metrics.csv")
+            before = retrained
+
     def results(self):
         names, last = self.study.patches.criteria, self.study.patches.iterations
         metrics = ["initial_metrics.csv"]
-        metrics += [f"{name}{i}_metrics.csv" for name in names for i in range(1, last + 1)]
+        every = [*names, *self.study.patches.controls]
+        metrics += [f"{name}{i}_metrics.csv" for name in every for i in range(1, last + 1)]
         statistics = ["initial_statistics.npz", *(f"{name}{last}_retrained_statistics.npz" for name in names)]
         inputs = {"patterns": "patterns.npz", "metrics": metrics, "statistics": statistics}
         outputs = {"metrics": "metrics.csv", "pattern_probabilities": "pattern_probabilities.csv"}

@@ -65,7 +65,7 @@ def test_an_edit_changes_the_jobs_that_depend_on_it_and_no_other(values, expecte
 def test_every_key_of_the_digits_reaches_some_job():
     """The file beside the results and the line that every figure shows know each key; some other job has to as well."""
     given = json.dumps([json.loads(job["spec"]) for name, job in all_jobs({}).items() if name not in PRINTED])
-    about = ("criteria", "iterations")
+    about = ("seeds", "criteria", "iterations")  # which jobs there are
     for key in type(study_from({}).digits).model_fields:
         assert key in about or f'"{key}": ' in given, key
 

@@ -76,6 +76,8 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         ({"figures": {"last_iterations": {"anti_fi": 2}}}, {"fig3", "fig4", "claims"}),
         ({"seeds_per_job": 3}, {"study"}),
         ({"seeds": 8}, PRINTED),
+        ({"patches": {"seeds": 8}}, PATCHES_PRINTED),
+        ({"digits": {"seeds": 8}}, DIGITS_PRINTED),
         ({"study": "other"}, PRINTED),
         ({"preset": "published"}, set()),
         (
@@ -118,6 +120,11 @@ def test_an_edit_changes_the_jobs_that_depend_on_it_and_no_other(values, expecte
     assert differing(values) == expected
 
 
+def blocks(values):
+    """Blocks of the patches and of the digits."""
+    return [jobs.blocks(study_from(values), experiment) for experiment in ("patches", "digits")]
+
+
 @pytest.mark.parametrize(
     ("seeds", "size", "expected"),
     [
@@ -130,12 +137,30 @@ def test_an_edit_changes_the_jobs_that_depend_on_it_and_no_other(values, expecte
     ],
 )
 def test_blocks_of_seeds(seeds, size, expected):
-    assert jobs.blocks(study_from({"seeds": seeds, "seeds_per_job": size})) == expected
+    assert blocks({"seeds": seeds, "seeds_per_job": size}) == [expected, expected]
 
 
 def test_more_seeds_keep_the_blocks_that_were_full():
-    few, many = (jobs.blocks(study_from({"seeds": seeds, "seeds_per_job": 3})) for seeds in (6, 11))
+    few, many = (blocks({"seeds": seeds, "seeds_per_job": 3})[0] for seeds in (6, 11))
     assert many[: len(few)] == few
+
+
+@pytest.mark.parametrize(
+    ("values", "patches", "digits"),
+    [
+        ({"patches": {"seeds": 7}}, ["0-2", "3-5", "6-6"], ["0-2", "3-4"]),
+        ({"digits": {"seeds": 2}}, ["0-2", "3-4"], ["0-1"]),
+        ({"patches": {"seeds": 1}, "digits": {"seeds": 11}}, ["0-0"], ["0-2", "3-5", "6-8", "9-10"]),
+        ({"patches": {"seeds": None}}, ["0-2", "3-4"], ["0-2", "3-4"]),
+    ],
+)
+def test_an_experiment_can_have_seeds_of_its_own(values, patches, digits):
+    values = {"seeds": 5, "seeds_per_job": 3} | values
+    assert blocks(values) == [patches, digits]
+    for experiment, found in (("patches", patches), ("digits", digits)):
+        n = int(found[-1].split("-")[1]) + 1
+        assert jobs.n_seeds(study_from(values), experiment) == n
+        assert f"; {n} seeds; " in jobs.summary(study_from(values), experiment)
 
 
 def spec(job):

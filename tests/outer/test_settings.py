@@ -127,7 +127,8 @@ def test_the_shipped_configuration_explains_every_key_in_the_lines_above_it():
 def test_the_configuration_of_the_papers_size():
     study = study_from(read_yaml(ROOT / "config" / "paper.yaml"))
     data = study.patches.data
-    assert (study.seeds, data.source, data.n_patterns, data.radius) == (10, "cifar10", 90_000, 2.1)
+    assert (study.patches.seeds, study.digits.seeds, study.seeds) == (30, None, 10)
+    assert (data.source, data.n_patterns, data.radius) == ("cifar10", 90_000, 2.1)
     assert (study.patches.machine.n_hidden, study.patches.iterations, len(study.patches.criteria)) == (70, 3, 7)
 
 

@@ -92,7 +92,7 @@ def test_the_record_tells_what_went(tiny):
 
 def test_metrics_of_every_machine_once(tiny):
     metrics = pd.read_csv(tiny.folder / "metrics.csv")
-    assert len(metrics) == 2 * (1 + 2 * 2 * 2)
+    assert len(metrics) == 2 * (1 + 2 * 2 * 2 + 2)
     keys = ["criterion", "iteration", "phase", "seed"]
     assert not metrics.duplicated(keys).any()
     assert metrics.sort_values(keys, ignore_index=True).equals(metrics)

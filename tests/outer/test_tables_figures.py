@@ -219,7 +219,7 @@ def test_figure_2_panels_by_hand(tiny):
     mine = final[final["criterion"] == "anti_fi"]
     assert mine["mse_mean"].to_numpy() == pytest.approx(rows["mse_sampled"].mean())
     assert mine["mse_sd"].to_numpy() == pytest.approx(rows["mse_sampled"].std(ddof=1))
-    assert len(divergence) == 2 * (1 + 2 * 2 * 2)
+    assert len(divergence) == 2 * (1 + 2 * 2 * 2 + 2)
     for row in divergence.to_dict("records"):
         keys = ["criterion", "iteration", "phase"]
         same = (frame[keys] == [row[key] for key in keys]).all(axis=1)

@@ -18,7 +18,7 @@ class Edit:
     files : dict of str to str
         Files that are written.
     study : str
-        finished, or other: device auto, with data in files and two blocks of seeds.
+        finished; other: device auto, with data in files and two blocks of seeds; uncontrolled: without the control.
     """
 
     expected: dict
@@ -37,10 +37,12 @@ CLAIMS, STUDY = {"claims": 1}, {"study": 1}
 RESULTS = {"collect": 1, "table1": 1, "draw_fig2": 1, **CLAIMS}
 CHAIN = {"prune": 1, "retrain": 1, "sample": 2, "evaluate": 1}
 CHAINS = times(2, CHAIN)
-FROM_RETRAINING = {"retrain": 2, "sample": 2, "evaluate": 2, **RESULTS}
-EVALUATION = {"evaluate_initial": 1, "evaluate": 2, **RESULTS}
-SAMPLING = {"sample_initial": 1, "evaluate_initial": 1, "draw_fig1": 1, **CHAINS, **RESULTS}
-TRAINING = {"train": 1, **SAMPLING}
+CONTROL = {"retrain_unpruned": 1, "sample": 1, "evaluate_unpruned": 1}
+ALL_CHAINS = {**CHAINS, **CONTROL, "sample": 2 * 2 + 1}
+FROM_RETRAINING = {**CONTROL, "retrain": 2, "sample": 2 + 1, "evaluate": 2, **RESULTS}
+EVALUATION = {"evaluate_initial": 1, "evaluate": 2, "evaluate_unpruned": 1, **RESULTS}
+TRAINING = {"train": 1, "sample_initial": 1, "evaluate_initial": 1, "draw_fig1": 1, **ALL_CHAINS, **RESULTS}
+SAMPLING = {rule: n for rule, n in TRAINING.items() if rule not in ("train", "retrain_unpruned")}
 PATTERNS = {"prepare": 1, **TRAINING}
 
 DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1", "s2a", "s2b")}
@@ -92,6 +94,12 @@ CONFIGURATION = {
         {"draw_fig1": 1, **RESULTS, **DEEP_RESULTS, **STUDY}, {"seeds": 3}, study="other"
     ),
     "seeds, fewer, and a block of another size": Edit(OF_SEEDS, {"seeds": 2}),
+    "patches.seeds, more": Edit(TRAINING | STUDY, patches(seeds=6)),
+    "patches.seeds, fewer, by whole blocks": Edit(
+        {"draw_fig1": 1, **RESULTS, **STUDY}, patches(seeds=3), study="other"
+    ),
+    "digits.seeds, more": Edit(PRETRAINING | STUDY, digits(seeds=6)),
+    "digits.seeds, fewer, by whole blocks": Edit({**DEEP_RESULTS, **STUDY}, digits(seeds=3), study="other"),
     "seeds_per_job, other blocks": Edit(blocks(2, OF_SEEDS), {"seeds_per_job": 2}),
     "seeds_per_job, the same blocks": Edit(STUDY, {"seeds_per_job": 10}),
     "patches.data.directory": Edit({"fetch": 1, **PATTERNS, **STUDY}, patches(data={"directory": "elsewhere"})),
@@ -105,7 +113,11 @@ CONFIGURATION = {
     "patches.criteria, another order": Edit(
         {"table1": 1, "draw_fig2": 1, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
     ),
-    "patches.iterations, one more": Edit({**CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
+    "patches.controls, none": Edit(RESULTS | STUDY, patches(controls=[])),
+    "patches.controls, one where there was none": Edit(
+        {**CONTROL, **RESULTS, **STUDY}, patches(controls=["unpruned"]), study="uncontrolled"
+    ),
+    "patches.iterations, one more": Edit({**ALL_CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
     "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
     "patches.evaluation.missing_patterns": Edit(EVALUATION | STUDY, patches(evaluation={"missing_patterns": "drop"})),
     "digits.data.crop": Edit(IMAGES | STUDY, digits(data={"crop": 1}, machine={"n_hidden": [36, 7]})),

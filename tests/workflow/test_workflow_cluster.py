@@ -117,6 +117,9 @@ def test_both_profiles_of_slurm_differ_in_how_gpus_are_asked_for():
     asked = gres.pop("set-resources")
     assert gres == plain
     rules = re.findall(r"^rule (\w+):(?:\n(?!rule ).*)*?gpu=GPU", all_rules(), flags=re.MULTILINE)
+    rules += [
+        new for old, new in re.findall(r"^use rule (\w+) as (\w+)", all_rules(), flags=re.MULTILINE) if old in rules
+    ]
     assert asked == {rule: {"gpu": 0, "gres": "gpu:1"} for rule in rules}
 
 

@@ -42,6 +42,19 @@ def other(finished, tmp_path_factory):
     return made
 
 
+@pytest.fixture(scope="module")
+def uncontrolled(finished, tmp_path_factory):
+    """As if the study had been computed without the control."""
+    made = finished.beside(tmp_path_factory.mktemp("uncontrolled"))
+    shutil.rmtree(made.folder / "results" / "tiny" / "patches" / "seeds0-2" / "unpruned")
+    made.values = merged(made.values, {"patches": {"controls": []}})
+    made.write(made.values)
+    done = made.snakemake("--touch", "--cores", "1")
+    assert done.returncode == 0, done.stdout
+    assert made.planned() == {}
+    return made
+
+
 def planned_after(edit, workflow, folder):
     """What would run after an edit, made in a copy."""
     made = workflow.beside(folder, DATA, os.link)
@@ -60,13 +73,13 @@ def planned_after(edit, workflow, folder):
 
 
 @pytest.fixture(scope="module")
-def plans(request, finished, other, tmp_path_factory):
+def plans(request, finished, other, uncontrolled, tmp_path_factory):
     """Name of an edit -> what would run, of all edits whose tests are wanted: some at once."""
     names = [item.callspec.params["name"] for item in request.session.items if "plans" in item.fixturenames]
     if not request.config.getoption("--heavy"):
         names = [name for name in names if name in OFTEN]
     with ThreadPoolExecutor(WORKERS) as pool:
-        studies = {"finished": finished, "other": other}
+        studies = {"finished": finished, "other": other, "uncontrolled": uncontrolled}
         yield {
             name: pool.submit(planned_after, EDITS[name], studies[EDITS[name].study], tmp_path_factory.mktemp("edit"))
             for name in names

@@ -51,11 +51,12 @@ def test_every_result_is_there(study):
 def test_metrics_are_those_of_the_machines(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "metrics.csv")
-    assert len(metrics) == 3 * (1 + 2 * 2)
+    assert len(metrics) == 3 * (1 + 2 * 2 + 1)
     patterns, counts = count_patterns(read_states(Arrays(results / "patches" / "patterns.npz")))
     folders = {
         "none": "initial",
         "eigenvector": "eigenvector/iteration1",
+        "unpruned": "unpruned/iteration1",
         "rules.py:closest": "rules.closest/iteration1",
     }
     for row in metrics.to_dict("records"):
@@ -162,11 +163,29 @@ def bare(tmp_path_factory):
 def test_the_shipped_configuration_builds_the_whole_graph(bare):
     done = bare.snakemake("--dry-run", configfile=None)
     assert done.returncode == 0, done.stdout
-    rules = ("prune ", "train ", "sample ", "pretrain ", "prune_deep ", "sample_deep ")
+    rules = ("prune ", "train ", "sample ", "retrain_unpruned ", "pretrain ", "prune_deep ", "sample_deep ")
     counts = dict(line.split() for line in done.stdout.splitlines() if line.startswith(rules))
-    patches = {"prune": "21", "train": "1", "sample": "42"}  # 7 criteria, 3 iterations, 1 block
+    patches = {
+        "prune": "21",
+        "train": "1",
+        "sample": "45",
+        "retrain_unpruned": "3",
+    }  # 7 criteria, 3 iterations, 1 block
     steps = 6 * study_from(read_yaml(ROOT / "config" / "config.yaml")).digits.iterations
     assert counts == patches | {"pretrain": "1", "prune_deep": str(steps), "sample_deep": str(2 * steps)}
+
+
+def test_each_experiment_has_its_own_seeds(bare):
+    bare.write(merged(TINY, {"patches": {"seeds": 7}, "digits": {"seeds": 2}}))
+    planned, done = bare.planned(), bare.snakemake("--dry-run")
+    bare.write(TINY)
+    assert (planned["train"], planned["evaluate"], planned["pretrain"], planned["evaluate_digits"]) == (3, 3 * 2, 1, 1)
+    blocks = {experiment: re.findall(rf"tiny/{experiment}/seeds(\d+-\d+)/", done.stdout) for experiment in EXPERIMENTS}
+    assert {name: sorted({*found}) for name, found in blocks.items()} == EXPERIMENTS
+
+
+EXPERIMENTS = {"patches": ["0-2", "3-5", "6-6"], "digits": ["0-1"]}
+"""Blocks of seeds."""
 
 
 @pytest.mark.parametrize(("rule", "experiment"), [("prune", "patches"), ("prune_deep", "digits")])

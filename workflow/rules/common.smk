@@ -29,7 +29,10 @@ DIGIT_LOGS = f"{RESULTS}/logs/digits/seeds{{block}}"
 DIGIT_BENCHMARKS = f"{RESULTS}/benchmarks/digits/seeds{{block}}"
 LOGS = f"{RESULTS}/logs"
 BENCHMARKS = f"{RESULTS}/benchmarks"
-BLOCKS = jobs.blocks(STUDY)
+BLOCKS = jobs.blocks(STUDY, "patches")
+DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
+CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
+"""What has a chain among the patches, by its name in paths."""
 jobs.export_environment()
 GPU = jobs.gpus_per_job(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
@@ -71,17 +74,17 @@ def all_metrics():
     """Metrics of all machines of the patches."""
     iterations = range(1, STUDY.patches.iterations + 1)
     return expand(f"{BLOCK}/initial/metrics.csv", block=BLOCKS) + expand(
-        f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CRITERIA, iteration=iterations
+        f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CHAINS, iteration=iterations
     )
 
 
-def all_digit_chains(name, blocks=BLOCKS):
+def all_digit_chains(name, blocks=DIGIT_BLOCKS):
     """That file of all criteria and iterations of the digits."""
     iterations = range(1, STUDY.digits.iterations + 1)
     return expand(f"{DIGIT_CHAIN}/{name}", block=blocks, criterion=DIGIT_CRITERIA, iteration=iterations)
 
 
-def all_digits(name, last=None, blocks=BLOCKS):
+def all_digits(name, last=None, blocks=DIGIT_BLOCKS):
     """That file of the initial machines and of all criteria and iterations of the digits."""
     initial = expand(f"{DIGIT_BLOCK}/initial/{name}", block=blocks)
     return initial + all_digit_chains(last or name, blocks)

@@ -1,5 +1,5 @@
 # The chain of one block of seeds: train, then for each criterion and iteration prune, retrain, sample, evaluate.
-# Iteration k takes iteration k - 1: the loop is the graph.
+# Iteration k takes iteration k - 1: the loop is the graph. The controls have chains of their own, without pruning.
 
 
 rule train:
@@ -132,6 +132,8 @@ rule sample:
         f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.log",
     benchmark:
         f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.tsv"
+    wildcard_constraints:
+        criterion="|".join(map(re.escape, CHAINS)),
     conda:
         ENVIRONMENT
     resources:
@@ -141,7 +143,7 @@ rule sample:
     params:
         job=lambda wildcards: jobs.sample_job(
             STUDY,
-            CRITERIA[wildcards.criterion],
+            CHAINS[wildcards.criterion],
             int(wildcards.iteration),
             wildcards.phase,
         ),
@@ -177,3 +179,32 @@ rule evaluate:
         "--in machine={input.machine[0]:q} --in machine={input.machine[1]:q} "
         "--in statistics={input.statistics[0]:q} --in statistics={input.statistics[1]:q} "
         "--out metrics={output.metrics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} --log {log:q}"
+
+
+use rule retrain as retrain_unpruned with:
+    input:
+        machine=previous(".npz"),
+        patterns=f"{PATCHES}/patterns.npz",
+    output:
+        machine=f"{CHAIN}/retrained.npz",
+    log:
+        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain_unpruned.log",
+    benchmark:
+        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain_unpruned.tsv"
+    wildcard_constraints:
+        criterion="unpruned",
+
+
+use rule evaluate_initial as evaluate_unpruned with:
+    input:
+        patterns=f"{PATCHES}/patterns.npz",
+        machine=rules.retrain_unpruned.output.machine,
+        statistics=f"{CHAIN}/retrained_statistics.npz",
+    output:
+        metrics=f"{CHAIN}/metrics.csv",
+    log:
+        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate_unpruned.log",
+    benchmark:
+        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate_unpruned.tsv"
+    wildcard_constraints:
+        criterion="unpruned",

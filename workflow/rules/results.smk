@@ -64,7 +64,7 @@ rule collect_digits:
         metrics=all_digits("metrics.csv"),
         classes=all_digits("classes.csv"),
         records=all_digit_chains("record.csv"),
-        samples=all_digits("initial_samples.npz", "retrained_samples.npz", BLOCKS[:1]),
+        samples=all_digits("initial_samples.npz", "retrained_samples.npz", DIGIT_BLOCKS[:1]),
     output:
         metrics=report(
             f"{RESULTS}/tables/digits_metrics.csv",

@@ -84,7 +84,10 @@ class Study(Section):
     preset: Literal["published", "revision", "preprint", "paper"] = Field(
         "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
     )
-    seeds: Count = Field(10, description="Independent repetitions, seeds 0 to seeds - 1. Paper: 10.")
+    seeds: Count = Field(
+        10,
+        description="Independent repetitions of experiments that have no `seeds`, seeds 0 to seeds - 1. Paper: 10.",
+    )
     seeds_per_job: Count = Field(
         10,
         description="Seeds that share a job and a file; the numbers do not depend on it. Any number >= seeds: one job.",

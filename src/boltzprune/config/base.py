@@ -28,6 +28,10 @@ Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
 Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
+OwnSeeds = Annotated[
+    Count | None,
+    Field(description="Independent repetitions of this experiment, seeds 0 to seeds - 1; null: the study's seeds."),
+]
 
 
 Threshold = Literal["rank", "percentile"]

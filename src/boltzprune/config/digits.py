@@ -11,6 +11,7 @@ from boltzprune.config.base import (
     Fraction,
     Momentum,
     Number,
+    OwnSeeds,
     Positive,
     Section,
     Seed,
@@ -270,6 +271,7 @@ class DigitEvaluation(Section):
 class Digits(Section):
     """Experiment B: DBMs on handwritten digits (Figures 3 and 4, supplement S1 and S2)."""
 
+    seeds: OwnSeeds = None
     data: DigitData = Field(default_factory=DigitData)
     machine: DeepMachine = Field(default_factory=DeepMachine)
     pretraining: PreTraining = Field(default_factory=PreTraining)

@@ -12,12 +12,14 @@ from boltzprune.config.base import (
     Momentum,
     NotNegative,
     Number,
+    OwnSeeds,
     Positive,
     Section,
     Seed,
     Threshold,
     check_criteria,
 )
+from boltzprune.controls import CONTROLS
 from boltzprune.criteria import CRITERIA
 from boltzprune.datasets import SOURCES
 
@@ -144,6 +146,7 @@ class Evaluation(Section):
 class Patches(Section):
     """Experiment A: RBMs on patches of natural images (Figures 1 and 2, Table 1)."""
 
+    seeds: OwnSeeds = None
     data: PatchData = Field(default_factory=PatchData)
     machine: PatchMachine = Field(default_factory=PatchMachine)
     training: Training = Field(default_factory=Training)
@@ -157,9 +160,21 @@ class Patches(Section):
         + ", ".join(CRITERIA)
         + "; or your own, as file.py:function. Paper: all seven.",
     )
+    controls: list[Literal[tuple(CONTROLS)]] = Field(
+        ["unpruned"],
+        description="Machines that pruned ones are compared with: " + ", ".join(CONTROLS) + " (trained for as many "
+        "epochs). []: none. Paper: none.",
+    )
     iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
     evaluation: Evaluation = Field(default_factory=Evaluation)
+
+    @field_validator("controls")
+    @classmethod
+    def _distinct_controls(cls, names):
+        if len(set(names)) != len(names):
+            raise ValueError("a control is listed twice")
+        return names
 
     @field_validator("criteria")
     @classmethod

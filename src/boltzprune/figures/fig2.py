@@ -6,9 +6,12 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune import tidy
+from boltzprune.controls import CONTROLS
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
 
 QUARTILES = ["log_model_q25", "log_model_q75"]
+MARKS = {"marker": "o", "ms": 3, "elinewidth": 0.8}
+CONTROL_MARKS = {"color": INK, "lw": 0.8, "ls": "--", "elinewidth": 0.8, "zorder": 3}
 MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 
 
@@ -97,8 +100,16 @@ def _sparse(value, _):
     return f"{value:g}" if f"{value:e}"[0] in "235" else ""
 
 
+def _draw_line(axes, line, shift, label, marks):
+    """Medians along the iterations with quartiles as bars, moved aside so that bars of other lines stay readable."""
+    line = line.sort_values("iteration").astype({"iteration": float, "median": float})
+    bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy())
+    axes.errorbar(line["iteration"] + shift, line["median"], bars, label=label, **marks)
+
+
 def _draw_divergence(figure, table, measures, names, look):
-    """C: divergence after pruning (left) and after retraining (right), median and quartiles over seeds."""
+    """C: divergence after pruning (left) and after retraining (right, with the controls), over seeds."""
+    controls = {name: row.label for name, row in CONTROLS.items() if name in set(table["criterion"])}
     low, high = int(table["n"].min()), int(table["n"].max())
     n_seeds = f"{high}" if low == high else f"{low} to {high}"
     grid, above = figure.add_gridspec(len(measures), 2), [None, None]
@@ -108,15 +119,13 @@ def _draw_divergence(figure, table, measures, names, look):
         for column, (phase, title) in enumerate((("pruned", "after pruning"), ("retrained", "after retraining"))):
             axes = figure.add_subplot(grid[row, column], sharex=above[0], sharey=above[column])
             above[column] = axes
-            axes.axhline(start["median"], color=INK, lw=0.8, ls="--", zorder=0, label="initial level")
-            for i, name in enumerate(names):
-                mine = part[(part["criterion"] == name) & (part["phase"] == phase)]
-                line = pd.concat([start.to_frame().T, mine]).sort_values("iteration")
+            axes.axhline(start["median"], color=INK, lw=0.8, ls=":", zorder=0, label="initial level")
+            mine = part[part["phase"] == phase]
+            lines = [(name, look.labels[name], MARKS | {"color": look.colours[name]}) for name in names]
+            lines += [(name, label, CONTROL_MARKS) for name, label in controls.items() if phase == "retrained"]
+            for i, (name, label, marks) in enumerate(lines):
                 shift = 0.04 * (i - (len(names) - 1) / 2)
-                bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy(float))
-                marks = {"marker": "o", "ms": 3, "elinewidth": 0.8, "color": look.colours[name]}
-                place, median = line["iteration"].astype(float) + shift, line["median"].astype(float)
-                axes.errorbar(place, median, bars, label=look.labels[name], **marks)
+                _draw_line(axes, pd.concat([start.to_frame().T, mine[mine["criterion"] == name]]), shift, label, marks)
             axes.set_yscale("log" if part["q25"].min() > 0 else "linear")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))

@@ -76,7 +76,7 @@ STAGES = {
         "prune",
     ),
     "retrain": Stage(
-        "pruned machines -> retrained machines",
+        "machines, pruned or of a control -> retrained machines",
         ("machine", "patterns"),
         ("machine",),
         ("retraining", "device", "iteration"),
