@@ -78,8 +78,8 @@ if __name__ == "__main__":
     options = parser.parse_args()
     measurements = {"demo": measure(shipped("config.yaml"), options)}
     for preset in ("published", "paper") if options.cifar10 else ():
-        data = {"source": "cifar10", "directory": str(Path(options.cifar10).resolve()), "n_patterns": 90000}
-        config = {"study": f"patches-{preset}", "preset": preset, "patches": {"data": data}}
+        config = shipped("paper.yaml") | {"study": f"patches-{preset}", "preset": preset}
+        config["patches"]["data"]["directory"] = str(Path(options.cifar10).resolve())
         measurements[f"paper_size_{preset}"] = measure(config, options, "patches")
     if options.mnist:
         config = shipped("digits-small.yaml")
