@@ -26,6 +26,7 @@ TINY = merged(
             "training": {"learning_rate": [0.05], "momentum": [0.5], "momentum_rule": "scaled"},
             "criteria": ["variance_fi", "eigenvector"],
             "iterations": 1,
+            "pruning": {"threshold": "rank"},
         },
         "digits": {
             "data": {"source": "digits", "crop": 2, "n_train": 199, "n_test": 97},
