@@ -46,7 +46,7 @@ def seconds(path):
 def test_nothing_to_do(copied):
     assert told(copied, "plan").startswith("Nothing would run: ")
     status = told(copied, "status")
-    assert "Study tiny in results/tiny: 45 of 45 jobs done" in status
+    assert "Study tiny in results/tiny: 48 of 48 jobs done" in status
     assert all(cells[0] == cells[1] and cells[2:4] == [".", "."] for cells in rules(status).values())
     assert re.search(r"patches: iterations finished\ncriterion +of 1  seeds\neigenvector +1  0-2\n", status)
 
@@ -76,7 +76,7 @@ def test_the_plan_names_keys_code_versions_times_and_sizes(copied):
     size = re.search(r"Disk: ([\d.]+ kB) in (\d+) files, of which ([\d.]+ kB) replace older results", plan)
     assert size[1] == size[3]
     assert re.search(
-        r"^Computed with another numpy than 99.0, which is installed: \S+ \(45 jobs\)$", plan, re.MULTILINE
+        r"^Computed with another numpy than 99.0, which is installed: \S+ \(48 jobs\)$", plan, re.MULTILINE
     )
 
 
@@ -85,12 +85,12 @@ def test_times_of_another_study_are_said_to_be_so_and_none_is_invented(copied):
     shutil.rmtree(copied.folder / "results" / "tiny" / "benchmarks" / "digits")
     plan = told(copied, "plan")
     found = rules(plan)
-    assert plan.startswith("Study second: 45 jobs would run\n")
+    assert plan.startswith("Study second: 48 jobs would run\n")
     assert all(cells[-1] == "no result yet" for cells in found.values())
     assert found["train"][1].endswith(" s")
     assert found["pretrain"] == ["1", "unknown", "no result yet"]
     n = sum(count for rule, count in copied.planned().items() if re.search("pretrain|jointly|_deep|evaluate_d", rule))
-    assert f"{45 - n} jobs as in study tiny, in proportion to seeds" in plan
+    assert f"{48 - n} jobs as in study tiny, in proportion to seeds" in plan
     assert f"Time of {n} jobs unknown, since none of the kind has run here: " in plan
 
 
@@ -103,11 +103,11 @@ def test_the_status_of_a_study_that_is_not_done(copied):
     mark.write_text("{}")
     status, planned = told(copied, "status"), copied.planned()
     found = rules(status)
-    n_jobs = 45 + 2 * 5
+    n_jobs = 48 + 2 * 5 + 3  # of two criteria and the control
     assert f"{n_jobs - sum(planned.values())} of {n_jobs} jobs done" in status
     numbers = {rule: [int(cell.replace(".", "0")) for cell in cells[:4]] for rule, cells in found.items()}
     assert {rule: row[2] + row[3] for rule, row in numbers.items() if row[2] + row[3]} == planned
-    assert numbers["sample"] == [8, 4, 0, 4]
+    assert numbers["sample"] == [10, 5, 0, 5]
     assert numbers["sample_deep"] == [4, 0, 4, 0]
     assert re.search(r"\neigenvector +1  0-2\n", status)
     assert re.search(r"\nvariance_fi +0  0-2\n", status)
