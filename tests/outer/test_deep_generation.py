@@ -95,7 +95,7 @@ def test_tables_figures_and_claims_are_there(deep):
     assert "Random units" in text and "Anti-FI" in text
     claims = table(deep, "claims")
     assert len(claims) > 10
-    assert set(claims["verdict"]) <= {"holds", "fails", "not testable"}
+    assert set(claims["verdict"]) <= {"supported", "contradicted", "undecided", "not testable"}
     assert (claims["experiment"] == "digits").any()
     patches = claims[claims["experiment"] == "patches"]
     assert set(patches["reason"]) == {"the experiment is not in this study"}

@@ -84,16 +84,16 @@ def test_the_share_that_no_sample_shows():
 
 
 def test_errors_of_rare_and_frequent_patterns_by_hand():
-    counts = np.array([1, 7, 2, 1, 5, 2, 2])  # median 2: five rare, two frequent
-    p = counts / 20
+    counts = np.array([1, 9, 3, 1, 5, 2, 2])  # median 2, mean 3.3: four rare, three frequent
+    p = counts / 23
     off = np.array([0.1, -0.2, 0.3, -0.4, 0.5, -0.6, 0.7])
     rare, frequent = errors_by_frequency(counts, np.log(p) + off)
-    assert rare == pytest.approx((0.01 + 0.09 + 0.16 + 0.36 + 0.49) / 5)
-    assert frequent == pytest.approx((0.04 + 0.25) / 2)
+    assert rare == pytest.approx((0.01 + 0.16 + 0.36 + 0.49) / 4)
+    assert frequent == pytest.approx((0.04 + 0.09 + 0.25) / 3)
     off[[0, 4]] = np.nan  # no log q
     rare, frequent = errors_by_frequency(counts, np.log(p) + off)
-    assert (rare, frequent) == (pytest.approx((0.09 + 0.16 + 0.36 + 0.49) / 4), pytest.approx(0.04))
-    off[1] = np.nan
+    assert (rare, frequent) == (pytest.approx((0.16 + 0.36 + 0.49) / 3), pytest.approx(0.065))
+    off[[1, 2]] = np.nan
     assert np.isnan(errors_by_frequency(counts, np.log(p) + off)[1])
 
 
