@@ -10,6 +10,8 @@ import numpy as np
 from boltzprune.errors import InputError
 
 MAX_PARAMETERS = 20_000
+NEGLIGIBLE = 0.01
+"""An entry of a Fisher information matrix is negligible if its size is below this times the largest."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,19 @@ def eigen_decomposition(fisher_matrix, backend):
     leading = vectors[:, ::-1][:, :2].T
     signs = np.where(leading.sum(axis=1) < 0, -1.0, 1.0)
     return values[::-1], leading * signs[:, None]
+
+
+def negligible_share(fisher_matrix, backend):
+    """Share of the entries of a Fisher information matrix that are smaller in size than `NEGLIGIBLE` of the largest.
+
+    Returns
+    -------
+    float, in [0, 1]
+        0 if all entries are 0.
+    """
+    matrix = backend.asarray(fisher_matrix)
+    bound = NEGLIGIBLE * float(max(matrix.max(), -matrix.min()))
+    return float(((matrix < bound) & (matrix > -bound)).mean())
 
 
 def weight_entries(vector, mask):

@@ -42,7 +42,9 @@ TABLES = {
 """Name -> table; those of one seed, before they are collected, have the same columns."""
 
 TEXT = re.compile(r"criterion|phase|reference|pattern|hidden_removed|units_removed_\d+|(pixels|visible)_disconnected")
-FRACTION = re.compile(r"(\w+_)?error|share|disconnected|quality(_\w+)?|activity_\d+|hidden_rate")
+FRACTION = re.compile(
+    r"(\w+_)?error|(missing_)?share|(border_|centre_)?disconnected|quality(_\w+)?|activity_\d+|hidden_rate"
+)
 COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+)?")
 WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""

@@ -48,7 +48,7 @@ def metrics(names):
 
 
 PATCHES = ["n_weights", "n_hidden", "n_visible_connected", "kl_exact", "kl_sampled", "mse_exact", "mse_sampled",
-           "n_data_patterns", "n_missing", "hidden_rate", "eigenvalue_1", "eigenvalue_2"]  # fmt: skip
+           "n_data_patterns", "n_missing", "missing_share", "hidden_rate", "eigenvalue_1", "eigenvalue_2"]  # fmt: skip
 DIGITS = ["n_weights", "n_weights_1", "n_weights_2", "n_units_1", "n_units_2", "n_visible_connected", "encoding_error",
           "activity_1", "activity_2", "quality_mean", "quality_class_mean", "diversity"]  # fmt: skip
 REFERENCES = b"""reference,error,n_test,quality_mean,quality_class_mean,diversity

@@ -40,7 +40,7 @@ def by_hand(classifier, patterns):
 
 def test_quality_diversity_and_classes_by_hand(deep):
     classifier, found, classes = judge(deep), metrics(deep), table(deep, "digits_classes").set_index([*KEYS, "digit"])
-    assert len(classes) == len(each()) * N_CLASSES
+    assert len(classes) == len(each()) * 3  # the fourth has no image
     assert classes.index.is_monotonic_increasing
     for name, seed in each():
         mean, class_mean, diversity, shares, quality = by_hand(classifier, visible(deep, name, seed))
@@ -49,13 +49,11 @@ def test_quality_diversity_and_classes_by_hand(deep):
             [mean, class_mean, diversity], abs=1e-3
         )
         own = classes.loc[index(name, seed)]
-        assert own.index.tolist() == list(range(N_CLASSES))
-        assert own["share"].tolist() == pytest.approx(shares, abs=1e-12)
-        assert own["quality"].tolist() == pytest.approx(quality, abs=1e-3, nan_ok=True)
+        assert own.index.tolist() == [0, 1, 2]
+        assert own["share"].tolist() == pytest.approx(shares[:3], abs=1e-12)
+        assert own["quality"].tolist() == pytest.approx(quality[:3], abs=1e-3, nan_ok=True)
         assert own["share"].sum() == pytest.approx(1)
         assert (own["share"] * own["quality"].fillna(0)).sum() == pytest.approx(row["quality_mean"])
-    assert (classes.xs(3, level="digit")["share"] == 0).all()
-    assert classes.xs(3, level="digit")["quality"].isna().all()
 
 
 def test_examples_are_samples_of_the_first_seed(deep):
@@ -97,7 +95,7 @@ def test_tables_figures_and_claims_are_there(deep):
     assert "Random units" in text and "Anti-FI" in text
     claims = table(deep, "claims")
     assert len(claims) > 10
-    assert set(claims["verdict"]) <= {"holds", "fails", "not testable"}
+    assert set(claims["verdict"]) <= {"supported", "contradicted", "undecided", "not testable"}
     assert (claims["experiment"] == "digits").any()
     patches = claims[claims["experiment"] == "patches"]
     assert set(patches["reason"]) == {"the experiment is not in this study"}

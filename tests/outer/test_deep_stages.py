@@ -29,11 +29,13 @@ from boltzprune.deep_pruning import prune_deep
 from boltzprune.store import Arrays, read_statistics
 
 EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
+REGIONS = ["border_disconnected", "centre_disconnected"]
 COLUMNS = [
     *KEYS,
     *"n_weights n_weights_1 n_weights_2 n_units_1 n_units_2 n_visible_connected".split(),
     *EMPTY_FOR_PRUNED,
     *"activity_1 activity_2 quality_mean quality_class_mean diversity".split(),
+    *REGIONS,
 ]
 
 
@@ -81,6 +83,7 @@ def test_metrics_of_every_machine_once(deep):
     pruned = found["phase"] == "pruned"
     for name in COLUMNS:
         expected = pruned if name in EMPTY_FOR_PRUNED else np.zeros(len(found), dtype=bool)
+        expected = found["phase"] == "initial" if name in REGIONS else expected
         assert found[name].isna().equals(pd.Series(expected)), name
 
 
@@ -195,6 +198,33 @@ def test_disconnected_pixels_are_those_of_the_machines(deep):
         assert own["disconnected"].tolist() == gone.tolist()
         assert (own["n_seeds"] == 2).all()
     assert set(pixels["disconnected"]) >= {0, 0.5}
+
+
+def test_disconnected_pixels_of_the_border_and_the_centre(deep):
+    """5 x 3 pixels: all but three in the middle of the middle column are the border, and these three the centre."""
+    border, centre = np.ones((5, 3), dtype=bool), np.zeros((5, 3), dtype=bool)
+    border[1:4, 1] = False
+    centre[1:4, 1] = True
+    found = metrics(deep)
+    for chain in CHAINS:
+        for seed in (0, 1):
+            gone = ~machine(deep, f"{chain}_pruned", seed).masks[0].any(axis=1).reshape(5, 3)
+            for phase in ("pruned", "retrained"):
+                row = found.loc[index(f"{chain}_{phase}", seed)]
+                assert row["border_disconnected"] == pytest.approx(gone[border].mean())
+                assert row["centre_disconnected"] == pytest.approx(gone[centre].mean())
+    initial = found.xs("initial", level="phase")
+    assert initial[REGIONS].isna().all(axis=None)
+    assert found["border_disconnected"].max() > 0
+    assert len(found) == 2 * (1 + 2 * len(CHAINS))
+
+
+def test_a_class_without_images_has_no_line(deep):
+    classes = table(deep, "digits_classes")
+    assert set(classes["digit"]) == {0, 1, 2}
+    assert len(classes) == 3 * 2 * (1 + 2 * len(CHAINS))
+    text = (deep.folder / "per_digit.md").read_text()
+    assert "| Quality | 0 | 1 | 2 |" in text
 
 
 @pytest.mark.parametrize("chain", CHAINS)

@@ -13,8 +13,10 @@ from boltzprune.evaluation.patterns import (
     count_patterns,
     counts_of,
     divergence,
+    errors_by_frequency,
     exact_log_model,
     mean_squared_error,
+    missing_share,
     sampled_log_probabilities,
 )
 
@@ -73,6 +75,32 @@ def test_drop_by_hand():
     assert expected < 0  # not a divergence
     squares = [math.log(0.25 / (2 / 8)) ** 2, math.log(0.5 / (5 / 8)) ** 2]
     assert mean_squared_error(DATA[1], log_q) == pytest.approx(sum(squares) / 2, rel=1e-13)
+
+
+def test_the_share_that_no_sample_shows():
+    assert missing_share(np.array([3, 2, 1, 4, 1]), np.array([5, 0, 0, 7, 1])) == pytest.approx(3 / 11)
+    assert missing_share(np.array([3, 2]), np.array([1, 2])) == 0
+    assert missing_share(np.array([3, 2]), np.array([0, 0])) == 1
+
+
+def test_errors_of_rare_and_frequent_patterns_by_hand():
+    counts = np.array([1, 9, 3, 1, 5, 2, 2])  # median 2, mean 3.3: four rare, three frequent
+    p = counts / 23
+    off = np.array([0.1, -0.2, 0.3, -0.4, 0.5, -0.6, 0.7])
+    rare, frequent = errors_by_frequency(counts, np.log(p) + off)
+    assert rare == pytest.approx((0.01 + 0.16 + 0.36 + 0.49) / 4)
+    assert frequent == pytest.approx((0.04 + 0.09 + 0.25) / 3)
+    off[[0, 4]] = np.nan  # no log q
+    rare, frequent = errors_by_frequency(counts, np.log(p) + off)
+    assert (rare, frequent) == (pytest.approx((0.16 + 0.36 + 0.49) / 3), pytest.approx(0.065))
+    off[[1, 2]] = np.nan
+    assert np.isnan(errors_by_frequency(counts, np.log(p) + off)[1])
+
+
+def test_of_patterns_that_are_all_equally_frequent_none_is_frequent():
+    rare, frequent = errors_by_frequency(np.array([3, 3, 3]), np.log([0.2, 0.3, 0.5]))
+    assert rare == pytest.approx(np.mean((np.log([0.6, 0.9, 1.5])) ** 2))
+    assert np.isnan(frequent)
 
 
 def test_the_divergence_is_of_the_data_from_the_model():

@@ -11,11 +11,12 @@ from outer_study import Runner, tiny_values, write_patterns
 from boltzprune import exact, jobs
 from boltzprune.backend import get_backend
 from boltzprune.errors import InputError
+from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.patterns import read_states
 from boltzprune.progress import Progress
 from boltzprune.pruning import n_kept
 from boltzprune.stages import Job, run
-from boltzprune.store import Arrays, checksum, read_machine
+from boltzprune.store import Arrays, checksum, read_machine, read_statistics
 from boltzprune.streams import fork, permutation
 from boltzprune.training import data_rate, new_rbm, train
 
@@ -118,6 +119,17 @@ def test_metrics_by_hand(tiny):
         statistics = Arrays(tiny.folder / f"{name}_statistics.npz")
         shown = np.unpackbits(statistics[f"seed{seed}/patterns"], axis=1)[:, :5] @ (1 << np.arange(4, -1, -1))
         assert row["n_missing"] == len(set(codes) - set(shown))
+        assert row["missing_share"] == pytest.approx(counts[~np.isin(codes, shown)].sum() / counts.sum())
+        squares, rare = (np.log(p) - log_q) ** 2, counts <= np.median(counts)
+        assert row["error_rare"] == pytest.approx(squares[rare].mean())
+        assert row["error_frequent"] == pytest.approx(squares[~rare].mean())
+        means, mask = read_statistics(statistics, seed)[0], model.masks[0]
+        variance = fisher_diagonal(means.pair_means[0], means.n_samples)[mask]
+        heuristic = heuristic_diagonal(model.weights[0], means.rates[0], means.rates[1])[mask]
+        assert mask.sum() == (35 if name == "initial" else model.n_weights[0])
+        assert row["heuristic_correlation"] == pytest.approx(np.corrcoef(variance, heuristic)[0, 1])
+        off = np.abs(heuristic / variance - 1)[variance > 0]
+        assert row["heuristic_relative_difference"] == pytest.approx(np.median(off))
         assert row["n_data_patterns"] == len(codes)
         assert row["hidden_rate"] == pytest.approx(statistics[f"seed{seed}/rate1"].mean())
         assert (row["n_weights"], row["n_hidden"]) == (model.n_weights[0], model.layer_sizes[1])
@@ -131,6 +143,11 @@ def test_eigenvalues_only_where_somebody_looks_at_them(tiny):
     expected = (metrics["iteration"] == 0) | asked
     assert (has == expected).all()
     assert (metrics["eigenvalue_1"] >= metrics["eigenvalue_2"])[has].all()
+    arrays = Arrays(tiny.folder / "initial_statistics.npz")
+    size = np.abs(arrays["seed0/fisher_matrix"])
+    shares = [float(arrays[f"seed{seed}/negligible_share"]) for seed in (0, 1)]
+    assert shares[0] == pytest.approx(np.mean(size < 0.01 * size.max()), abs=2 / size.size)  # kept in float32
+    assert 0 < min(shares) and max(shares) < 1 and shares[0] != shares[1]
     kept = [s for s in (0, 1) if f"seed{s}/fisher_matrix" in Arrays(tiny.folder / "initial_statistics.npz").names]
     assert kept == [0]
     assert "seed0/fisher_matrix" not in Arrays(tiny.folder / "eigenvector1_retrained_statistics.npz").names

@@ -220,6 +220,10 @@ def test_figure_2_panels_by_hand(tiny):
     assert mine["mse_mean"].to_numpy() == pytest.approx(rows["mse_sampled"].mean())
     assert mine["mse_sd"].to_numpy() == pytest.approx(rows["mse_sampled"].std(ddof=1))
     assert len(divergence) == 2 * (1 + 2 * 2 * 2 + 2)
+    missed = frame.groupby(["criterion", "iteration", "phase"])["missing_share"].max()
+    places = divergence.set_index(["criterion", "iteration", "phase"])
+    assert places["missing_share"].to_dict() == pytest.approx(missed.to_dict())
+    assert initial["missing_share"].unique() == pytest.approx([missed[("none", 0, "initial")]])
     for row in divergence.to_dict("records"):
         keys = ["criterion", "iteration", "phase"]
         same = (frame[keys] == [row[key] for key in keys]).all(axis=1)

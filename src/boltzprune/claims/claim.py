@@ -6,12 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from boltzprune.claims.collected import NotTestable
-from boltzprune.claims.statistics import LEVEL, Comparison, quartiles
+from boltzprune.claims.statistics import Comparison, every, quartiles, weakest
 
-DIFFERENCES, LOG_RATIOS = (
-    f"one-sided signed-rank test of {what} over seeds, corrected p < {LEVEL:g}"
-    for what in ("differences", "log ratios")
-)
+SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "supported", "contradicted", "undecided", "not testable"
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE)
+RANKS = "signed-rank test over seeds"
+LOG_RANKS = f"{RANKS}, of logarithms"
+SIGNS = "sign test over seeds"
+EACH = "it is supported if each of these is, and contradicted if one of them is"
 """Words of rules."""
 
 
@@ -27,10 +29,10 @@ class Finding:
         The number that the rule is about: median and quartiles over seeds unless `measured` says otherwise.
     n : int
         Seeds, or pairs of them.
-    holds : bool or None
-        Outcome of a rule without a test.
+    quantity : str
+        What the comparison estimates, with its unit.
     comparison : Comparison or None
-        Of a rule with one: the claim holds if its corrected p-value is small enough.
+        The claim is supported or contradicted if a corrected p-value is small enough.
     reason : str
         Why these results can neither support nor contradict the claim; empty if they can.
     """
@@ -40,7 +42,7 @@ class Finding:
     low: float = np.nan
     high: float = np.nan
     n: int = 0
-    holds: bool | None = None
+    quantity: str = ""
     comparison: Comparison | None = None
     reason: str = ""
 
@@ -56,7 +58,7 @@ class Claim:
         patches or digits.
     statement : str
     rule : str
-        When it holds: from the statement alone, never from results.
+        When it is supported: from the statement alone, never from results.
     measure : callable
         (Results, criterion) -> Finding; raises NotTestable.
     criteria : tuple of str
@@ -91,8 +93,52 @@ def percent(share, digits=3):
     return f"{100 * share:.{digits}g} %"
 
 
-def found(values, measured, **decision):
+def interval(estimate, low, high):
+    """An estimate with its interval in words, or alone."""
+    return f"{estimate:.3g}" + (f" ({low:.3g} to {high:.3g})" if np.isfinite([low, high]).all() else "")
+
+
+def apart(parts):
+    """The parts of a rule in words, each with its estimate, interval and p-values, which are not corrected.
+
+    Parameters
+    ----------
+    parts : dict of str -> Comparison
+        What each is about.
+    """
+
+    def one(part):
+        p = f", p {part.p:.2g}, opposite {part.p_opposite:.2g}" if np.isfinite(part.p) else ""
+        return f"{interval(part.estimate, part.low, part.high)}{p}"
+
+    return "; ".join(f"{name}: {one(part)}" for name, part in parts.items())
+
+
+def joined(parts):
+    """The parts of a rule as one comparison, and what the one that is shown least clearly is about.
+
+    Parameters
+    ----------
+    parts : dict of str -> Comparison
+
+    Returns
+    -------
+    tuple
+        What the estimate is of, and the Comparison: the last two arguments of `found`.
+    """
+    least = weakest(parts.values())
+    return next(name for name, part in parts.items() if part is least), every(parts.values())
+
+
+def found(values, measured, quantity, comparison):
     """A `Finding` about one number per seed: its median, quartiles and n; NotTestable if one is not finite."""
     if not np.all(np.isfinite(values)):
         raise NotTestable(f"not a finite number for every seed: {measured}")
-    return Finding(measured, *quartiles(values), len(values), **decision)
+    return Finding(measured, *quartiles(values), len(values), quantity, comparison)
+
+
+def positive(values, what):
+    """The values, whose ratios a rule is about; NotTestable unless all are above 0."""
+    if not np.all(np.asarray(values) > 0):
+        raise NotTestable(f"{what} is not above 0 everywhere, so ratios have no meaning")
+    return values

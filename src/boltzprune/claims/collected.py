@@ -1,24 +1,22 @@
 """The collected results of a study, as claims ask for them: by seed, at the last iteration, or not at all."""
 
-import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from boltzprune import tidy
-from boltzprune.patterns import read_images
 from boltzprune.store import Arrays, read_statistics
 
 TABLES = {
     "metrics": "patches",
-    "pattern_probabilities": "patches",
     "digits_metrics": "digits",
     "digits_classes": "digits",
-    "digits_pixels": "digits",
     "digits_references": "digits",
 }
 """Table -> its experiment."""
+UNPRUNED = "unpruned"
+"""In the place of a criterion: the machine that was trained on for as many epochs as the others, but never pruned."""
 
 
 class NotTestable(Exception):
@@ -45,8 +43,12 @@ class Chains:
         return self._values(self.metrics[self.metrics["phase"] == "initial"], column, "before pruning")
 
     def last(self, criterion):
-        """The last iteration of a criterion, or the one asked for where there are more."""
-        return last_iteration(self.metrics, criterion, self.last_iterations)
+        """The last iteration of a criterion, or the one asked for where there are more; NotTestable without any."""
+        rows = self.metrics[(self.metrics["criterion"] == criterion) & (self.metrics["iteration"] > 0)]
+        wanted = rows["iteration"][rows["iteration"] <= self.last_iterations.get(criterion, np.inf)]
+        if len(wanted) == 0:
+            raise NotTestable(f"criterion {criterion} is not in this study")
+        return int(wanted.max())
 
     def after(self, criterion, column, iteration=None, phase="retrained"):
         """One value per seed after an iteration, the last if not said: Series by seed, without missing ones."""
@@ -56,6 +58,20 @@ class Chains:
         rows = rows[(rows["iteration"] == iteration) & (rows["phase"] == phase)]
         return self._values(rows, column, f"of {criterion}, iteration {iteration}, {phase}")
 
+    def has_unpruned(self, iteration):
+        """Whether there are machines that were trained for as many epochs as after that iteration, but never pruned."""
+        rows = self.metrics[(self.metrics["criterion"] == UNPRUNED) & (self.metrics["iteration"] == iteration)]
+        return bool((rows["phase"] == "retrained").any())
+
+    def chain(self, criterion, columns):
+        """Rows before pruning and after each retraining, by seed and iteration, that have all those values."""
+        for column in columns:
+            self.after(criterion, column)
+            self.initial(column)
+        rows = self.metrics[self.metrics["phase"].isin(["initial", "retrained"])]
+        rows = rows[rows["criterion"].isin([criterion, "none"])].dropna(subset=list(columns))
+        return rows.sort_values(["seed", "iteration"])
+
     def _values(self, rows, column, where):
         if column not in rows:
             raise NotTestable(f"the metrics have no {column}")
@@ -63,15 +79,6 @@ class Chains:
         if len(values) == 0:
             raise NotTestable(f"no {column} {where}")
         return values.sort_index()
-
-
-def last_iteration(table, criterion, last_iterations):
-    """The last iteration of a criterion in a table, but none beyond the one asked for; NotTestable without any."""
-    iterations = table.loc[(table["criterion"] == criterion) & (table["iteration"] > 0), "iteration"]
-    wanted = iterations[iterations <= last_iterations.get(criterion, np.inf)]
-    if len(wanted) == 0:
-        raise NotTestable(f"criterion {criterion} is not in this study")
-    return int(wanted.max())
 
 
 def pair(values, reference):
@@ -92,15 +99,12 @@ class Results:
         Those of `TABLES` that exist.
     statistics : tuple of Path
         Statistics of the initial machines of the patches.
-    digits_file : Path or None
-        Images of the digits, for their shape and activity.
     last_iterations : dict of str -> int
         Of criteria of the digits that are compared before their last iteration.
     """
 
     tables: dict = field(default_factory=dict)
     statistics: tuple = ()
-    digits_file: object = None
     last_iterations: dict = field(default_factory=dict)
 
     def require(self, experiment):
@@ -133,14 +137,6 @@ class Results:
             for seed in arrays.seeds:
                 yield arrays, seed, *read_statistics(arrays, seed)
 
-    @functools.cached_property
-    def images(self):
-        """(height, width) of the digits and the mean of each pixel over the training images, (n_pixels,) float64."""
-        if self.digits_file is None:
-            raise NotTestable("there is no file of the digits, and so no image shape")
-        states, shape = read_images(Arrays(self.digits_file))
-        return shape, states.mean(axis=0)
-
 
 def read(inputs, last_iterations=None):
     """Results from files.
@@ -148,7 +144,7 @@ def read(inputs, last_iterations=None):
     Parameters
     ----------
     inputs : dict of str -> list of Path
-        Names of `TABLES`, statistics, digits; each can be missing.
+        Names of `TABLES`, statistics; each can be missing.
     last_iterations : dict of str -> int, optional
 
     Raises
@@ -157,5 +153,4 @@ def read(inputs, last_iterations=None):
         If a table is not what it has to be.
     """
     tables = {name: tidy.read(inputs[name], name) for name in TABLES if inputs.get(name)}
-    digits = inputs.get("digits") or [None]
-    return Results(tables, tuple(inputs.get("statistics", ())), digits[0], last_iterations or {})
+    return Results(tables, tuple(inputs.get("statistics", ())), last_iterations or {})

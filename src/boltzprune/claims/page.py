@@ -4,17 +4,39 @@ import re
 
 import numpy as np
 
-from boltzprune.claims.statistics import LEVEL, MIN_SEEDS
+from boltzprune.claims.claim import VERDICTS, interval
+from boltzprune.claims.power import POWER
+from boltzprune.claims.statistics import CONFIDENCE, LEVEL
 
 HOW_TO_READ = (
-    "Numbers are medians with first and third quartile over seeds unless said otherwise; n counts seeds. Effect: "
-    "rank-biserial correlation, 1 if every seed agrees with the rule and -1 if every seed contradicts it. p: one-sided "
-    "signed-rank test, corrected for all tests of the experiment (Holm). Rules are fixed, whatever the results: a "
-    f"claim with a test holds if p < {LEVEL:g}, fails if that is not shown, and is not testable with fewer than "
-    f"{MIN_SEEDS} seeds or with too few for the number of tests."
+    "Every claim has a rule, below its table, that follows from the statement and is the same whatever the results. A "
+    "claim is **supported** if an exact one-sided test over seeds shows what its rule says (p < "
+    f"{LEVEL:g}), **contradicted** if the same test shows the opposite (p of the opposite < {LEVEL:g}), and "
+    "**undecided** otherwise: then the seeds needed are those with which such a test would decide it with a "
+    f"probability of {100 * POWER:g} %, if what was measured is the truth. It is **not testable** if a table or a "
+    "criterion is missing, if its measure says nothing here, or if there are too few seeds for any outcome to decide "
+    "it: then the seeds needed are the fewest with which some outcome does.\n\n"
+    "Estimate: of the quantity that the rule is about, with its "
+    f"{100 * CONFIDENCE:g} % interval: the pseudo-median over seeds (Hodges and Lehmann) with the interval of the "
+    "signed-rank test, or a share of seeds with the interval of Clopper and Pearson. Effect: 1 if every seed agrees "
+    "with the rule, -1 if every seed contradicts it. n: seeds. Both p are corrected for the number of tests of the "
+    "experiment (Holm); intervals, and p-values of the parts of a rule, are not. Where a rule has several parts, "
+    "estimate and effect are those of the part that is shown least clearly. Measured: median (first to third quartile) "
+    "over seeds unless said otherwise."
 )
 TITLES = {"patches": "Experiment A: image patches", "digits": "Experiment B: handwritten digits"}
-HEAD = ("Claim", "Criterion", "Measured", "n", "Effect", "p", "Verdict")
+HEAD = (
+    "Claim",
+    "Criterion",
+    "Verdict",
+    "Estimate (interval)",
+    "Effect",
+    "n",
+    "p",
+    "p of the opposite",
+    "Seeds needed",
+    "Measured",
+)
 
 
 def as_markdown(table, study, labels):
@@ -37,8 +59,20 @@ def as_markdown(table, study, labels):
         lines = [HEAD, ["---"] * len(HEAD), *(_cells(row, labels) for row in rows.to_dict("records"))]
         body = "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
         rules = "\n".join(f"- {row['statement']} {row['rule']}" for row in _once(rows))
-        parts += [f"## {TITLES.get(experiment, experiment)}\n", f"{body}\n", f"Rules:\n\n{rules}\n"]
+        parts += [
+            f"## {TITLES.get(experiment, experiment)}\n",
+            f"{_counted(rows)}\n",
+            f"{body}\n",
+            f"Rules:\n\n{rules}\n",
+        ]
     return "\n".join(parts)
+
+
+def _counted(rows):
+    """How many rows have each verdict, in words."""
+    counts = rows["verdict"].value_counts()
+    number = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    return f"{len(rows)} rows, one for each claim and criterion: {number}."
 
 
 def _once(rows):
@@ -49,9 +83,10 @@ def _once(rows):
 def _cells(row, labels):
     """One line of the table in text."""
     criterion = {"": "", "none": "before pruning"} | labels
-    verdict = row["verdict"] + (f": {row['reason']}" if row["reason"] else "")
-    name = criterion.get(row["criterion"], row["criterion"])
-    return [row["statement"], name, _labelled(row["measured"], labels) or "-", row["n"] or "-", *_test(row), verdict]
+    verdict = f"**{row['verdict']}**" + (f": {_labelled(row['reason'], labels)}" if row["reason"] else "")
+    about = [row["statement"], criterion.get(row["criterion"], row["criterion"]), verdict]
+    seeds = row["seeds_needed"] or "-"
+    return [*about, _estimate(row, labels), *_test(row), seeds, _labelled(row["measured"], labels) or "-"]
 
 
 def _labelled(text, labels):
@@ -59,7 +94,16 @@ def _labelled(text, labels):
     return re.sub(r"\w+", lambda word: labels.get(word[0], word[0]), text)
 
 
+def _estimate(row, labels):
+    """What the rule is about, with its interval."""
+    if np.isnan(row["estimate"]):
+        return "-"
+    return (
+        f"{_labelled(row['quantity'], labels)}: {interval(row['estimate'], row['estimate_low'], row['estimate_high'])}"
+    )
+
+
 def _test(row):
-    """Effect and corrected p in text, - where there is none."""
-    numbers = (("effect", "{:.2f}"), ("p_corrected", "{:.2g}"))
-    return ["-" if np.isnan(row[key]) else text.format(row[key]) for key, text in numbers]
+    """Effect, n and both corrected p in text, - where there is none."""
+    numbers = (("effect", "{:.2f}"), ("n", "{:g}"), ("p_corrected", "{:.2g}"), ("p_opposite_corrected", "{:.2g}"))
+    return ["-" if np.isnan(row[key]) or row["n"] == 0 else text.format(row[key]) for key, text in numbers]

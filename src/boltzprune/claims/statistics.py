@@ -1,72 +1,216 @@
-"""Comparisons over seeds: exact signed-rank tests, their effect size, Holm's correction."""
+"""Exact tests of one number per seed, in both directions, their effects and intervals, and Holm's correction."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 LEVEL = 0.05
-"""A comparison counts if its corrected p-value is below this."""
+"""A comparison decides if a corrected p-value is below this."""
 MIN_SEEDS = 6
-"""Fewer pairs are not tested."""
+"""Fewer seeds are not tested: their signed-rank test cannot reach 0.025, and there is no interval of 95 %."""
+CONFIDENCE = 0.95
+"""Of every interval, which is that of its row alone: not corrected for the number of rows."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Whether differences between pairs are above 0.
+    """What one number per seed says about a rule.
 
     Attributes
     ----------
     n : int
-        Pairs, those without a difference included.
-    p : float
-        Of the one-sided signed-rank test, not corrected; NaN for fewer than `MIN_SEEDS` pairs.
+        Seeds, those at the bound included.
+    p, p_opposite : float
+        One-sided p-values of the rule and of its opposite, not corrected; NaN for fewer than `MIN_SEEDS` seeds.
     effect : float, in [-1, 1]
-        Rank-biserial correlation: 1 if every difference is above 0, -1 if every one is below.
+        1 if every seed agrees with the rule, -1 if every one contradicts it: rank-biserial correlation of signed ranks,
+        difference of shares of a sign test.
+    estimate, low, high : float
+        The rule's own quantity with an interval of `CONFIDENCE`; NaN where there is none.
+    odds : tuple of float
+        Chance, under the hypothesis tested, that a single seed agrees with the rule, and that it contradicts it.
+    need : tuple of float
+        (a, b): with (a z_alpha + b z_beta)^2 seeds a test at level alpha has the power 1 - beta, if what was measured
+        is the truth. Infinite if the measured effect points nowhere.
+    favours : bool
+        Whether the measured effect points the rule's way.
+    parts : tuple of Comparison
+        Of a rule that joins several.
     """
 
     n: int
     p: float
+    p_opposite: float
     effect: float
+    estimate: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    odds: tuple = (0.5, 0.5)
+    need: tuple = (np.inf, np.inf)
+    favours: bool = False
+    parts: tuple = ()
+
+    @property
+    def smallest(self):
+        """The smallest p-values that so many seeds can give, for the rule and against it: two floats."""
+        if self.parts:
+            for_it, against = zip(*(part.smallest for part in self.parts))
+            return max(for_it), min(1.0, len(self.parts) * min(against))
+        return self.odds[0] ** self.n, self.odds[1] ** self.n
 
 
-def compare(differences):
-    """Wilcoxon's signed-rank test of differences, alternative: above 0; those that are 0 have no say.
+def above(values, bound=0.0):
+    """Wilcoxon's signed-rank test of values, one per seed, finite: above a bound. Estimate: their pseudo-median."""
+    return _signed_rank(np.asarray(values, dtype=np.float64), bound, 1)
 
-    Parameters
-    ----------
-    differences : (n,) float
-        One for each seed, finite.
 
-    Returns
-    -------
-    Comparison
-    """
+def below(values, bound=0.0):
+    """The same: below the bound."""
+    return _signed_rank(np.asarray(values, dtype=np.float64), bound, -1)
+
+
+def ratio_above(ratios, bound=1.0):
+    """The same of ratios, > 0, by their logarithms: above a bound. Estimate: a ratio again."""
+    return _signed_rank(np.log(np.asarray(ratios, dtype=np.float64)), np.log(bound), 1, np.exp)
+
+
+def ratio_below(ratios, bound=1.0):
+    """The same: below the bound."""
+    return _signed_rank(np.log(np.asarray(ratios, dtype=np.float64)), np.log(bound), -1, np.exp)
+
+
+def _signed_rank(values, bound, side, shown=float):
+    """Signed-rank test of side (values - bound) > 0; differences of 0 have no say, equal ones share their mean rank."""
     from scipy.stats import rankdata
 
-    differences = np.round(np.asarray(differences, dtype=np.float64), 12)  # a rounding error is no difference
+    differences = np.round(side * (values - bound), 12)  # a rounding error is no difference
     n, moved = len(differences), differences[differences != 0]
+    estimate = tuple(float(shown(x)) for x in pseudo_median(values))
+    p = (1.0, 1.0) if n >= MIN_SEEDS else (np.nan, np.nan)
     if len(moved) == 0:
-        return Comparison(n, 1.0 if n >= MIN_SEEDS else np.nan, 0.0)
-    ranks = np.rint(2 * rankdata(np.abs(moved))).astype(np.int64)  # twice the rank: equal ones share their mean
-    effect = float(np.sum(np.sign(moved) * ranks) / np.sum(ranks))
-    p = _chance_of_at_least(ranks[moved > 0].sum(), ranks) if n >= MIN_SEEDS else np.nan
-    return Comparison(n, p, effect)
+        return Comparison(n, *p, 0.0, *estimate)
+    ranks = np.rint(2 * rankdata(np.abs(moved))).astype(np.int64)  # twice the rank, so that mean ranks are whole
+    effect, total = float(np.sum(np.sign(moved) * ranks) / np.sum(ranks)), ranks[moved > 0].sum()
+    if n >= MIN_SEEDS:
+        chance = _chances(tuple(ranks))
+        p = _at_most_one(chance[total:].sum()), _at_most_one(chance[: total + 1].sum())
+    lead = _lead(differences)
+    need = (1 / (np.sqrt(3) * abs(lead)),) * 2 if lead else (np.inf, np.inf)
+    return Comparison(n, *p, effect, *estimate, need=need, favours=lead > 0)
 
 
-def _chance_of_at_least(total, ranks):
-    """Chance that ranks with random signs sum to at least that over the positive ones: by counting, ties included."""
-    chance = np.zeros(ranks.sum() + 1)
+def _lead(differences):
+    """P(D + D' > 0) - 1/2 for two different seeds, ties half; 0 for a single seed: what Noether (1987) plans with."""
+    i, j = np.triu_indices(len(differences), 1)
+    return float(np.mean(np.sign(differences[i] + differences[j]))) / 2 if len(i) else 0.0
+
+
+@functools.lru_cache(maxsize=16)
+def _chances(ranks):
+    """Chance of each sum of the positive ones, 0, 1, ..., if the signs of the ranks are random: by counting."""
+    chance = np.zeros(sum(ranks) + 1)
     chance[0] = 1.0
     for rank in ranks:
         chance[rank:] = chance[rank:] + chance[:-rank]
         chance *= 0.5
-    return float(min(1.0, chance[total:].sum()))
+    return chance
 
 
-def every(comparisons):
-    """Several comparisons that must all hold, as one (intersection-union): the largest p, the smallest effect and n."""
-    n, p, effect = np.array([(c.n, c.p, c.effect) for c in comparisons]).T
-    return Comparison(int(n.min()), float(p.max()), float(effect.min()))
+def _at_most_one(p):
+    """A sum of chances without its rounding error; NaN stays."""
+    return float(np.minimum(p, 1.0))
+
+
+def pseudo_median(values):
+    """Hodges-Lehmann estimate of the centre and its exact signed-rank interval.
+
+    The interval runs from the C-th smallest to the C-th largest mean of two values (Walsh averages, a value with itself
+    included), C the largest number with P(T <= C - 1) <= 2.5 % for the signed-rank statistic T.
+
+    Parameters
+    ----------
+    values : (n,) float
+
+    Returns
+    -------
+    tuple of float
+        Estimate, lower and upper end; NaN if a value is not finite, and as ends of fewer than `MIN_SEEDS` values.
+    """
+    n = len(values)
+    if n == 0 or not np.isfinite(values).all():
+        return np.nan, np.nan, np.nan
+    i, j = np.triu_indices(n)
+    walsh = np.sort((values[i] + values[j]) / 2)
+    if n < MIN_SEEDS:
+        return float(np.median(walsh)), np.nan, np.nan
+    below_it = np.cumsum(_chances(tuple(range(1, n + 1))))
+    place = int(np.searchsorted(below_it, (1 - CONFIDENCE) / 2, side="right"))
+    return float(np.median(walsh)), float(walsh[place - 1]), float(walsh[-place])
+
+
+def share(agrees):
+    """Exact sign test that more than half of the seeds agree with a rule; Clopper-Pearson interval of their share.
+
+    Parameters
+    ----------
+    agrees : sequence of bool
+        One per seed.
+    """
+    return hits(agrees, np.full(len(agrees), 0.5))
+
+
+def hits(agrees, chances):
+    """Exact test that more seeds agree with a rule than by chance: their number is Poisson-binomial then.
+
+    Parameters
+    ----------
+    agrees : sequence of bool
+    chances : (n,) float, in (0, 1)
+        Chance that a seed agrees under the hypothesis tested.
+
+    Returns
+    -------
+    Comparison
+        Estimate: share of seeds that agree, with the Clopper-Pearson interval. Effect: that share minus the mean
+        chance, as a fraction of the largest such difference.
+    """
+    from scipy.stats import beta
+
+    n, k, chances = len(agrees), int(np.count_nonzero(agrees)), np.asarray(chances, dtype=np.float64)
+    number = np.ones(1)
+    for chance in chances:
+        number = np.convolve(number, [1 - chance, chance])
+    p = (number[k:].sum(), number[: k + 1].sum()) if n >= MIN_SEEDS else (np.nan, np.nan)
+    tail, rate, mean = (1 - CONFIDENCE) / 2, k / n, float(chances.mean())
+    low = float(beta.ppf(tail, k, n - k + 1)) if k else 0.0
+    high = float(beta.isf(tail, k + 1, n - k)) if k < n else 1.0
+    gap = 0.0 if abs(rate - mean) < 1e-12 else rate - mean
+    effect = gap / (1 - mean) if gap > 0 else gap / mean
+    spreads = np.sqrt(mean * (1 - mean)), (np.sqrt(rate * (1 - rate)) if mean != 0.5 else 0.5)
+    need = tuple(float(s / abs(gap)) for s in spreads) if gap else (np.inf, np.inf)
+    odds = float(np.exp(np.mean(np.log(chances)))), float(np.exp(np.mean(np.log1p(-chances))))
+    return Comparison(n, *map(_at_most_one, p), float(effect), rate, low, high, odds, need, gap > 0)
+
+
+def weakest(parts):
+    """The comparison that is shown least clearly: the largest p, then the smallest effect."""
+    return min(parts, key=lambda part: (-np.nan_to_num(part.p), part.effect))
+
+
+def every(parts):
+    """Several comparisons that must all hold, as one.
+
+    Intersection-union: the largest p counts for the rule. It is contradicted by any of them: against it counts the
+    smallest opposite p times their number (Bonferroni). Effect, estimate and interval are those of the weakest part.
+    """
+    parts = tuple(parts)
+    n, p, opposite = np.array([(part.n, part.p, part.p_opposite) for part in parts]).T
+    against = np.nan if np.isnan(opposite).any() else min(1.0, len(parts) * float(opposite.min()))
+    least = weakest(parts)
+    numbers = least.effect, least.estimate, least.low, least.high
+    favours = all(part.favours for part in parts)
+    return Comparison(int(n.min()), float(p.max()), against, *numbers, favours=favours, parts=parts)
 
 
 def holm(p_values):

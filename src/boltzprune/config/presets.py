@@ -72,7 +72,9 @@ def _with(base, changes):
         section, (*path, key) = copy, place.split(".")
         for part in path:
             section = section[part]
-        section[key] = value if key in section else section.pop(key)
+        if key not in section:
+            raise KeyError(place)
+        section[key] = value
     return copy
 
 

@@ -2,6 +2,13 @@
 
 import numpy as np
 
+MAX_MISSING_SHARE = 0.1
+"""If samples show no pattern of a larger share of the data, they do not say how far the model is from the data.
+
+A pattern that no sample shows counts by a convention (`sampled_log_probabilities`), not by the model: with a share of 1
+every model of as many samples has the same divergence.
+"""
+
 
 def count_patterns(states):
     """Distinct patterns and how often each occurs.
@@ -71,6 +78,43 @@ def divergence(data_counts, log_model):
 def mean_squared_error(data_counts, log_model):
     """Mean over the patterns of (log p(v) - log q(v))^2, every pattern a point, nats squared; NaN: left out."""
     return float(np.nanmean((np.log(data_counts / data_counts.sum()) - log_model) ** 2))
+
+
+def missing_share(data_counts, sampled_counts):
+    """Share of the data whose pattern no sample shows: sum of p(v) over the patterns v that were sampled 0 times.
+
+    Parameters
+    ----------
+    data_counts : (n_patterns,) int
+    sampled_counts : (n_patterns,) int
+        How often each of these patterns was sampled.
+
+    Returns
+    -------
+    float, in [0, 1]
+    """
+    return float(data_counts[sampled_counts == 0].sum() / data_counts.sum())
+
+
+def errors_by_frequency(data_counts, log_model):
+    """Mean squared error of log q over the rare and over the frequent patterns of the data, nats squared.
+
+    Rare are the patterns as frequent as the median of all distinct ones, or less. NaN: there are none, or none with a
+    log q.
+
+    Parameters
+    ----------
+    data_counts, log_model : as for `divergence`
+
+    Returns
+    -------
+    tuple of float
+        Of the rare, of the frequent.
+    """
+    error = (np.log(data_counts / data_counts.sum()) - log_model) ** 2
+    rare, known = data_counts <= np.median(data_counts), ~np.isnan(error)
+    parts = (error[which & known] for which in (rare, ~rare))
+    return tuple(float(part.mean()) if len(part) else np.nan for part in parts)
 
 
 def exact_log_model(patterns, n_visible, log_probabilities):

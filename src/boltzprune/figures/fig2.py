@@ -7,6 +7,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune import tidy
 from boltzprune.controls import CONTROLS
+from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
 
 QUARTILES = ["log_model_q25", "log_model_q75"]
@@ -18,10 +19,16 @@ MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 def panels(inputs):
     """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
     patterns = tidy.read(inputs["pattern_probabilities"], "pattern_probabilities", QUARTILES)
-    metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", *MEASURES])
-    patterns = patterns.merge(_errors(metrics), on=["criterion", "iteration", "phase"], how="left")
-    initial = patterns["iteration"] == 0
-    return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": _divergence(metrics)}
+    metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", "missing_share", *MEASURES])
+    keys, missing = ["criterion", "iteration", "phase"], _missing(metrics)
+    patterns = patterns.merge(_errors(metrics).merge(missing, on=keys), on=keys, how="left")
+    initial, divergence = patterns["iteration"] == 0, _divergence(metrics).merge(missing, on=keys, how="left")
+    return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": divergence}
+
+
+def _missing(metrics):
+    """Largest share of the data, over the seeds, whose pattern no sample shows."""
+    return metrics.groupby(["criterion", "iteration", "phase"])["missing_share"].max().reset_index()
 
 
 def _errors(metrics):
@@ -86,7 +93,7 @@ def _draw_patterns(figure, shape, panels, names, look):
         mean, sd, n = (table[f"mse_{name}"].iloc[0] for name in ("mean", "sd", "n"))
         spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
         fewer = f" [n = {n:g}]" if n < both["mse_n"].max() else ""
-        axes.set_title(f"{title}\nMSE {mean:.2f}{spread}{fewer}", color=colour)
+        axes.set_title(f"{title}\nMSE {mean:.2f}{spread}{fewer}{_warning(table['missing_share'])}", color=colour)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.tick_params(labelleft=place % 4 == 0)
         if place % 4 == 0:
@@ -105,6 +112,12 @@ def _draw_line(axes, line, shift, label, marks):
     line = line.sort_values("iteration").astype({"iteration": float, "median": float})
     bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy())
     axes.errorbar(line["iteration"] + shift, line["median"], bars, label=label, **marks)
+
+
+def _warning(missing):
+    """What a panel says of numbers from samples that miss too much of the data, else nothing."""
+    missed = missing.max()
+    return f"\nsays nothing: samples miss\n{100 * missed:.0f} % of the data" if missed > MAX_MISSING_SHARE else ""
 
 
 def _draw_divergence(figure, table, measures, names, look):
@@ -129,7 +142,9 @@ def _draw_divergence(figure, table, measures, names, look):
             axes.set_yscale("log" if part["q25"].min() > 0 else "linear")
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))
-            axes.set_title(f"{title}, KL {MEASURES[measure]}")
+            shown = part.loc[part["phase"].isin(["initial", phase]), "missing_share"]
+            warning = _warning(shown) if measure == "kl_sampled" else ""
+            axes.set_title(f"{title}, KL {MEASURES[measure]}{warning}")
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             axes.tick_params(labelbottom=row == len(measures) - 1)
             if column == 0:

@@ -40,16 +40,7 @@ class Stage:
 
 FIGURE_INPUTS = tuple(sorted({name for row in FIGURES.values() for name in row.inputs}))
 LOOK = ("colours", "criteria", "last_iterations", "quality")
-CLAIMS_INPUTS = (
-    "metrics",
-    "pattern_probabilities",
-    "statistics",
-    "digits",
-    "digits_metrics",
-    "digits_classes",
-    "digits_pixels",
-    "digits_references",
-)
+CLAIMS_INPUTS = ("metrics", "statistics", "digits_metrics", "digits_classes", "digits_references")
 
 
 def _digits(*values):

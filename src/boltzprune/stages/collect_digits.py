@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from boltzprune import tidy
+from boltzprune.evaluation.regions import border_and_centre
 from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, write_table
 
@@ -14,27 +15,48 @@ N_EXAMPLES = 10
 
 
 def run(job):
-    """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted."""
-    for name, order in (("metrics", ["seed"]), ("classes", ["seed", "digit"])):
-        table = tidy.read(job.inputs[name], f"digits_{name}")
-        for line in tidy.missing_seeds(table, tidy.measures(table) if name == "metrics" else ["share"]):
+    """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted.
+
+    A class that none of the images has is no class: it has no line.
+    """
+    digits, records = read_digits(job.arrays("digits")), tidy.read(job.inputs["records"], "records")
+    lost = _lost_pixels(records, digits.states.shape[1])
+    metrics = tidy.read(job.inputs["metrics"], "digits_metrics")
+    metrics = metrics.merge(_regions(records, lost, digits.shape), on=["criterion", "iteration", "seed"], how="left")
+    classes = tidy.read(job.inputs["classes"], "digits_classes")
+    classes = classes[classes["digit"].isin(np.unique(digits.labels))]
+    for table, measures in ((metrics, tidy.measures(metrics)), (classes, ["share"])):
+        for line in tidy.missing_seeds(table, measures):
             log.warning("%s", line)
-        write_table(job.outputs[name], table.sort_values([*tidy.KEYS, *order], ignore_index=True))
-    digits = read_digits(job.arrays("digits"))
-    write_table(job.outputs["pixels"], _pixels(job.inputs["records"], digits.states.shape[1]))
+    write_table(job.outputs["metrics"], metrics.sort_values([*tidy.KEYS, "seed"], ignore_index=True))
+    write_table(job.outputs["classes"], classes.sort_values([*tidy.KEYS, "seed", "digit"], ignore_index=True))
+    write_table(job.outputs["pixels"], _pixels(records, lost))
     write_table(job.outputs["examples"], _examples(job.inputs["samples"], digits.states.shape[1]))
 
 
-def _pixels(paths, n_pixels):
+def _lost_pixels(records, n_pixels):
+    """Which pixels have no weight left, after each pruning of each seed: (n_records, n_pixels) bool."""
+    lost = np.zeros((len(records), n_pixels), dtype=bool)
+    for row, text in zip(lost, records["pixels_disconnected"].fillna("")):
+        row[[int(pixel) for pixel in text.split()]] = True
+    return lost
+
+
+def _regions(records, lost, shape):
+    """Share of the pixels of the border and of the centre that have no weight left, per criterion, iteration, seed."""
+    table = records[["criterion", "iteration", "seed"]]
+    for name, region in border_and_centre(shape).items():
+        table = table.assign(**{f"{name}_disconnected": lost[:, region].mean(axis=1) if region.any() else np.nan})
+    return table
+
+
+def _pixels(records, lost):
     """Fraction of the seeds in which a pixel has no weight left, per criterion and iteration."""
-    records = tidy.read(paths, "records")
     tables = []
-    for (criterion, iteration), rows in records.groupby(["criterion", "iteration"]):
-        counts = np.zeros(n_pixels)
-        for text in rows["pixels_disconnected"].fillna(""):
-            counts[[int(pixel) for pixel in text.split()]] += 1
-        about = {"criterion": criterion, "iteration": iteration, "pixel": np.arange(n_pixels)}
-        tables.append(pd.DataFrame({**about, "disconnected": counts / len(rows), "n_seeds": len(rows)}))
+    for (criterion, iteration), places in records.groupby(["criterion", "iteration"]).indices.items():
+        rows = lost[places]
+        about = {"criterion": criterion, "iteration": iteration, "pixel": np.arange(lost.shape[1])}
+        tables.append(pd.DataFrame({**about, "disconnected": rows.mean(axis=0), "n_seeds": len(rows)}))
     return pd.concat(tables, ignore_index=True)
 
 

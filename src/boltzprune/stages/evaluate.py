@@ -8,13 +8,16 @@ from boltzprune.evaluation.patterns import (
     count_patterns,
     counts_of,
     divergence,
+    errors_by_frequency,
     exact_log_model,
     mean_squared_error,
+    missing_share,
     read_samples,
     sampled_log_probabilities,
 )
+from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.patterns import read_states
-from boltzprune.store import Arrays, read_machine, write_rows
+from boltzprune.store import Arrays, read_machine, read_statistics, write_rows
 
 
 def run(job):
@@ -29,7 +32,8 @@ def run(job):
         about = statistics.about
         for seed in job.seeds:
             machine = read_machine(machines, seed)
-            rows.append({**about, "seed": seed, **_sizes(machine), **_fit(machine, statistics, seed, data, missing)})
+            fit = _fit(machine, statistics, seed, data, missing)
+            rows.append({**about, "seed": seed, **_sizes(machine), **fit, **_heuristic(machine, statistics, seed)})
     write_rows(job.outputs["metrics"], rows)
 
 
@@ -50,6 +54,8 @@ def _fit(machine, statistics, seed, data, missing):
     n_visible = machine.layer_sizes[0]
     enumerable = n_visible <= exact.MAX_VISIBLE
     log_model = exact_log_model(patterns, n_visible, exact.log_probabilities(machine)) if enumerable else None
+    of_rare, of_frequent = errors_by_frequency(counts, log_model if enumerable else sampled)
+    shown = counts_of(patterns, *samples)
     eigen = f"seed{seed}/eigenvalues"
     values = statistics.checked(eigen, "f", (None,)) if eigen in statistics.names else (np.nan, np.nan)
     return {
@@ -57,9 +63,31 @@ def _fit(machine, statistics, seed, data, missing):
         "kl_sampled": divergence(counts, sampled),
         "mse_exact": mean_squared_error(counts, log_model) if enumerable else np.nan,
         "mse_sampled": mean_squared_error(counts, sampled),
+        "error_rare": of_rare,
+        "error_frequent": of_frequent,
         "n_data_patterns": len(patterns),
-        "n_missing": int(np.count_nonzero(counts_of(patterns, *samples) == 0)),
+        "n_missing": int(np.count_nonzero(shown == 0)),
+        "missing_share": missing_share(counts, shown),
         "hidden_rate": float(statistics.checked(f"seed{seed}/rate1", "f", (None,)).mean()),
         "eigenvalue_1": values[0],
         "eigenvalue_2": values[1],
+    }
+
+
+def _heuristic(machine, statistics, seed):
+    """How well the heuristic estimate of the weights' Fisher information agrees with the variance estimate.
+
+    Pearson's correlation over the existing weights, and the median of the difference relative to the variance estimate,
+    where that is above 0; NaN where they are not defined.
+    """
+    means, _ = read_statistics(statistics, seed)
+    mask = machine.masks[0]
+    variance = fisher_diagonal(means.pair_means[0], means.n_samples)[mask]
+    heuristic = heuristic_diagonal(machine.weights[0], *means.rates)[mask]
+    varies = len(variance) > 1 and variance.std() > 0 and heuristic.std() > 0
+    known = variance > 0
+    off = np.abs(heuristic - variance)[known] / variance[known]
+    return {
+        "heuristic_correlation": float(np.corrcoef(variance, heuristic)[0, 1]) if varies else np.nan,
+        "heuristic_relative_difference": float(np.median(off)) if known.any() else np.nan,
     }

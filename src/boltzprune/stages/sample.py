@@ -3,7 +3,7 @@
 import numpy as np
 
 from boltzprune.evaluation.patterns import count_patterns
-from boltzprune.fisher import eigen_decomposition
+from boltzprune.fisher import eigen_decomposition, negligible_share
 from boltzprune.sampling import PHASES, draw, estimate
 from boltzprune.store import read_machine, statistics_arrays, write_arrays
 from boltzprune.streams import fork
@@ -37,6 +37,7 @@ def _statistics(spec, machine, seed, n_samples, backend):
     if spec["eigenvector"]:
         matrix = fisher_matrix()
         arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix, backend)
+        arrays["negligible_share"] = np.array(negligible_share(matrix, backend))
         if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
             arrays["fisher_matrix"] = backend.to_host(matrix).astype(np.float32)
     return statistics, arrays
