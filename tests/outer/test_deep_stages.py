@@ -25,8 +25,10 @@ from sklearn.linear_model import LogisticRegression
 
 from boltzprune import exact_deep
 from boltzprune.criteria import CRITERIA
-from boltzprune.deep_pruning import prune_deep
+from boltzprune.deep_pruning import dead_ends, prune_deep
+from boltzprune.pruning import drop_lowest, numbers_per_weight
 from boltzprune.store import Arrays, read_statistics
+from boltzprune.streams import fork
 
 EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
 REGIONS = ["border_disconnected", "centre_disconnected"]
@@ -132,8 +134,16 @@ def test_the_record_tells_what_went(deep):
 
 def test_each_layer_loses_its_own_fraction_of_the_weights(deep):
     for seed in (0, 1):
-        first = machine(deep, "anti_fi1_pruned", seed)
-        assert first.n_weights == (54, 82)  # of 91 and 165 remain floor(0.6 n), floor(0.5 n); no unit went
+        before, first = machine(deep, "initial", seed), machine(deep, "anti_fi1_pruned", seed)
+        statistics, _ = read_statistics(Arrays(deep.folder / "initial_statistics.npz"), seed)
+        masks = []
+        for layer, fraction in enumerate((0.4, 0.5)):
+            ties = numbers_per_weight(*before.units[layer : layer + 2], layer, fork(seed, "ties", 1))
+            information = statistics.pair_means[layer] * (1 - statistics.pair_means[layer])
+            masks.append(drop_lowest(-information, before.masks[layer], fraction, ties))
+        assert [mask.sum() for mask in masks] == [54, 82]  # of 91 and 165 remain floor(0.6 n), floor(0.5 n)
+        left = dead_ends(masks)[0]  # units that lead nowhere take the rest of their weights with them
+        assert first.n_weights == tuple(mask.sum() for mask in left)
     weights = metrics(deep)["n_weights"]
     for seed in (0, 1):
         left = weights.loc[index("random_units1_pruned", seed)]
