@@ -21,7 +21,8 @@ class Control:
     label: str
 
 
-CONTROLS = {"unpruned": Control("Unpruned, trained as long")}
+UNPRUNED = "unpruned"
+CONTROLS = {UNPRUNED: Control("Unpruned, trained as long")}
 """Name, in the configuration, in paths and in the column criterion of tables -> control.
 
 unpruned: iteration k is the machine of iteration k - 1 (the initial one for k = 1), retrained with the section and the

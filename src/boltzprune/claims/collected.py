@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from boltzprune import tidy
+from boltzprune.controls import UNPRUNED
 from boltzprune.store import Arrays, read_statistics
 
 TABLES = {
@@ -15,8 +16,6 @@ TABLES = {
     "digits_references": "digits",
 }
 """Table -> its experiment."""
-UNPRUNED = "unpruned"
-"""In the place of a criterion: the machine that was trained on for as many epochs as the others, but never pruned."""
 
 
 class NotTestable(Exception):

@@ -8,9 +8,10 @@ from functools import partial
 import numpy as np
 
 from boltzprune.claims.claim import EACH, LOG_RANKS, apart, claim, found, joined, percent, positive, show
-from boltzprune.claims.collected import UNPRUNED, NotTestable, pair
+from boltzprune.claims.collected import NotTestable, pair
 from boltzprune.claims.patches import FI_RULES
 from boltzprune.claims.statistics import ratio_above, ratio_below
+from boltzprune.controls import UNPRUNED
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 
 ABOUT = 1.5
