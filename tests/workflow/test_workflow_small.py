@@ -172,7 +172,7 @@ def test_the_shipped_configuration_builds_the_whole_graph(bare):
         "retrain_unpruned": "3",
     }  # 7 criteria, 3 iterations, 1 block
     steps = 6 * study_from(read_yaml(ROOT / "config" / "config.yaml")).digits.iterations
-    assert counts == patches | {"pretrain": "1", "prune_deep": str(steps), "sample_deep": str(2 * steps)}
+    assert counts == patches | {"pretrain": "1", "prune_deep": str(steps), "sample_deep": str(steps)}
 
 
 def test_each_experiment_has_its_own_seeds(bare):
