@@ -312,6 +312,7 @@ def test_parameters_overflow_at_the_update_where_they_do(backend):
 
 
 TRAINING = {"n_epochs": 3, "learning_rate": [0.4, 0.1], "momentum": [0.5, 0.9], "momentum_switch": 2, "batch_size": 5}
+TRAINING |= {"skip_first": False}
 
 
 @pytest.mark.parametrize("schedule", [[0.4, 0.1], [0.1, 1e39]])

@@ -54,7 +54,7 @@ def test_it_decides_no_claim(raster):
 def test_figure_2_says_so_on_every_panel(raster):
     text = (raster.folder / "figures" / "fig2.svg").read_text()
     panels = 1 + 7 + 2  # initial machine, criteria, after pruning and after retraining
-    assert text.count("says nothing: samples miss<") == panels
+    assert text.count("unreliable: samples miss<") == panels
     assert text.count(">100 % of the data<") == panels
     table = pd.read_csv(raster.folder / "figures" / "fig2_c.csv")
     assert (table["missing_share"] == 1).all()
@@ -62,4 +62,4 @@ def test_figure_2_says_so_on_every_panel(raster):
 
 def test_the_warning_starts_beyond_the_share_that_is_allowed():
     assert fig2._warning(pd.Series([0.02, MAX_MISSING_SHARE])) == ""
-    assert fig2._warning(pd.Series([0.02, 0.57, 0.3])) == "\nsays nothing: samples miss\n57 % of the data"
+    assert fig2._warning(pd.Series([0.02, 0.57, 0.3])) == "\nunreliable: samples miss\nup to 57 % of the data"

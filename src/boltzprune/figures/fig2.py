@@ -117,7 +117,7 @@ def _draw_line(axes, line, shift, label, marks):
 def _warning(missing):
     """What a panel says of numbers from samples that miss too much of the data, else nothing."""
     missed = missing.max()
-    return f"\nsays nothing: samples miss\n{100 * missed:.0f} % of the data" if missed > MAX_MISSING_SHARE else ""
+    return f"\nunreliable: samples miss\nup to {100 * missed:.0f} % of the data" if missed > MAX_MISSING_SHARE else ""
 
 
 def _draw_divergence(figure, table, measures, names, look):
