@@ -30,8 +30,10 @@ def _patches(folder):
 
 
 def _digits(folder):
+    """Gentle rates: at higher ones training is chaotic, and a rounding error grows until states differ."""
     write_images(folder / "my_images.npz")
-    return deep_values(folder / "my_images.npz")
+    gentle = {"learning_rate": [0.1, 0.02]}
+    return deep_values(folder / "my_images.npz", training=gentle, retraining=gentle)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def test_counts_from_equal_samples_are_equal(patches):
 
 
 def test_digits_are_those_of_the_cpu(digits):
-    _assert_same_study(digits, 0.2 / 13, 0.01)  # the step for one state of the 13 chains, at the learning rate
+    _assert_same_study(digits, 0.1 / 13, 0.01)  # the step for one state of the 13 chains, at the learning rate
     names = sorted(path.name for path in digits[0].glob("*metrics*.csv"))
     assert names == sorted(path.name for path in digits[1].glob("*metrics*.csv")) and names
     for name in names:

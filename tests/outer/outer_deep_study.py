@@ -38,14 +38,20 @@ def write_images(path, seed=23):
 def deep_values(file, **digits):
     """Configuration of a study of some seconds: 2 seeds, 2 criteria, 2 iterations, 15 x 15 x 11 units."""
     rbm = {"n_epochs": 7, "batch_size": 5, "learning_rate": [0.5, 0.1], "momentum_switch": 1}
-    training = {"n_epochs": 5, "batch_size": 10, "learning_rate": [0.2, 0.05], "momentum_switch": 1}
+    training = {
+        "n_epochs": 5,
+        "batch_size": 10,
+        "learning_rate": [0.2, 0.05],
+        "momentum_switch": 1,
+        "skip_first": False,
+    }
     values = {
         "data": {"source": "npz", "file": str(file), "n_train": N_TRAIN, "n_classes": N_CLASSES},
         "machine": {"n_hidden": [15, 11], "receptive_field": 3, "weight_sd": 0.7, "hidden_bias": -0.5},
         "pretraining": {"first": rbm, "second": rbm},
         "n_chains": N_CHAINS,
         "training": training,
-        "retraining": training | {"n_epochs": 2},
+        "retraining": training | {"n_epochs": 2, "schedule_epochs": None},
         "sampling": {"n_samples": N_SAMPLES, "n_gibbs_steps": 5},
         "criteria": ["random_units", "anti_fi"],
         "iterations": 2,
