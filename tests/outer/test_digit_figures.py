@@ -1,11 +1,13 @@
 """Figures of the digits: tables by hand; what is drawn is what the tables say."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.patches import Rectangle
 from outer_digit_figures import LAST, axes_titled, bars, drawn, small_study, tables
 
-from boltzprune.figures import digits
+from boltzprune.figures import digits, fig3
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +87,18 @@ def test_digits_and_machine_are_drawn(small):
         f"receptive fields\n{initial['n_weights_1']:,.0f} weights",
         f"all to all\n{initial['n_weights_2']:,.0f} weights",
     } <= texts
+
+
+@pytest.mark.parametrize(("n_weights", "what"), [(77 * 13, "all to all"), (77 * 13 - 1, "receptive fields")])
+def test_the_sketch_says_whether_h1_sees_the_whole_image(n_weights, what):
+    sizes = {"n_units_1": 13, "n_units_2": 5, "n_weights_1": n_weights, "n_weights_2": 65}
+    axes = plt.figure().add_subplot()
+    fig3._draw_machine(axes, np.zeros((11, 7)), 3, sizes)
+    assert f"{what}\n{n_weights:,} weights" in {text.get_text() for text in axes.texts}
+    boxes = [patch for patch in axes.patches if type(patch) is Rectangle and patch.get_linewidth() == 1.2]
+    whole = max(patch.get_height() for patch in axes.patches if type(patch) is Rectangle)
+    assert {box.get_height() == pytest.approx(whole) for box in boxes} == {what == "all to all"}
+    plt.close("all")
 
 
 @pytest.mark.parametrize(("name", "how"), [("fig3", {"last_iterations": LAST}), ("s2a", {})])

@@ -103,12 +103,14 @@ def _draw_machine(axes, image, n_classes, machine):
     frame = {"extent": (0, pixel * width, 0, pixel * height), "interpolation": "nearest", "zorder": 1}
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, **frame)
     axes.add_patch(Rectangle((0, 0), pixel * width, pixel * height, fill=False, color=INK, lw=0.6))
+    sees_all = machine["n_weights_1"] == image.size * machine["n_units_1"]
     size = min(5 * pixel, 0.35 * pixel * min(width, height))
+    wide, high = (pixel * width, pixel * height) if sees_all else (size, size)
     for across, up, unit in ((0.48, 0.55, 5), (0.2, 0.08, 1)):
-        left, bottom = across * pixel * width, up * pixel * height
-        axes.add_patch(Rectangle((left, bottom), size, size, fill=False, color=FIELD, lw=1.2, zorder=3))
-        for corner in (bottom, bottom + size):
-            axes.plot([left + size, 2.3], [corner, places[unit]], color=FIELD, lw=0.7, zorder=2)
+        left, bottom = (0.0, 0.0) if sees_all else (across * pixel * width, up * pixel * height)
+        axes.add_patch(Rectangle((left, bottom), wide, high, fill=False, color=FIELD, lw=1.2, zorder=3))
+        for corner in (bottom, bottom + high):
+            axes.plot([left + wide, 2.3], [corner, places[unit]], color=FIELD, lw=0.7, zorder=2)
     for a in places:
         for b in places:
             axes.plot([2.3, 3.6], [a, b], color="#bbbbbb", lw=0.4, zorder=0)
@@ -122,7 +124,8 @@ def _draw_machine(axes, image, n_classes, machine):
     axes.text(2.3, -0.08, f"h1: {machine['n_units_1']} units", **below)
     axes.text(3.6, -0.08, f"h2: {machine['n_units_2']} units", **below)
     above = {"ha": "center", "va": "bottom", "fontsize": 7}
-    axes.text(1.8, 1.33, f"receptive fields\n{machine['n_weights_1']:,} weights", **above)
+    what = "all to all" if sees_all else "receptive fields"
+    axes.text(1.8, 1.33, f"{what}\n{machine['n_weights_1']:,} weights", **above)
     axes.text(2.95, 1.33, f"all to all\n{machine['n_weights_2']:,} weights", **above)
     axes.set(xlim=(-0.05, 5.2), ylim=(-0.25, 1.75), aspect="equal")
     axes.axis("off")
