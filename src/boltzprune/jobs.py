@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from boltzprune import lifeline
+from boltzprune import lifeline, raw_files
 from boltzprune.backend import candidates, driver
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import resolve, slug
@@ -19,6 +19,7 @@ from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.provenance import code_digest, criterion_digest
 from boltzprune.stages import SECTIONS, STAGES
+from boltzprune.stages.fetch import MANIFEST, read_manifest
 
 NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
@@ -132,12 +133,26 @@ WANTED = {"patches": ("source", "batches"), "digits": ("source",)}
 LISTS = {"patches": SOURCES, "digits": LABELLED_SOURCES}
 
 
-def fetch_job(study, experiment="patches"):
-    """The job that finds the files: where they lie and which are wanted."""
+def fetch_job(study, experiment="patches", folder=None):
+    """The job that finds the files: where they lie, which are wanted, and the content of those that the user put there.
+
+    Parameters
+    ----------
+    study : config.Study
+    experiment : str
+    folder : path or None
+        Where the results of the experiment lie.
+
+    Returns
+    -------
+    dict
+        spec, code; files: name of each raw file of the user's -> SHA-256, so that its content decides what runs.
+    """
     data = getattr(study, experiment).data
     keys = {*LOCATION, *WANTED[experiment]}
     stage = {"patches": "fetch", "digits": "fetch_digits"}[experiment]
-    return _with(job(study, stage), data=data.model_dump(include=keys))
+    given = _with(job(study, stage), data=data.model_dump(include=keys))
+    return given | {"files": _content(study, experiment, folder)}
 
 
 def prepare_job(study, experiment="patches"):
@@ -148,15 +163,35 @@ def prepare_job(study, experiment="patches"):
 
 
 def local_files(study, experiment="patches"):
-    """Raw files that the user put somewhere: replacing one reruns what follows. Empty while they are missing."""
+    """Raw files that the user put somewhere: list of str. Empty while they are missing or not what they have to be."""
     data = getattr(study, experiment).data
-    if not (data.directory or data.file):
+    if not _place(study, experiment):
         return []
     try:
-        settings = data.model_copy(update={"download": False})
-        return [str(path) for path in LISTS[experiment][data.source].locate(settings)]
+        source = LISTS[experiment][data.source]
+        return [str(path) for path in source.locate(data.model_copy(update={"download": False}))]
     except InputError:
         return []
+
+
+def _place(study, experiment):
+    """The user's file or folder with raw files; None if they come with a library or from a download."""
+    data = getattr(study, experiment).data
+    key = LISTS[experiment][data.source].place
+    return getattr(data, key) if key else None
+
+
+def _content(study, experiment, folder):
+    """Name of each raw file of the user's -> SHA-256. Those that were removed count as what they were."""
+    if found := local_files(study, experiment):
+        return raw_files.checksums(found, folder)
+    place = _place(study, experiment)
+    if not place or folder is None or not raw_files.is_gone(place):
+        return {}
+    try:
+        return {Path(file["path"]).name: file["sha256"] for file in read_manifest(Path(folder) / MANIFEST)}
+    except InputError:
+        return {}
 
 
 def study_job(study):

@@ -18,7 +18,15 @@ DATA = Labelled(IMAGES, LABELS, TEST_IMAGES, TEST_LABELS, ["from a test"])
 
 
 def _settings(**changed):
-    given = {"crop": 2, "threshold": "mean", "n_train": None, "n_test": None, "n_classes": 5, "seed": 7}
+    given = {
+        "crop": 2,
+        "threshold": "mean",
+        "n_train": None,
+        "n_test": None,
+        "n_classes": 5,
+        "seed": 7,
+        "transposed": False,
+    }
     return SimpleNamespace(**{**given, **changed})
 
 

@@ -189,9 +189,16 @@ def test_prepare_takes_patterns_as_they_are(settings):
 
 
 def test_data_in_which_nothing_differs_are_refused(settings):
-    for raw in (Raw(patterns=np.ones((37, 5), dtype=np.uint8)), Raw(images=[np.zeros((5, 17, 19, 3), dtype=np.uint8)])):
-        with pytest.raises(InputError, match=r"all 31 patterns \(patches\.data\.n_patterns\) are the same"):
-            patches.prepare(raw, settings())
+    with pytest.raises(InputError, match=r"all 31 patterns \(patches\.data\.n_patterns\) are the same"):
+        patches.prepare(Raw(patterns=np.ones((37, 5), dtype=np.uint8)), settings())
+    for at_median in (0, 1):
+        plain = Raw(images=[np.full((5, 17, 19, 3), 7, dtype=np.uint8)])
+        with pytest.raises(InputError, match=rf"all pixels of all images are {at_median} .* all have the value 21, so"):
+            patches.prepare(plain, settings(at_median=at_median))
+    part = np.zeros((5, 17, 19, 1), dtype=np.uint8)
+    part[4, 16, 18] = 1  # where no patch reaches
+    with pytest.raises(InputError, match=r"all 31 patterns .* use more of them or other data"):
+        patches.prepare(Raw(images=[part]), settings())
 
 
 def test_errors_of_the_steps_reach_the_user(images, settings):

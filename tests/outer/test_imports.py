@@ -21,7 +21,7 @@ ROOMS = [
     ["deep_pruning"],
     ["datasets"],
     ["store", "tidy", "provenance", "patterns", "evaluation"],
-    ["tables", "figures.style", "claims", "records", "checkpoint"],
+    ["tables", "figures.style", "claims", "records", "checkpoint", "raw_files"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
     ["settings", "stages"],

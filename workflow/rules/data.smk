@@ -2,8 +2,7 @@
 
 
 rule fetch:
-    input:
-        jobs.local_files(STUDY),
+    # no input: raw files of the user's are told by their content (params), since a replaced one can be older
     output:
         manifest=f"{PATCHES}/source.json",
     log:
@@ -16,7 +15,7 @@ rule fetch:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        job=jobs.fetch_job(STUDY),
+        job=lambda wildcards: jobs.fetch_job(STUDY, "patches", PATCHES),
     shell:
         "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
 
@@ -43,8 +42,6 @@ rule prepare:
 
 
 rule fetch_digits:
-    input:
-        jobs.local_files(STUDY, "digits"),
     output:
         manifest=f"{DIGITS}/source.json",
     log:
@@ -57,7 +54,7 @@ rule fetch_digits:
         mem_mb=growing(500),
         runtime=growing(30),
     params:
-        job=jobs.fetch_job(STUDY, "digits"),
+        job=lambda wildcards: jobs.fetch_job(STUDY, "digits", DIGITS),
     shell:
         "python -m boltzprune fetch_digits --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
 
