@@ -201,6 +201,16 @@ def test_data_in_which_nothing_differs_are_refused(settings):
         patches.prepare(Raw(images=[part]), settings())
 
 
+@pytest.mark.parametrize("at_median", [0, 1])
+def test_images_whose_median_is_their_lowest_or_highest_value_are_noted(settings, at_median):
+    images = np.random.default_rng(29).integers(2, 90, (7, 17, 19, 1))
+    images[[2, 5], :9] = 0 if at_median else 99  # more than half of them
+    raw = Raw(images=[images[:4], images[4:]])
+    found = patches.prepare(raw, settings(median="image", at_median=at_median)).notes[0]
+    assert found.startswith("2 of 7 images have one value in all pixels when binarised, whose median is its lowest or")
+    assert not any("one value in all" in note for note in patches.prepare(raw, settings(at_median=at_median)).notes)
+
+
 def test_errors_of_the_steps_reach_the_user(images, settings):
     with pytest.raises(InputError, match=r"patches\.data\.radius is 7\.0"):
         patches.prepare(Raw(images=images), settings(radius=7.0))
