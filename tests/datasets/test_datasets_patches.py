@@ -65,6 +65,21 @@ def test_pixels_above_below_and_at_the_median(median, at_median, monkeypatch):
     assert n_equal > 3
 
 
+@pytest.mark.parametrize("median", ["global", "image"])
+@pytest.mark.parametrize("at_median", [0, 1])
+def test_of_two_values_the_higher_is_1_wherever_the_median_is(median, at_median, monkeypatch):
+    monkeypatch.setattr(binary, "CHUNK", 7)
+    ones = np.random.default_rng(31).random((3, 5, 7)) < 0.3
+    ones[1] = False
+    for low, high in ((0, 1), (0, 200), (-2.5, 0.25)):
+        stacks = [np.where(part, high, low) for part in (ones[:2], ones[2:])]
+        for found, part in zip(binary.binarise(stacks, median, at_median), (ones[:2], ones[2:])):
+            assert found.dtype == np.uint8
+            np.testing.assert_array_equal(found, part)
+    stacks[1][0, 4, 6] = 0.125  # a third value, the very last
+    assert binary.two_values(stacks) is None
+
+
 def test_unknown_medians_are_refused():
     for median, at_median in [("row", 1), ("global", 2)]:
         with pytest.raises(ValueError, match="expected 'global' or 'image', 0 or 1"):

@@ -212,7 +212,11 @@ def test_the_content_of_the_users_files_is_a_parameter_and_that_of_removed_ones_
     assert jobs.prepare_job(made, experiment)["spec"].count(checksum(path)) == 0
 
 
-def test_files_that_are_not_the_users_are_no_parameter(tmp_path):
+def test_files_that_are_not_the_users_are_no_parameter(tmp_path, monkeypatch):
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    cached = tmp_path / "boltzprune" / "cifar10" / "data_batch_1"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"x")
     for data in (
         {"source": "sample_images", "directory": str(tmp_path), "file": "x.npz"},
         {"source": "cifar10", "file": str(tmp_path), "download": False},
