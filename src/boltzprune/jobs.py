@@ -10,16 +10,15 @@ import sys
 import time
 from pathlib import Path
 
-from boltzprune import lifeline, raw_files
+from boltzprune import lifeline, raw_data
 from boltzprune.backend import candidates, driver
+from boltzprune.config import EXPERIMENTS
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import resolve, slug
-from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.provenance import code_digest, criterion_digest
 from boltzprune.stages import SECTIONS, STAGES
-from boltzprune.stages.fetch import MANIFEST, read_manifest
 
 NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
@@ -130,7 +129,6 @@ LOCATION = ("directory", "file", "download")
 """Keys of section data that say where the files lie, not what is made of them."""
 WANTED = {"patches": ("source", "batches"), "digits": ("source",)}
 """Keys of section data that finding the files needs besides."""
-LISTS = {"patches": SOURCES, "digits": LABELLED_SOURCES}
 
 
 def fetch_job(study, experiment="patches", folder=None):
@@ -152,7 +150,7 @@ def fetch_job(study, experiment="patches", folder=None):
     keys = {*LOCATION, *WANTED[experiment]}
     stage = {"patches": "fetch", "digits": "fetch_digits"}[experiment]
     given = _with(job(study, stage), data=data.model_dump(include=keys))
-    return given | {"files": _content(study, experiment, folder)}
+    return given | {"files": raw_data.content(study, experiment, folder)}
 
 
 def prepare_job(study, experiment="patches"):
@@ -162,41 +160,10 @@ def prepare_job(study, experiment="patches"):
     return _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
 
 
-def local_files(study, experiment="patches"):
-    """Raw files that the user put somewhere: list of str. Empty while they are missing or not what they have to be."""
-    data = getattr(study, experiment).data
-    if not _place(study, experiment):
-        return []
-    try:
-        source = LISTS[experiment][data.source]
-        return [str(path) for path in source.locate(data.model_copy(update={"download": False}))]
-    except InputError:
-        return []
-
-
-def _place(study, experiment):
-    """The user's file or folder with raw files; None if they come with a library or from a download."""
-    data = getattr(study, experiment).data
-    key = LISTS[experiment][data.source].place
-    return getattr(data, key) if key else None
-
-
-def _content(study, experiment, folder):
-    """Name of each raw file of the user's -> SHA-256. Those that were removed count as what they were."""
-    if found := local_files(study, experiment):
-        return raw_files.checksums(found, folder)
-    place = _place(study, experiment)
-    if not place or folder is None or not raw_files.is_gone(place):
-        return {}
-    try:
-        return {Path(file["path"]).name: file["sha256"] for file in read_manifest(Path(folder) / MANIFEST)}
-    except InputError:
-        return {}
-
-
 def study_job(study):
-    """The job of `study`: preset and all values."""
-    return job(study, "study", config=study.model_dump(exclude={"figures"}))
+    """The job of `study`: preset and all values, but for those of an experiment that the study has not."""
+    left_out = {name for name in EXPERIMENTS if name not in study.experiments}
+    return job(study, "study", config=study.model_dump(exclude={"figures", *left_out}))
 
 
 def _with(given, **sections):
@@ -249,9 +216,8 @@ def table_job(study, stage):
 
 def claims_job(study):
     """The job of the claims."""
-    both = labels(study, "patches") | labels(study, "digits")
-    about = f"{summary(study, 'patches')} {summary(study, 'digits')}"
-    return job(study, "claims", criteria=both, study=about, last_iterations=study.figures.last_iterations)
+    both = {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
+    return job(study, "claims", criteria=both, study=summaries(study), last_iterations=study.figures.last_iterations)
 
 
 def labels(study, experiment):
@@ -267,6 +233,24 @@ def colours(study, experiment):
         name: study.figures.colours.get(name, _resolved(name, own.index(name) if name in own else 0).colour)
         for name in getattr(study, experiment).criteria
     }
+
+
+def prospect(study):
+    """What a study will do, in lines."""
+    lines = []
+    for experiment in study.experiments:
+        section, n = getattr(study, experiment), n_seeds(study, experiment)
+        n_criteria = len(section.criteria)
+        lines.append(
+            f"{summary(study, experiment)} {n} trained machines, {n_criteria} criteria, {section.iterations} "
+            f"iterations: {n * n_criteria * section.iterations:,} prunings, each followed by a retraining."
+        )
+    return lines
+
+
+def summaries(study):
+    """The lines of all its experiments."""
+    return " ".join(summary(study, experiment) for experiment in study.experiments)
 
 
 def summary(study, experiment):

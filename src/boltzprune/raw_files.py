@@ -90,6 +90,14 @@ def is_gone(place):
         return not os.path.exists(place)
 
 
+def lay_at(place, path):
+    """Whether a path that was noted is a named file or lies in a named folder, in this working folder or another."""
+    place, path = os.path.normpath(os.path.expanduser(place)), f"{os.path.normpath(path)}/"
+    here = os.path.abspath(place).rstrip("/")
+    elsewhere = not os.path.isabs(place) and f"/{place}/" in path
+    return path.startswith(f"{here}/") or elsewhere
+
+
 def _stamp(path):
     """Device, number, size, and times of content and of the entry itself (ns), which no copying program can set."""
     found = os.stat(path)

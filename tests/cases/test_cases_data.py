@@ -8,13 +8,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import yaml
 from workflow_copy import Copy
 
 from boltzprune.datasets import Raw, cifar10, mnist, patches
 from boltzprune.errors import InputError
 from boltzprune.patterns import read_digits, read_states
 from boltzprune.reruns.verify import DAMAGED
+from boltzprune.settings import merged
 from boltzprune.store import Arrays, checksum
 
 OLD = 1_600_000_000
@@ -124,12 +124,33 @@ def test_removed_data_are_told_and_stop_nothing_and_others_are_a_fault(own):
     (own.folder / "idx").mkdir()
     assert planned(own) == {}, "a disk that is not mounted"
     (own.folder / "idx" / "cifar-10-batches-py").mkdir()
-    assert planned(own) == BOTH_DIGITS, "another data set"
+    assert "it holds CIFAR-10; expected one file each" in own.snakemake("--dry-run", DIGITS).stdout
     shutil.copy2(own.folder / "1.npz", own.folder / "mine.npz")
     done = own.boltzprune("verify", "results/own")
     assert done.returncode == DAMAGED
     assert "mine.npz  another file now: changed, same size" in done.stdout
     assert own.boltzprune("verify", "--files", "results/own").stdout == "results/own/patches/source.json\n"
+
+
+@pytest.mark.slow
+def test_a_mistyped_place_is_refused_before_anything_is_lost(own):
+    """NVIDIA/DIGITS#132; a job that fails has lost its last result, and all that follows would be computed again."""
+    before = {path: path.stat().st_mtime_ns for path in (own.folder / "results").rglob("*") if path.suffix != ".json"}
+    for data, message in (
+        (
+            {"patches": {"data": {"file": "mien.npz"}}},
+            "patches.data.file is 'mien.npz', which is not there (looked for",
+        ),
+        ({"digits": {"data": {"directory": "idy"}}}, "digits.data.directory is 'idy', which is not there (looked for"),
+        ({"digits": {"data": {"directory": ""}}}, "digits.data.directory is ''; expected a path, or null"),
+    ):
+        own.write(merged(STUDY, data))
+        done = own.snakemake("--cores", "1", PATTERNS, DIGITS)
+        assert done.returncode == 1
+        assert message in done.stdout and "most recent call" not in done.stdout
+    own.write(STUDY)
+    assert planned(own) == {}
+    assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
 @pytest.mark.slow
@@ -139,9 +160,7 @@ def test_what_is_read_is_what_the_result_names(own, tmp_path):
     shutil.copy2(copied.folder / "1.npz", copied.folder / "mine.npz")
     shutil.rmtree(copied.folder / "idx")
     shutil.copytree(copied.folder / "idx1", copied.folder / "idx")
-    values = yaml.safe_load(yaml.safe_dump(STUDY))
-    values["patches"]["data"]["seed"] = 1
-    copied.write(values)
+    copied.write(merged(STUDY, {"patches": {"data": {"seed": 1}}}))
     done = copied.snakemake("--cores", "1", PATTERNS, DIGITS)
     assert done.returncode == 0, done.stdout
     found, digits = Arrays(copied.folder / PATTERNS), Arrays(copied.folder / DIGITS)

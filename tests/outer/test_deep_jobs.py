@@ -5,7 +5,7 @@ import json
 import pytest
 from test_jobs import DIGITS_CRITERIA, DIGITS_PRINTED, PRINTED, PRUNE_DEEP, all_jobs, differing, spec
 
-from boltzprune import jobs
+from boltzprune import jobs, raw_data
 from boltzprune.figures import FIGURES
 from boltzprune.settings import study_from
 
@@ -21,7 +21,7 @@ from boltzprune.settings import study_from
         ({"digits": {"data": {"n_classes": 11}}}, {"prepare_digits", "study"}),
         ({"digits": {"data": {"seed": 3}}}, {"prepare_digits", "study"}),
         ({"digits": {"machine": {"n_hidden": [64, 11]}}}, {"pretrain"} | DIGITS_PRINTED),
-        ({"digits": {"machine": {"weight_sd": 0.2}}}, {"pretrain", "study"}),
+        ({"digits": {"machine": {"weight_sd": 0.3}}}, {"pretrain", "study"}),
         ({"digits": {"pretraining": {"second": {"n_epochs": 3}}}}, {"pretrain", "study"}),
         ({"digits": {"pretraining": {"doubled_inputs": False}}}, {"pretrain", "study"}),
         ({"digits": {"n_chains": 7}}, {"pretrain", "study"}),
@@ -139,13 +139,13 @@ def test_a_job_of_the_digits_has_their_sections():
 def test_local_files_of_the_digits_are_inputs_too(tmp_path):
     data = {"source": "npz", "file": str(tmp_path / "x.npz")}
     study = study_from({"digits": {"data": data}})
-    assert jobs.local_files(study, "digits") == []
+    assert raw_data.local_files(study, "digits") == []
     (tmp_path / "x.npz").write_bytes(b"")
-    assert jobs.local_files(study, "digits") == [str(tmp_path / "x.npz")]
-    assert jobs.local_files(study) == []
+    assert raw_data.local_files(study, "digits") == [str(tmp_path / "x.npz")]
+    assert raw_data.local_files(study) == []
     folder = study_from({"digits": {"data": {"source": "mnist", "directory": str(tmp_path), "download": True}}})
-    assert jobs.local_files(folder, "digits") == []
+    assert raw_data.local_files(folder, "digits") == []
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     for name in names:
         (tmp_path / name).write_bytes(b"")
-    assert jobs.local_files(folder, "digits") == [str(tmp_path / name) for name in names]
+    assert raw_data.local_files(folder, "digits") == [str(tmp_path / name) for name in names]

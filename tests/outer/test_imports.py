@@ -27,6 +27,7 @@ ROOMS = [
     ["settings", "stages"],
     ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
     ["figures.s2a"],
+    ["raw_data"],
     ["jobs", "reruns"],
     ["__main__"],
 ]

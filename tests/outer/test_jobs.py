@@ -4,12 +4,12 @@ import json
 
 import pytest
 
-from boltzprune import jobs
+from boltzprune import jobs, raw_data
 from boltzprune.criteria import CRITERIA
 from boltzprune.figures import FIGURES
 from boltzprune.settings import merged, study_from
 
-BASE = {"seeds": 7, "patches": {"data": {"source": "npz", "file": "x.npz"}}}
+BASE = {"preset": "published", "seeds": 7, "patches": {"data": {"source": "npz", "file": "x.npz"}}}
 
 
 def all_jobs(values):
@@ -226,7 +226,7 @@ def test_the_summary_says_what_was_computed():
 def test_local_files_are_inputs(tmp_path):
     data = {"source": "npz", "file": str(tmp_path / "x.npz")}
     study = study_from({"patches": {"data": data}})
-    assert jobs.local_files(study) == []
+    assert raw_data.local_files(study) == []
     (tmp_path / "x.npz").write_bytes(b"")
-    assert jobs.local_files(study) == [str(tmp_path / "x.npz")]
-    assert jobs.local_files(study_from({})) == []
+    assert raw_data.local_files(study) == [str(tmp_path / "x.npz")]
+    assert raw_data.local_files(study_from({})) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boltzprune import datasets, jobs, raw_files
+from boltzprune import datasets, jobs, raw_data, raw_files
 from boltzprune.errors import InputError
 from boltzprune.reruns import dry_run, verify
 from boltzprune.reruns.reasons import PARAMS, words
@@ -222,7 +222,49 @@ def test_files_that_are_not_the_users_are_no_parameter(tmp_path, monkeypatch):
         {"source": "cifar10", "file": str(tmp_path), "download": False},
     ):
         study = study_from({"patches": {"data": data}})
-        assert jobs.fetch_job(study, "patches", tmp_path)["files"] == {} and jobs.local_files(study) == []
+        assert jobs.fetch_job(study, "patches", tmp_path)["files"] == {} and raw_data.local_files(study) == []
+
+
+def test_a_wrong_place_is_refused_and_a_removed_file_is_not(study, tmp_path):
+    made, _ = study
+    folder = tmp_path / "patches"
+    raw_data.check(made, "patches", folder)
+    (tmp_path / "patterns.raw.npz").unlink()
+    raw_data.check(made, "patches", folder)
+    for other, place in (
+        (folder, "other.npz"),
+        (folder, "patterns.raw.npz/x"),
+        (tmp_path / "fresh", "patterns.raw.npz"),
+    ):
+        wrong = study_from({"patches": {"data": {"source": "npz", "file": str(tmp_path / place)}}})
+        with pytest.raises(InputError, match=r"patches\.data\.file is .* which is not there; expected"):
+            raw_data.check(wrong, "patches", other)
+        assert raw_data.content(wrong, "patches", other) == {}
+    raw_data.check(study_from({}), "patches", folder)
+    empty = study_from({"digits": {"data": {"source": "mnist", "directory": ""}}})
+    with pytest.raises(InputError, match=r"digits\.data\.directory is ''; expected a path, or null"):
+        raw_data.check(empty, "digits", tmp_path / "digits")
+
+
+@pytest.mark.parametrize(
+    ("place", "path", "expected"),
+    [
+        ("/a/b", "/a/b/x", True),
+        ("/a/b/", "/a/b", True),
+        ("/a/b", "/a/bc", False),
+        ("/a/b", "/c/a/b/x", False),
+        ("./b/", "/a/b/x", True),
+        ("b/x.npz", "/old/place/b/x.npz", True),
+        ("b", "/a/bc/x", False),
+        ("~/b", "{home}/b/x", True),
+        ("../b", "{here}/../b/x", True),
+        ("../b", "/a/b/x", False),
+        ("", "/a/b", False),
+    ],
+)
+def test_a_path_lay_at_the_place_that_is_named(place, path, expected):
+    path = path.replace("{home}", os.path.expanduser("~")).replace("{here}", os.getcwd())
+    assert raw_files.lay_at(place, path) == expected
 
 
 @pytest.mark.parametrize(("content", "is_gone"), [(None, True), ([], True), ([".hidden"], False), (["x"], False)])

@@ -2,7 +2,8 @@
 
 
 rule fetch:
-    # no input: raw files of the user's are told by their content (params), since a replaced one can be older
+    input:
+        raw_files("patches", PATCHES),
     output:
         manifest=f"{PATCHES}/source.json",
     log:
@@ -42,6 +43,8 @@ rule prepare:
 
 
 rule fetch_digits:
+    input:
+        raw_files("digits", DIGITS),
     output:
         manifest=f"{DIGITS}/source.json",
     log:

@@ -204,8 +204,8 @@ def _remedy(folders, is_raw):
     call = " ".join(["boltzprune verify --files", *folders])
     back = "Of raw files, put those of before back, or take the new ones with the same command.\n" if is_raw else ""
     return (
-        "\nCompute these files again, and what follows from them, with your usual arguments in place of ...:\n"
-        f"    snakemake --cores all ... --forcerun $({call})\n"
+        "\nCompute these files again, and what follows from them, with your usual targets and files:\n"
+        f"    boltzprune run my.yaml --forcerun $({call})\n"
         "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
         f"the record in {records.LOGS}/ that names it.\n{back}"
     )
