@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from workflow_copy import Copy
 
+from boltzprune import records
 from boltzprune.datasets import Raw, cifar10, mnist, patches
 from boltzprune.errors import InputError
 from boltzprune.patterns import read_digits, read_states
@@ -135,7 +136,8 @@ def test_removed_data_are_told_and_stop_nothing_and_others_are_a_fault(own):
 @pytest.mark.slow
 def test_a_mistyped_place_is_refused_before_anything_is_lost(own):
     """NVIDIA/DIGITS#132; a job that fails has lost its last result, and all that follows would be computed again."""
-    before = {path: path.stat().st_mtime_ns for path in (own.folder / "results").rglob("*") if path.suffix != ".json"}
+    before = {path: path.stat().st_mtime_ns for path in records.results_in(own.folder / "results" / "own")}
+    assert len(before) == 4
     for data, message in (
         (
             {"patches": {"data": {"file": "mien.npz"}}},
