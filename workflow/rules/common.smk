@@ -56,7 +56,8 @@ def raw_files(experiment, folder):
             raise WorkflowError(
                 f"this needs experiment {experiment}, and `experiments` of study {STUDY.study} is {STUDY.experiments}"
             )
-        if workflow.is_main_process:  # the nodes of a cluster may see less
+        # other processes are on nodes of a cluster, which may see less; with a storage of its own, this machine does
+        if workflow.is_main_process and not workflow.storage_settings.default_storage_provider:
             try:
                 raw_data.check(STUDY, experiment, folder)
             except InputError as error:
