@@ -17,7 +17,7 @@ from boltzprune.canonical import canonical, tree_of
 PACKAGE = Path(__file__).parent
 NOT_IN_DIGEST = (
     *("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"),
-    *("boltzprune.backend.driver", "boltzprune.backend.lock", "boltzprune.lifeline"),
+    *("boltzprune.backend.driver", "boltzprune.backend.lock", "boltzprune.backend.numba_cache", "boltzprune.lifeline"),
 )
 """Values of the configuration travel as parameters, criteria have a digest each; messages, the choice of a GPU, the
 cache of compiled code and the end of a process are no results."""
