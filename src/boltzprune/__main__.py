@@ -7,10 +7,12 @@ import os
 import sys
 from pathlib import Path
 
-from boltzprune import __version__, lifeline
+from boltzprune import __version__, lifeline, memory
 from boltzprune.errors import DeviceError, InputError, TrainingError
 
 USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
+STATUS = {InputError: USER_FAULT, TrainingError: NOT_FINITE, DeviceError: DEVICE_FAULT}
+"""Exit status of what is foreseen; of memory that runs out and of what a disk refuses: that of a user's fault."""
 MAX_SEEDS = 10**5
 
 log = logging.getLogger("boltzprune")
@@ -28,21 +30,26 @@ def main(arguments=None):
     try:
         _start_logging(getattr(options, "log", None))
         return options.function(options) or 0
-    except InputError as error:
+    except (InputError, TrainingError, DeviceError) as error:
         log.error("%s", error)
+        return next(status for kind, status in STATUS.items() if isinstance(error, kind))
+    except Exception as error:
+        if memory.ran_out(error):
+            log.error("%s", _out_of_memory(error, options))
+        elif isinstance(error, OSError):
+            log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)
+        else:
+            log.exception("this should not have happened; please report it with the lines below")
+            return 1
         return USER_FAULT
-    except TrainingError as error:
-        log.error("%s", error)
-        return NOT_FINITE
-    except DeviceError as error:
-        log.error("%s", error)
-        return DEVICE_FAULT
-    except OSError as error:
-        log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)
-        return USER_FAULT
-    except Exception:
-        log.exception("this should not have happened; please report it with the lines below")
-        return 1
+
+
+def _out_of_memory(error, options):
+    """The message for memory that ran out in a stage, or in another command."""
+    if not hasattr(options, "stage"):
+        return memory.told(error, "boltzprune", {})
+    job = f"{options.stage} of seeds {options.seeds}"
+    return memory.told(error, job, _spec(options.spec), len(_seeds(options.seeds)), options.threads)
 
 
 def _start_logging(path):

@@ -32,6 +32,8 @@ def read_yaml(path):
         values = yaml.safe_load(_not_deep(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+    except MemoryError:
+        raise
     except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
         what = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not YAML ({what}); expected keys and values, as in config/config.yaml") from error

@@ -12,7 +12,7 @@ import boltzprune
 PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
-    ["errors", "schedules", "lifeline", "controls", "canonical"],
+    ["errors", "schedules", "lifeline", "controls", "canonical", "memory"],
     ["streams", "progress", "machine", "masks", "files"],
     ["backend", "npz"],
     ["fisher", "intervals"],
