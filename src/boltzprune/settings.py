@@ -7,6 +7,7 @@ import copy
 import difflib
 import functools
 import itertools
+import os
 import re
 import reprlib
 import typing
@@ -17,7 +18,7 @@ import yaml
 
 from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 from boltzprune.controls import CONTROLS
-from boltzprune.criteria import slug
+from boltzprune.criteria import LONGEST_NAME, slug
 from boltzprune.errors import InputError
 from boltzprune.files import check_regular
 
@@ -220,6 +221,8 @@ def _line(name, problem):
         message = "expected one of " + problem["ctx"]["expected"]
         now = RENAMED.get(str(problem["input"])) if key == "preset" else None
         message = f"this preset is now called {now}; {message}" if now else message
+    elif problem["type"] == "string_too_long":
+        message = f"expected at most {problem['ctx']['max_length']} characters; a folder gets this name"
     elif message.startswith("Input should be"):
         message = "expected" + message.removeprefix("Input should be")
     return f"{name}: {key or 'the whole file'}{shown}", message
@@ -263,8 +266,13 @@ def _problems_of_criteria(criteria):
     problems, folders = [], {name: f"control {name}" for name in CONTROLS}
     for criterion in criteria:
         own = OWN_CRITERION.match(criterion)
-        if own and not Path(own["file"]).is_file():
-            problems.append(f"criteria = {criterion!r}: there is no file {own['file']}")
+        if own and not os.path.isfile(own["file"]):
+            problems.append(f"criteria = {_SHORT.repr(criterion)}: there is no file {own['file']}")
+        if len(folder := os.fsencode(slug(criterion))) > LONGEST_NAME:
+            problems.append(
+                f"criteria = {_SHORT.repr(criterion)}: its results would lie in a folder named after file and "
+                f"function, which are {len(folder)} bytes together; expected at most {LONGEST_NAME}"
+            )
     for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:

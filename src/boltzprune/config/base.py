@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from boltzprune.criteria import CRITERIA
+from boltzprune.criteria import CRITERIA, LONGEST_NAME
 
-IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]*$"
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
+"""The name of a folder."""
 OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
 
 
