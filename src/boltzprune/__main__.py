@@ -64,14 +64,28 @@ def _start_logging(path):
     handlers = [screen]
     if path:
         try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+            handlers.append(logging.FileHandler(path, mode=_new_log(Path(path)), encoding="utf-8"))
         except OSError as error:
             raise InputError(f"--log {path}: cannot be written ({error.strerror})") from error
         screen.setLevel(logging.ERROR)
     logging.raiseExceptions = False  # a disk too full for the log is told by the result that cannot be written
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
+
+
+def _new_log(path):
+    """Make room for a log that is a file of its own, and tell how to open it.
+
+    Written in place, a link would have the file overwritten that it points to, and a hard link, as copies of results by
+    `cp -al` are, all that share it. Results, records and checkpoints are renamed to their names, which touches neither.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        target = os.readlink(path)
+        raise InputError(f"--log {path}: is a link to {target}, which would be overwritten; remove it, or name another")
+    if path.is_file():
+        path.unlink()
+    return "w" if path.exists() else "x"  # a device such as /dev/null stays
 
 
 def _parser():

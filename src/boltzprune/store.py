@@ -38,6 +38,7 @@ def atomic(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_over(path)
+        temporary.unlink(missing_ok=True)  # of a process that had this number; or a link, which would be followed
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())

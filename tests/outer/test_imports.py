@@ -12,7 +12,7 @@ import boltzprune
 PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
-    ["errors", "schedules", "lifeline", "controls", "canonical", "memory"],
+    ["errors", "schedules", "lifeline", "controls", "canonical", "memory", "processor"],
     ["streams", "progress", "machine", "masks", "files", "running"],
     ["backend", "npz"],
     ["fisher", "intervals"],
