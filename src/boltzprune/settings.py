@@ -18,7 +18,7 @@ import yaml
 
 from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 from boltzprune.controls import CONTROLS
-from boltzprune.criteria import LONGEST_NAME, slug
+from boltzprune.criteria import slug
 from boltzprune.errors import InputError
 from boltzprune.files import check_regular
 
@@ -271,11 +271,6 @@ def _problems_of_criteria(criteria):
         own = OWN_CRITERION.match(criterion)
         if own and not os.path.isfile(own["file"]):
             problems.append(f"criteria = {_SHORT.repr(criterion)}: there is no file {own['file']}")
-        if len(folder := os.fsencode(slug(criterion))) > LONGEST_NAME:
-            problems.append(
-                f"criteria = {_SHORT.repr(criterion)}: its results would lie in a folder named after file and "
-                f"function, which are {len(folder)} bytes together; expected at most {LONGEST_NAME}"
-            )
     for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:
