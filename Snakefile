@@ -1,8 +1,10 @@
 # boltzprune: which synapses can a Boltzmann machine lose? One command makes every figure and table from raw images:
-#     snakemake --cores all                        the default study, on an embedded data set
-#     snakemake --cores all fig2                   one target of: all, patches, fig1, fig2, table1,
+#     boltzprune run                               the default study, on an embedded data set
+#     boltzprune run fig2                          one target of: all, patches, fig1, fig2, table1,
 #                                                 digits, fig3, fig4, s1, s2, per_digit, claims
-#     snakemake --cores all --configfile config/paper.yaml
+#     boltzprune run patches config/paper.yaml     another study: its file is laid over config/config.yaml
+# `boltzprune run` is a call of Snakemake; the same by hand, with any option of Snakemake:
+#     snakemake --cores all patches --configfile config/paper.yaml
 import os
 import sys
 from pathlib import Path
@@ -11,12 +13,17 @@ from snakemake.utils import min_version
 
 min_version("9.5")
 
-# the package beside this file, installed or not
-sys.path.insert(0, str(Path(str(workflow.current_basedir)).resolve() / "src"))
+# the package beside this file, installed or not, even if the display of `boltzprune run` has brought in another one
+SOURCE = str(Path(str(workflow.current_basedir)).resolve() / "src")
+sys.path.insert(0, SOURCE)
+if not str(getattr(sys.modules.get("boltzprune"), "__file__", SOURCE)).startswith(SOURCE):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "boltzprune"]:
+        del sys.modules[name]
 
-if not workflow.overwrite_configfiles:
+DEFAULTS = workflow.source_path("config/config.yaml")
 
-    configfile: "config/config.yaml"
+
+configfile: DEFAULTS
 
 
 include: "workflow/rules/common.smk"
@@ -45,6 +52,5 @@ include: "workflow/rules/results.smk"
 rule all:
     default_target: True
     input:
-        rules.patches.input,
-        rules.digits.input,
+        [getattr(rules, experiment).input for experiment in STUDY.experiments],
         rules.claims.output,

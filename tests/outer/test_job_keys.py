@@ -15,6 +15,7 @@ NO_JOB_CHANGES = {
     "seeds_per_job": "which seeds share a job; the numbers do not depend on it",
     "preset": "its values are keys of their own",
     "study": "where the results lie",
+    "experiments": "which jobs there are",
     "seeds": "which seeds there are; no number depends on how many",
     "patches.seeds": "as seeds",
     "digits.seeds": "as seeds",

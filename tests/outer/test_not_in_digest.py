@@ -7,7 +7,7 @@ import boltzprune
 from boltzprune.backend import MODULES
 from boltzprune.figures import FIGURES
 from boltzprune.provenance import NOT_IN_DIGEST
-from boltzprune.stages import STAGES
+from boltzprune.stages import SECTIONS, STAGES
 
 PACKAGE = Path(boltzprune.__file__).parent
 LEFT_OUT = {
@@ -17,17 +17,21 @@ LEFT_OUT = {
     "boltzprune.progress": "what a job says meanwhile",
     "boltzprune.backend.driver": "which device there is; the digest of a job has all that could compute it",
     "boltzprune.backend.lock": "which of several equal GPUs a job takes",
+    "boltzprune.backend.numba_cache": "where compiled code is kept; what is compiled, and how, is in the digest",
     "boltzprune.lifeline": "when a process ends, and which unfinished files it removes",
 }
 """Module or package -> why no edit of it changes a result."""
 TAKEN = {
+    "boltzprune.config": {model.__name__ for sections in SECTIONS.values() for model in sections.values()},
     "boltzprune.criteria": {"Evidence", "resolve", "saliency_of"},
     "boltzprune.errors": {"DeviceError", "InputError", "TrainingError"},
     "boltzprune.backend.driver": {"problem"},
     "boltzprune.backend.lock": {"claim"},
+    "boltzprune.backend.numba_cache": {"njit"},
     "boltzprune.lifeline": {"unfinished"},
 }
-"""Module -> all that computing modules take from it; none takes anything from the others."""
+"""Module -> all that computing modules take from it; none takes anything from the others. Of the configuration these
+are the sections, by which the list of stages checks a spec."""
 ROOTS = {
     *(f"boltzprune.stages.{row.module}" for row in STAGES.values()),
     *(row.module for row in FIGURES.values()),

@@ -1,6 +1,6 @@
 """Every parameter, once: name, unit, range, the paper's value. A YAML section is a frozen model of this package.
 
-The values that a study uses come from three places, later ones winning: defaults, preset, user's file.
+The defaults are those of `config/config.yaml`. A preset that a file names comes over them, and over that the file.
 Nothing here computes: a section is handed, whole, to the functions that use it.
 """
 
@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from boltzprune.config.base import IDENTIFIER, OWN_CRITERION, Count, Section
+from boltzprune.config.base import OWN_CRITERION, Count, Identifier, Section
 from boltzprune.config.digits import (
     DeepMachine,
     DeepPruning,
@@ -23,6 +23,7 @@ from boltzprune.config.digits import (
 )
 from boltzprune.config.patches import Evaluation, PatchData, Patches, PatchMachine, Pruning, Sampling, Training
 from boltzprune.config.presets import PRESETS, RENAMED
+from boltzprune.criteria import LONGEST_NAME
 from boltzprune.figures import FORMATS
 
 __all__ = [
@@ -49,6 +50,10 @@ __all__ = [
     "Study",
     "Training",
 ]
+
+
+EXPERIMENTS = ("patches", "digits")
+"""A: RBMs on patches of natural images. B: DBMs on handwritten digits. Each has a section of its name."""
 
 
 class Figures(Section):
@@ -78,11 +83,17 @@ class Figures(Section):
 class Study(Section):
     """One study: the whole configuration."""
 
-    study: Annotated[str, Field(pattern=IDENTIFIER)] = Field(
-        "demo", description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _."
+    study: Identifier = Field(
+        "demo",
+        description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _, at most "
+        f"{LONGEST_NAME}.",
     )
     preset: Literal["published", "revision", "preprint", "paper"] = Field(
         "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
+    )
+    experiments: Annotated[list[Literal[EXPERIMENTS]], Field(min_length=1)] = Field(
+        list(EXPERIMENTS),
+        description="Experiments of the study: " + ", ".join(EXPERIMENTS) + ". What belongs to another is not made.",
     )
     seeds: Count = Field(
         10,
@@ -100,3 +111,10 @@ class Study(Section):
     patches: Patches = Field(default_factory=Patches)
     digits: Digits = Field(default_factory=Digits)
     figures: Figures = Field(default_factory=Figures)
+
+    @field_validator("experiments")
+    @classmethod
+    def _distinct_experiments(cls, names):
+        if len(set(names)) != len(names):
+            raise ValueError("an experiment is listed twice")
+        return names
