@@ -201,11 +201,29 @@ class Arrays:
 
     @property
     def seeds(self):
-        """Seeds of the job that wrote the file: list of int, not empty."""
+        """Seeds that the file holds: list of int, those of the job that wrote it but for the ones in `ended`."""
         seeds = self.provenance.get("seeds")
-        if not isinstance(seeds, list) or not seeds or any(type(seed) is not int for seed in seeds):
+        if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or not (seeds or self.ended):
             raise self.damaged(f"its seeds are {reprlib.repr(seeds)}; expected whole numbers")
         return seeds
+
+    @property
+    def ended(self):
+        """Seeds of the job that the file holds nothing of, since their prune-retrain sequence has ended.
+
+        Returns
+        -------
+        dict of int -> int
+            Seed -> the iteration whose pruning left no weights; see `pruning`.
+        """
+        ended = self.provenance.get("ended", {})
+        try:
+            found = {int(seed): iteration for seed, iteration in ended.items()}
+        except (AttributeError, ValueError):
+            found = {0: None}
+        if any(type(iteration) is not int or iteration < 1 for iteration in found.values()):
+            raise self.damaged(f"its sequences ended at {reprlib.repr(ended)}; expected an iteration for each seed")
+        return found
 
     @property
     def about(self):

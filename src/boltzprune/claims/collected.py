@@ -43,7 +43,7 @@ class Chains:
 
     def last(self, criterion):
         """The last iteration of a criterion, or the one asked for where there are more; NotTestable without any."""
-        rows = self.metrics[(self.metrics["criterion"] == criterion) & (self.metrics["iteration"] > 0)]
+        rows = self.metrics[(self.metrics["criterion"] == criterion) & (self.metrics["phase"] == "retrained")]
         wanted = rows["iteration"][rows["iteration"] <= self.last_iterations.get(criterion, np.inf)]
         if len(wanted) == 0:
             raise NotTestable(f"criterion {criterion} is not in this study")

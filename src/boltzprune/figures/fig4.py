@@ -85,7 +85,7 @@ def _examples(table, look):
     seed = int(table["seed"].min())
     chosen = [(f"Initial machine, seed {seed}", INK, table[table["phase"] == "initial"])]
     for name in digits.names_in(table, look):
-        mine = table[(table["criterion"] == name) & (table["phase"] == "retrained")]
+        mine = table[(table["criterion"] == name) & (table["phase"] == "retrained") & (table["seed"] == seed)]
         last = mine[mine["iteration"] == mine["iteration"].max()]
         chosen.append((f"{look.labels[name]}, iteration {mine['iteration'].max()}", look.colours[name], last))
     for text, colour, rows in chosen:
