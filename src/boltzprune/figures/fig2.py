@@ -111,7 +111,7 @@ def _error(table, most):
 def _ended(divergence, name):
     """What the panel of a criterion says of which no seed has a machine after the last iteration."""
     mine = divergence[(divergence["criterion"] == name) & (divergence["phase"] == "retrained")]
-    return f"ended after iteration {mine['iteration'].max()}"
+    return f"until iteration {mine['iteration'].max()}"
 
 
 def _sparse(value, _):

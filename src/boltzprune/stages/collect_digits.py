@@ -64,11 +64,10 @@ def _pixels(records, lost, left):
 
 
 def _examples(paths, n_pixels):
-    """Some visible samples of the machines of the first seed, spread over the samples."""
-    rows, files = [], list(map(Arrays, paths))
-    seed = min(seed for arrays in files for seed in arrays.seeds)
-    for arrays in (arrays for arrays in files if seed in arrays.seeds):
-        about = arrays.about
+    """Some visible samples of the first seed of each file that has one, spread over the samples."""
+    rows = []
+    for arrays in (arrays for arrays in map(Arrays, paths) if arrays.seeds):
+        about, seed = arrays.about, arrays.seeds[0]
         visible = arrays.states(f"seed{seed}/visible", n_pixels)
         chosen = np.unique(np.linspace(0, len(visible) - 1, N_EXAMPLES).astype(int))
         for number, bits in enumerate(visible[chosen]):
