@@ -124,7 +124,7 @@ rule per_digit:
 
 rule claims:
     input:
-        **{name: AVAILABLE[name] for name in CLAIMS_INPUTS},
+        **CLAIMED,
     output:
         csv=f"{RESULTS}/tables/claims.csv",
         markdown=report(
@@ -143,8 +143,8 @@ rule claims:
         runtime=growing(30),
     params:
         job=jobs.claims_job(STUDY),
-        files=named("--in", {name: AVAILABLE[name] for name in CLAIMS_INPUTS}),
-        about=f"{jobs.summary(STUDY, 'patches')} {jobs.summary(STUDY, 'digits')}",
+        files=named("--in", CLAIMED),
+        about=jobs.summaries(STUDY),
     shell:
         "python -m boltzprune claims {params.files} --out csv={output.csv:q} --out markdown={output.markdown:q} "
         "--spec {params.job[spec]:q} --log {log:q}"

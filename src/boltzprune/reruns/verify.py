@@ -139,8 +139,8 @@ def _remedy(folders):
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
     call = " ".join(["boltzprune verify --files", *folders])
     return (
-        "\nCompute these files again, and what follows from them, with your usual arguments in place of ...:\n"
-        f"    snakemake --cores all ... --forcerun $({call})\n"
+        "\nCompute these files again, and what follows from them, with your usual targets and files:\n"
+        f"    boltzprune run my.yaml --forcerun $({call})\n"
         "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
         f"the record in {records.LOGS}/ that names it.\n"
     )
