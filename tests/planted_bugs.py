@@ -413,6 +413,48 @@ BUGS = [
         "return [(schedule.last_learning_rate or rate, momentum), *pairs]",
         "core/test_core_schedules.py",
     ),
+    Bug(
+        "ending: an empty machine is written, and the sequence goes on",
+        "machine.py",
+        "return 0 in self.n_weights",
+        "return False",
+        "outer/test_pruning.py outer/test_deep_pruning_units.py",
+    ),
+    Bug(
+        "ending: a sequence that ended before is forgotten",
+        "stages/prune.py",
+        "job.provenance(ended))",
+        "job.provenance({s: k for s, k in ended.items() if k == spec['iteration']}))",
+        "cases/test_cases_last_unit.py",
+    ),
+    Bug(
+        "ending: the seeds that ended are in the means",
+        "tables.py",
+        'rows[sizes].where(rows["phase"] != ENDED)',
+        "rows[sizes]",
+        "outer/test_missing_seeds.py",
+    ),
+    Bug(
+        "ending: the iteration of the end instead of the last with a machine",
+        "tidy.py",
+        'f"after iteration {iteration - 1}"',
+        'f"after iteration {iteration}"',
+        "outer/test_missing_seeds.py",
+    ),
+    Bug(
+        "ending: foretold an iteration too early",
+        "ending.py",
+        "for iteration in range(1, n_iterations + 1):",
+        "for iteration in range(n_iterations):",
+        "outer/test_ending.py",
+    ),
+    Bug(
+        "ending: the ratio of zeros is taken as their share",
+        "ending.py",
+        '== "ratio":',
+        '== "none":',
+        "outer/test_ending.py",
+    ),
 ]
 
 

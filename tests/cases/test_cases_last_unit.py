@@ -204,4 +204,4 @@ def test_the_workflow_goes_to_its_end(tmp_path):
         ended = table[table["phase"] == "ended"]
         assert ended["criterion"].unique().tolist() == [criterion] and set(ended["seed"]) == {0, 1}
         [told] = endings(table, {criterion: label})
-        assert told.endswith(" of 2 seeds.") and told in claims
+        assert "after iteration 2 in " in told and told in claims
