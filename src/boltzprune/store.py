@@ -209,21 +209,12 @@ class Arrays:
 
     @property
     def ended(self):
-        """Seeds of the job that the file holds nothing of, since their prune-retrain sequence has ended.
-
-        Returns
-        -------
-        dict of int -> int
-            Seed -> the iteration whose pruning left no weights; see `pruning`.
-        """
+        """Seeds of that job whose sequence has ended (see `pruning`) -> with which iteration: dict of int -> int."""
         ended = self.provenance.get("ended", {})
-        try:
-            found = {int(seed): iteration for seed, iteration in ended.items()}
-        except (AttributeError, ValueError):
-            found = {0: None}
-        if any(type(iteration) is not int or iteration < 1 for iteration in found.values()):
-            raise self.damaged(f"its sequences ended at {reprlib.repr(ended)}; expected an iteration for each seed")
-        return found
+        is_good = isinstance(ended, dict) and all(key.isdecimal() for key in ended)
+        if not is_good or any(type(iteration) is not int or iteration < 1 for iteration in ended.values()):
+            raise self.damaged(f"its ended seeds are {reprlib.repr(ended)}; expected an iteration for each")
+        return {int(seed): iteration for seed, iteration in ended.items()}
 
     @property
     def about(self):

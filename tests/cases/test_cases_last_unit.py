@@ -13,6 +13,7 @@ from workflow_copy import TINY, Copy
 
 from boltzprune.claims.collected import Chains
 from boltzprune.settings import merged
+from boltzprune.stages import Job
 from boltzprune.store import Arrays
 from boltzprune.tidy import endings
 
@@ -92,6 +93,13 @@ def test_a_seed_goes_on_as_if_it_were_alone(study, tmp_path):
             assert mine == one.names - {"provenance"} and len(mine) > 5
             assert all(np.array_equal(together[name], one[name]) for name in mine)
     assert Arrays(file(alone, 3, "retrained.npz")).seeds == []
+
+
+def test_a_job_of_some_seeds_knows_of_those_alone(study):
+    job = Job("retrain", {}, {}, {}, (1, 2))
+    for iteration, seeds in ((1, [1, 2]), (2, [2]), (3, [])):
+        left, ended = job.split(Arrays(file(study, iteration, "pruned.npz")))
+        assert left == seeds and ended == {seed: study.ends[seed] for seed in (1, 2) if seed not in seeds}
 
 
 def test_the_record_has_a_line_for_each_seed(study):

@@ -2,17 +2,23 @@
 
 import numpy as np
 import pytest
-from outer_deep_machines import activity, full_machine, prune_deeply
+from outer_deep_machines import activity, full_machine, machine_of, prune_deeply
 from outer_machines import prune_with, random_machine, random_statistics
 
-from boltzprune.config import DeepPruning, Pruning
+from boltzprune.backend import get_backend
+from boltzprune.config import DeepPruning, JointTraining, MeanField, Pruning, Sampling, Training
 from boltzprune.config.presets import PRESETS
 from boltzprune.criteria import CRITERIA
 from boltzprune.ending import ends_at
 from boltzprune.joint_training import train_jointly
+from boltzprune.machine import all_finite
 from boltzprune.masks import receptive_fields
+from boltzprune.progress import Progress
+from boltzprune.sampling import draw, estimate
+from boltzprune.streams import fork
 from boltzprune.training import train
 
+SILENT = Progress(1, "updates", "test", bar=False)
 DEEP = [name for name, row in CRITERIA.items() if row.needs != "eigenvector"]
 
 
@@ -110,3 +116,25 @@ def test_no_criterion_of_the_studies_of_the_paper_ends():
 def test_no_machine_is_trained_at_once():
     assert train([], np.zeros((3, 5), np.uint8), None, [], None, None, []) == []
     assert train_jointly([], [], np.zeros((3, 5), np.uint8), None, None, [], None, None, []) == []
+
+
+@pytest.mark.parametrize("device", ["reference", "cpu"])
+@pytest.mark.parametrize("n_weights", [1, 3])
+def test_one_unit_or_weight_is_enough_to_retrain_sample_and_prune(device, n_weights):
+    """An RBM of one hidden unit and a DBM of one in each layer, the first with one weight and with three."""
+    backend, key, n = get_backend(device), fork(3, "training", 1), n_weights
+    cases = (np.random.default_rng(47).random((31, 5)) < 0.4).astype(np.uint8)
+    mask = (np.arange(5) < n)[:, None]
+    rbm, dbm = machine_of([mask]), machine_of([mask, [[True]]])
+    chains = tuple(np.ones((7, size), np.uint8) for size in dbm.layer_sizes)
+    schedule = {"learning_rate": [0.1], "momentum": [0.5], "momentum_rule": "classical"}
+    [one] = train([rbm], cases, Training(**schedule), [key], backend, SILENT, ["a"])
+    joint = JointTraining(n_epochs=1, batch_size=5, learning_rate=[0.1, 0.1])
+    [(deep, _)] = train_jointly([dbm], [chains], cases, joint, MeanField(), [key], backend, SILENT, ["a"])
+    for before, after in ((rbm, one), (dbm, deep)):
+        assert after.n_weights == before.n_weights and all_finite(after)
+        changed = [a != b for a, b in zip(after.weights, before.weights)]
+        assert all(np.array_equal(c, m) for c, m in zip(changed, before.masks))
+    samples = draw(one, 101, Sampling(method="gibbs", n_gibbs_steps=2), key, backend)
+    statistics, _ = estimate(one, samples, Sampling(), backend)
+    assert prune_with(CRITERIA["weight_magnitude"], one, 0.5, statistics=statistics).machine.n_weights == (n // 2,)
