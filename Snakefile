@@ -13,8 +13,12 @@ from snakemake.utils import min_version
 
 min_version("9.5")
 
-# the package beside this file, installed or not
-sys.path.insert(0, str(Path(str(workflow.current_basedir)).resolve() / "src"))
+# the package beside this file, installed or not, even if the display of `boltzprune run` has brought in another one
+SOURCE = str(Path(str(workflow.current_basedir)).resolve() / "src")
+sys.path.insert(0, SOURCE)
+if not str(getattr(sys.modules.get("boltzprune"), "__file__", SOURCE)).startswith(SOURCE):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "boltzprune"]:
+        del sys.modules[name]
 
 DEFAULTS = workflow.source_path("config/config.yaml")
 

@@ -455,6 +455,42 @@ BUGS = [
         '== "none":',
         "outer/test_ending.py",
     ),
+    Bug(
+        "digest of code: fields that only some interpreters have",
+        "canonical.py",
+        "value not in (None, [])",
+        "value is not None",
+        "outer/test_canonical.py",
+    ),
+    Bug(
+        "compiled code: that of other arguments is taken",
+        "backend/numba_cache.py",
+        "return data if found_key == key else None",
+        "return data",
+        "faults/test_faults_cache.py",
+    ),
+    Bug(
+        "memory runs out: the file that was being read is called damaged",
+        "store.py",
+        "        except MemoryError:\n            raise\n        except Exception as error:\n"
+        '            raise InputError(f"{self.path}: {name!r}',
+        '        except Exception as error:\n            raise InputError(f"{self.path}: {name!r}',
+        "faults/test_faults_memory.py",
+    ),
+    Bug(
+        "two runs: one that reads what the other writes is let in",
+        "running.py",
+        ' | set(own["reads"]) & set(other["writes"])',
+        "",
+        "outer/test_running.py",
+    ),
+    Bug(
+        "a log is written through a link",
+        "__main__.py",
+        "if path.is_symlink():",
+        "if False:",
+        "faults/test_faults_links.py",
+    ),
 ]
 
 
