@@ -38,6 +38,7 @@ def atomic(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_over(path)
+        temporary.unlink(missing_ok=True)  # of a process that had this number; or a link, which would be followed
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
@@ -142,6 +143,8 @@ class Arrays:
                 raise ValueError("its directory has lost an entry")
             for member in self._file.infolist():
                 self._file.open(member).close()  # a name that has changed is no longer the one beside the array
+        except MemoryError:
+            raise
         except Exception as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
         self.names = set(keys)
@@ -159,6 +162,8 @@ class Arrays:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
             return npz.read_array(self._file, name)
+        except MemoryError:
+            raise
         except Exception as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
 
@@ -201,11 +206,20 @@ class Arrays:
 
     @property
     def seeds(self):
-        """Seeds of the job that wrote the file: list of int, not empty."""
+        """Seeds that the file holds: list of int, those of the job that wrote it but for the ones in `ended`."""
         seeds = self.provenance.get("seeds")
-        if not isinstance(seeds, list) or not seeds or any(type(seed) is not int for seed in seeds):
+        if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or not (seeds or self.ended):
             raise self.damaged(f"its seeds are {reprlib.repr(seeds)}; expected whole numbers")
         return seeds
+
+    @property
+    def ended(self):
+        """Seeds of that job whose sequence has ended (see `pruning`) -> with which iteration: dict of int -> int."""
+        ended = self.provenance.get("ended", {})
+        is_good = isinstance(ended, dict) and all(key.isdecimal() for key in ended)
+        if not is_good or any(type(iteration) is not int or iteration < 1 for iteration in ended.values()):
+            raise self.damaged(f"its ended seeds are {reprlib.repr(ended)}; expected an iteration for each")
+        return {int(seed): iteration for seed, iteration in ended.items()}
 
     @property
     def about(self):

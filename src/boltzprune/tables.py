@@ -1,6 +1,8 @@
 """Tables of the paper, from the tidy metrics."""
 
-import re
+import unicodedata
+
+from boltzprune.tidy import ENDED
 
 
 def remaining_units(metrics, labels):
@@ -16,9 +18,12 @@ def remaining_units(metrics, labels):
     Returns
     -------
     pandas.DataFrame
-        criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds.
+        criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds (with a machine;
+        0: all sequences of the criterion have ended, and there is no mean).
     """
-    rows = metrics[(metrics["phase"] == "retrained") & metrics["criterion"].isin(labels)]
+    rows = metrics[metrics["phase"].isin(["retrained", ENDED]) & metrics["criterion"].isin(labels)]
+    sizes = ["n_hidden", "n_weights"]
+    rows = rows.assign(**rows[sizes].where(rows["phase"] != ENDED))
     table = rows.groupby(["criterion", "iteration"], as_index=False).agg(
         n_hidden_mean=("n_hidden", "mean"),
         n_hidden_sd=("n_hidden", "std"),
@@ -35,11 +40,12 @@ def _grid(table):
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
     spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
     cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")" + fewer(table["n_seeds"])
+    cell = cell.where(table["n_seeds"] > 0, "-")
     grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell").fillna("-")
     weights = {}
     for iteration, rows in table.groupby("iteration"):
-        low, high = rows["n_weights_mean"].min(), rows["n_weights_mean"].max()
-        weights[iteration] = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+        ends = [f"{rows['n_weights_mean'].agg(end):.0f}" for end in ("min", "max") if rows["n_seeds"].any()]
+        weights[iteration] = " to ".join(dict.fromkeys(ends)) or "-"
     labels = dict(zip(table["criterion"], table["label"]))
     return grid.loc[list(labels)].rename(index=labels), weights
 
@@ -55,7 +61,8 @@ def as_markdown(table, study):
 
 def markdown_grid(head, rows):
     """Lines of cells as a table in Markdown."""
-    lines = [[str(cell).replace("|", r"\|") for cell in line] for line in [head, ["---"] * len(head), *rows]]
+    lines = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in line] for line in [head, *rows]]
+    lines.insert(1, ["---"] * len(head))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -71,15 +78,46 @@ def fewer(n, most=None):
     return n.map(" [n = {}]".format).where(n < (n.max() if most is None else most), "")
 
 
+TEX = {
+    **{character: f"\\{character}" for character in "&%#_${}"},
+    **{character: f"{{{character}}}" for character in "[*"},  # at the start of a row the \\\\ before would take them
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "ß": r"\ss{}",
+    **{sign: f"$\\{name}$" for sign, name in zip("±×≤≥≈→∞", ("pm", "times", "le", "ge", "approx", "to", "infty"))},
+    **{sign: f"$\\{name}$" for sign, name in zip("αβγλμσ", ("alpha", "beta", "gamma", "lambda", "mu", "sigma"))},
+    **{sign: f"$_{n}$" for n, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{sign: f"$^{n}$" for n, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    "−": "$-$",
+}
+"""Character -> what stands for it in LaTeX's text, in ASCII."""
+ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u030a\u030c\u0327", "`'^~\"rvc"))
+"""Combining character -> command that sets it on the letter before it."""
+
+
 def tex(text):
-    """Plain text for LaTeX: its special characters escaped."""
-    return re.sub(r"([&%#_${}])", r"\\\1", text)
+    """Plain text for LaTeX, in one line: what is special there escaped, accents and mathematical signs in ASCII.
+
+    Letters of other scripts stay as they are, for XeLaTeX and LuaLaTeX with a font that has them.
+    """
+    letters = []
+    for character in unicodedata.normalize("NFD", " ".join(text.split())):
+        if character in ACCENTS and letters:
+            letters.append(f"\\{ACCENTS[character]}{{{letters.pop()}}}")
+        else:
+            letters.append(TEX.get(character, character))
+    return unicodedata.normalize("NFC", "".join(letters))
 
 
 def as_latex(table, study):
     """Table 1 in LaTeX (booktabs)."""
     grid, weights = _grid(table)
-    head = " & ".join(["Criterion", *(f"iteration {k} ($n_w = {weights[k]}$)" for k in grid.columns)])
+    math = {k: f"$n_w = {text.replace(' to ', '$ to $')}$" for k, text in weights.items()}
+    head = " & ".join(["Criterion", *(f"iteration {k} ({math[k]})" for k in grid.columns)])
     rows = [" & ".join([tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
     return "\n".join(
         [

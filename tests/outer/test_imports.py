@@ -12,14 +12,14 @@ import boltzprune
 PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
-    ["errors", "schedules", "lifeline", "controls"],
-    ["streams", "progress", "machine", "masks", "files"],
+    ["errors", "schedules", "lifeline", "controls", "canonical", "memory", "processor"],
+    ["streams", "progress", "machine", "masks", "files", "running"],
     ["backend", "npz"],
     ["fisher", "intervals"],
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],
-    ["datasets"],
+    ["datasets", "ending"],
     ["store", "tidy", "provenance", "patterns", "evaluation"],
     ["tables", "figures.style", "claims", "records", "checkpoint", "raw_files"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
@@ -33,7 +33,16 @@ ROOMS = [
 ]
 """From the bottom up. A module may import from lower rooms, and from its own entry if that is a folder."""
 ENTRIES = {entry: level for level, room in enumerate(ROOMS) for entry in room}
-BACKEND = {"numba_", "numba_cd", "numba_joint", "numba_layers", "numba_low_rank", "numba_math", "numba_mean_field"}
+BACKEND = {
+    "numba_",
+    "numba_cache",
+    "numba_cd",
+    "numba_joint",
+    "numba_layers",
+    "numba_low_rank",
+    "numba_math",
+    "numba_mean_field",
+}
 
 
 def modules():

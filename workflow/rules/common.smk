@@ -1,7 +1,7 @@
 # The study, checked, and where its results lie. What each job is given is in src/boltzprune/jobs.py.
 import re
 
-from boltzprune import jobs, raw_data, settings
+from boltzprune import jobs, raw_data, running, settings
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES, targets
 from boltzprune.stages import CLAIMS_INPUTS
@@ -43,6 +43,16 @@ ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
 if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
+
+
+# before the first job of a run, in no dry run, report or --unlock; jobs of a cluster call Snakemake again for themselves
+onstart:
+    if workflow.is_main_process:
+        try:
+            marks = workflow.persistence
+            running.enter(marks.all_inputfiles(), marks.all_outputfiles(), Path(marks.path) / "boltzprune")
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
 
 
 def raw_files(experiment, folder):

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from boltzprune.config.base import (
     ANTI_FI_THRESHOLD,
+    SEQUENCE_ENDS,
     THRESHOLD,
     Count,
     Fraction,
@@ -157,7 +158,10 @@ class Patches(Section):
     )
     sampling: Sampling = Field(default_factory=Sampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
-        list(CRITERIA),
+        [
+            *("variance_fi", "heuristic_fi", "eigenvector", "weight_magnitude"),
+            *("random_weights", "anti_fi", "random_units"),
+        ],
         description="Pruning criteria: "
         + ", ".join(CRITERIA)
         + "; or your own, as file.py:function. Paper: all seven.",
@@ -167,7 +171,7 @@ class Patches(Section):
         description="Machines that pruned ones are compared with: " + ", ".join(CONTROLS) + " (trained for as many "
         "epochs). []: none. Paper: none.",
     )
-    iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 3.")
+    iterations: Count = Field(3, description=f"Prune-and-retrain iterations. {SEQUENCE_ENDS} Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
     evaluation: Evaluation = Field(default_factory=Evaluation)
 
