@@ -121,6 +121,6 @@ def figures_of(experiment):
     return expand(f"{RESULTS}/figures/{{name}}.{{extension}}", name=names, extension=STUDY.figures.formats)
 
 
-def named(option, files):
-    """Files as arguments of the command line: --in name=path ..."""
-    return " ".join(f"{option} {key}='{path}'" for key, paths in files.items() for path in paths)
+def listed(names):
+    """Inputs of those names for `--in -`: as a shell quotes them, and on standard input, which has no limit of length."""
+    return "<<'FILES'\n" + "".join(f"{name} {{input.{name}:q}}\n" for name in names) + "FILES"

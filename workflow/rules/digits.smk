@@ -233,8 +233,8 @@ rule evaluate_digits:
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
-        files=lambda wildcards, input: named("--in", {key: input[key] for key in ("machine", "statistics", "samples")}),
     shell:
-        "python -m boltzprune evaluate_digits --in digits={input.digits:q} --in classifier={input.classifier:q} {params.files} "
+        "python -m boltzprune evaluate_digits --in digits={input.digits:q} --in classifier={input.classifier:q} --in - "
         "--out metrics={output.metrics:q} --out classes={output.classes:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q} "
+        + listed(["machine", "statistics", "samples"])

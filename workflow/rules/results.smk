@@ -24,10 +24,10 @@ rule collect:
         runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect"),
-        files=lambda wildcards, input: named("--in", {key: input[key] for key in ("metrics", "statistics")}),
     shell:
-        "python -m boltzprune collect --in patterns={input.patterns:q} {params.files} --out metrics={output.metrics:q} "
-        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q}"
+        "python -m boltzprune collect --in patterns={input.patterns:q} --in - --out metrics={output.metrics:q} "
+        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q} "
+        + listed(["metrics", "statistics"])
 
 
 rule table1:
@@ -85,13 +85,10 @@ rule collect_digits:
         runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect_digits"),
-        files=lambda wildcards, input: named(
-            "--in", {key: input[key] for key in ("metrics", "classes", "records", "samples")}
-        ),
     shell:
-        "python -m boltzprune collect_digits --in digits={input.digits:q} {params.files} --out metrics={output.metrics:q} "
+        "python -m boltzprune collect_digits --in digits={input.digits:q} --in - --out metrics={output.metrics:q} "
         "--out classes={output.classes:q} --out pixels={output.pixels:q} --out examples={output.examples:q} "
-        "--spec {params.job[spec]:q} --log {log:q}"
+        "--spec {params.job[spec]:q} --log {log:q} " + listed(["metrics", "classes", "records", "samples"])
 
 
 rule per_digit:
@@ -143,11 +140,10 @@ rule claims:
         runtime=growing(30),
     params:
         job=jobs.claims_job(STUDY),
-        files=named("--in", {name: AVAILABLE[name] for name in CLAIMS_INPUTS}),
         about=f"{jobs.summary(STUDY, 'patches')} {jobs.summary(STUDY, 'digits')}",
     shell:
-        "python -m boltzprune claims {params.files} --out csv={output.csv:q} --out markdown={output.markdown:q} "
-        "--spec {params.job[spec]:q} --log {log:q}"
+        "python -m boltzprune claims --in - --out csv={output.csv:q} --out markdown={output.markdown:q} "
+        "--spec {params.job[spec]:q} --log {log:q} " + listed(CLAIMS_INPUTS)
 
 
 rule study:
@@ -193,11 +189,11 @@ for NAME, FIGURE in FIGURES.items():
             runtime=growing(30),
         params:
             job=jobs.figure_job(STUDY, NAME),
-            files=named("--in", figure_inputs(NAME)),
             folder=lambda wildcards, output: os.path.dirname(output[0]),
             about=jobs.summary(STUDY, FIGURE.experiment),
         shell:
-            "python -m boltzprune figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} --log {log:q}"
+            "python -m boltzprune figure --in - --out folder={params.folder:q} "
+            "--spec {params.job[spec]:q} --log {log:q} " + listed(FIGURE.inputs)
 
 
 for TARGET, NAMES in targets().items():
