@@ -81,8 +81,13 @@ def _parser():
         about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
         command = commands.add_parser(name, help=stage.summary, description=about)
         command.add_argument(
-            "--in", dest="inputs", action="append", default=[], metavar="NAME=FILE", help="an input file; repeatable; "
-            "-: more of them on standard input, a line NAME FILE ... for each name, quoted as in a shell"
+            "--in",
+            dest="inputs",
+            action="append",
+            default=[],
+            metavar="NAME=FILE",
+            help="an input file; repeatable; "
+            "-: more of them on standard input, a line NAME FILE ... for each name, quoted as in a shell",
         )
         command.add_argument(
             "--out", dest="outputs", action="append", default=[], metavar="NAME=FILE", help="an output file; repeatable"
