@@ -1,5 +1,6 @@
 # The study, checked, and where its results lie. What each job is given is in src/boltzprune/jobs.py.
 import re
+import shlex
 
 from boltzprune import jobs, settings
 from boltzprune.errors import InputError
@@ -121,6 +122,7 @@ def figures_of(experiment):
     return expand(f"{RESULTS}/figures/{{name}}.{{extension}}", name=names, extension=STUDY.figures.formats)
 
 
-def listed(names):
-    """Inputs of those names for `--in -`: as a shell quotes them, and on standard input, which has no limit of length."""
-    return "<<'FILES'\n" + "".join(f"{name} {{input.{name}:q}}\n" for name in names) + "FILES"
+def listed(wildcards, input):
+    """All inputs of a job by name, as a shell quotes them, for `--in - <<'FILES'`: only a command line has a limit."""
+    every = {name: [paths] if isinstance(paths, str) else paths for name, paths in input.items()}
+    return "".join(f"{name} {shlex.join(paths)}\n" for name, paths in every.items())

@@ -24,10 +24,11 @@ rule collect:
         runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect"),
+        files=listed,
     shell:
-        "python -m boltzprune collect --in patterns={input.patterns:q} --in - --out metrics={output.metrics:q} "
+        "python -m boltzprune collect --in - --out metrics={output.metrics:q} "
         "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q} "
-        + listed(["metrics", "statistics"])
+        "<<'FILES'\n{params.files}FILES"
 
 
 rule table1:
@@ -85,10 +86,11 @@ rule collect_digits:
         runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect_digits"),
+        files=listed,
     shell:
-        "python -m boltzprune collect_digits --in digits={input.digits:q} --in - --out metrics={output.metrics:q} "
+        "python -m boltzprune collect_digits --in - --out metrics={output.metrics:q} "
         "--out classes={output.classes:q} --out pixels={output.pixels:q} --out examples={output.examples:q} "
-        "--spec {params.job[spec]:q} --log {log:q} " + listed(["metrics", "classes", "records", "samples"])
+        "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
 
 
 rule per_digit:
@@ -140,10 +142,11 @@ rule claims:
         runtime=growing(30),
     params:
         job=jobs.claims_job(STUDY),
+        files=listed,
         about=f"{jobs.summary(STUDY, 'patches')} {jobs.summary(STUDY, 'digits')}",
     shell:
         "python -m boltzprune claims --in - --out csv={output.csv:q} --out markdown={output.markdown:q} "
-        "--spec {params.job[spec]:q} --log {log:q} " + listed(CLAIMS_INPUTS)
+        "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
 
 
 rule study:
@@ -189,11 +192,12 @@ for NAME, FIGURE in FIGURES.items():
             runtime=growing(30),
         params:
             job=jobs.figure_job(STUDY, NAME),
+            files=listed,
             folder=lambda wildcards, output: os.path.dirname(output[0]),
             about=jobs.summary(STUDY, FIGURE.experiment),
         shell:
             "python -m boltzprune figure --in - --out folder={params.folder:q} "
-            "--spec {params.job[spec]:q} --log {log:q} " + listed(FIGURE.inputs)
+            "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
 
 
 for TARGET, NAMES in targets().items():
