@@ -1,8 +1,10 @@
 # boltzprune: which synapses can a Boltzmann machine lose? One command makes every figure and table from raw images:
-#     snakemake --cores all                        the default study, on an embedded data set
-#     snakemake --cores all fig2                   one target of: all, patches, fig1, fig2, table1,
+#     boltzprune run                               the default study, on an embedded data set
+#     boltzprune run fig2                          one target of: all, patches, fig1, fig2, table1,
 #                                                 digits, fig3, fig4, s1, s2, per_digit, claims
-#     snakemake --cores all --configfile config/paper.yaml
+#     boltzprune run patches config/paper.yaml     another study: its file is laid over config/config.yaml
+# `boltzprune run` is a call of Snakemake; the same by hand, with any option of Snakemake:
+#     snakemake --cores all patches --configfile config/paper.yaml
 import os
 import sys
 from pathlib import Path
@@ -14,9 +16,10 @@ min_version("9.5")
 # the package beside this file, installed or not
 sys.path.insert(0, str(Path(str(workflow.current_basedir)).resolve() / "src"))
 
-if not workflow.overwrite_configfiles:
+DEFAULTS = workflow.source_path("config/config.yaml")
 
-    configfile: "config/config.yaml"
+
+configfile: DEFAULTS
 
 
 include: "workflow/rules/common.smk"
@@ -45,6 +48,5 @@ include: "workflow/rules/results.smk"
 rule all:
     default_target: True
     input:
-        rules.patches.input,
-        rules.digits.input,
+        [getattr(rules, experiment).input for experiment in STUDY.experiments],
         rules.claims.output,

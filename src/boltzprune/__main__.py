@@ -1,4 +1,4 @@
-"""Command line: one subcommand per stage; `check`, `schema`; `device`, `kernels`; `plan`, `status`, `verify`."""
+"""Command line: what a user asks for (`run`, `plan`, `check`, ...), and one subcommand per stage, for the workflow."""
 
 import argparse
 import json
@@ -29,7 +29,9 @@ def main(arguments=None):
     options = _parser().parse_args(arguments)
     try:
         _start_logging(getattr(options, "log", None))
-        return options.function(options) or 0
+        status = options.function(options) or 0
+        sys.stdout.flush()
+        return status
     except InputError as error:
         log.error("%s", error)
         return USER_FAULT
@@ -39,6 +41,9 @@ def main(arguments=None):
     except DeviceError as error:
         log.error("%s", error)
         return DEVICE_FAULT
+    except BrokenPipeError:  # whoever reads this has had enough, as in `boltzprune status | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)
         return USER_FAULT
@@ -71,15 +76,20 @@ def _parser():
 
     parser = argparse.ArgumentParser(
         prog="boltzprune",
-        description="Prune Boltzmann machines by Fisher information. The workflow runs these stages for you: see "
-        "`snakemake -n`; a stage can also be run by hand.",
+        description="Prune Boltzmann machines by Fisher information, and see which synapses they can lose.",
+        epilog=f"The workflow runs stages, which a person can run as well, each with its --help: {', '.join(STAGES)}.",
     )
     parser.add_argument("--version", action="version", version=f"boltzprune {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for name, stage in STAGES.items():
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    reruns.add_commands(commands)
+    _add_settings(commands)
+    device = commands.add_parser("device", help="say what `device: auto` computes on here, and why")
+    device.set_defaults(function=_device)
+    compiler.add_command(commands)
+    for name, stage in STAGES.items():  # without help, so that they are not in the list of commands
         files = f"Inputs: {', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}."
         about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
-        command = commands.add_parser(name, help=stage.summary, description=about)
+        command = commands.add_parser(name, description=about)
         command.add_argument(
             "--in",
             dest="inputs",
@@ -97,18 +107,23 @@ def _parser():
         command.add_argument("--threads", type=int, default=1, help="seeds computed side by side (default 1)")
         command.add_argument("--log", help="file for progress and messages; only errors are then shown")
         command.set_defaults(function=_run_stage, stage=name)
-    check = commands.add_parser("check", help="check a configuration file and show all values it leads to")
-    check.add_argument("file")
+    return parser
+
+
+def _add_settings(commands):
+    """Subcommands about the configuration."""
+    about = (
+        "Check configuration files, each laid over config/config.yaml: list every problem, with the file that has it; "
+        "or print all values that they lead to, and what the study will do. Nothing is computed."
+    )
+    check = commands.add_parser("check", help="check a configuration, and say what it will do", description=about)
+    check.add_argument("files", nargs="*", metavar="FILE", help="none: the default study")
+    check.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as in run; repeatable")
     check.set_defaults(function=_check)
     presets = commands.add_parser("presets", help="show the values of all presets side by side, as Markdown")
     presets.set_defaults(function=_presets)
     schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
     schema.set_defaults(function=_schema)
-    device = commands.add_parser("device", help="say what `device: auto` computes on here, and why")
-    device.set_defaults(function=_device)
-    compiler.add_command(commands)
-    reruns.add_commands(commands)
-    return parser
 
 
 def _run_stage(options):
@@ -186,13 +201,20 @@ def _seeds(text):
 
 
 def _check(options):
-    """Print the study as YAML, or all its problems."""
+    """Print the study as YAML, and in comments below what it will do; or all its problems."""
     import yaml
 
-    from boltzprune.settings import read_yaml, study_from
+    from boltzprune import jobs
+    from boltzprune.reruns import arguments
+    from boltzprune.settings import study_of
 
-    study = study_from(read_yaml(options.file), options.file)
+    study = study_of(options.files, arguments.values(options.set))
     sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
+    given = shlex.join([*options.files, *(word for item in options.set for word in (arguments.SET, item))])
+    lines = [f"{given or 'the default study'}: good.", *jobs.prospect(study)]
+    lines.append(f"What would run, and for how long: boltzprune plan {given}".rstrip())
+    lines.append(f"Make it, in results/{study.study}: boltzprune run {given}".rstrip())
+    sys.stdout.writelines(f"# {line}\n" for line in lines)
 
 
 def _presets(options):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from boltzprune import lifeline
 from boltzprune.backend import candidates, driver
+from boltzprune.config import EXPERIMENTS
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
@@ -160,8 +161,9 @@ def local_files(study, experiment="patches"):
 
 
 def study_job(study):
-    """The job of `study`: preset and all values."""
-    return job(study, "study", config=study.model_dump(exclude={"figures"}))
+    """The job of `study`: preset and all values, but for those of an experiment that the study has not."""
+    left_out = {name for name in EXPERIMENTS if name not in study.experiments}
+    return job(study, "study", config=study.model_dump(exclude={"figures", *left_out}))
 
 
 def _with(given, **sections):
@@ -214,9 +216,8 @@ def table_job(study, stage):
 
 def claims_job(study):
     """The job of the claims."""
-    both = labels(study, "patches") | labels(study, "digits")
-    about = f"{summary(study, 'patches')} {summary(study, 'digits')}"
-    return job(study, "claims", criteria=both, study=about, last_iterations=study.figures.last_iterations)
+    both = {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
+    return job(study, "claims", criteria=both, study=summaries(study), last_iterations=study.figures.last_iterations)
 
 
 def labels(study, experiment):
@@ -232,6 +233,24 @@ def colours(study, experiment):
         name: study.figures.colours.get(name, _resolved(name, own.index(name) if name in own else 0).colour)
         for name in getattr(study, experiment).criteria
     }
+
+
+def prospect(study):
+    """What a study will do, in lines."""
+    lines = []
+    for experiment in study.experiments:
+        section, n = getattr(study, experiment), n_seeds(study, experiment)
+        n_criteria = len(section.criteria)
+        lines.append(
+            f"{summary(study, experiment)} {n} trained machines, {n_criteria} criteria, {section.iterations} "
+            f"iterations: {n * n_criteria * section.iterations:,} prunings, each followed by a retraining."
+        )
+    return lines
+
+
+def summaries(study):
+    """The lines of all its experiments."""
+    return " ".join(summary(study, experiment) for experiment in study.experiments)
 
 
 def summary(study, experiment):

@@ -1,7 +1,11 @@
-"""From a user's YAML to a checked `Study`: merge with the preset, list every problem at once, one line each."""
+"""From a user's YAML to a checked `Study`: lay files over each other, list every problem at once, one line each.
+
+Every file is laid over `config/config.yaml`, the default study; see `lay`.
+"""
 
 import copy
 import difflib
+import functools
 import itertools
 import re
 import reprlib
@@ -19,6 +23,9 @@ from boltzprune.files import check_regular
 
 MAX_BYTES, MAX_DEPTH = 2**20, 100
 """Of a configuration; the one that explains every key has 20 thousand."""
+DEFAULTS = Path(__file__).parents[2] / "config" / "config.yaml"
+"""The default study, in a checkout; an installed package has the same values as the defaults of its models."""
+FROM_COMMAND_LINE = "the command line"
 _SHORT = reprlib.Repr()
 """Shows a value; a few lines of YAML can stand for one of gigabytes."""
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 3, 10, 200, 200
@@ -29,9 +36,11 @@ def read_yaml(path):
     path = Path(path)
     try:
         check_regular(path, MAX_BYTES)
-        values = yaml.safe_load(_not_deep(path.read_text(encoding="utf-8")))
+        values = yaml.load(_not_deep(path.read_text(encoding="utf-8")), _UniqueKeys)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+    except _RepeatedKey as error:
+        raise InputError(f"{path}: {error}; the first of them would be lost: join the two") from error
     except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
         what = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: not YAML ({what}); expected keys and values, as in config/config.yaml") from error
@@ -40,6 +49,23 @@ def read_yaml(path):
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected keys and values, found {type(values).__name__}")
     return values
+
+
+class _RepeatedKey(ValueError):
+    """A mapping has a key twice."""
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """Reads YAML as `yaml.safe_load` does, but refuses a key that a mapping has twice: the first would be lost."""
+
+    def compose_mapping_node(self, anchor):
+        node, first = super().compose_mapping_node(anchor), {}
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            line = key.start_mark.line + 1
+            if key.value in first:
+                raise _RepeatedKey(f"the key {key.value} stands in line {first[key.value]} and again in line {line}")
+            first[key.value] = line
+        return node
 
 
 def _not_deep(text):
@@ -59,6 +85,88 @@ def merged(base, over):
     return result
 
 
+def lay(below, above):
+    """Values with others laid over them: the one rule by which defaults, files and the command line make a study.
+
+    A preset that `above` names sets all keys marked (preset) first; the keys that `above` has come last.
+
+    Parameters
+    ----------
+    below, above : dict
+
+    Returns
+    -------
+    dict
+    """
+    chosen = above.get("preset")
+    return merged(merged(below, PRESETS.get(chosen, {}) if isinstance(chosen, str) else {}), above)
+
+
+def typed(value):
+    """A value of `--config` as the YAML scalar that it stands for, since Snakemake hands nested ones on as text."""
+    if isinstance(value, dict):
+        return {key: typed(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [typed(inner) for inner in value]
+    if not isinstance(value, str) or value.startswith("#"):  # a colour, no comment
+        return value
+    try:
+        scalar = yaml.safe_load(value)
+    except Exception:  # PyYAML lets through what its makers of dates and numbers raise
+        return value
+    return scalar if scalar is None or isinstance(scalar, bool | int | float) else value
+
+
+def study_of(files, values=None, defaults=None):
+    """The study of files, each laid over those before it and all over the default study.
+
+    Parameters
+    ----------
+    files : iterable of path
+    values : dict or None
+        Of the command line, which come last.
+    defaults : path or None
+        The default study; None: `DEFAULTS`, where the package lies in a checkout.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    InputError
+        With one line for each problem: the file that sets the key, key, value, what is expected.
+    """
+    defaults = Path(defaults or DEFAULTS)
+    files = [*([defaults] if defaults.is_file() else []), *files]
+    layers = [(_shown(file), read_yaml(file)) for file in files]
+    layers += [(FROM_COMMAND_LINE, typed(values))] if values else []
+    return study_from(functools.reduce(lay, (layer for _, layer in layers), {}), layers)
+
+
+def _shown(path):
+    """A path as a person would write it: relative to the working folder where it lies in it."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path)
+
+
+def _origin(name, place):
+    """The name of the last layer that sets a key, or a part of the way to it; a name that is text is that of all."""
+    if isinstance(name, str):
+        return name
+    depths = [(_depth(values, place), position) for position, (_, values) in enumerate(name)]
+    return name[max(depths)[1]][0] if depths else "config"
+
+
+def _depth(values, place):
+    """How many parts of the way to a key there are in nested mappings."""
+    for depth, part in enumerate(place):
+        if not isinstance(values, dict) or part not in values:
+            return depth
+        values = values[part]
+    return len(place)
+
+
 def study_from(values, name="config"):
     """Check a user's values and complete them with preset and defaults.
 
@@ -66,8 +174,8 @@ def study_from(values, name="config"):
     ----------
     values : dict
         As read from YAML.
-    name : str
-        The file or files they come from, for messages.
+    name : str or list of (str, dict)
+        For messages: the file that they come from, or the name and the values of each layer.
 
     Returns
     -------
@@ -78,13 +186,8 @@ def study_from(values, name="config"):
     InputError
         With one line for each problem: file, key, value, what is expected.
     """
-    chosen = values.get("preset", Study.model_fields["preset"].default)
-    preset = PRESETS.get(chosen, {}) if isinstance(chosen, str) else {}
-    patches = values.get("patches")
-    if preset and isinstance(patches, dict) and isinstance(patches.get("retraining"), dict):
-        preset = merged(preset, {"patches": {"retraining": preset["patches"]["training"]}})
     try:
-        study = Study.model_validate(merged(preset, values))
+        study = Study.model_validate(lay({}, values))
     except pydantic.ValidationError as error:
         lines = _lines(name, error.errors())
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
@@ -105,6 +208,7 @@ def _lines(name, problems):
 def _line(name, problem):
     """One problem: 'file: key = value', and what is expected."""
     place = [part for part in problem["loc"] if not re.match(r"(float|int|str)$|literal\[|function-", str(part))]
+    name = _origin(name, place)
     key = ".".join(str(part) for part in place)
     shown = "" if isinstance(problem["input"], dict) else f" = {_SHORT.repr(problem['input'])}"
     if problem["type"] == "extra_forbidden":
@@ -135,19 +239,21 @@ def _suggestion(place):
 def _check_together(study, name):
     """What no single key can tell."""
     problems = []
-    for experiment in ("patches", "digits"):
+    for experiment in study.experiments:
         section = getattr(study, experiment)
         if section.data.source == "npz" and not section.data.file:
-            problems.append(f"{name}: {experiment}.data.file = None: source npz needs the path of an .npz file")
-        problems += [f"{name}: {experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
-    problems += [f"{name}: digits.{problem}" for problem in _problems_of_units(study.digits)]
+            problems.append(f"{experiment}.data.file = None: source npz needs the path of an .npz file")
+        problems += [f"{experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
+    if "digits" in study.experiments:
+        problems += [f"digits.{problem}" for problem in _problems_of_units(study.digits)]
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
     for key in ("colours", "last_iterations"):
         for criterion in getattr(study.figures, key) if key in study.figures.model_fields_set else ():
             if criterion not in known:
-                problems.append(f"{name}: figures.{key}.{criterion}: no such criterion here; known: {', '.join(known)}")
+                problems.append(f"figures.{key}.{criterion}: no such criterion here; known: {', '.join(known)}")
     if problems:
-        raise InputError("\n".join(problems))
+        lines = (f"{_origin(name, re.match(r'[^ :=]*', text)[0].split('.'))}: {text}" for text in problems)
+        raise InputError("\n".join(lines))
 
 
 def _problems_of_criteria(criteria):

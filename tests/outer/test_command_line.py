@@ -44,7 +44,7 @@ def patterns(tmp_path):
     return target
 
 
-OTHERS = ["check", "presets", "schema", "device", "kernels", "plan", "status", "verify"]
+OTHERS = ["run", "plan", "status", "verify", "check", "presets", "schema", "device", "kernels"]
 
 
 @pytest.mark.parametrize("command", [*STAGES, *OTHERS])
@@ -60,8 +60,10 @@ def test_help_of_all_names_every_command(capsys):
         main(["--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
-    named = {line.split()[0] for line in text.splitlines() if re.match(" {4}[a-z]", line)}
-    assert named == {*STAGES, *OTHERS}
+    named = [line.split()[0] for line in text.splitlines() if re.match(" {4}[a-z]", line)]
+    assert named == OTHERS
+    stages = " ".join(text.partition("workflow runs stages")[2].split())
+    assert stages.endswith(f"--help: {', '.join(STAGES)}.")
 
 
 def train(patterns, **changed):
@@ -158,7 +160,7 @@ def test_other_mistakes(arguments, expected, capsys):
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("arguments", [[], ["trian"], ["train", "--threads", "two"], ["check"]])
+@pytest.mark.parametrize("arguments", [[], ["trian"], ["train", "--threads", "two"], ["check", "--set"]])
 def test_arguments_that_do_not_parse(arguments, capsys):
     with pytest.raises(SystemExit) as caught:
         main(arguments)

@@ -21,7 +21,7 @@ from boltzprune.settings import study_from
         ({"digits": {"data": {"n_classes": 11}}}, {"prepare_digits", "study"}),
         ({"digits": {"data": {"seed": 3}}}, {"prepare_digits", "study"}),
         ({"digits": {"machine": {"n_hidden": [64, 11]}}}, {"pretrain"} | DIGITS_PRINTED),
-        ({"digits": {"machine": {"weight_sd": 0.2}}}, {"pretrain", "study"}),
+        ({"digits": {"machine": {"weight_sd": 0.3}}}, {"pretrain", "study"}),
         ({"digits": {"pretraining": {"second": {"n_epochs": 3}}}}, {"pretrain", "study"}),
         ({"digits": {"pretraining": {"doubled_inputs": False}}}, {"pretrain", "study"}),
         ({"digits": {"n_chains": 7}}, {"pretrain", "study"}),

@@ -9,7 +9,7 @@ from boltzprune.criteria import CRITERIA
 from boltzprune.figures import FIGURES
 from boltzprune.settings import merged, study_from
 
-BASE = {"seeds": 7, "patches": {"data": {"source": "npz", "file": "x.npz"}}}
+BASE = {"preset": "published", "seeds": 7, "patches": {"data": {"source": "npz", "file": "x.npz"}}}
 
 
 def all_jobs(values):

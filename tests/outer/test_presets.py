@@ -14,7 +14,7 @@ from boltzprune.config import PRESETS, Section, Study
 from boltzprune.config.presets import TRAINING_SET
 from boltzprune.errors import InputError
 from boltzprune.schedules import epochs
-from boltzprune.settings import merged, study_from
+from boltzprune.settings import merged, study_from, study_of
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = ("digits.pretraining.first", "digits.pretraining.second", "digits.training", "digits.retraining")
@@ -169,7 +169,8 @@ def test_a_former_name_of_a_preset_is_refused_with_the_new_one():
 
 
 def test_momentum_and_learning_rate_of_each_epoch():
-    text, code = (study_from({"preset": preset}).digits for preset in ("paper", "revision"))
+    paper = ROOT / "config" / "paper.yaml"
+    text, code = (study_of([paper], {"preset": preset}).digits for preset in ("paper", "revision"))
     first, second = ([epochs(getattr(d.pretraining, which)) for d in (text, code)] for which in ("first", "second"))
     assert [[m for _, m in schedule].count(0.5) for schedule in first] == [5, 4]
     assert first[0][0] == (0.01, 0.5)

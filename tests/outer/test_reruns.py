@@ -10,6 +10,7 @@ from boltzprune import records
 from boltzprune.__main__ import main
 from boltzprune.errors import InputError
 from boltzprune.reruns import dry_run, verify
+from boltzprune.reruns.arguments import read
 from boltzprune.reruns.estimates import Measured, kind, longest_chain, n_seeds
 from boltzprune.reruns.page import duration, size
 from boltzprune.reruns.reasons import FOLLOWS, PARAMS, words
@@ -103,8 +104,8 @@ def test_jobs_are_read_from_what_is_printed():
 
 @pytest.mark.parametrize("arguments", [["-d", "x"], ["--directory", "x"], ["fig1", "--directory=x", "--cores", "3"]])
 def test_the_folder_of_the_workflow(arguments):
-    assert dry_run.folder(arguments) == Path("x")
-    assert dry_run.folder(["--cores", "3"]) == Path()
+    assert dry_run.folder(read(arguments)) == Path("x")
+    assert dry_run.folder(read(["--cores", "3"])) == Path()
 
 
 def measure(place, name, seconds, n_bytes):

@@ -37,8 +37,16 @@ WRONG = [
     ("digits: {machine: {n_hidden: [64]}}", "digits.machine.n_hidden = [64]", "at least 2 items"),
     ("digits: {machine: {n_hidden: [64, 11, 7]}}", "digits.machine.n_hidden = [64, 11, 7]", "at most 2 items"),
     ("digits: {machine: {n_hidden: [64, 0]}}", "digits.machine.n_hidden.1 = 0", "greater than or equal to 1"),
-    ("digits: {machine: {n_hidden: [63, 11]}}", "digits.machine.n_hidden = [63, 11]", "one unit per pixel, 64"),
-    ("digits: {data: {crop: 1}}", "digits.machine.n_hidden = [64, 100]", "one unit per pixel, 36"),
+    (
+        "digits: {machine: {receptive_field: 3, n_hidden: [63, 11]}}",
+        "digits.machine.n_hidden = [63, 11]",
+        "one unit per pixel, 64",
+    ),
+    (
+        "digits: {machine: {receptive_field: 3}, data: {crop: 1}}",
+        "digits.machine.n_hidden = [196, 256]",
+        "one unit per pixel, 36",
+    ),
     ("digits: {machine: {weight_sd: 0}}", "digits.machine.weight_sd = 0", "greater than 0"),
     ("digits: {machine: {visible_bias: nan}}", "digits.machine.visible_bias = nan", "finite number"),
     ("digits: {pretraining: {third: {}}}", "digits.pretraining.third", "known here: first, second, doubled_inputs"),
@@ -73,7 +81,11 @@ WRONG = [
     ("digits: {training: {momentum_rule: new}}", "digits.training.momentum_rule = 'new'", "'classical' or 'scaled'"),
     ("digits: {training: {n_gibbs_steps: 0}}", "digits.training.n_gibbs_steps = 0", "greater than or equal to 1"),
     ("digits: {training: {n_epochs: 9, schedule_epochs: 8}}", "digits.training", "schedule_epochs is 8; expected at"),
-    ("digits: {retraining: {schedule_epochs: 9}}", "digits.retraining", "schedule_epochs is 9; expected at least n_ep"),
+    (
+        "digits: {retraining: {n_epochs: 10, schedule_epochs: 9}}",
+        "digits.retraining",
+        "schedule_epochs is 9; expected at least n_ep",
+    ),
     ("digits: {retraining: {schedule_epochs: 0}}", "digits.retraining.schedule_epochs = 0", "equal to 1"),
     (
         "{preset: preprint, digits: {retraining: {n_epochs: 21}}}",

@@ -9,7 +9,11 @@ from boltzprune.stages import CLAIMS_INPUTS
 from snakemake.exceptions import WorkflowError
 
 try:
-    STUDY = settings.study_from(config, " + ".join(map(str, workflow.configfiles)) or "--config")
+    if workflow.modifier.skip_configfile:  # a module, whose configuration is given to it
+        STUDY = settings.study_of([], config, DEFAULTS)
+    else:
+        files = [path for path in workflow.configfiles if str(path) != str(DEFAULTS)]
+        STUDY = settings.study_of(files, workflow.config_settings.config, DEFAULTS)
     CRITERIA = jobs.criteria(STUDY)
     DIGIT_CRITERIA = jobs.criteria(STUDY, "digits")
     for name in (*CRITERIA.values(), *DIGIT_CRITERIA.values()):
@@ -40,6 +44,19 @@ ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
 if Path("results").exists() and not os.access("results", os.W_OK):
     raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
+
+
+def raw_files(experiment):
+    """Input function: raw files that the user put somewhere; all that an experiment makes begins with them."""
+
+    def paths(wildcards):
+        if experiment not in STUDY.experiments:
+            raise WorkflowError(
+                f"this needs experiment {experiment}, and `experiments` of study {STUDY.study} is {STUDY.experiments}"
+            )
+        return jobs.local_files(STUDY, experiment)
+
+    return paths
 
 
 def growing(amount):
@@ -109,6 +126,10 @@ AVAILABLE = {
     },
 }
 """Results that figures and claims read, by the name that they call them."""
+
+
+CLAIMED = {name: AVAILABLE[name] for name, experiment in CLAIMS_INPUTS.items() if experiment in STUDY.experiments}
+"""What the claims are judged by."""
 
 
 def figure_inputs(name):

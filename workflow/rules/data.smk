@@ -3,7 +3,7 @@
 
 rule fetch:
     input:
-        jobs.local_files(STUDY),
+        raw_files("patches"),
     output:
         manifest=f"{PATCHES}/source.json",
     log:
@@ -44,7 +44,7 @@ rule prepare:
 
 rule fetch_digits:
     input:
-        jobs.local_files(STUDY, "digits"),
+        raw_files("digits"),
     output:
         manifest=f"{DIGITS}/source.json",
     log:

@@ -123,7 +123,7 @@ rule per_digit:
 
 rule claims:
     input:
-        **{name: AVAILABLE[name] for name in CLAIMS_INPUTS},
+        **CLAIMED,
     output:
         csv=f"{RESULTS}/tables/claims.csv",
         markdown=report(
@@ -143,7 +143,7 @@ rule claims:
     params:
         job=jobs.claims_job(STUDY),
         files=listed,
-        about=f"{jobs.summary(STUDY, 'patches')} {jobs.summary(STUDY, 'digits')}",
+        about=jobs.summaries(STUDY),
     shell:
         "python -m boltzprune claims --in - --out csv={output.csv:q} --out markdown={output.markdown:q} "
         "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"

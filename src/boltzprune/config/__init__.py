@@ -1,6 +1,6 @@
 """Every parameter, once: name, unit, range, the paper's value. A YAML section is a frozen model of this package.
 
-The values that a study uses come from three places, later ones winning: defaults, preset, user's file.
+The defaults are those of `config/config.yaml`. A preset that a file names comes over them, and over that the file.
 Nothing here computes: a section is handed, whole, to the functions that use it.
 """
 
@@ -51,6 +51,10 @@ __all__ = [
 ]
 
 
+EXPERIMENTS = ("patches", "digits")
+"""A: RBMs on patches of natural images. B: DBMs on handwritten digits. Each has a section of its name."""
+
+
 class Figures(Section):
     """How figures look; a change remakes figures and nothing else."""
 
@@ -84,6 +88,10 @@ class Study(Section):
     preset: Literal["published", "revision", "preprint", "paper"] = Field(
         "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
     )
+    experiments: Annotated[list[Literal[EXPERIMENTS]], Field(min_length=1)] = Field(
+        list(EXPERIMENTS),
+        description="Experiments of the study: " + ", ".join(EXPERIMENTS) + ". What belongs to another is not made.",
+    )
     seeds: Count = Field(
         10,
         description="Independent repetitions of experiments that have no `seeds`, seeds 0 to seeds - 1. Paper: 10.",
@@ -100,3 +108,10 @@ class Study(Section):
     patches: Patches = Field(default_factory=Patches)
     digits: Digits = Field(default_factory=Digits)
     figures: Figures = Field(default_factory=Figures)
+
+    @field_validator("experiments")
+    @classmethod
+    def _distinct_experiments(cls, names):
+        if len(set(names)) != len(names):
+            raise ValueError("an experiment is listed twice")
+        return names

@@ -18,7 +18,6 @@ from boltzprune.config.base import (
     Threshold,
     check_criteria,
 )
-from boltzprune.config.presets import LAST_OF_SECOND
 from boltzprune.criteria import CRITERIA
 from boltzprune.datasets import LABELLED_SOURCES
 
@@ -54,12 +53,13 @@ class DeepMachine(Section):
     """The DBM before training."""
 
     receptive_field: Annotated[int, Field(ge=1)] | None = Field(
-        3, description="Odd side, in pixels, of what a unit of h1 sees (h1 has a unit per pixel); null: all. Paper: 5."
+        None,
+        description="Odd side, in pixels, of what a unit of h1 sees (h1 has a unit per pixel); null: all. Paper: 5.",
     )
     n_hidden: Annotated[list[Count], Field(min_length=2, max_length=2)] = Field(
-        [64, 100], description="Units of h1 and h2. Paper: [400, 676]."
+        [196, 256], description="Units of h1 and h2. Paper: [400, 676]."
     )
-    weight_sd: Positive = Field(0.1, description="Standard deviation of the initial weights. Paper: 0.1.")
+    weight_sd: Positive = Field(0.2, description="Standard deviation of the initial weights. Paper: 0.1.")
     visible_bias: Number = Field(-1.0, description="Initial bias of the visible units of each RBM. Paper: -1.")
     hidden_bias: Number = Field(-2.0, description="Initial bias of the hidden units of each RBM. Paper: -2.")
 
@@ -76,7 +76,8 @@ class Schedule(Section):
 
     n_epochs: Count = Field(20, description="Passes over the training images. Paper: 20, and 10 in retraining.")
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
-        [0.01, 0.0001], description="Learning rate of the first and of the last epoch, log-spaced between."
+        [0.02, 0.002],
+        description="Learning rate of the first and of the last epoch, log-spaced between. Paper: 0.01 to 0.0001.",
     )
     schedule_epochs: Count | None = Field(
         None,
@@ -122,10 +123,10 @@ class SecondRbm(RbmTraining):
     """Pre-training of the second RBM."""
 
     last_learning_rate: Positive | None = Field(
-        LAST_OF_SECOND, description="As of the first RBM. Paper: null; authors' code: 0.0695. (preset)"
+        None, description="As of the first RBM. Paper: null; authors' code: 0.0695. (preset)"
     )
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
-        [0.1, 0.1],
+        [0.02, 0.002],
         description="As of the first RBM. Paper: 0.1 to 0.0001; authors' code: 0.1, and 0.0695 in the last epoch. "
         "(preset)",
     )
@@ -162,8 +163,10 @@ class MeanField(Section):
 class JointTraining(Schedule):
     """Training of the DBM: mean-field for the data, persistent chains for the model."""
 
+    n_epochs: Count = Field(6, description="Passes over the training images. Paper: 20.")
+    batch_size: Count = Field(10, description="Training cases per update; the gradient is their mean. Paper: 1.")
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
-        [0.1, 0.0001],
+        [0.005, 0.0005],
         description="Of the first and of the last epoch, log-spaced between. Paper: not stated; authors' code: 0.1 to "
         "0.0001. (preset)",
     )
@@ -178,9 +181,13 @@ class JointTraining(Schedule):
 class Retraining(JointTraining):
     """Training of the DBM after each pruning."""
 
-    n_epochs: Count = Field(10, description="Passes over the training images. Paper: 10.")
+    n_epochs: Count = Field(2, description="Passes over the training images. Paper: 10.")
+    learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
+        [0.005, 0.005],
+        description="As of the training. Paper: not stated; authors' code: 0.1 to 0.0001. (preset)",
+    )
     schedule_epochs: Count | None = Field(
-        20,
+        None,
         description="As in the training. Paper: not stated; authors' code: 20, the first half of its rates. (preset)",
     )
     batch_size: Count = Field(
@@ -205,7 +212,7 @@ class DeepSampling(Section):
         None, description="Samples of the joint state; null: as many as training images. Paper: 60000."
     )
     n_gibbs_steps: Count = Field(
-        200, description="Gibbs steps between two samples of a chain. Paper: 200; authors' code: 400. (preset)"
+        20, description="Gibbs steps between two samples of a chain. Paper: 200; authors' code: 400. (preset)"
     )
 
 
@@ -213,7 +220,7 @@ class DeepPruning(Section):
     """Which share of the weights goes in one iteration."""
 
     fraction: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
-        [0.10, 0.25],
+        [0.10, 0.50],
         description="Fraction of the remaining weights removed per iteration, v-h1 and h1-h2. Paper and revised code: "
         "[0.1, 0.25]; preprint's code: [0.1, 0.1]. (preset)",
     )
@@ -260,7 +267,7 @@ class DigitEvaluation(Section):
     ais_chains: Annotated[int, Field(ge=2)] | None = Field(
         100, description="Chains of annealed importance sampling (AIS) for log Z; null: no log Z."
     )
-    ais_temperatures: Annotated[int, Field(ge=2)] = Field(1000, description="Temperatures of AIS.")
+    ais_temperatures: Annotated[int, Field(ge=2)] = Field(300, description="Temperatures of AIS.")
     after_pruning: bool = Field(
         False,
         description="Whether generated digits are also judged right after each pruning, before retraining, which is "
@@ -275,7 +282,7 @@ class Digits(Section):
     data: DigitData = Field(default_factory=DigitData)
     machine: DeepMachine = Field(default_factory=DeepMachine)
     pretraining: PreTraining = Field(default_factory=PreTraining)
-    n_chains: Count = Field(100, description="Persistent chains. Paper: 100; authors' code: 1000. (preset)")
+    n_chains: Count = Field(50, description="Persistent chains. Paper: 100; authors' code: 1000. (preset)")
     mean_field: MeanField = Field(default_factory=MeanField)
     training: JointTraining = Field(default_factory=JointTraining)
     retraining: Retraining = Field(default_factory=Retraining)
@@ -284,7 +291,7 @@ class Digits(Section):
         [name for name, row in CRITERIA.items() if row.needs != "eigenvector"],
         description="Pruning criteria, as for patches, without eigenvector. Paper: these six.",
     )
-    iterations: Count = Field(4, description="Prune-and-retrain iterations. Paper: 10.")
+    iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 10.")
     pruning: DeepPruning = Field(default_factory=DeepPruning)
     evaluation: DigitEvaluation = Field(default_factory=DigitEvaluation)
 

@@ -151,7 +151,7 @@ class Patches(Section):
     machine: PatchMachine = Field(default_factory=PatchMachine)
     training: Training = Field(default_factory=Training)
     retraining: Training | None = Field(
-        None, description="Training after each pruning; null: as training. Paper: the same."
+        None, description="Training after each pruning; null, or keys left out: as training. Paper: the same."
     )
     sampling: Sampling = Field(default_factory=Sampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
@@ -180,6 +180,17 @@ class Patches(Section):
     @classmethod
     def _known_criteria(cls, names):
         return check_criteria(names)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _retrain_with_the_values_of_the_training(cls, values):
+        """Keys that `retraining` leaves out have the values of `training`."""
+        training, retraining = (
+            (values.get(key) for key in ("training", "retraining")) if isinstance(values, dict) else (0, 0)
+        )
+        if isinstance(training, dict) and isinstance(retraining, dict):
+            values = values | {"retraining": training | retraining}
+        return values
 
     @model_validator(mode="after")
     def _retrain_as_trained(self):

@@ -1,9 +1,9 @@
-"""What would run again and why, how far a study is, whether its results are intact: three commands for users."""
+"""Make a study; what would run and why, how far it is, whether its results are intact: commands for users."""
 
-from boltzprune.reruns import plan, status, verify
+from boltzprune.reruns import plan, run, status, verify
 
 
 def add_commands(commands):
-    """Add the subcommands `plan`, `status` and `verify` to the command line."""
-    for module in (plan, status, verify):
+    """Add the subcommands `run`, `plan`, `status` and `verify` to the command line."""
+    for module in (run, plan, status, verify):
         module.add_command(commands)

@@ -3,9 +3,12 @@
 import argparse
 import base64
 import contextlib
+import os
 import re
+import shlex
 import subprocess
 import sys
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,24 +53,33 @@ def add_parser(commands, name, summary, about, function):
     No argument of it is an option of our own: with "+" for the sign of an option, argparse leaves those of Snakemake
     alone.
     """
-    usage = f"boltzprune {name} [-h] [ARGUMENT OF SNAKEMAKE ...]"
-    command = commands.add_parser(name, help=summary, description=about, usage=usage, prefix_chars="+", add_help=False)
-    command.add_argument(
-        "arguments", nargs="*", metavar="ARGUMENT", help="targets, --configfile FILE, --config KEY=VALUE"
+    usage = (
+        f"boltzprune {name} [-h] [TARGET ...] [FILE.yaml ...] [--set KEY=VALUE] [OPTION OF SNAKEMAKE ...] "
+        "[-- OPTION OF SNAKEMAKE ...]"
     )
+    shape = {"prefix_chars": "+", "add_help": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
+    command = commands.add_parser(name, help=summary, description=_wrapped(about), usage=usage, **shape)
+    command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help=argparse.SUPPRESS)
 
     def run(options):
-        if {"-h", "--help"} & set(options.arguments):
+        words = options.arguments
+        if {"-h", "--help"} & set(words[: words.index("--")] if "--" in words else words):
             command.print_help()
             raise SystemExit(0)
-        return function(options.arguments)
+        return function(words)
 
     command.set_defaults(function=run)
 
 
-def start(arguments, *more):
-    """Start a dry run with a user's arguments of Snakemake and some more, which come last."""
-    command = [sys.executable, "-m", "snakemake", "--dry-run", *arguments, *more, "--quiet", "progress"]
+def _wrapped(about):
+    """The first paragraph in lines of a terminal; what follows is laid out already."""
+    first, *others = about.split("\n\n")
+    return "\n\n".join([textwrap.fill(first, 100), *others])
+
+
+def start(asked, *more):
+    """Start a dry run with a user's `arguments.Asked` and some options more, which come last."""
+    command = [sys.executable, "-m", "snakemake", *asked.words(), "--dry-run", *more, "--quiet", "progress"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
 
 
@@ -79,11 +91,25 @@ def finish(process):
     return [job for job in _jobs(output.splitlines()) if job.outputs]
 
 
-def folder(arguments):
+def shown(asked):
+    """The call as a person would type it."""
+    return shlex.join(["snakemake", *asked.words()])
+
+
+def become(asked):
+    """Replace this process by Snakemake: signals, status and the end of jobs are then its own."""
+    package = str(Path(__file__).parents[2])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != package]
+    os.environ["PYTHONPATH"] = os.pathsep.join([package, *others])
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "snakemake", *asked.words()])
+
+
+def folder(asked):
     """The folder that paths are relative to."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--directory", "-d", default=".")
-    return Path(parser.parse_known_args(arguments)[0].directory)
+    return Path(parser.parse_known_args(asked.options)[0].directory)
 
 
 def unfinished(place):

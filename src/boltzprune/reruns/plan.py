@@ -1,4 +1,4 @@
-"""`boltzprune plan`: what `snakemake` with the same arguments would run, and why, in plain words."""
+"""`boltzprune plan`: what `boltzprune run` with the same arguments would do, and why, in plain words."""
 
 import collections
 import shutil
@@ -6,42 +6,68 @@ import sys
 from pathlib import Path
 
 from boltzprune import records
-from boltzprune.reruns import dry_run
+from boltzprune.config import EXPERIMENTS
+from boltzprune.reruns import arguments, dry_run
 from boltzprune.reruns.estimates import Measured, longest_chain
 from boltzprune.reruns.page import count, duration, size, table
-from boltzprune.reruns.reasons import words
+from boltzprune.reruns.reasons import is_changed, words
 
 ABOUT = (
-    "Say what snakemake with the same arguments would run, and why: which key of the configuration changed, from what "
-    "to what; whether code, data or results did. Times and sizes are those of the last time, else of jobs of the same "
-    "rule, else unknown. Nothing is computed. Example: boltzprune plan fig2 --configfile config/paper.yaml"
+    "Say what boltzprune run with the same arguments would run, and why: which key of the configuration changed, from "
+    "what to what; whether code, data or results did. Times and sizes are those of the last time, else of jobs of the "
+    "same rule, else unknown. Nothing is computed. Example: boltzprune plan fig2 my.yaml"
 )
+NOTHING = "Nothing would run: all that was asked for is there, made with these settings and this code.\n"
+
 SHOWN = 8
 """Reasons of one rule, or rules in a sentence, that are named."""
 
 
 def add_command(commands):
     """Add the subcommand to the command line."""
-    dry_run.add_parser(commands, "plan", "what snakemake would run, why, and how long it may take", ABOUT, _plan)
+    dry_run.add_parser(
+        commands, "plan", "what would run, why, how long it may take, what it would replace", ABOUT, _plan
+    )
 
 
-def _plan(arguments):
+def _plan(words):
     """Print the plan."""
-    place = dry_run.folder(arguments)
-    jobs = dry_run.finish(dry_run.start(arguments))
+    asked = arguments.read(words)
+    place = dry_run.folder(asked)
+    jobs = dry_run.finish(dry_run.start(asked))
     if not jobs:
-        sys.stdout.write(
-            "Nothing would run: all that was asked for is there, made with these settings and this code.\n"
-        )
+        sys.stdout.write(NOTHING)
         return
     results, study = (place / part for part in Path(jobs[0].outputs[0]).parts[:2])
     study = study.name
     measured = Measured(results, study)
     seconds = [measured.seconds(job.benchmark) for job in jobs]
+    sys.stdout.write(replaced(jobs, place))
     sys.stdout.write(f"Study {study}: {count(len(jobs), 'job')} would run\n\n")
     sys.stdout.write(_jobs(jobs, seconds, place))
     sys.stdout.write("\n" + _time(jobs, seconds, study) + _disk(jobs, measured, results, study))
     sys.stdout.write(_versions(results / study))
+
+
+def replaced(jobs, place):
+    """What to know before results of other settings or other code are replaced; empty if there are none.
+
+    Tables and figures do not count: they are made again from results in seconds.
+    """
+    lost = [path for job in jobs if is_changed(job) for path in job.outputs if _is_result(path, place)]
+    if not lost:
+        return ""
+    study = Path(lost[0]).parts[1]
+    return (
+        f"results/{study} was made with other settings or other code: {count(len(lost), 'result')} and what follows "
+        "from them would be replaced.\nTo keep them, give the new study a name of its own, for example "
+        f"--set study={study}-2, or copy the folder.\n\n"
+    )
+
+
+def _is_result(path, place):
+    """Whether an output is there and belongs to an experiment."""
+    return Path(path).parts[2] in EXPERIMENTS and (place / path).exists()
 
 
 def _jobs(jobs, seconds, place):

@@ -49,6 +49,11 @@ def words(job, place):
     return own or [FOLLOWS]
 
 
+def is_changed(job):
+    """Whether a job runs because its settings or its code changed, and not only because something is missing."""
+    return PARAMS in job.reason
+
+
 def _phrase(part):
     """A reason without files to name; Snakemake's own words where they are not known."""
     return FOLLOWS if part.startswith("Input files updated by another job") else WORDS.get(part, part)

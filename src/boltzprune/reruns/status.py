@@ -6,15 +6,15 @@ import time
 from pathlib import Path
 
 from boltzprune import records
-from boltzprune.reruns import dry_run
+from boltzprune.config import EXPERIMENTS
+from boltzprune.reruns import arguments, dry_run
 from boltzprune.reruns.page import count, duration, table
 
 ABOUT = (
-    "Say how far a study is, with the arguments that snakemake has: jobs of each rule that are done, outdated (their "
+    "Say how far a study is, with the arguments of boltzprune run: jobs of each rule that are done, outdated (their "
     "result is there and would be computed anew; `boltzprune plan` says why) or to do; iterations of each criterion "
     "that are finished, by seeds; jobs that have begun and not ended. Nothing is computed."
 )
-SECTIONS = ("patches", "digits")
 DATE = "%Y-%m-%d %H:%M:%S"
 
 
@@ -23,17 +23,18 @@ def add_command(commands):
     dry_run.add_parser(commands, "status", "how far a study is", ABOUT, _status)
 
 
-def _status(arguments):
+def _status(words):
     """Print the state of the study."""
-    place = dry_run.folder(arguments)
-    processes = [dry_run.start(arguments, "--forceall"), dry_run.start(arguments)]
+    asked = arguments.read(words)
+    place = dry_run.folder(asked)
+    processes = [dry_run.start(asked, "--forceall"), dry_run.start(asked)]
     every, waiting = (dry_run.finish(process) for process in processes)
     open_outputs = {job.outputs for job in waiting}
     folder = place.joinpath(*Path(every[0].outputs[0]).parts[:2])
     done = len(every) - len(open_outputs)
     sys.stdout.write(f"Study {folder.name} in {folder}: {done:,} of {count(len(every), 'job')} done\n\n")
     sys.stdout.write(_rules(every, open_outputs, place))
-    for section in SECTIONS:
+    for section in EXPERIMENTS:
         sys.stdout.write(_chains(section, [job for job in every if _section(job) == section], open_outputs))
     sys.stdout.write(_lost(every, open_outputs, place) + _begun(every, place))
     sys.stdout.writelines(f"{line}\n" for line in records.other_versions(folder))
@@ -42,13 +43,13 @@ def _status(arguments):
 def _section(job):
     """The experiment that a job belongs to by where it writes; empty for tables and figures."""
     name = Path(job.outputs[0]).parts[2]
-    return name if name in SECTIONS else ""
+    return name if name in EXPERIMENTS else ""
 
 
 def _rules(every, open_outputs, place):
     """A line for each rule, by experiment."""
     rows = [("rule", "jobs", "done", "outdated", "to do", "last written")]
-    for section, title in (*((name, name) for name in SECTIONS), ("", "tables and figures")):
+    for section, title in (*((name, name) for name in EXPERIMENTS), ("", "tables and figures")):
         members = [job for job in every if _section(job) == section]
         rows += [(title, "", "", "", "", "")] if members else []
         for rule in dict.fromkeys(job.rule for job in members):

@@ -40,7 +40,14 @@ class Stage:
 
 FIGURE_INPUTS = tuple(sorted({name for row in FIGURES.values() for name in row.inputs}))
 LOOK = ("colours", "criteria", "last_iterations", "quality")
-CLAIMS_INPUTS = ("metrics", "statistics", "digits_metrics", "digits_classes", "digits_references")
+CLAIMS_INPUTS = {
+    "metrics": "patches",
+    "statistics": "patches",
+    "digits_metrics": "digits",
+    "digits_classes": "digits",
+    "digits_references": "digits",
+}
+"""What the claims are judged by -> its experiment."""
 
 
 def _digits(*values):
@@ -157,7 +164,7 @@ STAGES = {
     ),
     "claims": Stage(
         "all tables -> the paper's claims, measured and decided",
-        CLAIMS_INPUTS,
+        tuple(CLAIMS_INPUTS),
         ("csv", "markdown"),
         ("criteria", "study", "last_iterations"),
         "claims",

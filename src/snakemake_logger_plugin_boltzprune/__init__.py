@@ -1,0 +1,32 @@
+"""Makes the display of `boltzprune run` known to Snakemake, which finds it by the name of this package.
+
+    snakemake --logger boltzprune ...
+
+What it shows, and how, is in `boltzprune.reruns.display`; the full log of Snakemake lies in .snakemake/log as ever.
+"""
+
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+
+from boltzprune.reruns.display import Display
+
+
+class LogHandler(LogHandlerBase):
+    """Hands what Snakemake tells on to a `Display`."""
+
+    writes_to_stream, writes_to_file, needs_rulegraph = True, False, False
+    has_filter = has_formatter = True
+
+    def __post_init__(self):
+        self._display = Display(dry=self.common_settings.dryrun)
+
+    def emit(self, record):
+        """Note one message."""
+        try:
+            self._display.note(str(getattr(record, "event", "") or ""), record)
+        except Exception:
+            self.handleError(record)
+
+    def close(self):
+        """Say the last words."""
+        self._display.close()
+        super().close()
