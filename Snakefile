@@ -9,12 +9,23 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.5")
 
-# the package beside this file, installed or not
-sys.path.insert(0, str(Path(str(workflow.current_basedir)).resolve() / "src"))
+# the package beside this file, installed or not; a workflow that Snakemake itself fetched has none beside it
+HERE = workflow.current_basedir
+sys.path.insert(0, str(Path(str(HERE)).resolve() / "src"))
+try:
+    from boltzprune import jobs, settings
+except ModuleNotFoundError as error:
+    SOURCE = f"git+https://{HERE.host}/{HERE.repo}@{HERE.ref}" if hasattr(HERE, "repo") else f"-e '{HERE}'"
+    raise WorkflowError(
+        f"{error}: install this workflow's package, and what it needs, into the Python that runs Snakemake, with\n"
+        f"    {sys.executable} -m pip install {SOURCE}\n"
+        "or clone the repository, and call snakemake or make demo in it."
+    ) from None
 
 DEFAULTS = workflow.source_path("config/config.yaml")
 
@@ -46,7 +57,6 @@ include: "workflow/rules/results.smk"
 
 
 rule all:
-    default_target: True
     input:
         [getattr(rules, experiment).input for experiment in STUDY.experiments],
         rules.claims.output,

@@ -15,6 +15,7 @@ from pathlib import Path
 import pydantic
 import yaml
 
+from boltzprune import paths
 from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import slug
@@ -244,6 +245,10 @@ def _check_together(study, name):
         if section.data.source == "npz" and not section.data.file:
             problems.append(f"{experiment}.data.file = None: source npz needs the path of an .npz file")
         problems += [f"{experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
+        for key in ("directory", "file"):
+            if problem := paths.problem_of_file(getattr(section.data, key) or ""):
+                shown = _SHORT.repr(getattr(section.data, key))
+                problems.append(f"{experiment}.data.{key} = {shown}: the path {problem}; rename the folder or file")
     if "digits" in study.experiments:
         problems += [f"digits.{problem}" for problem in _problems_of_units(study.digits)]
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
@@ -263,6 +268,8 @@ def _problems_of_criteria(criteria):
         own = OWN_CRITERION.match(criterion)
         if own and not Path(own["file"]).is_file():
             problems.append(f"criteria = {criterion!r}: there is no file {own['file']}")
+        elif problem := paths.problem_of_folder(slug(criterion)):
+            problems.append(f"criteria = {criterion!r}: its name {problem}; rename the file")
     for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:

@@ -13,7 +13,7 @@ PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
     ["errors", "schedules", "lifeline", "controls"],
-    ["streams", "progress", "machine", "masks", "files"],
+    ["streams", "progress", "machine", "masks", "files", "paths"],
     ["backend", "npz"],
     ["fisher", "intervals"],
     ["exact", "gibbs", "criteria", "training", "ais"],

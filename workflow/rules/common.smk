@@ -2,7 +2,7 @@
 import re
 import shlex
 
-from boltzprune import jobs, settings
+from boltzprune import jobs, paths, settings
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES, targets
 from boltzprune.stages import CLAIMS_INPUTS
@@ -18,8 +18,6 @@ try:
     DIGIT_CRITERIA = jobs.criteria(STUDY, "digits")
     for name in (*CRITERIA.values(), *DIGIT_CRITERIA.values()):
         jobs.needs_eigenvector(name)
-    if workflow.is_main_process:
-        jobs.check_dates(f"results/{STUDY.study}")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -42,9 +40,6 @@ jobs.export_environment()
 GPU = jobs.gpus_per_job(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
-if Path("results").exists() and not os.access("results", os.W_OK):
-    raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
-
 
 def raw_files(experiment):
     """Input function: raw files that the user put somewhere; all that an experiment makes begins with them."""
@@ -54,7 +49,7 @@ def raw_files(experiment):
             raise WorkflowError(
                 f"this needs experiment {experiment}, and `experiments` of study {STUDY.study} is {STUDY.experiments}"
             )
-        return jobs.local_files(STUDY, experiment)
+        return local(jobs.local_files(STUDY, experiment))
 
     return paths
 

@@ -221,3 +221,18 @@ rule digits:
         figures_of("digits"),
         rules.per_digit.output,
         rules.study.output,
+
+
+if workflow.is_main_process:
+    # where the results lie is known by the rules alone: a module's prefix stands in their paths
+    PLACE = Path(rules.study.output.config).parent
+    MANY = {"patches": rules.collect.input, "digits": rules.collect_digits.input}
+    try:
+        paths.check_places(
+            str(workflow.current_basedir),
+            PLACE.parent,
+            max(sum(len(path) + 1 for path in MANY[name]) for name in STUDY.experiments),
+        )
+        jobs.check_dates(PLACE)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None

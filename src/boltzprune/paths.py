@@ -1,0 +1,63 @@
+"""Paths that the workflow cannot use, told before anything is computed. All others work, since rules quote theirs."""
+
+import os
+import re
+from pathlib import Path
+
+from boltzprune.errors import InputError
+
+UNUSABLE = (
+    (re.compile(r"[{}]"), "braces, which Snakemake takes for a name to be replaced"),
+    (re.compile(r"<[a-z][a-z0-9_]*>"), "a word in angle brackets, which Snakemake takes for a name to be replaced"),
+    (re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]"), "a control character, which ends lines of lists and logs"),
+)
+SEPARATOR = (re.compile(", "), "a comma with a space behind it, which separates paths in Snakemake's lists")
+MAX_BYTES = 255
+"""Longest name of a file or folder, of nearly every file system."""
+LONG = 2**15
+"""Characters of a job's list of files from which Snakemake may put the job's command into a script: half of what it
+does so at, since quoting can double a list."""
+UNQUOTED = '"$`'
+"""Snakemake names that script in double quotes."""
+
+
+def problem_of_file(path):
+    """What makes the path of a file to read unusable; empty if it can be used."""
+    return next((f"has {what}" for pattern, what in UNUSABLE if pattern.search(path)), "")
+
+
+def problem_of_folder(name):
+    """What makes a name of a folder of results unusable; empty if it can be used."""
+    n_bytes = len(os.fsencode(name))
+    if n_bytes > MAX_BYTES:
+        return f"has {n_bytes} bytes, more than the {MAX_BYTES} of a folder's name"
+    return next((f"has {what}" for pattern, what in (*UNUSABLE, SEPARATOR) if pattern.search(name)), "")
+
+
+def check_places(workflow, results, longest_list):
+    """Check the folders that a workflow runs in.
+
+    Parameters
+    ----------
+    workflow : str
+        Folder of the Snakefile.
+    results : Path
+        Where the folders of studies lie, seen from the working folder.
+    longest_list : int
+        Characters of the files that one job is given, at most.
+
+    Raises
+    ------
+    InputError
+        If the workflow cannot lie there, results cannot be written there, or so many files cannot be handed to a job.
+    """
+    if re.search("[{}]", workflow):
+        raise InputError(f"{workflow}: the path of the workflow has {UNUSABLE[0][1]}; move the workflow")
+    if results.exists() and not os.access(results, os.W_OK):
+        raise InputError(f"{results.resolve()} is not writable; make it so, or use --directory")
+    here = str(Path.cwd())
+    if longest_list > LONG and (found := [character for character in UNQUOTED if character in here]):
+        raise InputError(
+            f"{here}: the path of the working folder has {' and '.join(found)}, which Snakemake cannot quote for jobs "
+            "with as many files as this study has; rename the folder, use --directory, or raise seeds_per_job"
+        )
