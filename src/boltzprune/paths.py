@@ -17,6 +17,8 @@ MAX_BYTES = 255
 LONG = 2**15
 """Characters of a job's list of files from which Snakemake may put the job's command into a script: half of what it
 does so at, since quoting can double a list."""
+PACKAGE = Path(__file__).parents[1]
+"""What jobs are told to find the package in, by PYTHONPATH."""
 UNQUOTED = '"$`'
 """Snakemake names that script in double quotes."""
 
@@ -53,6 +55,10 @@ def check_places(workflow, results, longest_list):
     """
     if re.search("[{}]", workflow):
         raise InputError(f"{workflow}: the path of the workflow has {UNUSABLE[0][1]}; move the workflow")
+    if os.pathsep in str(PACKAGE):
+        raise InputError(
+            f"{PACKAGE}: this path has {os.pathsep!r}, at which PYTHONPATH would split it for jobs; move it"
+        )
     if results.exists() and not os.access(results, os.W_OK):
         raise InputError(f"{results.resolve()} is not writable; make it so, or use --directory")
     here = str(Path.cwd())
