@@ -1,7 +1,10 @@
 """Paths that the workflow cannot use, told before anything is computed. All others work, since rules quote theirs."""
 
+import atexit
 import os
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from boltzprune.errors import InputError
@@ -34,6 +37,24 @@ def problem_of_folder(name):
     if n_bytes > MAX_BYTES:
         return f"has {n_bytes} bytes, more than the {MAX_BYTES} of a folder's name"
     return next((f"has {what}" for pattern, what in (*UNUSABLE, SEPARATOR) if pattern.search(name)), "")
+
+
+def package_alone():
+    """A folder with this package and none other, for PYTHONPATH of a Python that has libraries of its own.
+
+    Where the package is installed among others, that is a temporary folder with a link to it.
+
+    Returns
+    -------
+    Path
+    """
+    own = ("boltzprune", "snakemake_logger_plugin_boltzprune", "__pycache__")
+    if all(entry.name.startswith(own) for entry in PACKAGE.iterdir()):
+        return PACKAGE
+    folder = Path(tempfile.mkdtemp(prefix="boltzprune-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    (folder / "boltzprune").symlink_to(PACKAGE / "boltzprune", target_is_directory=True)
+    return folder
 
 
 def check_places(workflow, results, longest_list):

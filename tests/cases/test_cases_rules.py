@@ -1,4 +1,4 @@
-"""The rules' command lines and paths: odd names, long lists, the workflow as a module of another, or from GitHub."""
+"""The rules' command lines: odd names, long lists."""
 
 import io
 import os
@@ -6,17 +6,14 @@ import re
 import resource
 import shlex
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 from outer_study import write_patterns
-from workflow_copy import ROOT, TINY, Copy
+from workflow_copy import TINY, Copy
 
-import boltzprune
 from boltzprune import paths
 from boltzprune.__main__ import main
 from boltzprune.errors import InputError
@@ -175,131 +172,3 @@ def test_no_number_of_files_is_too_many_for_the_last_steps(tmp_path):
     assert metrics.groupby("phase")["seed"].agg(["nunique", "max"]).values.tolist() == [[N_BLOCKS, N_BLOCKS - 1]] * 3
     shown = pd.read_csv((tmp_path / target).with_name("pattern_probabilities.csv"))
     assert set(shown["n_seeds"]) == {N_BLOCKS}
-
-
-MODULE = """
-configfile: "study.yaml"
-
-rule everything:
-    input: "summary.txt"
-
-module boltzprune:
-    snakefile: {snakefile!r}
-    config: config
-    prefix: "elsewhere"
-
-use rule * from boltzprune as pruning_*
-
-rule summary:
-    input: rules.pruning_table1.output.csv, rules.pruning_draw_fig1.output
-    output: "summary.txt"
-    shell: "wc {{input:q}} > {{output:q}}"
-"""
-
-
-def snakemake(folder, *arguments, **environment):
-    """Run Snakemake in a folder: the finished process, its output as text in `stdout`."""
-    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", "--cores", "2", *arguments], cwd=folder, env=inherited | environment,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-    )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def user(tmp_path_factory):
-    """A user's own workflow with this one as a module, computed; its data lie beside it, its results elsewhere."""
-    folder, source = tmp_path_factory.mktemp("user"), tmp_path_factory.mktemp("workflow")
-    Copy(source, {})
-    values = merged(block(["variance_fi"]), {"patches": {"data": {"source": "npz", "file": "raw.npz"}}})
-    (folder / "study.yaml").write_text(yaml.safe_dump(values))
-    (folder / "Snakefile").write_text(MODULE.format(snakefile=str(source / "workflow" / "Snakefile")))
-    write_patterns(folder / "raw.npz", n=199)
-    done = snakemake(folder)
-    assert done.returncode == 0, done.stdout
-    return folder
-
-
-@pytest.mark.slow
-def test_as_a_module_all_results_lie_under_the_prefix(user):
-    """snakemake/snakemake#1632, snakemake/snakemake#2914."""
-    found = {path.name for path in user.iterdir() if not path.name.startswith(".")}
-    assert found == {"Snakefile", "study.yaml", "raw.npz", "summary.txt", "elsewhere"}
-    results = user / "elsewhere" / "results" / "odd"
-    figures = {"fig1.png", "fig1_a.csv", "fig1_b.csv.gz", "fig1_c.csv", "fig1_d.csv", "fig1_e.csv"}
-    assert {path.name for path in (results / "figures").iterdir()} == figures
-    assert len((user / "summary.txt").read_text().splitlines()) == 1 + len(figures) + 1
-    assert (results / "logs" / "fig1.log").is_file() and (results / "benchmarks" / "fig1.tsv").is_file()
-    assert "Nothing to be done" in snakemake(user, "--dry-run").stdout
-    report = snakemake(user, "--report", "report.html", "pruning_table1")
-    (user / "report.html").unlink()
-    assert report.returncode == 0 and "Adding table1.csv" in report.stdout, report.stdout
-
-
-@pytest.mark.slow
-def test_as_a_module_the_checks_look_under_the_prefix(user):
-    metrics = user / "elsewhere" / "results" / "odd" / "tables" / "metrics.csv"
-    about = metrics.stat()
-    os.utime(metrics, (about.st_atime, about.st_mtime + 3607))
-    try:
-        said = snakemake(user, "--dry-run").stdout
-    finally:
-        os.utime(metrics, ns=(about.st_atime_ns, about.st_mtime_ns))
-    assert "elsewhere/results/odd/tables/metrics.csv is dated" in said
-
-
-DEPLOYED = """
-configfile: "study.yaml"
-
-module boltzprune:
-    snakefile: github("lab/boltzprune", path="workflow/Snakefile", tag="v0.1.0")
-    config: config
-
-use rule * from boltzprune
-"""
-HIDE = """
-import pathlib, sys
-sys.path[:] = [path for path in sys.path if not (pathlib.Path(path) / "boltzprune").is_dir()]
-"""
-
-
-@pytest.fixture
-def deployed(tmp_path, monkeypatch):
-    """What snakedeploy writes, and an environment in which a local repository stands for github.com."""
-    if not shutil.which("git"):
-        pytest.skip("no git")
-    source, folder = tmp_path / "source", tmp_path / "user"
-    source.mkdir(), folder.mkdir()
-    Copy(source, {})
-    identity = {f"GIT_{who}_{what}": "x" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
-    for key, value in identity.items():
-        monkeypatch.setenv(key, value)
-    for words in ("init --quiet", "add .", "commit --quiet --message x", "tag v0.1.0"):
-        subprocess.run(["git", *words.split()], cwd=source, check=True)
-    subprocess.run(["git", "clone", "--quiet", "--bare", source, tmp_path / "hub" / "lab" / "boltzprune"], check=True)
-    (folder / "Snakefile").write_text(DEPLOYED)
-    (folder / "study.yaml").write_text(yaml.safe_dump(block(["variance_fi"])))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    for key, value in (("COUNT", "1"), ("KEY_0", f"url.file://{tmp_path}/hub/.insteadOf")):
-        monkeypatch.setenv(f"GIT_CONFIG_{key}", value)
-    monkeypatch.setenv("GIT_CONFIG_VALUE_0", "https://github.com/")
-    return folder
-
-
-@pytest.mark.slow
-def test_deployed_from_github_it_runs_once_its_package_is_installed(deployed):
-    """IKIM-Essen/uncovar#506."""
-    done = snakemake(deployed, "fig1", PYTHONPATH=str(ROOT / "src"))
-    assert done.returncode == 0, done.stdout
-    assert (deployed / "results" / "odd" / "figures" / "fig1.png").is_file()
-
-
-def test_deployed_from_github_without_the_package_it_says_what_to_install(deployed, tmp_path):
-    """IKIM-Essen/uncovar#506, snakemake/snakemake#2914: a module from a repository brings its rules and no package."""
-    if (Path(boltzprune.__file__).parents[1] / "snakemake").is_dir():
-        pytest.skip("the package is installed beside Snakemake, so that one cannot be hidden without the other")
-    (tmp_path / "sitecustomize.py").write_text(HIDE)
-    done = snakemake(deployed, "--dry-run", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 1
-    assert f"{sys.executable} -m pip install git+https://github.com/lab/boltzprune@v0.1.0" in done.stdout
-    assert "Traceback" not in done.stdout

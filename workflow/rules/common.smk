@@ -37,6 +37,9 @@ DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
 CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
 """What has a chain among the patches, by its name in paths."""
 jobs.export_environment()
+if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
+    # Snakemake takes PYTHONPATH from jobs in a conda environment, which has the libraries but not this package
+    shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(paths.package_alone()))}; ")
 GPU = jobs.gpus_per_job(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
