@@ -7,8 +7,7 @@ BIN := .venv/bin
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
-	$(BIN)/snakemake --cores $(CORES) --quiet rules
-	@echo "Look at results/demo/figures and results/demo/tables."
+	$(BIN)/boltzprune run --cores $(CORES)
 
 test: .venv/installed
 	$(BIN)/python -m pytest
@@ -51,6 +50,7 @@ lock: .venv/installed
 .venv/installed: pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
 		"boltzprune needs Python 3.11 or newer, and this is %d.%d; try: make PYTHON=python3.12" % sys.version_info[:2])'
+	@echo "Installing boltzprune and what it needs (Snakemake, NumPy, Numba, SciPy, ...) into .venv: 1.1 GB, a minute or so."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e ".[test]"
 	@touch .venv/installed

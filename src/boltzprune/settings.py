@@ -26,7 +26,10 @@ MAX_BYTES, MAX_DEPTH = 2**20, 100
 """Of a configuration; the one that explains every key has 20 thousand."""
 DEFAULTS = Path(__file__).parents[2] / "config" / "config.yaml"
 """The default study, in a checkout; an installed package has the same values as the defaults of its models."""
-FROM_COMMAND_LINE = "the command line"
+DEFAULT_STUDY, FROM_COMMAND_LINE = "config/config.yaml", "the command line"
+"""What messages call these two layers."""
+WHOLE = ("colours", "last_iterations")
+"""Mappings that are one value: a later one replaces an earlier one, so that {} means none."""
 _SHORT = reprlib.Repr()
 """Shows a value; a few lines of YAML can stand for one of gigabytes."""
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 3, 10, 200, 200
@@ -81,7 +84,7 @@ def merged(base, over):
     """Two nested mappings as one, `over` winning; neither is changed."""
     result = copy.deepcopy(base)
     for key, value in over.items():
-        nested = isinstance(value, dict) and isinstance(result.get(key), dict)
+        nested = isinstance(value, dict) and isinstance(result.get(key), dict) and key not in WHOLE
         result[key] = merged(result[key], value) if nested else copy.deepcopy(value)
     return result
 
@@ -139,8 +142,8 @@ def study_of(files, values=None, defaults=None):
         With one line for each problem: the file that sets the key, key, value, what is expected.
     """
     defaults = Path(defaults or DEFAULTS)
-    files = [*([defaults] if defaults.is_file() else []), *files]
-    layers = [(_shown(file), read_yaml(file)) for file in files]
+    layers = [(DEFAULT_STUDY, read_yaml(defaults))] if defaults.is_file() else []
+    layers += [(_shown(file), read_yaml(file)) for file in files]
     layers += [(FROM_COMMAND_LINE, typed(values))] if values else []
     return study_from(functools.reduce(lay, (layer for _, layer in layers), {}), layers)
 
@@ -254,7 +257,7 @@ def _check_together(study, name):
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
     for key in ("colours", "last_iterations"):
         for criterion in getattr(study.figures, key) if key in study.figures.model_fields_set else ():
-            if criterion not in known:
+            if criterion not in known and _origin(name, ("figures", key, criterion)) != DEFAULT_STUDY:
                 problems.append(f"figures.{key}.{criterion}: no such criterion here; known: {', '.join(known)}")
     if problems:
         lines = (f"{_origin(name, re.match(r'[^ :=]*', text)[0].split('.'))}: {text}" for text in problems)

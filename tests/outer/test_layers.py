@@ -74,7 +74,7 @@ def test_a_mistake_is_told_with_the_file_that_makes_it(defaults, tmp_path, monke
     with pytest.raises(InputError, match=r"^b.yaml: patches.data.file = None: source npz needs"):
         study_of(["b.yaml"], {"patches": {"iterations": "3"}})
     defaults.write_text("sedes: 3")
-    with pytest.raises(InputError, match=r"defaults.yaml: sedes = 3: unknown key, did you mean seeds"):
+    with pytest.raises(InputError, match=r"config/config.yaml: sedes = 3: unknown key, did you mean seeds"):
         study_of(["a.yaml"], {"seeds": 5})
 
 
@@ -123,6 +123,20 @@ def test_laying_changes_neither():
     assert (below, above) == ({"preset": "paper", "a": {"b": 1}}, {"preset": "preprint", "a": {"c": 2}})
     assert found["a"] == {"b": 1, "c": 2}
     assert found["digits"] == PRESETS["preprint"]["digits"]
+
+
+def test_a_mapping_that_is_one_value_replaces_the_default(tmp_path):
+    assert set(study_of([]).figures.last_iterations) == {"variance_fi", "heuristic_fi"}
+    given = write(tmp_path, none="figures: {last_iterations: {}}", one="figures: {last_iterations: {anti_fi: 2}}")
+    assert [study_of([file]).figures.last_iterations for file in given] == [{}, {"anti_fi": 2}]
+
+
+def test_what_the_default_study_says_of_a_criterion_that_a_study_has_not_is_no_mistake(tmp_path):
+    few = write(tmp_path, few="patches: {criteria: [anti_fi]}\ndigits: {criteria: [anti_fi]}")
+    assert study_of(few).figures.last_iterations == study_of([]).figures.last_iterations
+    wrong = write(tmp_path, wrong="figures: {last_iterations: {variance_fi: 2}}")
+    with pytest.raises(InputError, match=r"wrong.yaml: figures.last_iterations.variance_fi: no such criterion here"):
+        study_of([*few, *wrong])
 
 
 def test_what_retraining_leaves_out_is_as_in_the_training(defaults, tmp_path):

@@ -17,6 +17,8 @@ CONFIG_FILES, CONFIG = ("--configfile", "--configfiles"), ("--config", "-C")
 SET, END = "--set", "--"
 SUFFIXES = (".yaml", ".yml", ".json")
 """Of configuration files."""
+OF_NAMES = ("--forcerun", "-R", "--until", "-U", "--omit-from", "-O", "--allowed-rules", "--report-metadata")
+"""Options of Snakemake that take names of files or rules, of which some end as configuration files do."""
 SNAKEFILES = ("Snakefile", "snakefile", "workflow/Snakefile", "workflow/snakefile")
 """Where Snakemake looks for one, in the working folder."""
 OWN = Path(__file__).parents[3] / "Snakefile"
@@ -115,7 +117,7 @@ def _sort(asked, group, word):
         return None
     if group in CONFIG and "=" in word:
         asked.values.append(word)
-    elif word.endswith(SUFFIXES) and not word.startswith("-"):
+    elif word.endswith(SUFFIXES) and not word.startswith("-") and group not in OF_NAMES:
         if not os.path.exists(word):
             raise InputError(f"{word}: there is no such configuration file; the working folder is {Path.cwd()}")
         asked.files.append(word)

@@ -15,7 +15,8 @@ from boltzprune.reruns.reasons import is_changed, words
 ABOUT = (
     "Say what boltzprune run with the same arguments would run, and why: which key of the configuration changed, from "
     "what to what; whether code, data or results did. Times and sizes are those of the last time, else of jobs of the "
-    "same rule, else unknown. Nothing is computed. Example: boltzprune plan fig2 my.yaml"
+    "same rule, else unknown. Nothing is computed.\n\n"
+    "examples:\n  boltzprune plan\n  boltzprune plan fig2 my.yaml --set seeds=20"
 )
 NOTHING = "Nothing would run: all that was asked for is there, made with these settings and this code.\n"
 

@@ -13,7 +13,8 @@ from boltzprune.reruns.page import count, duration, table
 ABOUT = (
     "Say how far a study is, with the arguments of boltzprune run: jobs of each rule that are done, outdated (their "
     "result is there and would be computed anew; `boltzprune plan` says why) or to do; iterations of each criterion "
-    "that are finished, by seeds; jobs that have begun and not ended. Nothing is computed."
+    "that are finished, by seeds; jobs that have begun and not ended. Nothing is computed.\n\nexamples:\n"
+    "  boltzprune status\n  boltzprune status my.yaml"
 )
 DATE = "%Y-%m-%d %H:%M:%S"
 

@@ -140,8 +140,8 @@ def _remedy(folders):
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
     call = shlex.join(["boltzprune", "verify", "--files", *folders])
     return (
-        "\nCompute these files again, and what follows from them, with your usual arguments in place of ...:\n"
-        f"    {call} | tr '\\n' '\\0' | xargs -0 snakemake --cores all ... --forcerun\n"
+        "\nCompute these files again, and what follows from them, with your usual targets and files:\n"
+        f"    {call} | tr '\\n' '\\0' | xargs -0 boltzprune run my.yaml --forcerun\n"
         "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
         f"the record in {records.LOGS}/ that names it.\n"
     )
