@@ -25,7 +25,6 @@ VALUES = merged(
         "device": "reference",
         "experiments": ["patches"],
         "patches": {"data": {"n_patterns": 199}, "controls": [], "criteria": ["variance_fi"]},
-        "digits": {"criteria": ["variance_fi", "heuristic_fi"]},
     },
 )
 

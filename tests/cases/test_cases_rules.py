@@ -27,7 +27,6 @@ SMALL = merged(
         "device": "reference",
         "patches": {"data": {"n_patterns": 199}, "controls": []},
         "experiments": ["patches"],
-        "digits": {"criteria": ["variance_fi", "heuristic_fi"]},
     },
 )
 
