@@ -26,9 +26,12 @@ UNQUOTED = '"$`'
 """Snakemake names that script in double quotes."""
 
 
-def problem_of_file(path):
-    """What makes the path of a file to read unusable; empty if it can be used."""
-    return next((f"has {what}" for pattern, what in UNUSABLE if pattern.search(path)), "")
+def problems_of_data(data):
+    """Lines 'key = path: what is wrong' for raw files that cannot be named in rules."""
+    for key in ("directory", "file"):
+        path = getattr(data, key) or ""
+        for what in (what for pattern, what in UNUSABLE if pattern.search(path)):
+            yield f"{key} = {path!r}: the path has {what}; rename the folder or file"
 
 
 def problem_of_folder(name):

@@ -248,10 +248,7 @@ def _check_together(study, name):
         if section.data.source == "npz" and not section.data.file:
             problems.append(f"{experiment}.data.file = None: source npz needs the path of an .npz file")
         problems += [f"{experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
-        for key in ("directory", "file"):
-            if problem := paths.problem_of_file(getattr(section.data, key) or ""):
-                shown = _SHORT.repr(getattr(section.data, key))
-                problems.append(f"{experiment}.data.{key} = {shown}: the path {problem}; rename the folder or file")
+        problems += [f"{experiment}.data.{problem}" for problem in paths.problems_of_data(section.data)]
     if "digits" in study.experiments:
         problems += [f"digits.{problem}" for problem in _problems_of_units(study.digits)]
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
