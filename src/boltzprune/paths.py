@@ -14,7 +14,6 @@ UNUSABLE = (
     (re.compile(r"<[a-z][a-z0-9_]*>"), "a word in angle brackets, which Snakemake takes for a name to be replaced"),
     (re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]"), "a control character, which ends lines of lists and logs"),
 )
-SEPARATOR = (re.compile(", "), "a comma with a space behind it, which separates paths in Snakemake's lists")
 MAX_BYTES = 255
 """Longest name of a file or folder, of nearly every file system."""
 LONG = 2**15
@@ -31,15 +30,12 @@ def problems_of_data(data):
     for key in ("directory", "file"):
         path = getattr(data, key) or ""
         for what in (what for pattern, what in UNUSABLE if pattern.search(path)):
-            yield f"{key} = {path!r}: the path has {what}; rename the folder or file"
+            yield f"{key} = {path[:MAX_BYTES]!r}: the path has {what}; rename the folder or file"
 
 
-def problem_of_folder(name):
-    """What makes a name of a folder of results unusable; empty if it can be used."""
-    n_bytes = len(os.fsencode(name))
-    if n_bytes > MAX_BYTES:
-        return f"has {n_bytes} bytes, more than the {MAX_BYTES} of a folder's name"
-    return next((f"has {what}" for pattern, what in (*UNUSABLE, SEPARATOR) if pattern.search(name)), "")
+def is_too_long(name):
+    """Whether no folder can have that name."""
+    return len(os.fsencode(name)) > MAX_BYTES
 
 
 def package_alone():

@@ -268,8 +268,8 @@ def _problems_of_criteria(criteria):
         own = OWN_CRITERION.match(criterion)
         if own and not Path(own["file"]).is_file():
             problems.append(f"criteria = {criterion!r}: there is no file {own['file']}")
-        elif problem := paths.problem_of_folder(slug(criterion)):
-            problems.append(f"criteria = {criterion!r}: its name {problem}; rename the file")
+        elif own and paths.is_too_long(slug(criterion)):
+            problems.append(f"criteria = {criterion!r}: too long for the name of a folder of results; rename the file")
     for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:

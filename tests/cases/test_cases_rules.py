@@ -16,6 +16,7 @@ from workflow_copy import TINY, Copy
 
 from boltzprune import paths
 from boltzprune.__main__ import main
+from boltzprune.criteria import slug
 from boltzprune.errors import InputError
 from boltzprune.settings import merged, study_from
 
@@ -38,7 +39,7 @@ def block(names):
 
 @pytest.mark.slow
 def test_names_that_a_shell_would_take_apart_are_quoted_everywhere(tmp_path):
-    """snakemake/snakemake#85, snakemake/snakemake#2981: apostrophes, in the working folder too."""
+    """snakemake/snakemake#85, snakemake/snakemake#2981: apostrophes; in raw files and the working folder too."""
     values = block([f"{ODD}/{ODD}.py:mine", f"{ODD}/-x.py:mine", "weight_magnitude"])
     values["patches"]["data"] |= {"source": "npz", "file": f"{ODD}/raw.npz"}
     workflow = Copy(tmp_path / ODD.replace(":", ""), values)
@@ -53,26 +54,33 @@ def test_names_that_a_shell_would_take_apart_are_quoted_everywhere(tmp_path):
     pruned = pd.read_csv(tables / "metrics.csv").query("phase == 'pruned'")
     assert (len(pruned), pruned["kl_exact"].nunique()) == (3, 1)  # all three are |w|
     assert {path.name for path in (tables.parent / "patches" / "seeds0-0").iterdir()} == {
-        *("initial", "weight_magnitude", f"{ODD}.mine", "-x.mine")
+        *("initial", "weight_magnitude", slug(values["patches"]["criteria"][0]), "-x.mine")
     }
 
 
-@pytest.mark.parametrize("stem", ["a{b}", "{}", "a}b", "<results>", "a\tb", "one, two", "ü" * 126])
-def test_a_name_that_snakemake_cannot_have_in_a_path_is_refused(tmp_path, monkeypatch, stem):
-    """snakemake/snakemake#2981."""
-    monkeypatch.chdir(tmp_path)
-    Path(f"{stem}.py").write_text(OWN)
-    with pytest.raises(InputError, match=r"patches\.criteria = .*: its name has .*; rename the file"):
-        study_from(block([f"{stem}.py:mine"]))
+@pytest.mark.parametrize("odd", "'\"`$\\{}<>,;:&|*?!#%~ =@()[]\t\u2028")
+def test_results_of_a_criterion_lie_in_a_folder_without_odd_signs(odd):
+    """snakemake/snakemake#2981: executors submit jobs with names of folders that they do not quote."""
+    assert slug(f"a{odd}b/c{odd}d.py:mine") == "c_d.mine"
+    assert slug("x/-Ä.ö+3_.py:mine_1") == "-Ä.ö+3_.mine_1"
 
 
-def test_names_that_come_close_are_taken(tmp_path, monkeypatch):
+def test_criteria_whose_results_would_lie_in_one_folder_are_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("a{b}").mkdir()
-    for stem in ("a{b}/c", "a<b>c, d/x", "A<B>", "one,two", "ü" * 125):
-        Path(f"{stem}.py").parent.mkdir(exist_ok=True)
+    for name in ("it's.py", "it_s.py", "its.py"):
+        Path(name).write_text(OWN)
+    study_from(block(["it's.py:mine", "its.py:mine"]))
+    with pytest.raises(InputError, match="lie in the same folder as those of .it's"):
+        study_from(block(["it's.py:mine", "it_s.py:mine"]))
+
+
+def test_a_name_too_long_for_a_folder_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for stem in ("ü" * 125, "ü" * 126):
         Path(f"{stem}.py").write_text(OWN)
-        study_from(block([f"{stem}.py:mine"]))
+    study_from(block([f"{'ü' * 125}.py:mine"]))
+    with pytest.raises(InputError, match="too long for the name of a folder of results; rename the file"):
+        study_from(block([f"{'ü' * 126}.py:mine"]))
 
 
 @pytest.mark.parametrize("experiment", ["patches", "digits"])
