@@ -413,6 +413,34 @@ BUGS = [
         "return [(schedule.last_learning_rate or rate, momentum), *pairs]",
         "core/test_core_schedules.py",
     ),
+    Bug(
+        "files on standard input: quotes are taken for parts of names",
+        "__main__.py",
+        "shlex.split(line) or",
+        "line.split() or",
+        "cases/test_cases_rules.py",
+    ),
+    Bug(
+        "a criterion's folder: signs that shells take apart stay in its name",
+        "criteria.py",
+        'r"[^\\w.+-]"',
+        'r"[{}<>]"',
+        "cases/test_cases_rules.py",
+    ),
+    Bug(
+        "raw files: a closing brace in a path is let through",
+        "paths.py",
+        'r"[{}]"), "braces',
+        'r"[{]"), "braces',
+        "cases/test_cases_rules.py",
+    ),
+    Bug(
+        "a working folder that Snakemake cannot quote: refused for few files, too",
+        "paths.py",
+        "longest_list > LONG and",
+        "longest_list >= LONG and",
+        "cases/test_cases_rules.py",
+    ),
 ]
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from workflow_copy import ROOT, TINY, Copy
 
 import boltzprune
 from boltzprune import paths
+from boltzprune.__main__ import _listed
 from boltzprune.settings import merged
 
 VALUES = merged(
@@ -84,6 +86,27 @@ def test_as_a_module_the_checks_look_under_the_prefix(user):
     finally:
         os.utime(metrics, ns=(about.st_atime_ns, about.st_mtime_ns))
     assert "pruning/results/odd/tables/metrics.csv is dated" in said
+
+
+ODD = 'it\'s "$HOME" & `id`; *?[1] #%=:@ ü'
+
+
+def test_as_a_module_a_prefix_is_quoted(user):
+    """snakemake/snakemake#85, snakemake/snakemake#2981: apostrophes and the like in paths of results."""
+    text = (user / "Snakefile").read_text()
+    assert text.count('"pruning"') == 1
+    (user / "odd.smk").write_text(text.replace('"pruning"', repr(ODD)))
+    said = snakemake(user, "--snakefile", "odd.smk", "--dry-run", "--printshellcmds", "boltzprune_fig1").stdout
+    (user / "odd.smk").unlink()
+    (command, files) = re.search(
+        r"^Shell command: (python -m boltzprune figure .*)\n((?:.*\n)*?)FILES$", said, re.M
+    ).groups()
+    assert f"folder={ODD}/results/odd/figures" in shlex.split(command)
+    place = Path(ODD, "results", "odd", "patches")
+    assert list(_listed(files)) == [
+        ("patterns", str(place / "patterns.npz")),
+        ("statistics", str(place / "seeds0-0" / "initial" / "initial_statistics.npz")),
+    ]
 
 
 DEPLOYED = """
