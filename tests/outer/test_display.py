@@ -69,9 +69,8 @@ def test_many_running_jobs_do_not_fill_the_screen(shown):
 
 def test_the_share_follows_the_expected_seconds(monkeypatch, tmp_path):
     path = tmp_path / "expected.json"
-    path.write_text(
-        json.dumps({f"results/s/benchmarks/{n}.tsv": seconds for n, seconds in ((1, 70), (2, 20), (3, 10))})
-    )
+    known = ((1, 70), (2, 20), (3, 10), (4, None))
+    path.write_text(json.dumps({f"results/s/benchmarks/{n}.tsv": seconds for n, seconds in known}))
     monkeypatch.setenv(display.EXPECTED, str(path))
     monkeypatch.setattr(display, "SECONDS_BETWEEN_LINES", 0.0)
     shown = Display(dry=True, stream=io.StringIO())
@@ -81,9 +80,9 @@ def test_the_share_follows_the_expected_seconds(monkeypatch, tmp_path):
         shown.note("job_info", job(number))
     shown.note("job_started", record(jobs=[2]))
     shown.note("job_finished", record(job_id=2))
-    shown.note("progress", record(done=1, total=3))
+    shown.note("progress", record(done=1, total=5))  # with the target, which makes no file
     shown._start -= 30.0
-    assert shown.lines()[0] == "1 of 3 jobs done, 20 %, about 2.0 min left"
+    assert shown.lines()[0] == "1 of 4 jobs done, 20 %, about 2.0 min left"
 
 
 def test_a_file_of_expected_seconds_that_is_not_readable_is_no_obstacle(monkeypatch, tmp_path):

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from documented import ROOT, commands
@@ -93,15 +94,28 @@ def environment(folder):
     return given | {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": ":".join(paths)}
 
 
-@pytest.mark.parametrize("command", [c for c in commands() if not SYNTAX.search(c.line)], ids=lambda c: c.line)
-def test_a_documented_command_works(place, command):
-    done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command.line],
-        cwd=place,
-        env=environment(place),
-        capture_output=True,
-        text=True,
+def start(line, folder):
+    """A finished process: a command line, given to bash."""
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], cwd=folder, env=environment(folder), capture_output=True, text=True
     )
+
+
+@pytest.fixture(scope="module")
+def finished_commands(place, request):
+    """Line -> finished process, of all that are asked for, on all processors."""
+    lines = [
+        item.callspec.params["command"].line
+        for item in request.session.items
+        if item.module is request.module and hasattr(item, "callspec")
+    ]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        return dict(zip(lines, pool.map(start, lines, [place] * len(lines))))
+
+
+@pytest.mark.parametrize("command", [c for c in commands() if not SYNTAX.search(c.line)], ids=lambda c: c.line)
+def test_a_documented_command_works(finished_commands, command):
+    done = finished_commands[command.line]
     told = done.stdout + done.stderr
     if done.returncode and command.line in NEEDS_MORE:
         assert NEEDS_MORE[command.line] in told
@@ -125,5 +139,4 @@ def test_the_list_has_commands_of_every_kind_of_source():
 
 def test_a_command_that_does_not_work_is_noticed(place):
     for line in ("snakemake fig9 --cores 1", "boltzprune run --configfile none.yaml fig2", "pip install -e .[none]"):
-        done = subprocess.run(["bash", "-c", line], cwd=place, env=environment(place), capture_output=True)
-        assert done.returncode != 0, line
+        assert start(line, place).returncode != 0, line

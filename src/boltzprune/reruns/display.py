@@ -16,7 +16,7 @@ from boltzprune.reruns.page import count, duration
 
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_SCREENS = 10.0, 0.5
 EXPECTED = "BOLTZPRUNE_EXPECTED"
-"""Variable that names a file: benchmark of a job -> seconds that it is expected to take."""
+"""Variable that names a file: benchmark of each job -> seconds that it is expected to take, or null."""
 SHARE = re.compile(r"(?P<stage>[^,:]*): +(?P<share>\d+) % of .* a second, (?P<left>\d+) s left$")
 """End of a line of `progress.Progress` in the log of a job."""
 TAIL = 2000
@@ -78,7 +78,17 @@ class Display:
 
     def _run_info(self, record):
         stats = getattr(record, "stats", None) or {}
-        self.total = max(self.total, int(stats.get("total", 0)))
+        self._count(self.done, max(self.total, int(stats.get("total", 0))))
+
+    def _count(self, done, total):
+        """Note how many jobs there are; of those that `run` announced, without targets that make no file."""
+        if self._expected:
+            done, total = len(self._finished_benchmarks() & set(self._expected)), len(self._expected)
+        self.done, self.total = done, total
+
+    def _finished_benchmarks(self):
+        """What tells the jobs that are done."""
+        return {self._jobs[job].benchmark for job in self._finished}
 
     def _job_info(self, record):
         self._jobs[record.jobid] = record
@@ -95,7 +105,7 @@ class Display:
             self.made += [path for path in job.output if path.endswith(WORTH_OPENING)]
 
     def _progress(self, record):
-        self.done, self.total = record.done, record.total
+        self._count(record.done, record.total)
 
     def _job_error(self, record):
         self._running.pop(record.jobid, None)
@@ -126,7 +136,7 @@ class Display:
             with self._lock:
                 lines = self.lines()
             if self._live:
-                self._live.update("\n".join(lines), refresh=True)
+                self._live.update(_as_they_are(lines), refresh=True)
             elif self.total:
                 self._write(f"{time.strftime('%H:%M:%S')} {'; '.join(line.strip() for line in lines)}")
 
@@ -152,11 +162,11 @@ class Display:
 
     def _share(self):
         """Share of the work, and seconds that are left, or None where nobody measured such jobs."""
-        if len(self._expected) < self.total / 2:
+        known = {name: seconds for name, seconds in self._expected.items() if seconds is not None}
+        if len(known) <= self.total / 2:
             return self.done / self.total, None
-        benchmarks = [self._jobs[job].benchmark for job in self._finished]
-        whole = sum(self._expected.values())
-        share = sum(self._expected.get(name, 0.0) for name in benchmarks) / max(whole, 1e-9)
+        done = sum(known.get(name, 0.0) for name in self._finished_benchmarks())
+        share = done / max(sum(known.values()), 1e-9)
         elapsed = time.monotonic() - self._start
         if share < 0.02 or elapsed < SECONDS_BETWEEN_LINES:
             return share, None
@@ -203,6 +213,13 @@ def _expected():
 
 
 _PLAIN = {"markup": False, "highlight": False}
+
+
+def _as_they_are(lines):
+    """Lines for the terminal: brackets and numbers in them mean nothing."""
+    from rich.text import Text
+
+    return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
 
 
 def _live(display):

@@ -12,14 +12,19 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from boltzprune.config import EXPERIMENTS
 from boltzprune.errors import InputError
+from boltzprune.figures import targets
 
 JOB = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):")
 FIELD = re.compile(r" {4}(\w+): (.*)")
-NOISE = re.compile(r"(Using|Assuming|Building|host: | {2}[A-Z]|SNAKEMAKE$|=+$)")
+NOISE = re.compile(r"(Using|Assuming|Building|host: | {2}[A-Z]|SNAKEMAKE$|=+$|Config file .* is extended|Wildcards:$)")
 """Lines before a message of Snakemake that say nothing of what is wrong."""
 INCOMPLETE = Path(".snakemake", "incomplete")
-TRACE = re.compile(r' {2}File "')
+TRACE = re.compile(r' {2}File "|Traceback:$')
+NO_RULE = re.compile(r"No rule to produce (\w+) \(.*")
+TARGETS = ("all", *EXPERIMENTS, *targets(), "table1", "per_digit", "claims")
+"""What a user asks for by name; any file of results/ can be asked for as well."""
 
 
 @dataclass(frozen=True)
@@ -148,4 +153,5 @@ def _message(output):
     lines = [line for line in output.splitlines() if line.strip() and not NOISE.match(line)]
     if lines and lines[0].startswith(("Traceback", "usage: ")):  # an argument that Snakemake did not expect
         lines = lines[-1:]
+    lines = [NO_RULE.sub(rf"No rule to produce \1; targets are {', '.join(TARGETS)}", line) for line in lines]
     return "\n".join(["Snakemake cannot plan this:", *(line for line in lines if not TRACE.match(line))])
