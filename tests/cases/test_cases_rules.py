@@ -37,27 +37,6 @@ def block(names):
     return merged(SMALL, {"study": "odd", "seeds": 1, "patches": {"criteria": names}})
 
 
-@pytest.mark.slow
-def test_names_that_a_shell_would_take_apart_are_quoted_everywhere(tmp_path):
-    """snakemake/snakemake#85, snakemake/snakemake#2981: apostrophes; in raw files and the working folder too."""
-    values = block([f"{ODD}/{ODD}.py:mine", f"{ODD}/-x.py:mine", "weight_magnitude"])
-    values["patches"]["data"] |= {"source": "npz", "file": f"{ODD}/raw.npz"}
-    workflow = Copy(tmp_path / ODD.replace(":", ""), values)
-    (workflow.folder / ODD).mkdir()
-    for name in (f"{ODD}.py", "-x.py"):
-        (workflow.folder / ODD / name).write_text(OWN)
-    write_patterns(workflow.folder / ODD / "raw.npz", n=199)
-    done = workflow.snakemake("table1", "fig2", "--cores", "2")
-    assert done.returncode == 0, done.stdout
-    tables = workflow.folder / "results" / "odd" / "tables"
-    assert set(pd.read_csv(tables / "table1.csv")["criterion"]) == set(values["patches"]["criteria"])
-    pruned = pd.read_csv(tables / "metrics.csv").query("phase == 'pruned'")
-    assert (len(pruned), pruned["kl_exact"].nunique()) == (3, 1)  # all three are |w|
-    assert {path.name for path in (tables.parent / "patches" / "seeds0-0").iterdir()} == {
-        *("initial", "weight_magnitude", slug(values["patches"]["criteria"][0]), "-x.mine")
-    }
-
-
 @pytest.mark.parametrize("odd", "'\"`$\\{}<>,;:&|*?!#%~ =@()[]\t\u2028")
 def test_results_of_a_criterion_lie_in_a_folder_without_odd_signs(odd):
     """snakemake/snakemake#2981: executors submit jobs with names of folders that they do not quote."""
@@ -134,6 +113,27 @@ def test_a_list_that_is_none_is_refused(monkeypatch, capsys, text, expected):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert main(["collect", "--in", "-"]) == 2
     assert re.search(expected, capsys.readouterr().err)
+
+
+@pytest.mark.slow
+def test_names_that_a_shell_would_take_apart_are_quoted_everywhere(tmp_path):
+    """snakemake/snakemake#85, snakemake/snakemake#2981: apostrophes; in raw files and the working folder too."""
+    values = block([f"{ODD}/{ODD}.py:mine", f"{ODD}/-x.py:mine", "weight_magnitude"])
+    values["patches"]["data"] |= {"source": "npz", "file": f"{ODD}/raw.npz"}
+    workflow = Copy(tmp_path / ODD.replace(":", ""), values)
+    (workflow.folder / ODD).mkdir()
+    for name in (f"{ODD}.py", "-x.py"):
+        (workflow.folder / ODD / name).write_text(OWN)
+    write_patterns(workflow.folder / ODD / "raw.npz", n=199)
+    done = workflow.snakemake("table1", "fig2", "--cores", "2")
+    assert done.returncode == 0, done.stdout
+    tables = workflow.folder / "results" / "odd" / "tables"
+    assert set(pd.read_csv(tables / "table1.csv")["criterion"]) == set(values["patches"]["criteria"])
+    pruned = pd.read_csv(tables / "metrics.csv").query("phase == 'pruned'")
+    assert (len(pruned), pruned["kl_exact"].nunique()) == (3, 1)  # all three are |w|
+    assert {path.name for path in (tables.parent / "patches" / "seeds0-0").iterdir()} == {
+        *("initial", "weight_magnitude", slug(values["patches"]["criteria"][0]), "-x.mine")
+    }
 
 
 N_BLOCKS, LONG_NAME = 179, "x" * 245
