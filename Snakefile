@@ -14,16 +14,20 @@ from snakemake.utils import min_version
 
 min_version("9.5")
 
-# the package beside this file, installed or not; a workflow that Snakemake itself fetched has none beside it
-HERE = workflow.current_basedir
-sys.path.insert(0, str(Path(str(HERE)).resolve() / "src"))
+# the package beside this file, installed or not, even if the display of `boltzprune run` has brought in another one
+SOURCE = str(Path(str(workflow.current_basedir)).resolve() / "src")
+sys.path.insert(0, SOURCE)
+if not str(getattr(sys.modules.get("boltzprune"), "__file__", SOURCE)).startswith(SOURCE):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "boltzprune"]:
+        del sys.modules[name]
 try:
     from boltzprune import jobs, settings
 except ModuleNotFoundError as error:
-    SOURCE = f"git+https://{HERE.host}/{HERE.repo}@{HERE.ref}" if hasattr(HERE, "repo") else f"-e '{HERE}'"
+    HERE = workflow.current_basedir  # of a workflow that Snakemake itself fetched there is no package beside it
+    FROM = f"git+https://{HERE.host}/{HERE.repo}@{HERE.ref}" if hasattr(HERE, "repo") else f"-e '{HERE}'"
     raise WorkflowError(
         f"{error}: install this workflow's package, and what it needs, into the Python that runs Snakemake, with\n"
-        f"    {sys.executable} -m pip install {SOURCE}\n"
+        f"    {sys.executable} -m pip install {FROM}\n"
         "or clone the repository, and call snakemake or make demo in it."
     ) from None
 

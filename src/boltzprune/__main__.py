@@ -8,10 +8,12 @@ import shlex
 import sys
 from pathlib import Path
 
-from boltzprune import __version__, lifeline
+from boltzprune import __version__, lifeline, memory
 from boltzprune.errors import DeviceError, InputError, TrainingError
 
 USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
+STATUS = {InputError: USER_FAULT, TrainingError: NOT_FINITE, DeviceError: DEVICE_FAULT}
+"""Exit status of what is foreseen; of memory that runs out and of what a disk refuses: that of a user's fault."""
 MAX_SEEDS = 10**5
 STDIN = "-"
 
@@ -32,24 +34,29 @@ def main(arguments=None):
         status = options.function(options) or 0
         sys.stdout.flush()
         return status
-    except InputError as error:
+    except (InputError, TrainingError, DeviceError) as error:
         log.error("%s", error)
-        return USER_FAULT
-    except TrainingError as error:
-        log.error("%s", error)
-        return NOT_FINITE
-    except DeviceError as error:
-        log.error("%s", error)
-        return DEVICE_FAULT
+        return next(status for kind, status in STATUS.items() if isinstance(error, kind))
     except BrokenPipeError:  # whoever reads this has had enough, as in `boltzprune status | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)
+    except Exception as error:
+        if memory.ran_out(error):
+            log.error("%s", _out_of_memory(error, options))
+        elif isinstance(error, OSError):
+            log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)
+        else:
+            log.exception("this should not have happened; please report it with the lines below")
+            return 1
         return USER_FAULT
-    except Exception:
-        log.exception("this should not have happened; please report it with the lines below")
-        return 1
+
+
+def _out_of_memory(error, options):
+    """The message for memory that ran out in a stage, or in another command."""
+    if not hasattr(options, "stage"):
+        return memory.told(error, "boltzprune", {})
+    job = f"{options.stage} of seeds {options.seeds}"
+    return memory.told(error, job, _spec(options.spec), len(_seeds(options.seeds)), options.threads)
 
 
 def _start_logging(path):
@@ -58,14 +65,28 @@ def _start_logging(path):
     handlers = [screen]
     if path:
         try:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            handlers.append(logging.FileHandler(path, mode="w", encoding="utf-8"))
+            handlers.append(logging.FileHandler(path, mode=_new_log(Path(path)), encoding="utf-8"))
         except OSError as error:
             raise InputError(f"--log {path}: cannot be written ({error.strerror})") from error
         screen.setLevel(logging.ERROR)
     logging.raiseExceptions = False  # a disk too full for the log is told by the result that cannot be written
     line = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
+
+
+def _new_log(path):
+    """Make room for a log that is a file of its own, and tell how to open it.
+
+    Written in place, a link would have the file overwritten that it points to, and a hard link, as copies of results by
+    `cp -al` are, all that share it. Results, records and checkpoints are renamed to their names, which touches neither.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.is_symlink():
+        target = os.readlink(path)
+        raise InputError(f"--log {path}: is a link to {target}, which would be overwritten; remove it, or name another")
+    if path.is_file():
+        path.unlink()
+    return "w" if path.exists() else "x"  # a device such as /dev/null stays
 
 
 def _parser():

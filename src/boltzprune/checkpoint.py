@@ -10,7 +10,6 @@ import itertools
 import json
 import logging
 import os
-import platform
 import time
 from pathlib import Path
 
@@ -111,13 +110,6 @@ def seconds_between():
     if not seconds >= 0:
         raise InputError(f"{SECONDS} = {text!r}: expected seconds; 0 is at every place, inf is never")
     return seconds
-
-
-def processor():
-    """The kind of processor here: what compiled loops and BLAS make of float32 depends on it."""
-    from llvmlite.binding import get_host_cpu_name
-
-    return f"{platform.machine()} {get_host_cpu_name()}"
 
 
 def _parts(state):

@@ -5,6 +5,7 @@ add one of your own without touching this file, name it in the configuration as 
 """
 
 import importlib.util
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,6 +149,11 @@ CRITERIA = {
 OWN_COLOURS = ("#8C6D31", "#332288", "#882255", "#117733", "#AA4499")
 
 
+LONGEST_NAME = 100
+"""Bytes of the name of a folder that a study or a criterion is given: file systems take 255, encrypted ones 143, and
+schedulers join several names to one."""
+
+
 def slug(name):
     """Name of a criterion in paths: `my_rules.py:my_criterion` becomes `my_rules.my_criterion`.
 
@@ -211,7 +217,7 @@ def _row(name, function, file, function_name, position):
 
 def _load(name, file, function_name):
     """The function of a user's file."""
-    if not file.is_file() or file.suffix != ".py":
+    if not os.path.isfile(file) or file.suffix != ".py":
         raise InputError(f"criterion {name!r}: there is no file {file}; expected one that ends in .py")
     spec = importlib.util.spec_from_file_location(f"boltzprune_own_{file.stem}", file)
     module = importlib.util.module_from_spec(spec)

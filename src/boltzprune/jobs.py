@@ -14,7 +14,7 @@ from boltzprune import lifeline
 from boltzprune.backend import candidates, driver
 from boltzprune.config import EXPERIMENTS
 from boltzprune.controls import CONTROLS
-from boltzprune.criteria import resolve, slug
+from boltzprune.criteria import CRITERIA, resolve, slug
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
@@ -79,11 +79,15 @@ def _resolved(name, position=0):
     return resolve(name, position)
 
 
-USED = {
-    ("reference", "evaluation"): {"include": {"strength_raw", "max_iterations", "tolerance"}},
-    ("evaluate_digits", "evaluation"): {"exclude": {"strength_raw", "quality", "after_pruning"}},
+UNUSED = {
+    ("reference", "evaluation"): {
+        *("encoding", "n_clamped_steps", "strength_encoding", "quality"),
+        *("ais_chains", "ais_temperatures", "after_pruning"),
+    },
+    ("evaluate_digits", "evaluation"): {"strength_raw", "quality", "after_pruning"},
 }
-"""Sections of which a stage uses a part."""
+"""Stage and section -> the keys of it that the stage does not use. Named are those, so that a key which is new to a
+section reruns every stage that could use it."""
 
 
 def job(study, stage, /, **values):
@@ -105,7 +109,7 @@ def job(study, stage, /, **values):
     experiment = getattr(study, row.experiment)
     for key in row.spec:
         if key in SECTIONS[row.experiment]:
-            spec[key] = getattr(experiment, key).model_dump(**USED.get((stage, key), {}))
+            spec[key] = getattr(experiment, key).model_dump(exclude=UNUSED.get((stage, key)))
         elif key == "device":
             spec[key] = study.device
         elif key == "n_chains":
@@ -184,13 +188,21 @@ def sample_job(study, criterion, iteration, phase):
 
 
 def prune_job(study, criterion, iteration, stage="prune"):
-    """The job of `prune` or `prune_deep`: with the digest of this criterion alone, and the options that it declares."""
+    """The job of `prune` or `prune_deep`: the digest of this criterion alone, and no option that only others declare.
+
+    A key of section `pruning` that no criterion declares concerns all of them.
+    """
     row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
-    used = {"fraction", "whole_units" if row.whole_units else row.threshold, *row.options}
-    used |= {"zero_rule"} if row.zeros_go else set()
+    of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)
     given = job(study, stage, criterion=criterion, iteration=iteration)
-    given = _with(given, pruning=pruning.model_dump(include=used))
+    given = _with(given, pruning=pruning.model_dump(exclude=of_others))
     return given | {"code": given["code"] + criterion_digest(criterion, row)}
+
+
+def _options(row):
+    """Keys of section `pruning` that a criterion declares: how it is applied, and what its function reads."""
+    declared = {"whole_units" if row.whole_units else row.threshold, *row.options}
+    return declared | {"zero_rule"} if row.zeros_go else declared
 
 
 def figure_job(study, name):

@@ -12,14 +12,17 @@ import sys
 from pathlib import Path
 
 from boltzprune import __version__
+from boltzprune.canonical import canonical, tree_of
 
 PACKAGE = Path(__file__).parent
 NOT_IN_DIGEST = (
     *("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"),
-    *("boltzprune.backend.driver", "boltzprune.backend.lock", "boltzprune.lifeline"),
+    *("boltzprune.backend.driver", "boltzprune.backend.lock", "boltzprune.backend.numba_cache", "boltzprune.lifeline"),
 )
-"""Values of the configuration travel as parameters, criteria have a digest each; messages, the choice of a GPU and the
-end of a process are no results."""
+"""Values of the configuration travel as parameters, criteria have a digest each; messages, the choice of a GPU, the
+cache of compiled code and the end of a process are no results."""
+ROW = ("needs", "whole_units", "zeros_go", "options", "threshold", "ties_stay")
+"""Fields of a row of criteria that change results; the others are how it looks."""
 
 
 @functools.cache
@@ -53,9 +56,9 @@ def criterion_digest(name, criterion):
 
     A criterion of a user's own: the whole file.
     """
-    fields = repr((criterion.needs, criterion.whole_units, criterion.zeros_go, criterion.options))
+    fields = repr([getattr(criterion, field) for field in ROW])
     if ":" in name:
-        return _hash(fields, name, ast.dump(_tree(Path(name.rsplit(":", 1)[0]))))
+        return _hash(fields, name, canonical(_tree(Path(name.rsplit(":", 1)[0]))))
     body = _tree(PACKAGE / "criteria.py").body
     definitions = {name: node for node in body for name in _names(node)}
     found, waiting, modules = {}, [criterion.saliency.__name__, "Evidence", "saliency_of"], {"boltzprune.fisher"}
@@ -63,7 +66,7 @@ def criterion_digest(name, criterion):
         name = waiting.pop()
         if name in definitions and name not in found:
             node = definitions[name]
-            found[name] = ast.dump(node)
+            found[name] = canonical(node)
             modules |= _imports(node, "boltzprune.criteria")
             waiting += [child.id for child in ast.walk(node) if _is_read(child)]
     return _hash(fields, *(found[key] for key in sorted(found)), code_digest(*sorted(modules)))
@@ -84,7 +87,7 @@ def _text_and_imports(module):
     """A module without comments and docstrings as text, and what it imports of this package."""
     path = _path(module)
     tree, kernels = _tree(path), sorted(path.parent.glob("*.cu*")) if path.name == "__init__.py" else ()
-    text = "\n".join([ast.dump(tree), *(kernel.read_text(encoding="utf-8") for kernel in kernels)])
+    text = "\n".join([canonical(tree), *(kernel.read_text(encoding="utf-8") for kernel in kernels)])
     return text, _imports(tree, module)
 
 
@@ -114,13 +117,8 @@ def _path(module):
 
 @functools.cache
 def _tree(path):
-    """Syntax tree of a file without its docstrings."""
-    tree = ast.parse(Path(path).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            node.body = [n for n in body if not (isinstance(n, ast.Expr) and isinstance(n.value, ast.Constant))]
-    return tree
+    """Syntax tree of a file without its docstrings, parsed once."""
+    return tree_of(path)
 
 
 def _imports(tree, module):

@@ -3,7 +3,7 @@
 `results/demo/logs/seeds0-9/train.log` has its record in `train.sha256`, which `sha256sum --check` reads as well, in the
 folder of the study (the one that holds `logs`):
 
-    # {"stage": "train", "versions": {"numpy": "2.4.6"}, "bytes": [20154]}
+    # {"stage": "train", "versions": {"numpy": "2.4.6"}, "processor": "x86_64 znver3 avx avx2 fma", "bytes": [20154]}
     # SHA-256 of all other lines: 5feceb66...
     6b86b273...  patches/seeds0-1/initial/initial.npz
 """
@@ -84,7 +84,7 @@ def write(record, about, files):
     ----------
     record : Path
     about : dict
-        stage, versions: what the job was.
+        stage, versions, processor: what the job was, and where.
     files : iterable of Path
         All that it wrote.
 
@@ -105,7 +105,7 @@ def read(record):
     Returns
     -------
     about : dict
-        stage, versions, bytes.
+        stage, versions, bytes; processor, but for records of former versions.
     entries : list of Entry
 
     Raises
@@ -138,8 +138,12 @@ def results_in(folder):
         yield from (Path(place, name) for name in sorted(files) if _may_be_result(name))
 
 
-def versions_in(folder):
-    """Versions that the results of a study were computed with: library -> version -> number of jobs.
+PROCESSOR = "processor"
+"""Key of what a job was computed on, beside the libraries that it was computed with."""
+
+
+def made_with(folder):
+    """What the results of a study were computed with: library, or `PROCESSOR` -> version or kind -> number of jobs.
 
     Records that cannot be read do not count; `verify` names them.
     """
@@ -151,6 +155,8 @@ def versions_in(folder):
             continue
         for name, version in about["versions"].items():
             found[name][version] += 1
+        if PROCESSOR in about:
+            found[PROCESSOR][about[PROCESSOR]] += 1
     return found
 
 
@@ -158,7 +164,7 @@ def other_versions(folder):
     """Lines about results of a study that were computed with other versions than those installed; usually none."""
     from boltzprune.provenance import versions
 
-    found, lines = versions_in(folder), []
+    found, lines = made_with(folder), []
     for name, now in versions().items():
         if others := {version: n for version, n in found.get(name, {}).items() if version != now}:
             told = ", ".join(f"{version} ({n:,} jobs)" for version, n in sorted(others.items()))

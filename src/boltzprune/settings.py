@@ -7,6 +7,7 @@ import copy
 import difflib
 import functools
 import itertools
+import os
 import re
 import reprlib
 import typing
@@ -43,6 +44,8 @@ def read_yaml(path):
         values = yaml.load(_not_deep(path.read_text(encoding="utf-8")), _UniqueKeys)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
+    except MemoryError:
+        raise
     except _RepeatedKey as error:
         raise InputError(f"{path}: {error}; the first of them would be lost: join the two") from error
     except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
@@ -222,6 +225,8 @@ def _line(name, problem):
         message = "expected one of " + problem["ctx"]["expected"]
         now = RENAMED.get(str(problem["input"])) if key == "preset" else None
         message = f"this preset is now called {now}; {message}" if now else message
+    elif problem["type"] == "string_too_long":
+        message = f"expected at most {problem['ctx']['max_length']} characters; a folder gets this name"
     elif message.startswith("Input should be"):
         message = "expected" + message.removeprefix("Input should be")
     return f"{name}: {key or 'the whole file'}{shown}", message
@@ -266,10 +271,11 @@ def _problems_of_criteria(criteria):
     problems, folders = [], {name: f"control {name}" for name in CONTROLS}
     for criterion in criteria:
         own = OWN_CRITERION.match(criterion)
-        if own and not Path(own["file"]).is_file():
-            problems.append(f"criteria = {criterion!r}: there is no file {own['file']}")
+        if own and not os.path.isfile(own["file"]):
+            problems.append(f"criteria = {_SHORT.repr(criterion)}: there is no file {own['file']}")
         elif own and paths.is_too_long(slug(criterion)):
-            problems.append(f"criteria = {criterion!r}: too long for the name of a folder of results; rename the file")
+            shown = _SHORT.repr(criterion)
+            problems.append(f"criteria = {shown}: too long for the name of a folder of results; rename the file")
     for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:

@@ -38,6 +38,7 @@ def atomic(path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_over(path)
+        temporary.unlink(missing_ok=True)  # of a process that had this number; or a link, which would be followed
         yield temporary
         with open(temporary, "rb") as file:
             os.fsync(file.fileno())
@@ -142,6 +143,8 @@ class Arrays:
                 raise ValueError("its directory has lost an entry")
             for member in self._file.infolist():
                 self._file.open(member).close()  # a name that has changed is no longer the one beside the array
+        except MemoryError:
+            raise
         except Exception as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
         self.names = set(keys)
@@ -159,6 +162,8 @@ class Arrays:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
             return npz.read_array(self._file, name)
+        except MemoryError:
+            raise
         except Exception as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
 

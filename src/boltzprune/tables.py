@@ -1,6 +1,6 @@
 """Tables of the paper, from the tidy metrics."""
 
-import re
+import unicodedata
 
 
 def remaining_units(metrics, labels):
@@ -55,7 +55,8 @@ def as_markdown(table, study):
 
 def markdown_grid(head, rows):
     """Lines of cells as a table in Markdown."""
-    lines = [[str(cell).replace("|", r"\|") for cell in line] for line in [head, ["---"] * len(head), *rows]]
+    lines = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in line] for line in [head, *rows]]
+    lines.insert(1, ["---"] * len(head))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -71,15 +72,46 @@ def fewer(n, most=None):
     return n.map(" [n = {}]".format).where(n < (n.max() if most is None else most), "")
 
 
+TEX = {
+    **{character: f"\\{character}" for character in "&%#_${}"},
+    **{character: f"{{{character}}}" for character in "[*"},  # at the start of a row the \\\\ before would take them
+    "\\": r"\textbackslash{}",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    "ß": r"\ss{}",
+    **{sign: f"$\\{name}$" for sign, name in zip("±×≤≥≈→∞", ("pm", "times", "le", "ge", "approx", "to", "infty"))},
+    **{sign: f"$\\{name}$" for sign, name in zip("αβγλμσ", ("alpha", "beta", "gamma", "lambda", "mu", "sigma"))},
+    **{sign: f"$_{n}$" for n, sign in enumerate("₀₁₂₃₄₅₆₇₈₉")},
+    **{sign: f"$^{n}$" for n, sign in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+    "−": "$-$",
+}
+"""Character -> what stands for it in LaTeX's text, in ASCII."""
+ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u030a\u030c\u0327", "`'^~\"rvc"))
+"""Combining character -> command that sets it on the letter before it."""
+
+
 def tex(text):
-    """Plain text for LaTeX: its special characters escaped."""
-    return re.sub(r"([&%#_${}])", r"\\\1", text)
+    """Plain text for LaTeX, in one line: what is special there escaped, accents and mathematical signs in ASCII.
+
+    Letters of other scripts stay as they are, for XeLaTeX and LuaLaTeX with a font that has them.
+    """
+    letters = []
+    for character in unicodedata.normalize("NFD", " ".join(text.split())):
+        if character in ACCENTS and letters:
+            letters.append(f"\\{ACCENTS[character]}{{{letters.pop()}}}")
+        else:
+            letters.append(TEX.get(character, character))
+    return unicodedata.normalize("NFC", "".join(letters))
 
 
 def as_latex(table, study):
     """Table 1 in LaTeX (booktabs)."""
     grid, weights = _grid(table)
-    head = " & ".join(["Criterion", *(f"iteration {k} ($n_w = {weights[k]}$)" for k in grid.columns)])
+    math = {k: f"$n_w = {text.replace(' to ', '$ to $')}$" for k, text in weights.items()}
+    head = " & ".join(["Criterion", *(f"iteration {k} ({math[k]})" for k in grid.columns)])
     rows = [" & ".join([tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
     return "\n".join(
         [

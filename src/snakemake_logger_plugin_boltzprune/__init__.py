@@ -3,11 +3,11 @@
     snakemake --logger boltzprune ...
 
 What it shows, and how, is in `boltzprune.reruns.display`; the full log of Snakemake lies in .snakemake/log as ever.
+Snakemake imports this package at every start, to know its name. It imports nothing of `boltzprune` before it is used:
+the workflow brings the package that lies beside it, which may be another one.
 """
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
-
-from boltzprune.reruns.display import Display
 
 
 class LogHandler(LogHandlerBase):
@@ -17,6 +17,8 @@ class LogHandler(LogHandlerBase):
     has_filter = has_formatter = True
 
     def __post_init__(self):
+        from boltzprune.reruns.display import Display
+
         self._display = Display(dry=self.common_settings.dryrun)
 
     def emit(self, record):

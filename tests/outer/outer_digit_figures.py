@@ -26,9 +26,9 @@ def tables(study, name):
     return importlib.import_module(FIGURES[name].module).panels(study.inputs(name))
 
 
-def drawn(study, name, frames=None, **how):
+def drawn(study, name, frames=None, spec=None, **how):
     """The figure as an object."""
-    spec = study.spec(name)
+    spec = spec or study.spec(name)
     look = Look(spec["criteria"], spec["colours"], spec["study"], **how)
     with plt.rc_context(RC):
         made = importlib.import_module(FIGURES[name].module).draw(frames or tables(study, name), look)

@@ -180,10 +180,11 @@ def test_examples(small, name, last):
         assert (np.asarray(axes.images[0].get_array()) == np.hstack(images)).all()
 
 
-def test_examples_of_one_seed_in_the_order_of_samples(small):
+def test_examples_of_one_seed_after_retraining_in_the_order_of_samples(small):
     frames = tables(small, "fig4")
-    other = frames["c.csv"].assign(seed=1, pattern="1" * 77)
-    shuffled = pd.concat([other, frames["c.csv"]]).sample(frac=1, random_state=7)
+    others = [frames["c.csv"].assign(seed=1, pattern="1" * 77)]
+    others += [frames["c.csv"].query("phase == 'retrained'").assign(phase="pruned", pattern="1" * 77)]
+    shuffled = pd.concat([*others, frames["c.csv"]]).sample(frac=1, random_state=7)
     one, same = (drawn(small, "fig4", frames | {"c.csv": table}) for table in (frames["c.csv"], shuffled))
     for a, b in zip(one.axes, same.axes):
         for left, right in zip(a.images, b.images):
@@ -229,7 +230,8 @@ def test_signals_are_marked_where_the_activity_first_rises(small):
     assert star.get_ydata() == pytest.approx([100 * expected[3]])
     ring = marked(errors, "o")[0]
     assert ring.get_ydata() == pytest.approx([100 * expected[2]])
-    assert len(marked(errors, "*")) == 3
+    assert [one.get_markerfacecolor() for one in marked(errors, "*")] == [colours[name] for name in colours]
+    assert [one.get_markeredgecolor() for one in marked(errors, "o")] == [colours[name] for name in list(colours)[:2]]
 
 
 def test_activity_over_iterations(small):

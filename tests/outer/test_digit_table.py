@@ -75,7 +75,7 @@ def test_latex():
     ]  # fmt: skip
     assert r"Second \& last, iteration 1 & 0.30 (0.07) & 0.15 (0.04) \\" in lines
     assert r"Share (\%) & 0 & 1 \\" in lines
-    assert r"First\_one | 50\%, iteration 2 & 40.0 (14.1) & 60.0 (14.1) \\" in lines
+    assert r"First\_one \textbar{} 50\%, iteration 2 & 40.0 (14.1) & 60.0 (14.1) \\" in lines
 
 
 def test_one_seed_has_no_spread():

@@ -113,7 +113,7 @@ def test_what_failed_is_named_with_the_last_line_of_its_log(shown, tmp_path):
     failed = job(4, "prune", {"criterion": "mine", "iteration": 2, "block": "0-2"}, logs=[str(log)])
     shown.note("job_info", failed)
     shown.note("job_started", record(jobs=[4]))
-    shown.note("job_error", failed)
+    shown.note("job_error", record(jobid=4, rule_name="prune", log=[str(log)]))
     shown.note("error", record(levelname="ERROR"))
     shown.note("progress", record(done=6, total=13))
     shown.close()

@@ -12,8 +12,8 @@ import boltzprune
 PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
-    ["errors", "schedules", "lifeline", "controls"],
-    ["streams", "progress", "machine", "masks", "files", "paths"],
+    ["errors", "schedules", "lifeline", "controls", "canonical", "memory", "processor"],
+    ["streams", "progress", "machine", "masks", "files", "running", "paths"],
     ["backend", "npz"],
     ["fisher", "intervals"],
     ["exact", "gibbs", "criteria", "training", "ais"],
@@ -32,7 +32,16 @@ ROOMS = [
 ]
 """From the bottom up. A module may import from lower rooms, and from its own entry if that is a folder."""
 ENTRIES = {entry: level for level, room in enumerate(ROOMS) for entry in room}
-BACKEND = {"numba_", "numba_cd", "numba_joint", "numba_layers", "numba_low_rank", "numba_math", "numba_mean_field"}
+BACKEND = {
+    "numba_",
+    "numba_cache",
+    "numba_cd",
+    "numba_joint",
+    "numba_layers",
+    "numba_low_rank",
+    "numba_math",
+    "numba_mean_field",
+}
 
 
 def modules():

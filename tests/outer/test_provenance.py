@@ -139,6 +139,7 @@ def test_code_far_below_reaches_everything_that_draws_numbers(edit):
         ('random_units, "Random units"', 'random_units, "Units"', set()),
         ('"#5A5A5A", PAPER, whole_units=True', '"#5A5A5B", PAPER, whole_units=True', set()),
         ('"#5A5A5A", PAPER, whole_units=True', '"#5A5A5A", PAPER', {"criterion random_units"}),
+        ('threshold="anti_fi_threshold", ties_stay=True', 'threshold="anti_fi_threshold"', {"criterion anti_fi"}),
         ('    """|w_ij|."""', '    """The size of w_ij."""', set()),
     ],
 )

@@ -33,6 +33,7 @@ WRONG = [
     ("device: tpu", "device = 'tpu'", "'auto', 'cpu', 'gpu' or 'reference'"),
     ("study: my study", "study = 'my study'", "pattern"),
     ("study: ../up", "study = '../up'", "pattern"),
+    (f"study: {'s' * 101}", "study = 'sss", "expected at most 100 characters; a folder gets this name"),
     ("patches: {criteria: [anti_fi, anti_fi]}", "patches.criteria", "listed twice"),
     ("patches: {criteria: [antifi]}", "patches.criteria", "'antifi' is no criterion; expected one of variance_fi,"),
     ("patches: {criteria: [rules.py]}", "patches.criteria", "file.py:function"),
@@ -92,6 +93,32 @@ def test_one_mistake_is_one_line_with_file_key_value_and_expectation(text, key, 
     assert len(lines) == 1
     assert lines[0].startswith(f"{FILE}: {key}")
     assert expected in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("stem", "function", "n"),
+    [("x" * 99, "y", 101), ("x", "y" * 255, 257), ("\u00e9" * 50, "f", 102), ("x" * 98, "y", 100)],
+)
+def test_a_criterion_whose_folder_would_have_too_long_a_name(tmp_path, stem, function, n):
+    """Bytes count, and a letter can have several; the folder of the file does not count."""
+    folder = tmp_path / ("d" * 150)
+    folder.mkdir()
+    (folder / f"{stem}.py").touch()
+    values = {"study": "s" * 100, "patches": {"criteria": [f"{folder}/{stem}.py:{function}"]}}
+    if n <= 100:
+        assert study_from(values, FILE).study == "s" * 100
+        return
+    with pytest.raises(InputError) as caught:
+        study_from(values, FILE)
+    head, line = str(caught.value).splitlines()
+    assert head == "1 problem in the configuration:" and line.startswith(f"{FILE}: patches.criteria = ['/")
+    assert "its results would lie in a folder named after file and function, " in line
+    assert line.endswith(f" of {n} bytes; expected at most 100")
+
+
+def test_a_criterion_in_a_file_whose_name_no_system_has():
+    (line,) = problems(f"patches: {{criteria: ['{'x' * 300}/x.py:f']}}")
+    assert "there is no file xxx" in line
 
 
 def test_all_problems_at_once_one_line_each():

@@ -62,8 +62,8 @@ def test_latex():
     lines = text.split("\n")
     assert lines[0].endswith(r"Study a\_b: 50 \% \& more.")
     assert r"Second \& last & 7.0 (0.0) \\" in lines
-    assert r"First\_one | 50\% & 6.0 (3.6) \\" in lines
-    assert r"Criterion & iteration 1 ($n_w = 17 to 20$) \\" in lines
+    assert r"First\_one \textbar{} 50\% & 6.0 (3.6) \\" in lines
+    assert r"Criterion & iteration 1 ($n_w = 17$ to $20$) \\" in lines
     assert r"\begin{tabular}{lr}" in lines
     assert text.count("{") == text.count("}")
 

@@ -59,12 +59,18 @@ def restarted(workflow, *target):
 @pytest.mark.torture
 def test_two_at_once_then_killed_then_started_again(promise, finished_copy):
     before = results(finished_copy.folder)
-    with promise("two snakemakes at once, kill -9, start again: lock explained, orphan ends, same results") as count:
+    with promise("two snakemakes at once, --unlock, kill -9, start again: refused, orphan ends, same results") as count:
         finished_copy.write(merged(finished_copy.values, LONG))
         running = snakemake(finished_copy, MACHINES, "--cores", "2")
         assert wait_for(lambda: stages(finished_copy.folder), running)
         second = finished_copy.snakemake(MACHINES, "--cores", "2")
         count(second.returncode == 1 and LOCKED in second.stdout and "--unlock" in second.stdout, second.stdout)
+        assert finished_copy.snakemake("--unlock").returncode == 0
+        second = finished_copy.snakemake(MACHINES, "--cores", "2")
+        said = f"{MACHINES} is being made already, by process {running.pid}, " in second.stdout
+        count(second.returncode == 1 and said and "Traceback" not in second.stdout, second.stdout)
+        dry = finished_copy.snakemake(MACHINES, "--dry-run")
+        count(dry.returncode == 0 and "This was a dry-run" in dry.stdout, dry.stdout)
         count(running.poll() is None and len(stages(finished_copy.folder)) == 1, "the first one goes on")
         running.kill()
         running.wait()

@@ -2,7 +2,7 @@
 import re
 import shlex
 
-from boltzprune import jobs, paths, settings
+from boltzprune import jobs, paths, running, settings
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES, targets
 from boltzprune.stages import CLAIMS_INPUTS
@@ -42,6 +42,16 @@ if any(str(method) == "conda" for method in workflow.deployment_settings.deploym
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(paths.package_alone()))}; ")
 GPU = jobs.gpus_per_job(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
+
+
+# before the first job of a run, in no dry run, report or --unlock; jobs of a cluster call Snakemake again for themselves
+onstart:
+    if workflow.is_main_process:
+        try:
+            marks = workflow.persistence
+            running.enter(marks.all_inputfiles(), marks.all_outputfiles(), Path(marks.path) / "boltzprune")
+        except InputError as error:
+            raise WorkflowError(str(error)) from None
 
 
 def raw_files(experiment):

@@ -4,10 +4,11 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from boltzprune.backend import reference
 from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch
+from boltzprune.backend.numba_cache import njit
 from boltzprune.backend.numba_cd import dense_updates, gibbs_step
 from boltzprune.backend.numba_joint import Layout, halves, joint_epoch
 from boltzprune.backend.numba_low_rank import low_rank_updates

@@ -6,8 +6,9 @@ memory traffic is the cost.
 """
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from boltzprune.backend.numba_cache import njit
 from boltzprune.backend.numba_math import FAST, INLINE, fill_uniform, logistic
 
 

@@ -7,8 +7,9 @@ together.
 """
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from boltzprune.backend.numba_cache import njit
 from boltzprune.backend.numba_math import FAST, fill_uniform, logistic
 
 

@@ -16,8 +16,9 @@ updates row i adds it to the next case's field: 2 x 4 n_visible n_hidden bytes r
 """
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from boltzprune.backend.numba_cache import njit
 from boltzprune.backend.numba_math import FAST, fill_uniform, logistic
 
 

@@ -4,27 +4,12 @@
 not optimised away: the checks for them must work.
 """
 
-import hashlib
-import os
-from pathlib import Path
-
-import numba
 import numpy as np
 from llvmlite import ir
-from numba import float32, int32, njit, types, uint32, uint64
+from numba import float32, int32, types, uint32, uint64
 from numba.extending import intrinsic
 
-
-def _cache_folder():
-    """Where compiled code of just these sources lies: Numba itself does not see edits of functions in other files."""
-    sources = sorted(Path(__file__).parent.glob("numba_*.py"))
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
-    here = Path(__file__).parent
-    root = here / "__pycache__" if os.access(here, os.W_OK) else Path.home() / ".cache" / "boltzprune"
-    return Path(numba.config.CACHE_DIR or root) / f"numba-{digest}"
-
-
-numba.config.CACHE_DIR = str(_cache_folder())
+from boltzprune.backend.numba_cache import njit
 
 FAST = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy", "nogil": True, "cache": True}
 INLINE = {"inline": "always", "error_model": "numpy"}

@@ -6,8 +6,9 @@ share a pass over the weights, and nothing depends on which two.
 """
 
 import numpy as np
-from numba import float32, njit
+from numba import float32
 
+from boltzprune.backend.numba_cache import njit
 from boltzprune.backend.numba_layers import add_active
 from boltzprune.backend.numba_math import FAST, logistic
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from boltzprune.config.base import IDENTIFIER, OWN_CRITERION, Count, Section
+from boltzprune.config.base import OWN_CRITERION, Count, Identifier, Section
 from boltzprune.config.digits import (
     DeepMachine,
     DeepPruning,
@@ -23,6 +23,7 @@ from boltzprune.config.digits import (
 )
 from boltzprune.config.patches import Evaluation, PatchData, Patches, PatchMachine, Pruning, Sampling, Training
 from boltzprune.config.presets import PRESETS, RENAMED
+from boltzprune.criteria import LONGEST_NAME
 from boltzprune.figures import FORMATS
 
 __all__ = [
@@ -82,8 +83,10 @@ class Figures(Section):
 class Study(Section):
     """One study: the whole configuration."""
 
-    study: Annotated[str, Field(pattern=IDENTIFIER)] = Field(
-        "demo", description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _."
+    study: Identifier = Field(
+        "demo",
+        description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _, at most "
+        f"{LONGEST_NAME}.",
     )
     preset: Literal["published", "revision", "preprint", "paper"] = Field(
         "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."

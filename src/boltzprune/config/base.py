@@ -1,13 +1,16 @@
 """What all sections of the configuration share: number types, and a frozen, strict base class."""
 
+import os
 import re
+import reprlib
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from boltzprune.criteria import CRITERIA
+from boltzprune.criteria import CRITERIA, LONGEST_NAME, slug
 
-IDENTIFIER = r"^[A-Za-z][A-Za-z0-9_-]*$"
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
+"""The name of a folder."""
 OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
 
 
@@ -54,11 +57,16 @@ class Section(BaseModel):
 
 
 def check_criteria(names):
-    """The names of criteria as they are; ValueError if one is unknown or listed twice."""
+    """The names of criteria as they are; ValueError if one is unknown, listed twice, or too long for a folder."""
     for name in names:
         if name not in CRITERIA and not OWN_CRITERION.match(name):
             raise ValueError(
                 f"{name!r} is no criterion; expected one of {', '.join(CRITERIA)}, or file.py:function for your own"
+            )
+        if (n_bytes := len(os.fsencode(slug(name)))) > LONGEST_NAME:
+            raise ValueError(
+                f"its results would lie in a folder named after file and function, {reprlib.repr(slug(name))} of "
+                f"{n_bytes} bytes; expected at most {LONGEST_NAME}"
             )
     if len(set(names)) != len(names):
         raise ValueError("a criterion is listed twice")

@@ -18,7 +18,6 @@ from boltzprune.config.base import (
     Threshold,
     check_criteria,
 )
-from boltzprune.criteria import CRITERIA
 from boltzprune.datasets import LABELLED_SOURCES
 
 
@@ -288,7 +287,7 @@ class Digits(Section):
     retraining: Retraining = Field(default_factory=Retraining)
     sampling: DeepSampling = Field(default_factory=DeepSampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
-        [name for name, row in CRITERIA.items() if row.needs != "eigenvector"],
+        ["variance_fi", "heuristic_fi", "weight_magnitude", "random_weights", "anti_fi", "random_units"],
         description="Pruning criteria, as for patches, without eigenvector. Paper: these six.",
     )
     iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 10.")

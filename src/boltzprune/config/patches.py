@@ -155,7 +155,10 @@ class Patches(Section):
     )
     sampling: Sampling = Field(default_factory=Sampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
-        list(CRITERIA),
+        [
+            *("variance_fi", "heuristic_fi", "eigenvector", "weight_magnitude"),
+            *("random_weights", "anti_fi", "random_units"),
+        ],
         description="Pruning criteria: "
         + ", ".join(CRITERIA)
         + "; or your own, as file.py:function. Paper: all seven.",

@@ -72,7 +72,7 @@ def read_members(path, names, max_bytes):
             found = _scan(stream, names, max_bytes, path)
             stream.finish()
         return found
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         raise InputError(

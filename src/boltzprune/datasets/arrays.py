@@ -98,7 +98,7 @@ def load(path, choose, example):
         with npz.open_archive(path) as archive:
             keys = choose(npz.keys(archive))
             return {key: _member(archive, key, path, example) for key in keys}
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception as error:
         raise InputError(

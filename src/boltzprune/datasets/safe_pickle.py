@@ -236,6 +236,8 @@ def loads(content, name):
         raise InputError(f"{name} has {len(content)} bytes; expected {EXPECTED}")
     try:
         return _run(content)
+    except MemoryError:
+        raise
     except Exception as error:
         reason = str(error) if isinstance(error, _Refused) else f"it is damaged or no pickle ({type(error).__name__})"
         raise InputError(f"{name} is refused: {reason}; expected {EXPECTED}") from None

@@ -64,6 +64,8 @@ def read(paths, settings):
     expected = (len(NAMES), *SHAPE)
     try:
         stack = np.stack(load_sample_images().images)
+    except MemoryError:
+        raise
     except Exception as error:
         raise InputError(f"scikit-learn cannot read {named} ({error}); install it and Pillow again") from None
     if stack.shape != expected:

@@ -63,6 +63,8 @@ def read(paths, settings):
     try:
         digits = load_digits()
         images, labels = np.asarray(digits.images), np.asarray(digits.target)
+    except MemoryError:
+        raise
     except Exception as error:
         raise InputError(f"scikit-learn cannot read {named} ({error}); install it again") from None
     if images.shape != SHAPE or not ((images >= 0) & (images <= MAX_VALUE)).all():

@@ -109,9 +109,10 @@ class Display:
 
     def _job_error(self, record):
         self._running.pop(record.jobid, None)
+        name = _named(self._jobs.get(record.jobid, record))  # the record of the error has no wildcards
         logs = [str(path) for path in record.log]
-        self.failed.append((_named(record), logs))
-        self._say(f"FAILED: {_named(record)}: {_cause(logs)}")
+        self.failed.append((name, logs))
+        self._say(f"FAILED: {name}: {_cause(logs)}")
 
     def _error(self, record):
         if not self.failed:  # of a job that failed all is said

@@ -130,10 +130,13 @@ def _show(folder, findings, n_files, n_bytes):
         rows = [(finding.stage, os.path.relpath(finding.path), finding.problem) for finding in findings]
         sys.stdout.write(f"{checked}; {len(findings):,} not as they were written\n\n")
         sys.stdout.write(table([("stage", "file", "what is wrong"), *rows]))
-    for name, found in records.versions_in(folder).items():
+    for name, found in records.made_with(folder).items():
         if len(found) > 1:
             jobs = ", ".join(f"{version} ({count(n, 'job')})" for version, n in sorted(found.items()))
-            sys.stdout.write(f"computed with several versions of {name}: {jobs}\n")
+            on_several = name == records.PROCESSOR
+            several = "on several processors" if on_several else f"with several versions of {name}"
+            sys.stdout.write(f"computed {several}: {jobs}\n")
+            sys.stdout.write("last bits differ between kinds of processors, see docs/faults.md\n" * on_several)
 
 
 def _remedy(folders):

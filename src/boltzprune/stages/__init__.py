@@ -10,9 +10,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from boltzprune import records
 from boltzprune.backend import explained, get_backend
-from boltzprune.checkpoint import Checkpoint, processor
+from boltzprune.checkpoint import Checkpoint
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
+from boltzprune.processor import processor
 from boltzprune.progress import Progress
 from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, VALUES
 from boltzprune.store import CHECKPOINT, Arrays, checksum
@@ -73,7 +74,10 @@ class Job:
         return Progress(total, unit, self.stage, bar=not self.quiet)
 
     def provenance(self):
-        """What this result is made by and from: equal for equal computations, whatever the folder or the time."""
+        """What this result is made by and from: equal for equal computations, whatever the folder or the time.
+
+        Where it was computed stands in the record of the job: files whose numbers are equal shall have equal bytes.
+        """
         inputs = {name: [checksum(path) for path in paths] for name, paths in self.inputs.items()}
         return {
             "stage": self.stage,
@@ -171,4 +175,5 @@ def run(job):
             raise
         raise told from error
     if job.record:
-        records.write(job.record, {"stage": job.stage, "versions": job.versions()}, job.written())
+        about = {"stage": job.stage, "versions": job.versions(), "processor": processor()}
+        records.write(job.record, about, job.written())

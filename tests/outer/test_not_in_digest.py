@@ -1,0 +1,100 @@
+"""What the digests of code leave out can change no result: the list, and all that computing modules take from it."""
+
+import ast
+from pathlib import Path
+
+import boltzprune
+from boltzprune.backend import MODULES
+from boltzprune.figures import FIGURES
+from boltzprune.provenance import NOT_IN_DIGEST
+from boltzprune.stages import SECTIONS, STAGES
+
+PACKAGE = Path(boltzprune.__file__).parent
+LEFT_OUT = {
+    "boltzprune.config": "values travel as parameters of the rules",
+    "boltzprune.criteria": "each criterion has a digest of its own, with saliency_of and Evidence; rows are in it too",
+    "boltzprune.errors": "what a job says that ends without a result",
+    "boltzprune.progress": "what a job says meanwhile",
+    "boltzprune.backend.driver": "which device there is; the digest of a job has all that could compute it",
+    "boltzprune.backend.lock": "which of several equal GPUs a job takes",
+    "boltzprune.backend.numba_cache": "where compiled code is kept; what is compiled, and how, is in the digest",
+    "boltzprune.lifeline": "when a process ends, and which unfinished files it removes",
+}
+"""Module or package -> why no edit of it changes a result."""
+TAKEN = {
+    "boltzprune.config": {model.__name__ for sections in SECTIONS.values() for model in sections.values()},
+    "boltzprune.criteria": {"Evidence", "resolve", "saliency_of"},
+    "boltzprune.errors": {"DeviceError", "InputError", "TrainingError"},
+    "boltzprune.backend.driver": {"problem"},
+    "boltzprune.backend.lock": {"claim"},
+    "boltzprune.backend.numba_cache": {"njit"},
+    "boltzprune.lifeline": {"unfinished"},
+}
+"""Module -> all that computing modules take from it; none takes anything from the others. Of the configuration these
+are the sections, by which the list of stages checks a spec."""
+ROOTS = {
+    *(f"boltzprune.stages.{row.module}" for row in STAGES.values()),
+    *(row.module for row in FIGURES.values()),
+    *MODULES.values(),
+}
+
+
+def parsed(module):
+    """The syntax tree of a module, or None if that is no module of the package."""
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def taken(module):
+    """What a module takes from others of the package: (module, name or None), at the top or inside functions."""
+    tree = parsed(module)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module.split(".")[0] == "boltzprune":
+            yield node.module, None
+            for alias in node.names:
+                whole = f"{node.module}.{alias.name}"
+                if parsed(whole) is None:
+                    yield node.module, alias.name
+                    continue
+                yield whole, None
+                name = alias.asname or alias.name
+                yield from ((whole, read.attr) for read in ast.walk(tree) if is_read_of(read, name))
+        elif isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("boltzprune") for alias in node.names), module
+
+
+def is_read_of(node, name):
+    """Whether a node is `name.something`."""
+    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
+
+
+def left_out(module):
+    """The entry of the literal list that a module belongs to, or nothing."""
+    return next((name for name in LEFT_OUT if f"{module}.".startswith(f"{name}.")), None)
+
+
+def computing():
+    """Every module that stages, figures and backends reach, and what is taken from those left out."""
+    found, waiting, from_others = set(), [*ROOTS], {}
+    while waiting:
+        module = waiting.pop()
+        if module in found or module == "boltzprune" or left_out(module):
+            continue
+        found.add(module)
+        for other, name in taken(module):
+            waiting.append(other)
+            if name and (entry := left_out(other)):
+                from_others.setdefault(entry, set()).add(name)
+    return found, from_others
+
+
+def test_the_list_is_the_one_that_was_thought_through():
+    assert {*NOT_IN_DIGEST} == {*LEFT_OUT}
+    assert len(NOT_IN_DIGEST) == len(LEFT_OUT)
+
+
+def test_computing_modules_take_nothing_else_from_what_is_left_out():
+    found, from_others = computing()
+    assert from_others == TAKEN
+    assert {"boltzprune.training", "boltzprune.fisher", "boltzprune.streams", "boltzprune.backend.numba_cd"} < found

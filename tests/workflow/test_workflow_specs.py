@@ -1,0 +1,77 @@
+"""What the rules tell their jobs: the iteration, criterion and phase of the file that they write, and its seeds."""
+
+import json
+import re
+import shlex
+
+import pytest
+from workflow_copy import TINY, Copy
+
+from boltzprune.settings import merged
+
+VALUES = {"seeds": 5, "seeds_per_job": 3, "patches": {"criteria": ["anti_fi", "eigenvector"], "iterations": 3}}
+VALUES |= {"digits": {"criteria": ["anti_fi", "heuristic_fi"], "iterations": 2}}
+PLACE = re.compile(r"results/tiny/\w+/seeds(?P<block>\d+-\d+)/(?P<place>\w+)(/iteration(?P<k>\d))?/(?P<name>\w+)")
+TOLD = {
+    "prune": {"criterion", "iteration"},
+    "prune_deep": {"criterion", "iteration"},
+    "retrain": {"iteration"},
+    "retrain_jointly": {"iteration"},
+    "sample": {"criterion", "iteration", "phase"},
+    "sample_deep": {"criterion", "iteration", "phase"},
+}
+"""Stage -> what its spec says of the machines."""
+
+
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory):
+    """Every command that is told the machines: stage, place of its file, spec, seeds."""
+    workflow = Copy(tmp_path_factory.mktemp("specs"), merged(TINY, VALUES))
+    done = workflow.snakemake("--dry-run", "--printshellcmds")
+    assert done.returncode == 0, done.stdout
+    found = []
+    for line in re.findall(r"python -m boltzprune (.*)", done.stdout):
+        stage, *words = shlex.split(line)
+        options = dict(zip(words[::2], words[1::2]))
+        if stage in TOLD:
+            found.append((stage, PLACE.search(options["--out"]), json.loads(options["--spec"]), options["--seeds"]))
+    return found
+
+
+def test_all_jobs_are_there(commands):
+    counts = {stage: sum(name == stage for name, *_ in commands) for stage in TOLD}
+    patches, digits = 2 * 2 * 3, 2 * 2 * 2  # blocks, criteria, iterations
+    control = 2 * 3
+    assert counts == {
+        "prune": patches,
+        "prune_deep": digits,
+        "retrain": patches + control,
+        "retrain_jointly": digits,
+        "sample": 2 * patches + control + 2,
+        "sample_deep": 2 * digits + 2,
+    }
+
+
+def test_jobs_are_told_which_machines_they_make(commands):
+    for stage, place, spec, seeds in commands:
+        initial = place["k"] is None
+        phase = place["name"].removesuffix("_statistics").removesuffix("_samples")
+        expected = {
+            "criterion": "none" if initial else place["place"],
+            "iteration": 0 if initial else int(place["k"]),
+            "phase": phase,
+        }
+        assert {key: spec[key] for key in expected if key in spec} == {key: expected[key] for key in TOLD[stage]}
+        assert seeds == place["block"], place[0]
+
+
+def test_the_control_is_retrained_as_pruned_machines_of_that_iteration_are(commands):
+    told = {}
+    for stage, place, spec, _ in commands:
+        if stage == "retrain":
+            told.setdefault(place["k"], {})[place["place"]] = spec
+    assert {*told} == {"1", "2", "3"}
+    for iteration, specs in told.items():
+        assert {*specs} == {"unpruned", "anti_fi", "eigenvector"}
+        assert specs["unpruned"] == specs["anti_fi"] == specs["eigenvector"], iteration
+    assert len({json.dumps(specs["unpruned"]) for specs in told.values()}) == 3
