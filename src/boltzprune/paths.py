@@ -14,8 +14,8 @@ UNUSABLE = (
     (re.compile(r"<[a-z][a-z0-9_]*>"), "a word in angle brackets, which Snakemake takes for a name to be replaced"),
     (re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]"), "a control character, which ends lines of lists and logs"),
 )
-MAX_BYTES = 255
-"""Longest name of a file or folder, of nearly every file system."""
+SHOWN = 200
+"""Characters of a path that a message shows at most."""
 LONG = 2**15
 """Characters of a job's list of files from which Snakemake may put the job's command into a script: half of what it
 does so at, since quoting can double a list."""
@@ -30,12 +30,7 @@ def problems_of_data(data):
     for key in ("directory", "file"):
         path = getattr(data, key) or ""
         for what in (what for pattern, what in UNUSABLE if pattern.search(path)):
-            yield f"{key} = {path[:MAX_BYTES]!r}: the path has {what}; rename the folder or file"
-
-
-def is_too_long(name):
-    """Whether no folder can have that name."""
-    return len(os.fsencode(name)) > MAX_BYTES
+            yield f"{key} = {path[:SHOWN]!r}: the path has {what}; rename the folder or file"
 
 
 def package_alone():

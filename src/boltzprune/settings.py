@@ -273,9 +273,6 @@ def _problems_of_criteria(criteria):
         own = OWN_CRITERION.match(criterion)
         if own and not os.path.isfile(own["file"]):
             problems.append(f"criteria = {_SHORT.repr(criterion)}: there is no file {own['file']}")
-        elif own and paths.is_too_long(slug(criterion)):
-            shown = _SHORT.repr(criterion)
-            problems.append(f"criteria = {shown}: too long for the name of a folder of results; rename the file")
     for criterion in criteria:
         other = folders.setdefault(slug(criterion), criterion)
         if other != criterion:
