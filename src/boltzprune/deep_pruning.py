@@ -25,7 +25,8 @@ class DeepPruned:
     Attributes
     ----------
     machine : BoltzmannMachine
-        Compact: removed units are gone, `machine.units` says which remain. A layer can end up without units.
+        Compact: removed units are gone, `machine.units` says which remain. If it `is_empty`, it has no hidden unit, and
+        the sequence ends here (see `pruning`).
     remaining : tuple of (n_units,) bool
         Which units of each layer remain, in the order of the machine before.
     went : list of (int, int, str)
@@ -169,6 +170,7 @@ def prune_deep(machine, statistics, criterion, name, pruning, seed, iteration):
     Parameters
     ----------
     machine : BoltzmannMachine
+        Not empty.
     statistics : fisher.Statistics
     criterion : criteria.Criterion
     name : str
@@ -211,8 +213,6 @@ def prune_deep(machine, statistics, criterion, name, pruning, seed, iteration):
 def _without_weights(machine, layer, saliency, criterion, pruning, seed, iteration):
     """The mask of one layer after its least salient weights went."""
     mask, fraction = machine.masks[layer], pruning.fraction[layer]
-    if not mask.any():
-        return mask
     if criterion.zeros_go:
         kept = drop_zeros(saliency, mask, fraction, pruning.zero_rule)
         if kept is not None:

@@ -23,7 +23,7 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     Parameters
     ----------
     machines : list of BoltzmannMachine
-        Masked weights stay 0.
+        Masked weights stay 0. Can be empty.
     chains : list of tuples of (n_chains, n_units) uint8
         Persistent chains of each machine, all layers; they go on from here.
     cases : (n_cases, n_visible) uint8
@@ -48,6 +48,8 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     TrainingError
         As soon as a parameter stops being finite.
     """
+    if not machines:
+        return []
     start = [(machine, JointState.at_rest(machine, given)) for machine, given in zip(machines, chains)]
     schedule, batch, updates_per_epoch = epochs(training), training.batch_size, -(-len(cases) // training.batch_size)
     firsts = range(0, updates_per_epoch, UPDATES_AT_ONCE)

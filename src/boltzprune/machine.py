@@ -59,9 +59,24 @@ class BoltzmannMachine:
         return tuple(int(np.count_nonzero(mask)) for mask in self.masks)
 
     @property
+    def is_empty(self):
+        """Whether a weight layer has no weight: then nothing is left to prune, to train or to sample."""
+        return 0 in self.n_weights
+
+    @property
     def is_rbm(self):
         """One hidden layer."""
         return len(self.weights) == 1
+
+
+def without_units(n_weight_layers):
+    """The machine that a sequence of prunings ends with, as far as it has a size: no unit in any layer."""
+    layers, pairs = range(n_weight_layers + 1), range(n_weight_layers)
+    return BoltzmannMachine(
+        tuple(np.zeros((0, 0), dtype=np.float32) for _ in pairs),
+        tuple(np.zeros(0, dtype=np.float32) for _ in layers),
+        tuple(np.zeros((0, 0), dtype=bool) for _ in pairs),
+    )
 
 
 def all_finite(machine):

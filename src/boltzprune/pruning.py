@@ -1,4 +1,17 @@
-"""One pruning step: saliency of every weight -> which weights go -> which units go -> a smaller machine."""
+"""One pruning step: saliency of every weight -> which weights go -> which units go -> a smaller machine.
+
+When a sequence ends. The prune-retrain sequence of a seed under a criterion ends with the first pruning after which a
+weight layer has no weight (`BoltzmannMachine.is_empty`). In an RBM that is when the last weight goes, and with it the
+last hidden unit. In a DBM a hidden unit without weights on a side goes too (`deep_pruning.dead_ends`), so that the
+weight layers run out together: it ends when no way is left from a visible unit to the top layer, and then neither h1
+nor h2 has a unit. Visible units do not count: they stay, with weights or without. The machines of the iterations before
+remain results, and the seed has none of that iteration or of later ones.
+
+A pruning that removes nothing is an iteration like any other: the machine is retrained as it is. The authors' ways to
+remove whole units (count, layer) never take the last one, a percentile at which ties stay never takes the last weight,
+and the paper's (weights, proportion) take no unit where that is nearest to the fraction. A fraction of the weights by
+rank, or at a percentile where ties go, always takes one at least. `ending.ends_at` says how many iterations that makes.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -6,7 +19,6 @@ from fractions import Fraction
 import numpy as np
 
 from boltzprune.criteria import Evidence, saliency_of
-from boltzprune.errors import InputError
 from boltzprune.fisher import weight_entries
 from boltzprune.machine import BoltzmannMachine
 from boltzprune.streams import fork, uniform_double
@@ -19,7 +31,7 @@ class Pruned:
     Attributes
     ----------
     machine : BoltzmannMachine
-        Compact: removed units are gone, `machine.units` says which remain.
+        Compact: removed units are gone, `machine.units` says which remain. If it `is_empty`, the sequence ends here.
     n_weights_removed : int
     units_removed : (n,) int64
         Original indices of the hidden units that lost their last weight.
@@ -133,7 +145,7 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
     Parameters
     ----------
     machine : BoltzmannMachine
-        With one weight layer.
+        With one weight layer, not empty.
     statistics : fisher.Statistics
     leading_eigenvector : (n_parameters,) float64 or None
     criterion : criteria.Criterion
@@ -150,7 +162,7 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
     Raises
     ------
     InputError
-        If the criterion misbehaves (see `criteria.saliency_of`), or no weight is left.
+        If the criterion misbehaves (see `criteria.saliency_of`).
     """
     mask = machine.masks[0]
     evidence = evidence_of(machine, 0, statistics, leading_eigenvector, criterion, pruning, seed, iteration)
@@ -160,11 +172,6 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
         kept = drop_units(saliency, mask, pruning.fraction, pruning.whole_units, ties)
     else:
         kept = drop_weights(saliency, mask, pruning.fraction, criterion, pruning, ties)
-    if not kept.any():
-        raise InputError(
-            f"criterion {name!r}, seed {seed}, iteration {iteration}: pruning {mask.sum()} weights leaves none; "
-            "use fewer iterations or a smaller fraction"
-        )
     connected = kept.any(axis=0)
     return Pruned(
         compact(machine, (kept,), (np.ones(len(kept), dtype=bool), connected)),

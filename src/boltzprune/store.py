@@ -206,11 +206,20 @@ class Arrays:
 
     @property
     def seeds(self):
-        """Seeds of the job that wrote the file: list of int, not empty."""
+        """Seeds that the file holds: list of int, those of the job that wrote it but for the ones in `ended`."""
         seeds = self.provenance.get("seeds")
-        if not isinstance(seeds, list) or not seeds or any(type(seed) is not int for seed in seeds):
+        if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or not (seeds or self.ended):
             raise self.damaged(f"its seeds are {reprlib.repr(seeds)}; expected whole numbers")
         return seeds
+
+    @property
+    def ended(self):
+        """Seeds of that job whose sequence has ended (see `pruning`) -> with which iteration: dict of int -> int."""
+        ended = self.provenance.get("ended", {})
+        is_good = isinstance(ended, dict) and all(key.isdecimal() for key in ended)
+        if not is_good or any(type(iteration) is not int or iteration < 1 for iteration in ended.values()):
+            raise self.damaged(f"its ended seeds are {reprlib.repr(ended)}; expected an iteration for each")
+        return {int(seed): iteration for seed, iteration in ended.items()}
 
     @property
     def about(self):

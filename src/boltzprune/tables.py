@@ -2,6 +2,8 @@
 
 import unicodedata
 
+from boltzprune.tidy import ENDED
+
 
 def remaining_units(metrics, labels):
     """Table 1: hidden units and weights that remain after each iteration, mean and standard deviation over seeds.
@@ -16,9 +18,12 @@ def remaining_units(metrics, labels):
     Returns
     -------
     pandas.DataFrame
-        criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds.
+        criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds (with a machine;
+        0: all sequences of the criterion have ended, and there is no mean).
     """
-    rows = metrics[(metrics["phase"] == "retrained") & metrics["criterion"].isin(labels)]
+    rows = metrics[metrics["phase"].isin(["retrained", ENDED]) & metrics["criterion"].isin(labels)]
+    sizes = ["n_hidden", "n_weights"]
+    rows = rows.assign(**rows[sizes].where(rows["phase"] != ENDED))
     table = rows.groupby(["criterion", "iteration"], as_index=False).agg(
         n_hidden_mean=("n_hidden", "mean"),
         n_hidden_sd=("n_hidden", "std"),
@@ -35,11 +40,12 @@ def _grid(table):
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
     spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
     cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")" + fewer(table["n_seeds"])
+    cell = cell.where(table["n_seeds"] > 0, "-")
     grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell").fillna("-")
     weights = {}
     for iteration, rows in table.groupby("iteration"):
-        low, high = rows["n_weights_mean"].min(), rows["n_weights_mean"].max()
-        weights[iteration] = f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+        ends = [f"{rows['n_weights_mean'].agg(end):.0f}" for end in ("min", "max") if rows["n_seeds"].any()]
+        weights[iteration] = " to ".join(dict.fromkeys(ends)) or "-"
     labels = dict(zip(table["criterion"], table["label"]))
     return grid.loc[list(labels)].rename(index=labels), weights
 

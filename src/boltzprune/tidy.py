@@ -37,7 +37,7 @@ TABLES = {
     "digits_pixels": Table(("criterion", "iteration", "pixel"), ("disconnected", "n_seeds")),
     "digits_examples": Table((*KEYS, "seed", "sample"), ("pattern",)),
     "digits_references": Table(("reference",), ("error",)),
-    "records": Table(("criterion", "iteration", "seed"), ("pixels_disconnected",)),
+    "records": Table(("criterion", "iteration", "seed"), ("n_weights_1", "pixels_disconnected")),
 }
 """Name -> table; those of one seed, before they are collected, have the same columns."""
 
@@ -50,6 +50,10 @@ WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "s
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
 MAX_BYTES = 2**28
 PHASES = ("initial", "pruned", "retrained")
+"""Of a machine."""
+ENDED = "ended"
+"""Phase of a row that is of no machine: at this iteration, or before, the sequence of this seed has ended (see
+`pruning`). Its sizes are 0, its other fields are empty."""
 
 
 def read(paths, name, needs=()):
@@ -95,6 +99,8 @@ def read(paths, name, needs=()):
 def missing_seeds(table, columns):
     """What no mean has in it, in words: seeds without a row, or without a finite value where other seeds have one.
 
+    A seed whose sequence has ended lacks nothing: `endings` names it.
+
     Parameters
     ----------
     table : pandas.DataFrame
@@ -107,9 +113,10 @@ def missing_seeds(table, columns):
         A sentence for each; none if all seeds are there.
     """
     found, every = [], set(range(int(table["seed"].max()) + 1)) if len(table) else set()
-    for (criterion, iteration, phase), rows in table.groupby(KEYS, sort=False):
+    ended = table[table["phase"] == ENDED].groupby(KEYS[:2])["seed"].agg(set).to_dict()
+    for (criterion, iteration, phase), rows in of_machines(table).groupby(KEYS, sort=False):
         where = f"{criterion}, iteration {iteration}, {phase}"
-        lacks = {"row": every - set(rows["seed"])}
+        lacks = {"row": every - set(rows["seed"]) - ended.get((criterion, iteration), set())}
         for column in columns:
             finite = np.isfinite(rows[column].astype(float))
             lacks[column] = set(rows.loc[~finite, "seed"]) if finite.any() else set()
@@ -117,6 +124,51 @@ def missing_seeds(table, columns):
             if seeds:
                 found.append(f"Missing: {where}: no {what} of seed {', '.join(map(str, sorted(seeds)))}.")
     return found
+
+
+def ended_rows(about, seeds, sizes):
+    """One row for each seed whose sequence has ended: {seed: row}.
+
+    Parameters
+    ----------
+    about : dict
+        Criterion and iteration of the machines that the seeds would have.
+    seeds : iterable of int
+    sizes : dict of str -> int
+        Of a machine without units.
+    """
+    return {seed: {**about, "phase": ENDED, "seed": seed, **sizes} for seed in seeds}
+
+
+def of_machines(table):
+    """The rows that are of a machine, not of a sequence that has ended."""
+    return table[table["phase"] != ENDED]
+
+
+def endings(table, labels):
+    """Which prune-retrain sequences ended before the last iteration, in words.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `KEYS` and seed.
+    labels : dict of str -> str
+        Of criteria, in the order wanted; one that is not in it goes by its name.
+
+    Returns
+    -------
+    list of str
+        One sentence; none if all seeds have all iterations.
+    """
+    first = table[table["phase"] == ENDED].groupby(["criterion", "seed"], sort=False)["iteration"].min()
+    n_seeds, order, found = table["seed"].nunique(), list(labels), {}
+    for (criterion, iteration), rows in first.reset_index().groupby(["criterion", "iteration"]):
+        when = f"after iteration {iteration - 1}" if iteration > 1 else "with the first pruning"
+        which = "" if len(rows) == n_seeds else f" ({', '.join(map(str, sorted(rows['seed'])))})"
+        found.setdefault(criterion, []).append(f"{when} in {len(rows)} of {n_seeds} seeds{which}")
+    names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+    told = "; ".join(f"{labels.get(name, name)} {', '.join(found[name])}" for name in names)
+    return [f"Ended, no weight left: {told}."] if told else []
 
 
 def measures(table):
@@ -149,8 +201,9 @@ def _problem(values, is_key):
     if (is_key or name in WHOLE or SIZE.fullmatch(name)) and len(known) < len(values):
         return "has an empty field"
     if TEXT.fullmatch(name):
-        other = known[~known.isin(PHASES)] if name == "phase" else known[:0]
-        return f"holds {other.iloc[0]!r}; expected one of {', '.join(PHASES)}" if len(other) else ""
+        phases = (*PHASES, ENDED)
+        other = known[~known.isin(phases)] if name == "phase" else known[:0]
+        return f"holds {other.iloc[0]!r}; expected one of {', '.join(phases)}" if len(other) else ""
     if values.dtype.kind not in "iuf":
         other = [value for value in known if not _is_number(value)] or [*known, str(values.dtype)]
         return f"holds {other[0]!r}; expected numbers"

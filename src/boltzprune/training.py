@@ -56,7 +56,7 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
     Parameters
     ----------
     machines : list of BoltzmannMachine
-        With one weight layer; shapes and masks may differ. Masked weights stay 0.
+        With one weight layer; shapes and masks may differ. Masked weights stay 0. Can be empty.
     cases : (n_cases, n_visible) uint8, or a list of such arrays, one per machine
         In the order of presentation.
     training : config.Training or config.digits.RbmTraining
@@ -82,6 +82,8 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
     TrainingError
         As soon as a machine's parameters stop being finite.
     """
+    if not machines:
+        return []
     of_each = cases_of_each(cases, len(machines))
     for name, machine, one in zip(names, machines, of_each, strict=True):
         if machine.layer_sizes[0] != one.shape[1]:

@@ -134,7 +134,8 @@ class DeepRunner:
             before = retrained
 
     def results(self):
-        chains = [f"{name}{i}" for name in self.study.digits.criteria for i in (1, 2)]
+        iterations = range(1, self.study.digits.iterations + 1)
+        chains = [f"{name}{i}" for name in self.study.digits.criteria for i in iterations]
         inputs = {"digits": "digits.npz", "records": [f"{name}_record.csv" for name in chains]}
         inputs |= {kind: [f"{name}_{kind}.csv" for name in ["initial", *chains]] for kind in ("metrics", "classes")}
         inputs["samples"] = ["initial_samples.npz", *(f"{name}_retrained_samples.npz" for name in chains)]

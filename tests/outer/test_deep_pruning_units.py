@@ -284,17 +284,31 @@ def test_whole_units_go_by_the_mean_saliency_of_their_existing_weights():
     assert [unit for layer, unit, _ in pruned.went if layer == 1] == [0, 2]  # -99 belongs to no weight
 
 
-# An empty layer
+# Nothing left
 
 
-@pytest.mark.parametrize("name", DEEP)
-@pytest.mark.parametrize("sizes", [(5, 0, 0), (5, 3, 0), (5, 0, 3)])
-def test_a_machine_without_units_can_be_pruned_again(name, sizes):
-    machine = full_machine(*sizes)
-    for threshold in ("rank", "percentile"):
-        pruned = prune_deeply(CRITERIA[name], machine, threshold=threshold, iteration=2)
-        assert pruned.machine.layer_sizes == (5, 0, 0)
-        assert pruned.visible_disconnected.tolist() == [0, 1, 2, 3, 4]
+@pytest.mark.parametrize("saliencies", [("none", "all"), ("all", "none"), ("none", "none")])
+def test_without_weights_in_a_layer_no_hidden_unit_is_left(saliencies):
+    """The sequence ends there: see the module `pruning`."""
+    full = {"none": np.zeros, "all": np.ones}
+    rule = by_layer(*(full[name](shape) for name, shape in zip(saliencies, [(5, 7), (7, 3)])))
+    pruned = prune_deeply(rule, full_machine(5, 7, 3), (0.01, 0.01), zeros_go=True)
+    assert pruned.machine.is_empty and pruned.machine.layer_sizes == (5, 0, 0)
+    assert [reason for _, _, reason in pruned.went if reason == "cascade"] == ["cascade"] * (
+        {"none all": 3, "all none": 0, "none none": 0}[" ".join(saliencies)]
+    )
+    assert pruned.visible_disconnected.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_ways_that_miss_each_other_leave_nothing():
+    """Both layers keep weights by saliency, but no hidden unit has one on either side."""
+    lower, upper = np.zeros((5, 7)), np.zeros((7, 3))
+    lower[2, 3] = upper[5, 1] = 1
+    pruned = prune_deeply(by_layer(lower, upper), full_machine(5, 7, 3), (0.01, 0.01), zeros_go=True)
+    assert pruned.machine.is_empty and pruned.machine.n_weights == (0, 0)
+    upper[3, 2] = 1
+    pruned = prune_deeply(by_layer(lower, upper), full_machine(5, 7, 3), (0.01, 0.01), zeros_go=True)
+    assert not pruned.machine.is_empty and pruned.machine.layer_sizes == (5, 1, 1)
 
 
 def test_a_machine_that_lost_its_hidden_units_still_works(tmp_path):
@@ -319,5 +333,3 @@ def test_a_machine_that_lost_its_hidden_units_still_works(tmp_path):
         sampling = DeepSampling(chains=how, n_gibbs_steps=2)
         statistics, packed = deep_statistics(trained, state.chains, 31, sampling, key, cpu)
         assert packed.shape == (31, 1) and [p.shape for p in statistics.pair_means] == [(5, 0), (0, 0)]
-        again = prune_deeply(CRITERIA["variance_fi"], trained, statistics=statistics, iteration=2)
-        assert again.machine.layer_sizes == (5, 0, 0) and again.went == []

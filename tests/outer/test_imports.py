@@ -19,7 +19,7 @@ ROOMS = [
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],
-    ["datasets"],
+    ["datasets", "ending"],
     ["store", "tidy", "provenance", "patterns", "evaluation"],
     ["tables", "figures.style", "claims", "records", "checkpoint"],
     ["figures", "figures.digits", "digit_table"],  # the list of them

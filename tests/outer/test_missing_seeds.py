@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from boltzprune.claims.collected import Chains, NotTestable
 from boltzprune.digit_table import per_digit
 from boltzprune.errors import InputError
 from boltzprune.figures import digits, fig2
+from boltzprune.figures.style import LINE_HEIGHT, save
 from boltzprune.stages import Job, collect_digits
 from boltzprune.stages import claims as claims_stage
 from boltzprune.stages import per_digit as per_digit_stage
 from boltzprune.stages import table1 as table1_stage
 from boltzprune.store import Arrays, read_machine, write_arrays
 from boltzprune.tables import as_latex, as_markdown, remaining_units
-from boltzprune.tidy import missing_seeds
+from boltzprune.tidy import endings, missing_seeds
 
 LABELS = {"a": "First", "b": "Second"}
 COLUMNS = ["n_hidden", "n_weights", "kl_sampled", "mse_sampled", "kl_exact"]
@@ -176,3 +178,64 @@ def test_a_machine_that_is_not_finite_is_not_read(deep, tmp_path):
         with pytest.raises(InputError, match=rf"x\.npz: '{name}' has a value that is NaN or infinite; delete the file"):
             read_machine(Arrays(tmp_path / "x.npz"), 1)
         assert read_machine(Arrays(tmp_path / "x.npz"), 0).layer_sizes == (15, 15, 11)
+
+
+@pytest.fixture
+def with_ends():
+    """Criterion a ends in seeds 1 and 3 with iteration 2, b in all seeds with iteration 1; seed 0 lacks a row of a."""
+    table = metrics(np.random.default_rng(101))
+    ends = ((table["criterion"] == "a") & (table["iteration"] == 2) & table["seed"].isin([1, 3])) | (
+        table["criterion"] == "b"
+    )
+    gone = table[ends & (table["phase"] == "retrained")].assign(phase="ended", **dict.fromkeys(COLUMNS, np.nan))
+    table = pd.concat([table[~ends], gone.assign(n_hidden=0.0, n_weights=0.0)], ignore_index=True)
+    lacks = (
+        (table["criterion"] == "a") & (table["iteration"] == 2) & (table["phase"] == "pruned") & (table["seed"] == 0)
+    )
+    return table[~lacks]
+
+
+def test_a_sequence_that_ended_lacks_nothing_and_is_named(with_ends):
+    assert missing_seeds(with_ends, COLUMNS) == ["Missing: a, iteration 2, pruned: no row of seed 0."]
+    told = "b with the first pruning in 5 of 5 seeds; First after iteration 1 in 2 of 5 seeds (1, 3)."
+    assert endings(with_ends, {"b": "b", "a": "First"}) == [f"Ended, no weight left: {told}"]
+    assert endings(with_ends[with_ends["phase"] != "ended"], LABELS) == []
+
+
+def test_what_has_ended_is_in_no_mean(with_ends):
+    table = remaining_units(with_ends, LABELS)
+    assert table["n_seeds"].tolist() == [5, 3, 0, 0]
+    left = with_ends[(with_ends["criterion"] == "a") & (with_ends["phase"] == "retrained")]
+    means = left.groupby("iteration")["n_hidden"].mean().tolist()
+    assert table["n_hidden_mean"].tolist()[:2] == pytest.approx(means) and table["n_hidden_mean"].isna()[2:].all()
+    for text in (as_markdown(table, ""), as_latex(table, "")):
+        [line] = [line.strip("| \\") for line in text.split("\n") if "Second" in line]
+        assert line.replace("&", "|").split(" | ")[1:] == ["-", "-"] and "n = 0 to 5" in text
+    curves = digits.over_seeds(with_ends, ["n_hidden"])
+    assert set(curves["phase"]) == {"initial", "pruned", "retrained"}
+    assert curves.loc[curves["phase"] == "retrained", "n"].tolist() == [5, 3]
+    chains = Chains(with_ends)
+    assert chains.last("a") == 2 and chains.after("a", "n_hidden").index.tolist() == [0, 2, 4]
+    with pytest.raises(NotTestable, match="criterion b leaves no machine"):
+        chains.last("b")
+
+
+def test_figures_grow_by_the_lines_that_name_what_ended(tiny, tmp_path):
+    """What was drawn before has the same size and place above the lines."""
+    spec = {"name": "fig2", "formats": [], "dpi": 40, "study": "Study x.", "criteria": {}, "colours": {}}
+    panels = fig2.panels({name: [tiny.folder / f"{name}.csv"] for name in ("metrics", "pattern_probabilities")})
+    drawn = []
+
+    class Spy:
+        @staticmethod
+        def draw(panels, look):
+            drawn.append(fig2.draw(panels, look))
+            return drawn[-1]
+
+    for notes in ((), ("Ended, no weight left: " + "word " * 60,)):
+        save(Spy, panels, spec | {"notes": notes}, tmp_path)
+    heights = [figure.get_figheight() for figure in drawn]
+    assert heights[1] - heights[0] == pytest.approx(2 * LINE_HEIGHT)
+    tops = [[axes.get_window_extent().y1 / figure.dpi for axes in figure.axes] for figure in drawn]
+    assert np.array(tops[1]) - np.array(tops[0]) == pytest.approx(2 * LINE_HEIGHT, abs=0.02)
+    assert drawn[1].texts[-1].get_text().count("\n") == 2

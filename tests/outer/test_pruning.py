@@ -16,7 +16,6 @@ from outer_machines import (
 
 from boltzprune import exact
 from boltzprune.criteria import CRITERIA
-from boltzprune.errors import InputError
 from boltzprune.fisher import Statistics
 from boltzprune.machine import BoltzmannMachine
 from boltzprune.pruning import drop_at_percentile, drop_lowest, drop_units, n_kept
@@ -226,14 +225,17 @@ def test_visible_units_stay_and_are_reported():
     assert pruned.units_removed.size == 0
 
 
-def test_leaving_none_is_refused():
-    machine = random_machine(1, 1)
-    with pytest.raises(InputError, match="criterion 'test', seed 3, iteration 4: pruning 1 weights leaves none"):
-        prune_with(by_weight, machine, iteration=4)
-    with pytest.raises(InputError, match="leaves none; use fewer iterations or a smaller fraction"):
-        prune_with(constant, random_machine(5, 7), threshold="percentile")
-    with pytest.raises(InputError, match="leaves none"):
-        prune_with(constant, random_machine(5, 1), whole_units=True)
+def test_leaving_no_weight_leaves_an_empty_machine():
+    """The sequence ends there: see the module `pruning`."""
+    lost = prune_with(by_weight, random_machine(1, 1), iteration=4)
+    assert lost.machine.is_empty and lost.machine.layer_sizes == (1, 0) and lost.n_weights_removed == 1
+    ties, whole = (
+        prune_with(constant, random_machine(5, 7), threshold="percentile"),
+        prune_with(constant, random_machine(5, 1), whole_units=True),
+    )
+    assert ties.machine.is_empty and ties.units_removed.tolist() == list(range(7))
+    assert whole.machine.is_empty and whole.visible_disconnected.tolist() == list(range(5))
+    assert not prune_with(by_weight, random_machine(1, 2)).machine.is_empty
 
 
 @pytest.mark.parametrize("name", CRITERIA)

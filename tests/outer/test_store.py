@@ -169,6 +169,23 @@ def test_a_pickle_is_not_executed(tmp_path):
         Arrays(tmp_path / "x.npz")["a"]
 
 
+def test_which_seeds_a_file_holds_and_which_ended(tmp_path):
+    def of(**provenance):
+        write_arrays(tmp_path / "m.npz", {}, provenance)
+        return Arrays(tmp_path / "m.npz")
+
+    assert (of(seeds=[3, 5]).seeds, of(seeds=[3, 5]).ended) == ([3, 5], {})
+    arrays = of(seeds=[3], ended={"5": 2, "11": 7})
+    assert (arrays.seeds, arrays.ended) == ([3], {5: 2, 11: 7})
+    assert of(seeds=[], ended={"5": 2}).seeds == []
+    for seeds in ([], ["3"], None, [True]):
+        with pytest.raises(InputError, match=r"m\.npz: its seeds are .*; expected whole numbers"):
+            _ = of(seeds=seeds).seeds
+    for ended in ([5], {"x": 2}, {"5": 0}, {"5": "2"}, {"5": True}, {"-1": 2}):
+        with pytest.raises(InputError, match=r"m\.npz: its ended seeds are .*; expected an iteration for each"):
+            _ = of(seeds=[3], ended=ended).ended
+
+
 def test_a_missing_file(tmp_path):
     with pytest.raises(InputError, match=r"none\.npz: not a readable result .*No such file"):
         Arrays(tmp_path / "none.npz")

@@ -42,11 +42,13 @@ class Chains:
         return self._values(self.metrics[self.metrics["phase"] == "initial"], column, "before pruning")
 
     def last(self, criterion):
-        """The last iteration of a criterion, or the one asked for where there are more; NotTestable without any."""
-        rows = self.metrics[(self.metrics["criterion"] == criterion) & (self.metrics["iteration"] > 0)]
+        """The last iteration with a machine, or the one asked for where there are more; NotTestable without any."""
+        rows = self.metrics[(self.metrics["criterion"] == criterion) & (self.metrics["phase"] == "retrained")]
         wanted = rows["iteration"][rows["iteration"] <= self.last_iterations.get(criterion, np.inf)]
         if len(wanted) == 0:
-            raise NotTestable(f"criterion {criterion} is not in this study")
+            has_ended = (self.metrics["criterion"] == criterion).any()
+            what = "leaves no machine" if has_ended else "is not in this study"
+            raise NotTestable(f"criterion {criterion} {what}")
         return int(wanted.max())
 
     def after(self, criterion, column, iteration=None, phase="retrained"):

@@ -48,6 +48,11 @@ ANTI_FI_THRESHOLD = (
     "random (paper; revised code, digits); percentile: those above the opposite percentile, so that ties stay "
     "(preprint's code; revised code, patches). (preset)"
 )
+SEQUENCE_ENDS = (
+    "The sequence of a seed under a criterion ends earlier, with the machines that it has, where a pruning leaves a "
+    "weight layer without weights."
+)
+"""What both experiments say of their number of iterations."""
 
 
 class Section(BaseModel):

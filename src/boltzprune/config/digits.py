@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from boltzprune.config.base import (
     ANTI_FI_THRESHOLD,
+    SEQUENCE_ENDS,
     THRESHOLD,
     Count,
     Fraction,
@@ -290,7 +291,7 @@ class Digits(Section):
         ["variance_fi", "heuristic_fi", "weight_magnitude", "random_weights", "anti_fi", "random_units"],
         description="Pruning criteria, as for patches, without eigenvector. Paper: these six.",
     )
-    iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 10.")
+    iterations: Count = Field(3, description=f"Prune-and-retrain iterations. {SEQUENCE_ENDS} Paper: 10.")
     pruning: DeepPruning = Field(default_factory=DeepPruning)
     evaluation: DigitEvaluation = Field(default_factory=DigitEvaluation)
 

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from boltzprune.config.base import (
     ANTI_FI_THRESHOLD,
+    SEQUENCE_ENDS,
     THRESHOLD,
     Count,
     Fraction,
@@ -168,7 +169,7 @@ class Patches(Section):
         description="Machines that pruned ones are compared with: " + ", ".join(CONTROLS) + " (trained for as many "
         "epochs). []: none. Paper: none.",
     )
-    iterations: Count = Field(3, description="Prune-and-retrain iterations. Paper: 3.")
+    iterations: Count = Field(3, description=f"Prune-and-retrain iterations. {SEQUENCE_ENDS} Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
     evaluation: Evaluation = Field(default_factory=Evaluation)
 

@@ -29,7 +29,8 @@ def over_seeds(metrics, measures):
     Parameters
     ----------
     metrics : pandas.DataFrame
-        One row per criterion, iteration, phase and seed; an empty field or an infinite number is no value.
+        One row per criterion, iteration, phase and seed; an empty field or an infinite number is no value. Rows of
+        sequences that have ended do not count.
     measures : list of str
         Columns of it.
 
@@ -39,7 +40,7 @@ def over_seeds(metrics, measures):
         measure, criterion, iteration, phase, n_weights_mean, n_weights_sd, mean, sd, n (seeds with a value). Errors,
         qualities and activities are fractions, diversity is in nats; sd divides by n - 1 and is empty for one seed.
     """
-    parts = []
+    parts, metrics = [], tidy.of_machines(metrics)
     for measure in measures:
         given = metrics.assign(measure=measure, value=metrics[measure])[np.isfinite(metrics[measure])]
         parts.append(

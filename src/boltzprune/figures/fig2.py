@@ -54,7 +54,7 @@ def _divergence(metrics):
 
 def draw(panels, look):
     """The figure, from the tables."""
-    names = [name for name in look.labels if name in set(panels["b.csv"]["criterion"])]
+    names = [name for name in look.labels if name in {*panels["b.csv"]["criterion"], *panels["c.csv"]["criterion"]}]
     measures = [measure for measure in MEASURES if measure in set(panels["c.csv"]["measure"])]
     n_rows = -(-(len(names) + 1) // 4)
     heights = [2.05 * n_rows, 2.0 * len(measures) + 0.5]
@@ -90,16 +90,28 @@ def _draw_patterns(figure, shape, panels, names, look):
         bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
         axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
         axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
-        mean, sd, n = (table[f"mse_{name}"].iloc[0] for name in ("mean", "sd", "n"))
-        spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
-        fewer = f" [n = {n:g}]" if n < both["mse_n"].max() else ""
-        axes.set_title(f"{title}\nMSE {mean:.2f}{spread}{fewer}{_warning(table['missing_share'])}", color=colour)
+        about = _ended(panels["c.csv"], names[place - 1]) if table.empty else _error(table, both["mse_n"].max())
+        axes.set_title(f"{title}\n{about}", color=colour)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.tick_params(labelleft=place % 4 == 0)
         if place % 4 == 0:
             axes.set_ylabel("log p, model (nats)")
         if place >= len(shown) - 4:
             axes.set_xlabel("log p, data (nats)")
+
+
+def _error(table, most):
+    """What a panel says of its points: their squared error, over how many seeds if fewer than most, and a warning."""
+    mean, sd, n = (table[f"mse_{name}"].iloc[0] for name in ("mean", "sd", "n"))
+    spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
+    fewer = f" [n = {n:g}]" if n < most else ""
+    return f"MSE {mean:.2f}{spread}{fewer}{_warning(table['missing_share'])}"
+
+
+def _ended(divergence, name):
+    """What the panel of a criterion says of which no seed has a machine after the last iteration."""
+    mine = divergence[(divergence["criterion"] == name) & (divergence["phase"] == "retrained")]
+    return f"until iteration {mine['iteration'].max()}"
 
 
 def _sparse(value, _):

@@ -68,13 +68,13 @@ def draw(panels, look):
     if images:
         _draw_digits(top[0], images[0], units, next(letters))
     _draw_curves(middle, digits.up_to_last(errors, look), digits.up_to_last(units, look), names, look, letters)
-    _draw_maps(lower, maps, (n_rows, n_columns), look, next(letters))
+    _draw_maps(lower, maps[maps["n_seeds"] > 0], (n_rows, n_columns), look, next(letters))
     return figure
 
 
 def _places(maps, look):
     """Rows and columns of maps, and the height of one in inches."""
-    n = len(digits.names_in(maps, look))
+    n = len(digits.names_in(maps[maps["n_seeds"] > 0], look))
     n_rows = max(1, -(-n // 6))
     n_columns = max(5, n) if n_rows == 1 else -(-n // n_rows)
     ratio = (maps["height"] / maps["width"]).max()

@@ -87,9 +87,10 @@ def _examples(table, look):
     for name in digits.names_in(table, look):
         mine = table[(table["criterion"] == name) & (table["phase"] == "retrained")]
         last = mine[mine["iteration"] == mine["iteration"].max()]
-        chosen.append((f"{look.labels[name]}, iteration {mine['iteration'].max()}", look.colours[name], last))
+        other = f", seed {last['seed'].min()}" if (last["seed"] > seed).all() else ""
+        chosen.append((f"{look.labels[name]}, iteration {mine['iteration'].max()}{other}", look.colours[name], last))
     for text, colour, rows in chosen:
-        rows = rows[rows["seed"] == seed].sort_values("sample").head(N_EXAMPLES)
+        rows = rows[rows["seed"] == rows["seed"].min()].sort_values("sample").head(N_EXAMPLES)
         if len(rows):
             images = np.array([list(pattern) for pattern in rows["pattern"]], dtype=float)
             yield text, colour, images.reshape(len(rows), rows["height"].iloc[0], rows["width"].iloc[0])

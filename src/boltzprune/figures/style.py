@@ -1,5 +1,6 @@
 """The look that all figures share, and how they are saved."""
 
+import textwrap
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,8 @@ RC = {
     "figure.dpi": 100,
 }
 INK, DATA_COLOUR = "#222222", "#0072B2"
+LINE_HEIGHT, LINE_WIDTH = 0.105, 170
+"""Of the notes at the bottom: inches, characters."""
 NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 
 
@@ -42,6 +45,8 @@ class Look:
         Of each criterion, in the order of the configuration.
     study : str
         One line that says what was computed: preset, data, seeds, sampling.
+    notes : tuple of str
+        Sentences below it: which sequences have ended.
     last_iterations : dict of str -> int
         Last iteration shown of a criterion; one that is not in it is shown to its end.
     quality : str
@@ -51,6 +56,7 @@ class Look:
     labels: dict
     colours: dict
     study: str
+    notes: tuple = ()
     last_iterations: dict = field(default_factory=dict)
     quality: str = "mean"
 
@@ -64,22 +70,34 @@ def save(module, panels, spec, folder):
         Of the figure, with `draw`.
     panels : dict of str -> pandas.DataFrame
     spec : dict
-        name, formats, dpi, study; colours, criteria, last_iterations, quality where the figure shows them.
+        name, formats, dpi, study; colours, criteria, last_iterations, quality, notes where the figure shows them.
     folder : Path
     """
     name = spec["name"]
     for panel, frame in panels.items():
         write_table(Path(folder) / f"{name}_{panel}", frame)
-    optional = {key: spec[key] for key in ("last_iterations", "quality") if key in spec}
+    optional = {key: spec[key] for key in ("last_iterations", "quality", "notes") if key in spec}
     look = Look(spec.get("criteria", {}), spec.get("colours", {}), spec["study"], **optional)
     with plt.rc_context(RC):
         figure = module.draw(panels, look)
-        figure.text(0.005, 0.004, look.study, fontsize=6, color="#666666", va="bottom")
+        _caption(figure, look)
         _settle(figure)
         for extension in spec["formats"]:
             with atomic(Path(folder) / f"{name}.{extension}") as temporary:
                 figure.savefig(temporary, format=extension, dpi=spec["dpi"], metadata=NO_DATE[extension])
         plt.close(figure)
+
+
+def _caption(figure, look):
+    """The line about the study at the bottom, and the notes on lines of their own, for which the figure grows."""
+    notes = [line for note in look.notes for line in textwrap.wrap(note, LINE_WIDTH)]
+    if notes and (engine := figure.get_layout_engine()):
+        old, (left, bottom, width, height) = figure.get_figheight(), engine.get()["rect"]
+        new = old + len(notes) * LINE_HEIGHT
+        figure.set_figheight(new)
+        engine.set(rect=(left, 1 - (1 - bottom) * old / new, width, height * old / new))
+    text = "\n".join([look.study, *notes])
+    figure.text(0.005, 0.004, text, fontsize=6, color="#666666", va="bottom")
 
 
 def _settle(figure):

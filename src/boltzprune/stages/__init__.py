@@ -73,19 +73,36 @@ class Job:
         """A progress report with this stage's title."""
         return Progress(total, unit, self.stage, bar=not self.quiet)
 
-    def provenance(self):
+    def split(self, machines):
+        """Its seeds by whether a file of machines has one of them.
+
+        Parameters
+        ----------
+        machines : store.Arrays
+
+        Returns
+        -------
+        tuple
+            The seeds with a machine, a list of int; and those whose sequence has ended, with the iteration of that:
+            dict of int -> int, what `provenance` is to be told.
+        """
+        ended = {seed: iteration for seed, iteration in machines.ended.items() if seed in self.seeds}
+        return [seed for seed in self.seeds if seed not in ended], ended
+
+    def provenance(self, ended=None):
         """What this result is made by and from: equal for equal computations, whatever the folder or the time.
 
+        `ended`: seeds that the result has nothing of, see `split`.
         Where it was computed stands in the record of the job: files whose numbers are equal shall have equal bytes.
         """
         inputs = {name: [checksum(path) for path in paths] for name, paths in self.inputs.items()}
         return {
             "stage": self.stage,
             "spec": self.raw_spec,
-            "seeds": list(self.seeds),
+            "seeds": [seed for seed in self.seeds if not ended or seed not in ended],
             "inputs": inputs,
             "versions": self.versions(),
-        }
+        } | ({"ended": {str(seed): iteration for seed, iteration in ended.items()}} if ended else {})
 
     def versions(self):
         """Versions of everything that computes this job."""

@@ -6,7 +6,7 @@ from boltzprune.claims.page import as_markdown
 from boltzprune.errors import InputError
 from boltzprune.stages.catalogue import CLAIMS_INPUTS
 from boltzprune.store import write_bytes, write_table
-from boltzprune.tidy import measures, missing_seeds
+from boltzprune.tidy import endings, measures, missing_seeds
 
 
 def run(job):
@@ -22,5 +22,6 @@ def run(job):
     table = judge(results, tuple(claim for claim in CLAIMS if claim.experiment in experiments))
     metrics = [results.tables[name] for name in ("metrics", "digits_metrics") if name in results.tables]
     about = [spec["study"], *(line for one in metrics for line in missing_seeds(one, measures(one)))]
+    about += [line for one in metrics for line in endings(one, spec["criteria"])]
     write_table(job.outputs["csv"], table)
     write_bytes(job.outputs["markdown"], as_markdown(table, " ".join(about), spec["criteria"]).encode())

@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def run(job):
-    """Write the two tables; the statistics given are those whose patterns are wanted."""
+    """Write the two tables; the statistics given are those whose patterns are wanted, of seeds that have a machine."""
     metrics = tidy.read(job.inputs["metrics"], "metrics")
-    for line in tidy.missing_seeds(metrics, tidy.measures(metrics)):
+    for line in (*tidy.missing_seeds(metrics, tidy.measures(metrics)), *tidy.endings(metrics, {})):
         log.warning("%s", line)
     write_table(job.outputs["metrics"], metrics.sort_values([*tidy.KEYS, "seed"], ignore_index=True))
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
@@ -35,7 +35,7 @@ def _pattern_table(job):
             sampled_log_probabilities(patterns, *read_samples(arrays, s, states.shape[1]), missing) for s in seeds
         )
     tables = []
-    for group, rows in sorted(groups.items()):
+    for group, rows in sorted((group, rows) for group, rows in groups.items() if rows):
         rows = np.array(rows)
         seen = np.count_nonzero(~np.isnan(rows), axis=0)
         low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)

@@ -22,15 +22,17 @@ def run(job):
     digits, records = read_digits(job.arrays("digits")), tidy.read(job.inputs["records"], "records")
     lost = _lost_pixels(records, digits.states.shape[1])
     metrics = tidy.read(job.inputs["metrics"], "digits_metrics")
-    metrics = metrics.merge(_regions(records, lost, digits.shape), on=["criterion", "iteration", "seed"], how="left")
+    left = (records["n_weights_1"] > 0).to_numpy()  # where the sequence has not ended
+    regions = _regions(records[left], lost[left], digits.shape)
+    metrics = metrics.merge(regions, on=["criterion", "iteration", "seed"], how="left")
     classes = tidy.read(job.inputs["classes"], "digits_classes")
     classes = classes[classes["digit"].isin(np.unique(digits.labels))]
-    for table, measures in ((metrics, tidy.measures(metrics)), (classes, ["share"])):
-        for line in tidy.missing_seeds(table, measures):
-            log.warning("%s", line)
+    missing = [tidy.missing_seeds(metrics, tidy.measures(metrics)), tidy.missing_seeds(classes, ["share"])]
+    for line in (*missing[0], *missing[1], *tidy.endings(metrics, {})):
+        log.warning("%s", line)
     write_table(job.outputs["metrics"], metrics.sort_values([*tidy.KEYS, "seed"], ignore_index=True))
     write_table(job.outputs["classes"], classes.sort_values([*tidy.KEYS, "seed", "digit"], ignore_index=True))
-    write_table(job.outputs["pixels"], _pixels(records, lost))
+    write_table(job.outputs["pixels"], _pixels(records, lost, left))
     write_table(job.outputs["examples"], _examples(job.inputs["samples"], digits.states.shape[1]))
 
 
@@ -50,20 +52,21 @@ def _regions(records, lost, shape):
     return table
 
 
-def _pixels(records, lost):
-    """Fraction of the seeds in which a pixel has no weight left, per criterion and iteration."""
+def _pixels(records, lost, left):
+    """Fraction of the seeds with a machine in which a pixel has no weight left, per criterion and iteration."""
     tables = []
     for (criterion, iteration), places in records.groupby(["criterion", "iteration"]).indices.items():
-        rows = lost[places]
+        rows = lost[places[left[places]]]
+        share = rows.mean(axis=0) if len(rows) else np.nan
         about = {"criterion": criterion, "iteration": iteration, "pixel": np.arange(lost.shape[1])}
-        tables.append(pd.DataFrame({**about, "disconnected": rows.mean(axis=0), "n_seeds": len(rows)}))
+        tables.append(pd.DataFrame({**about, "disconnected": share, "n_seeds": len(rows)}))
     return pd.concat(tables, ignore_index=True)
 
 
 def _examples(paths, n_pixels):
-    """Some visible samples of the first seed of each machine, spread over the samples."""
+    """Some visible samples of the first seed of each file that has one, spread over the samples."""
     rows = []
-    for arrays in map(Arrays, paths):
+    for arrays in (arrays for arrays in map(Arrays, paths) if arrays.seeds):
         about, seed = arrays.about, arrays.seeds[0]
         visible = arrays.states(f"seed{seed}/visible", n_pixels)
         chosen = np.unique(np.linspace(0, len(visible) - 1, N_EXAMPLES).astype(int))

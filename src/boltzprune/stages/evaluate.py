@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from boltzprune import exact
+from boltzprune import exact, tidy
 from boltzprune.errors import InputError
 from boltzprune.evaluation.patterns import (
     count_patterns,
@@ -16,25 +16,30 @@ from boltzprune.evaluation.patterns import (
     sampled_log_probabilities,
 )
 from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
+from boltzprune.machine import without_units
 from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, read_machine, read_statistics, write_rows
 
 
 def run(job):
-    """Write sizes, divergences and errors; machine and statistics files come in pairs: pruned, retrained."""
+    """Write sizes, divergences and errors; machine and statistics files come in pairs: pruned, retrained.
+
+    A seed whose sequence has ended has one row, of phase `tidy.ENDED`.
+    """
     if len(job.inputs["machine"]) != len(job.inputs["statistics"]):
         raise InputError("evaluate: expected one --in statistics for each --in machine, in the same order")
     missing = job.spec["evaluation"].missing_patterns
+    rows, ended = [], {}
     data = count_patterns(read_states(job.arrays("patterns")))
-    rows = []
     for machine_path, statistics_path in zip(job.inputs["machine"], job.inputs["statistics"], strict=True):
         machines, statistics = Arrays(machine_path), Arrays(statistics_path)
-        about = statistics.about
-        for seed in job.seeds:
+        about, (seeds, gone) = statistics.about, job.split(machines)
+        ended |= tidy.ended_rows(about, gone, _sizes(without_units(1)))
+        for seed in seeds:
             machine = read_machine(machines, seed)
             fit = _fit(machine, statistics, seed, data, missing)
             rows.append({**about, "seed": seed, **_sizes(machine), **fit, **_heuristic(machine, statistics, seed)})
-    write_rows(job.outputs["metrics"], rows)
+    write_rows(job.outputs["metrics"], [*rows, *ended.values()])
 
 
 def _sizes(machine):

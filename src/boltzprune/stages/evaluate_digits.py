@@ -2,11 +2,13 @@
 
 import numpy as np
 
-from boltzprune import gibbs
+from boltzprune import gibbs, tidy
 from boltzprune.ais import ais, variational_bound
 from boltzprune.errors import InputError
+from boltzprune.evaluation.activity import HIDDEN_LAYERS
 from boltzprune.evaluation.encoding import error, fit, read_classifier
 from boltzprune.evaluation.generation import generation
+from boltzprune.machine import without_units
 from boltzprune.patterns import read_digits
 from boltzprune.store import Arrays, read_machine, read_statistics, write_rows
 from boltzprune.streams import fork
@@ -18,17 +20,19 @@ BYTES_A_UNIT = 40
 def run(job):
     """Write metrics and classes; machine, statistics and samples come in threes: pruned, retrained.
 
-    What a pruned machine encodes before its retraining is not looked at.
+    What a pruned machine encodes before its retraining is not looked at. A seed whose sequence has ended has a row of
+    phase `tidy.ENDED`, and one for each digit.
     """
     files = [job.inputs[name] for name in ("machine", "statistics", "samples")]
     if len({len(paths) for paths in files}) > 1:
         raise InputError("evaluate_digits: expected as many --in machine as statistics and samples, in the same order")
     digits, judge = read_digits(job.arrays("digits")), read_classifier(job.arrays("classifier"))
-    backend, work = job.backend(), []
+    backend, work, ended = job.backend(), [], {}
     for paths in zip(*files, strict=True):
         machines, statistics, samples = map(Arrays, paths)
-        about = statistics.about
-        work += [(about | {"seed": seed}, machines, statistics, samples) for seed in job.seeds]
+        about, (seeds, gone) = statistics.about, job.split(machines)
+        work += [(about | {"seed": seed}, machines, statistics, samples) for seed in seeds]
+        ended |= tidy.ended_rows(about, gone, {})
     with job.progress(len(work), "machines") as progress:
 
         def look(item):
@@ -43,9 +47,11 @@ def run(job):
             progress.advance(1)
             return metrics, _classes(row, made, judge, digits.n_classes)
 
-        metrics, classes = zip(*backend.map(look, work))
-    write_rows(job.outputs["metrics"], metrics)
-    write_rows(job.outputs["classes"], [line for lines in classes for line in lines])
+        found = backend.map(look, work)
+    nothing = _sizes(without_units(len(HIDDEN_LAYERS)))
+    found += [(row | nothing, _classes(row, None, judge, digits.n_classes)) for row in ended.values()]
+    write_rows(job.outputs["metrics"], [metrics for metrics, _ in found])
+    write_rows(job.outputs["classes"], [line for _, lines in found for line in lines])
 
 
 def _sizes(machine):
@@ -57,9 +63,9 @@ def _sizes(machine):
 
 
 def _activity(statistics, row):
-    """Mean rate of the units of every hidden layer while the machine runs freely; 0 where no unit is left."""
+    """Mean rate of the units of every hidden layer while the machine runs freely."""
     rates = read_statistics(statistics, row["seed"])[0].rates
-    return {f"activity_{i}": float(rate.mean()) if rate.size else 0.0 for i, rate in enumerate(rates[1:], start=1)}
+    return {f"activity_{i}": float(rate.mean()) for i, rate in enumerate(rates[1:], start=1)}
 
 
 def _encoding(spec, machine, row, digits, backend):
@@ -126,11 +132,14 @@ def _clamped(machine, states, n_steps, key, backend):
 
 
 def _classes(row, made, judge, n_classes):
-    """Share and quality of every class, none of those that the classifier never saw."""
+    """Share and quality of every class, none of those that the classifier never saw; `made` None: no machine."""
     places = {int(label): place for place, label in enumerate(judge.classes)}
     lines = []
     for digit in range(n_classes):
-        place = places.get(digit)
-        values = (0.0, np.nan) if place is None else (made.shares[place], made.class_quality[place])
+        place, values = places.get(digit), (0.0, np.nan)
+        if made is None:
+            values = np.nan, np.nan
+        elif place is not None:
+            values = made.shares[place], made.class_quality[place]
         lines.append(row | {"digit": digit, "share": values[0], "quality": values[1]})
     return lines

@@ -2,6 +2,7 @@
 
 import importlib
 
+from boltzprune import tidy
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.figures.style import save
@@ -18,4 +19,6 @@ def run(job):
     module = importlib.import_module(row.module)
     tables = module.panels({key: job.inputs[key] for key in row.inputs})
     spec = job.raw_spec | ({"last_iterations": {}} if row.all_iterations else {})
+    metrics = [tidy.read(job.inputs[key], key) for key in ("metrics", "digits_metrics") if key in row.inputs]
+    spec["notes"] = tuple(line for table in metrics for line in tidy.endings(table, spec.get("criteria", {})))
     save(module, {panel: tables[panel] for panel in row.panels}, spec, job.outputs["folder"])

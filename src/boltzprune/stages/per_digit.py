@@ -10,7 +10,7 @@ def run(job):
     """Write the table as tidy CSV, Markdown and LaTeX."""
     spec, [path] = job.spec, job.inputs["classes"]
     classes = tidy.read([path], "digits_classes", ["quality"])
-    about = " ".join([spec["study"], *tidy.missing_seeds(classes, ["share"])])
+    about = " ".join([spec["study"], *tidy.missing_seeds(classes, ["share"]), *tidy.endings(classes, spec["criteria"])])
     table = per_digit(classes, spec["criteria"])
     if table.empty:
         raise InputError(f"{path}: has no machines of {', '.join(spec['criteria'])}; delete it and run again")

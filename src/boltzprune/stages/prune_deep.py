@@ -1,9 +1,9 @@
 """Deep machines and their statistics -> pruned machines with their chains, and a record of what went."""
 
-import logging
-
 from boltzprune.criteria import resolve
-from boltzprune.deep_pruning import prune_deep
+from boltzprune.deep_pruning import DeepPruned, prune_deep
+from boltzprune.machine import without_units
+from boltzprune.stages.prune import write_record
 from boltzprune.store import (
     chain_arrays,
     machine_arrays,
@@ -11,36 +11,36 @@ from boltzprune.store import (
     read_machine,
     read_statistics,
     write_arrays,
-    write_rows,
 )
-
-log = logging.getLogger(__name__)
 
 
 def run(job):
-    """Prune every seed's machine by the criterion; write the compact machines and one line of the record per seed."""
+    """Prune every seed's machine by the criterion; write the compact machines and one line of the record per seed.
+
+    A machine that is left without weights is not written: the sequence of its seed has ended (see `pruning`).
+    """
     spec, name = job.spec, job.spec["criterion"]
     criterion, machines, statistics = resolve(name), job.arrays("machine"), job.arrays("statistics")
-    arrays, rows = {}, []
-    for seed in job.seeds:
+    (seeds, ended), arrays, nothing = job.split(machines), {}, without_units(len(spec["pruning"].fraction))
+    rows = {seed: _record(nothing, DeepPruned(nothing, (), [], ())) for seed in ended}
+    for seed in seeds:
         machine = read_machine(machines, seed)
         chains = read_chains(machines, seed, machine.layer_sizes)
         evidence, _ = read_statistics(statistics, seed)
         pruned = prune_deep(machine, evidence, criterion, name, spec["pruning"], seed, spec["iteration"])
-        left = tuple(states[:, keep] for states, keep in zip(chains, pruned.remaining))
-        arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
-        about = {"criterion": name, "iteration": spec["iteration"], "seed": seed}
-        rows.append(about | _record(machine, pruned))
-        if 0 in pruned.machine.n_weights:
-            log.warning("%s, seed %d, iteration %d: a layer has no weights left", name, seed, spec["iteration"])
-    write_arrays(job.outputs["machine"], arrays, job.provenance())
-    write_rows(job.outputs["record"], rows)
+        rows[seed] = _record(machine, pruned)
+        if pruned.machine.is_empty:
+            ended[seed] = spec["iteration"]
+        else:
+            left = tuple(states[:, keep] for states, keep in zip(chains, pruned.remaining))
+            arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
+    write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
+    write_record(job, rows, ended)
 
 
-def _record(machine, pruned):
+def _record(before, pruned):
     """Weights and units before and after, what went and why, and which pixels have no weight."""
-    before, after = machine, pruned.machine
-    record = {}
+    after, record = pruned.machine, {}
     for layer in range(len(before.weights)):
         record[f"n_weights_{layer + 1}_before"] = before.n_weights[layer]
         record[f"n_weights_{layer + 1}"] = after.n_weights[layer]

@@ -8,5 +8,6 @@ from boltzprune.store import read_machine
 def run(job):
     """Retrain every seed's machine with the stream of the iteration, and write the machines."""
     spec, pruned = job.spec, job.arrays("machine")
-    machines = [read_machine(pruned, seed) for seed in job.seeds]
-    finish(job, machines, read_states(job.arrays("patterns")), spec["retraining"], spec["iteration"])
+    split = job.split(pruned)
+    machines = [read_machine(pruned, seed) for seed in split[0]]
+    finish(job, split, machines, read_states(job.arrays("patterns")), spec["retraining"], spec["iteration"])

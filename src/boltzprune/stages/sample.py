@@ -15,16 +15,17 @@ FISHER_MATRIX_OF = 0
 def run(job):
     """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM."""
     spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
+    seeds, ended = job.split(machines)
     n_samples = spec["sampling"].n_samples or len(job.arrays("patterns")["packed"])
-    with job.progress(len(job.seeds), "machines") as progress:
+    with job.progress(len(seeds), "machines") as progress:
 
         def work(seed):
             statistics, others = _statistics(spec, read_machine(machines, seed), seed, n_samples, backend)
             progress.advance(1)
             return statistics_arrays(seed, statistics) | {f"seed{seed}/{name}": x for name, x in others.items()}
 
-        parts = backend.map(work, list(job.seeds))
-    write_arrays(job.outputs["statistics"], {k: v for part in parts for k, v in part.items()}, job.provenance())
+        parts = backend.map(work, seeds)
+    write_arrays(job.outputs["statistics"], {k: v for part in parts for k, v in part.items()}, job.provenance(ended))
 
 
 def _statistics(spec, machine, seed, n_samples, backend):

@@ -8,8 +8,9 @@ from boltzprune.streams import fork
 def run(job):
     """Write rates and pair means of all layers, and in a file of their own the visible states, bit-packed."""
     spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
+    seeds, ended = job.split(machines)
     n_samples = spec["sampling"].n_samples or int(job.arrays("digits")["n_train"])
-    with job.progress(len(job.seeds) * n_samples, "samples") as progress:
+    with job.progress(len(seeds) * n_samples, "samples") as progress:
 
         def work(seed):
             machine = read_machine(machines, seed)
@@ -17,10 +18,11 @@ def run(job):
             key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
             return deep_statistics(machine, chains, n_samples, spec["sampling"], key, backend, progress)
 
-        found = backend.map(work, list(job.seeds))
+        found = backend.map(work, seeds)
     statistics, samples = {}, {}
-    for seed, (means, visible) in zip(job.seeds, found):
+    for seed, (means, visible) in zip(seeds, found):
         statistics |= statistics_arrays(seed, means)
         samples[f"seed{seed}/visible"] = visible
-    write_arrays(job.outputs["statistics"], statistics, job.provenance())
-    write_arrays(job.outputs["samples"], samples, job.provenance())
+    provenance = job.provenance(ended)
+    write_arrays(job.outputs["statistics"], statistics, provenance)
+    write_arrays(job.outputs["samples"], samples, provenance)

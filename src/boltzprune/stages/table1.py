@@ -10,7 +10,9 @@ def run(job):
     """Write Table 1 as tidy CSV, Markdown and LaTeX."""
     spec, [path] = job.spec, job.inputs["metrics"]
     metrics = tidy.read([path], "metrics", ["n_hidden", "n_weights"])
-    about = " ".join([spec["study"], *tidy.missing_seeds(metrics, ["n_hidden"])])
+    about = " ".join(
+        [spec["study"], *tidy.missing_seeds(metrics, ["n_hidden"]), *tidy.endings(metrics, spec["criteria"])]
+    )
     table = remaining_units(metrics, spec["criteria"])
     if table.empty:
         raise InputError(f"{path}: has no retrained machines of {', '.join(spec['criteria'])}; delete it and run again")
