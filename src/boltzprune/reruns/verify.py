@@ -1,6 +1,7 @@
 """`boltzprune verify`: recompute the checksum of every result of a study, and name what is not as it was written."""
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,10 +141,10 @@ def _show(folder, findings, n_files, n_bytes):
 
 def _remedy(folders):
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
-    call = " ".join(["boltzprune verify --files", *folders])
+    call = shlex.join(["boltzprune", "verify", "--files", *folders])
     return (
         "\nCompute these files again, and what follows from them, with your usual targets and files:\n"
-        f"    boltzprune run my.yaml --forcerun $({call})\n"
+        f"    {call} | tr '\\n' '\\0' | xargs -0 boltzprune run my.yaml --forcerun\n"
         "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
         f"the record in {records.LOGS}/ that names it.\n"
     )
