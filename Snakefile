@@ -9,6 +9,7 @@ import os
 import sys
 from pathlib import Path
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.5")
@@ -19,6 +20,16 @@ sys.path.insert(0, SOURCE)
 if not str(getattr(sys.modules.get("boltzprune"), "__file__", SOURCE)).startswith(SOURCE):
     for name in [name for name in sys.modules if name.partition(".")[0] == "boltzprune"]:
         del sys.modules[name]
+try:
+    from boltzprune import jobs, settings
+except ModuleNotFoundError as error:
+    HERE = workflow.current_basedir  # of a workflow that Snakemake itself fetched there is no package beside it
+    FROM = f"git+https://{HERE.host}/{HERE.repo}@{HERE.ref}" if hasattr(HERE, "repo") else f"-e '{HERE}'"
+    raise WorkflowError(
+        f"{error}: install this workflow's package, and what it needs, into the Python that runs Snakemake, with\n"
+        f"    {sys.executable} -m pip install {FROM}\n"
+        "or clone the repository, and call snakemake or make demo in it."
+    ) from None
 
 DEFAULTS = workflow.source_path("config/config.yaml")
 
@@ -50,7 +61,6 @@ include: "workflow/rules/results.smk"
 
 
 rule all:
-    default_target: True
     input:
         [getattr(rules, experiment).input for experiment in STUDY.experiments],
         rules.claims.output,

@@ -15,6 +15,7 @@ USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
 STATUS = {InputError: USER_FAULT, TrainingError: NOT_FINITE, DeviceError: DEVICE_FAULT}
 """Exit status of what is foreseen; of memory that runs out and of what a disk refuses: that of a user's fault."""
 MAX_SEEDS = 10**5
+STDIN = "-"
 
 log = logging.getLogger("boltzprune")
 
@@ -111,7 +112,13 @@ def _parser():
         about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
         command = commands.add_parser(name, description=about)
         command.add_argument(
-            "--in", dest="inputs", action="append", default=[], metavar="NAME=FILE", help="an input file; repeatable"
+            "--in",
+            dest="inputs",
+            action="append",
+            default=[],
+            metavar="NAME=FILE",
+            help="an input file; repeatable; "
+            "-: more of them on standard input, a line NAME FILE ... for each name, quoted as in a shell",
         )
         command.add_argument(
             "--out", dest="outputs", action="append", default=[], metavar="NAME=FILE", help="an output file; repeatable"
@@ -152,7 +159,7 @@ def _run_stage(options):
     from boltzprune.stages import Job, run
 
     inputs = {}
-    for name, path in _pairs(options.inputs):
+    for name, path in _inputs(options.inputs):
         inputs.setdefault(name, []).append(Path(path))
     outputs = {name: Path(path) for name, path in _pairs(options.outputs)}
     spec, seeds, log_file = _spec(options.spec), _seeds(options.seeds), options.log
@@ -160,6 +167,25 @@ def _run_stage(options):
     job = Job(options.stage, inputs, outputs, spec, seeds, options.threads, bool(log_file), record)
     with threadpool_limits(1, user_api="blas"):
         run(job)
+
+
+def _inputs(items):
+    """Name and path of every input: NAME=FILE each; where one is "-", standard input names more."""
+    yield from _pairs(item for item in items if item != STDIN)
+    if STDIN in items:
+        yield from _listed(os.fsdecode(sys.stdin.buffer.read()))
+
+
+def _listed(text):
+    """Lines NAME FILE ..., split: a command line has a limit, which the files of a thousand jobs exceed."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        try:
+            name, *paths = shlex.split(line) or [""]
+        except ValueError as error:
+            raise InputError(f"--in -: line {number} is {line[:80]!r}; expected words as a shell has them") from error
+        if name and not paths:
+            raise InputError(f"--in -: line {number} is {line[:80]!r}; expected NAME FILE ...")
+        yield from ((name, path) for path in paths)
 
 
 def _pairs(items):

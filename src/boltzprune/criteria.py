@@ -155,11 +155,15 @@ schedulers join several names to one."""
 
 
 def slug(name):
-    """Name of a criterion in paths: `my_rules.py:my_criterion` becomes `my_rules.my_criterion`."""
+    """Name of a criterion in paths: `my_rules.py:my_criterion` becomes `my_rules.my_criterion`.
+
+    Any sign of a file's name that is no letter, no digit and not one of `._+-` becomes `_`: some have a meaning in a
+    shell, in Snakemake's paths, or in the command by which an executor submits a job with this name.
+    """
     if name in CRITERIA:
         return name
     file, function = name.rsplit(":", 1)
-    return f"{Path(file).stem}.{function}"
+    return re.sub(r"[^\w.+-]", "_", f"{Path(file).stem}.{function}")
 
 
 def resolve(name, position=0):

@@ -16,6 +16,7 @@ from pathlib import Path
 import pydantic
 import yaml
 
+from boltzprune import paths
 from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import slug
@@ -252,6 +253,7 @@ def _check_together(study, name):
         if section.data.source == "npz" and not section.data.file:
             problems.append(f"{experiment}.data.file = None: source npz needs the path of an .npz file")
         problems += [f"{experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
+        problems += [f"{experiment}.data.{problem}" for problem in paths.problems_of_data(section.data)]
     if "digits" in study.experiments:
         problems += [f"digits.{problem}" for problem in _problems_of_units(study.digits)]
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))

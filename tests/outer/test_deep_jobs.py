@@ -136,7 +136,7 @@ def test_a_job_of_the_digits_has_their_sections():
     assert spec(jobs.job(study, "retrain_jointly", iteration=3))["retraining"] == study.digits.retraining.model_dump()
 
 
-def test_local_files_of_the_digits_are_inputs_too(tmp_path):
+def test_local_files_of_the_digits_are_found_too(tmp_path):
     data = {"source": "npz", "file": str(tmp_path / "x.npz")}
     study = study_from({"digits": {"data": data}})
     assert raw_data.local_files(study, "digits") == []

@@ -13,7 +13,7 @@ PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
     ["errors", "schedules", "lifeline", "controls", "canonical", "memory", "processor"],
-    ["streams", "progress", "machine", "masks", "files", "running"],
+    ["streams", "progress", "machine", "masks", "files", "running", "paths"],
     ["backend", "npz"],
     ["fisher", "intervals"],
     ["exact", "gibbs", "criteria", "training", "ais"],

@@ -223,7 +223,7 @@ def test_the_summary_says_what_was_computed():
     assert "all training images" in jobs.summary(study_from({"digits": {"data": {"n_train": None}}}), "digits")
 
 
-def test_local_files_are_inputs(tmp_path):
+def test_local_files_are_found(tmp_path):
     data = {"source": "npz", "file": str(tmp_path / "x.npz")}
     study = study_from({"patches": {"data": data}})
     assert raw_data.local_files(study) == []

@@ -1,7 +1,8 @@
 # The study, checked, and where its results lie. What each job is given is in src/boltzprune/jobs.py.
 import re
+import shlex
 
-from boltzprune import jobs, raw_data, running, settings
+from boltzprune import jobs, paths, raw_data, running, settings
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES, targets
 from boltzprune.stages import CLAIMS_INPUTS
@@ -17,8 +18,6 @@ try:
     DIGIT_CRITERIA = jobs.criteria(STUDY, "digits")
     for name in (*CRITERIA.values(), *DIGIT_CRITERIA.values()):
         jobs.needs_eigenvector(name)
-    if workflow.is_main_process:
-        jobs.check_dates(f"results/{STUDY.study}")
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -38,11 +37,11 @@ DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
 CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
 """What has a chain among the patches, by its name in paths."""
 jobs.export_environment()
+if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
+    # Snakemake takes PYTHONPATH from jobs in a conda environment, which has the libraries but not this package
+    shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(paths.package_alone()))}; ")
 GPU = jobs.gpus_per_job(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
-
-if Path("results").exists() and not os.access("results", os.W_OK):
-    raise WorkflowError(f"{Path('results').resolve()} is not writable; make it so, or use --directory")
 
 
 # before the first job of a run, in no dry run, report or --unlock; jobs of a cluster call Snakemake again for themselves
@@ -161,6 +160,7 @@ def figures_of(experiment):
     return expand(f"{RESULTS}/figures/{{name}}.{{extension}}", name=names, extension=STUDY.figures.formats)
 
 
-def named(option, files):
-    """Files as arguments of the command line: --in name=path ..."""
-    return " ".join(f"{option} {key}='{path}'" for key, paths in files.items() for path in paths)
+def listed(wildcards, input):
+    """All inputs of a job by name, as a shell quotes them, for `--in - <<'FILES'`: only a command line has a limit."""
+    every = {name: [paths] if isinstance(paths, str) else paths for name, paths in input.items()}
+    return "".join(f"{name} {shlex.join(paths)}\n" for name, paths in every.items())

@@ -233,8 +233,8 @@ rule evaluate_digits:
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
-        files=lambda wildcards, input: named("--in", {key: input[key] for key in ("machine", "statistics", "samples")}),
+        files=listed,
     shell:
-        "python -m boltzprune evaluate_digits --in digits={input.digits:q} --in classifier={input.classifier:q} {params.files} "
-        "--out metrics={output.metrics:q} --out classes={output.classes:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        "python -m boltzprune evaluate_digits --in - --out metrics={output.metrics:q} --out classes={output.classes:q} "
+        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q} "
+        "<<'FILES'\n{params.files}FILES"

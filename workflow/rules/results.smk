@@ -24,10 +24,11 @@ rule collect:
         runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect"),
-        files=lambda wildcards, input: named("--in", {key: input[key] for key in ("metrics", "statistics")}),
+        files=listed,
     shell:
-        "python -m boltzprune collect --in patterns={input.patterns:q} {params.files} --out metrics={output.metrics:q} "
-        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q}"
+        "python -m boltzprune collect --in - --out metrics={output.metrics:q} "
+        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q} "
+        "<<'FILES'\n{params.files}FILES"
 
 
 rule table1:
@@ -85,13 +86,11 @@ rule collect_digits:
         runtime=growing(30),
     params:
         job=jobs.job(STUDY, "collect_digits"),
-        files=lambda wildcards, input: named(
-            "--in", {key: input[key] for key in ("metrics", "classes", "records", "samples")}
-        ),
+        files=listed,
     shell:
-        "python -m boltzprune collect_digits --in digits={input.digits:q} {params.files} --out metrics={output.metrics:q} "
+        "python -m boltzprune collect_digits --in - --out metrics={output.metrics:q} "
         "--out classes={output.classes:q} --out pixels={output.pixels:q} --out examples={output.examples:q} "
-        "--spec {params.job[spec]:q} --log {log:q}"
+        "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
 
 
 rule per_digit:
@@ -143,11 +142,11 @@ rule claims:
         runtime=growing(30),
     params:
         job=jobs.claims_job(STUDY),
-        files=named("--in", CLAIMED),
+        files=listed,
         about=jobs.summaries(STUDY),
     shell:
-        "python -m boltzprune claims {params.files} --out csv={output.csv:q} --out markdown={output.markdown:q} "
-        "--spec {params.job[spec]:q} --log {log:q}"
+        "python -m boltzprune claims --in - --out csv={output.csv:q} --out markdown={output.markdown:q} "
+        "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
 
 
 rule study:
@@ -193,11 +192,12 @@ for NAME, FIGURE in FIGURES.items():
             runtime=growing(30),
         params:
             job=jobs.figure_job(STUDY, NAME),
-            files=named("--in", figure_inputs(NAME)),
+            files=listed,
             folder=lambda wildcards, output: os.path.dirname(output[0]),
             about=jobs.summary(STUDY, FIGURE.experiment),
         shell:
-            "python -m boltzprune figure {params.files} --out folder={params.folder:q} --spec {params.job[spec]:q} --log {log:q}"
+            "python -m boltzprune figure --in - --out folder={params.folder:q} "
+            "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
 
 
 for TARGET, NAMES in targets().items():
@@ -221,3 +221,18 @@ rule digits:
         figures_of("digits"),
         rules.per_digit.output,
         rules.study.output,
+
+
+if workflow.is_main_process:
+    # where the results lie is known by the rules alone: a module's prefix stands in their paths
+    PLACE = Path(rules.study.output.config).parent
+    MANY = {"patches": rules.collect.input, "digits": rules.collect_digits.input}
+    try:
+        paths.check_places(
+            str(workflow.current_basedir),
+            PLACE.parent,
+            max(sum(len(path) + 1 for path in MANY[name]) for name in STUDY.experiments),
+        )
+        jobs.check_dates(PLACE)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None

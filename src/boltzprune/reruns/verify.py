@@ -5,6 +5,7 @@ preparation of the data reads it; one that is another now is a fault, since the 
 """
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -204,11 +205,11 @@ def _show_missing(missing):
 
 def _remedy(folders, is_raw):
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
-    call = " ".join(["boltzprune verify --files", *folders])
+    call = shlex.join(["boltzprune", "verify", "--files", *folders])
     back = "Of raw files, put those of before back, or take the new ones with the same command.\n" if is_raw else ""
     return (
         "\nCompute these files again, and what follows from them, with your usual targets and files:\n"
-        f"    boltzprune run my.yaml --forcerun $({call})\n"
+        f"    {call} | tr '\\n' '\\0' | xargs -0 boltzprune run my.yaml --forcerun\n"
         "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
         f"the record in {records.LOGS}/ that names it.\n{back}"
     )
