@@ -10,12 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from boltzprune import lifeline
+from boltzprune import lifeline, raw_data
 from boltzprune.backend import candidates, driver
 from boltzprune.config import EXPERIMENTS
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import CRITERIA, resolve, slug
-from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.provenance import code_digest, criterion_digest
@@ -134,15 +133,28 @@ LOCATION = ("directory", "file", "download")
 """Keys of section data that say where the files lie, not what is made of them."""
 WANTED = {"patches": ("source", "batches"), "digits": ("source",)}
 """Keys of section data that finding the files needs besides."""
-LISTS = {"patches": SOURCES, "digits": LABELLED_SOURCES}
 
 
-def fetch_job(study, experiment="patches"):
-    """The job that finds the files: where they lie and which are wanted."""
+def fetch_job(study, experiment="patches", folder=None):
+    """The job that finds the files: where they lie, which are wanted, and the content of those that the user put there.
+
+    Parameters
+    ----------
+    study : config.Study
+    experiment : str
+    folder : path or None
+        Where the results of the experiment lie.
+
+    Returns
+    -------
+    dict
+        spec, code; files: name of each raw file of the user's -> SHA-256, so that its content decides what runs.
+    """
     data = getattr(study, experiment).data
     keys = {*LOCATION, *WANTED[experiment]}
     stage = {"patches": "fetch", "digits": "fetch_digits"}[experiment]
-    return _with(job(study, stage), data=data.model_dump(include=keys))
+    given = _with(job(study, stage), data=data.model_dump(include=keys))
+    return given | {"files": raw_data.content(study, experiment, folder)}
 
 
 def prepare_job(study, experiment="patches"):
@@ -150,18 +162,6 @@ def prepare_job(study, experiment="patches"):
     stage = {"patches": "prepare", "digits": "prepare_digits"}[experiment]
     data = getattr(study, experiment).data
     return _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
-
-
-def local_files(study, experiment="patches"):
-    """Raw files that the user put somewhere: replacing one reruns what follows. Empty while they are missing."""
-    data = getattr(study, experiment).data
-    if not (data.directory or data.file):
-        return []
-    try:
-        settings = data.model_copy(update={"download": False})
-        return [str(path) for path in LISTS[experiment][data.source].locate(settings)]
-    except InputError:
-        return []
 
 
 def study_job(study):

@@ -24,6 +24,7 @@ LOGS = "logs"
 SEAL = "# SHA-256 of all other lines: "
 NOT_RESULTS = (LOGS, "benchmarks")
 """Folders of a study without results; hidden files and folders are none either."""
+MISSING = "missing"
 LINE = re.compile(r"(?P<sha256>[0-9a-f]{64})  (?P<path>.+)")
 
 
@@ -54,7 +55,7 @@ class Entry:
                 return f"{size:,} of {self.n_bytes:,} bytes" if size else f"emptied, had {self.n_bytes:,} bytes"
             return "" if checksum(self.path) == self.sha256 else "changed, same size"
         except FileNotFoundError:
-            return "missing"
+            return MISSING
         except OSError as error:
             return f"cannot be read ({error.strerror})"
 

@@ -78,7 +78,12 @@ def test_wrong_arrays_are_refused_by_file_and_key(read, named, message):
 
 
 def test_no_file_is_refused(settings, tmp_path):
-    for file, message in [(None, "is not set"), ("", "is not set"), (str(tmp_path), "is not there"), ("/no", "'/no'")]:
+    for file, message in [
+        (None, "is not set"),
+        ("", "is not set"),
+        (str(tmp_path), "is a folder, without"),
+        ("/no", "'/no'"),
+    ]:
         with pytest.raises(InputError, match=f"patches.data.file.*{message}"):
             SOURCE.locate(settings(source="npz", file=file))
 

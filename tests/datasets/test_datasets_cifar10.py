@@ -59,9 +59,19 @@ def test_names_that_are_not_batches_are_refused(settings, batches):
 
 
 def test_nothing_found_says_what_to_do(settings, tmp_path):
-    with pytest.raises(InputError, match="no batch of CIFAR-10") as caught:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(InputError, match=r"patches\.data\.directory is .* no batch of CIFAR-10") as caught:
         SOURCE.locate(settings())
-    for part in (str(tmp_path), "patches.data.download is false", "data_batch_1", "sample_images"):
+    for part in (str(tmp_path), "data_batch_1", "it holds notes.txt", "or to null to use the cache"):
+        assert part in str(caught.value)
+
+
+def test_nothing_in_the_cache_says_what_to_do(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
+    with pytest.raises(InputError, match="no batch of CIFAR-10") as caught:
+        SOURCE.locate(settings(directory=None))
+    folder = str(tmp_path / "boltzprune" / "cifar10")
+    for part in (folder, "patches.data.download is false", "data_batch_1", "sample_images"):
         assert part in str(caught.value)
 
 

@@ -18,7 +18,15 @@ DATA = Labelled(IMAGES, LABELS, TEST_IMAGES, TEST_LABELS, ["from a test"])
 
 
 def _settings(**changed):
-    given = {"crop": 2, "threshold": "mean", "n_train": None, "n_test": None, "n_classes": 5, "seed": 7}
+    given = {
+        "crop": 2,
+        "threshold": "mean",
+        "n_train": None,
+        "n_test": None,
+        "n_classes": 5,
+        "seed": 7,
+        "transposed": False,
+    }
     return SimpleNamespace(**{**given, **changed})
 
 
@@ -101,6 +109,25 @@ def test_the_crop_takes_both_sides(margin, shape):
     np.testing.assert_array_equal(found[:, -1, -1], IMAGES[:, 10 - margin, 6 - margin])
 
 
+def test_images_that_are_stored_transposed_are_turned_before_they_are_cropped():
+    """A seven, as EMNIST would store it: what is a row in the file is a column of the image."""
+    seven = np.array([[9, 9, 9, 9, 9], [1, 1, 1, 9, 1], [1, 1, 9, 1, 1], [1, 9, 1, 1, 1], [1, 9, 1, 1, 1]])
+    seven = np.vstack([np.zeros((2, 5)), seven])  # 7 x 5, not square
+    stored = np.stack([seven.T, np.fliplr(seven).T, np.zeros((5, 7)), seven.T])
+    data = Labelled(stored, np.array([0, 1, 2, 0]), stored[:2], np.array([0, 1]))
+    found = prepare(data, _settings(transposed=True, crop=1, threshold=5, n_classes=3))
+    assert found.shape == (5, 3)
+    expected = (seven > 5)[1:-1, 1:-1].astype(np.uint8)
+    np.testing.assert_array_equal(found.test_states[0].reshape(5, 3), expected)
+    np.testing.assert_array_equal(found.test_states[1].reshape(5, 3), expected[:, ::-1])
+    for state in found.states[found.labels == 0]:
+        np.testing.assert_array_equal(state.reshape(5, 3), expected)
+    turned = Labelled(stored.swapaxes(1, 2), data.train_labels, data.test_images.swapaxes(1, 2), data.test_labels)
+    same = prepare(turned, _settings(crop=1, threshold=5, n_classes=3))
+    np.testing.assert_array_equal(same.states, found.states)
+    assert prepare(data, _settings(crop=1, threshold=5, n_classes=3)).shape == (3, 5)
+
+
 @pytest.mark.parametrize("margin", [-1, 4, 5, 99])
 def test_a_crop_that_leaves_nothing_is_refused(margin):
     with pytest.raises(InputError, match=rf"digits\.data\.crop is {margin}: .*11 x 7 .*expected 0 to 3"):
@@ -121,7 +148,7 @@ def test_more_images_than_there_are_are_refused(key, n, which):
 
 def test_images_that_are_all_the_same_are_refused():
     for threshold in (300, -1.0):
-        with pytest.raises(InputError, match=rf"all 53 training images .*digits\.data\.threshold {threshold},"):
+        with pytest.raises(InputError, match=rf"all 53 training .*threshold {threshold}, .*values are 0 to 255;"):
             prepare(DATA, _settings(threshold=threshold))
     with pytest.raises(InputError, match="all 1 training images"):
         prepare(DATA, _settings(n_train=1))

@@ -33,6 +33,8 @@ def server(make, tmp_path, monkeypatch):
     server.archive = path.read_bytes()
     server.files = {"/good": server.archive, "/html": b"<html>moved</html>", "/part": server.archive[:-7]}
     server.asked, server.promised_too_much = [], 0
+    server.cache = tmp_path / "cache" / "boltzprune" / "cifar10"
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -55,29 +57,29 @@ def use(server, monkeypatch):
     return set_mirrors
 
 
-def test_a_download_goes_into_the_folder_and_is_not_repeated(use, server, settings, tmp_path):
+def test_a_download_goes_into_the_cache_and_is_not_repeated(use, server, settings):
     use("/good")
-    wanted = settings(directory=str(tmp_path / "new" / "folder"), download=True)
+    wanted = settings(directory=None, download=True)
     (path,) = SOURCE.locate(wanted)
-    assert path == tmp_path / "new" / "folder" / cifar10.ARCHIVE and path.read_bytes() == server.archive
+    assert path == server.cache / cifar10.ARCHIVE and path.read_bytes() == server.archive
     raw = SOURCE.read([path], wanted)
     assert raw.notes == ["1 of 5 batches of CIFAR-10 found: data_batch_2 (7 images)"]
     assert SOURCE.locate(wanted) == [path] and server.asked == ["/good"]
 
 
 @pytest.mark.parametrize("first", ["/html", "/missing", "/part", "http://127.0.0.1:9/closed", "http://127.0.0.1:0/"])
-def test_the_next_mirror_is_tried(use, server, settings, tmp_path, first):
+def test_the_next_mirror_is_tried(use, server, settings, first):
     use(first, "/good")
-    (path,) = SOURCE.locate(settings(directory=str(tmp_path / "new"), download=True))
+    (path,) = SOURCE.locate(settings(directory=None, download=True))
     assert path.read_bytes() == server.archive and server.asked[-1] == "/good"
     assert [found.name for found in path.parent.iterdir()] == [cifar10.ARCHIVE]
 
 
-def test_no_mirror_left_names_each_and_what_to_do(use, server, settings, tmp_path):
+def test_no_mirror_left_names_each_and_what_to_do(use, server, settings):
     use("/html", "/missing", "http://127.0.0.1:9/closed")
-    folder = tmp_path / "new"
+    folder = server.cache
     with pytest.raises(InputError, match="could not be downloaded") as caught:
-        SOURCE.locate(settings(directory=str(folder), download=True))
+        SOURCE.locate(settings(directory=None, download=True))
     message = str(caught.value)
     for part in (
         f"{server.url}/html: what it sent has another checksum",
@@ -89,19 +91,18 @@ def test_no_mirror_left_names_each_and_what_to_do(use, server, settings, tmp_pat
     assert list(folder.iterdir()) == []
 
 
-def test_a_connection_that_breaks_leaves_nothing(use, server, settings, tmp_path):
+def test_a_connection_that_breaks_leaves_nothing(use, server, settings):
     server.promised_too_much = 5
     use("/good")
-    folder = tmp_path / "new"
+    folder = server.cache
     with pytest.raises(InputError, match="could not be downloaded"):
-        SOURCE.locate(settings(directory=str(folder), download=True))
+        SOURCE.locate(settings(directory=None, download=True))
     assert list(folder.iterdir()) == []
 
 
-def test_without_a_directory_the_cache_is_used_and_checked(use, server, settings, tmp_path, monkeypatch):
-    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache" / project)
+def test_without_a_directory_the_cache_is_used_and_checked(use, server, settings):
     use("/good")
-    folder = tmp_path / "cache" / "boltzprune" / "cifar10"
+    folder = server.cache
     folder.mkdir(parents=True)
     (folder / cifar10.ARCHIVE).write_bytes(server.archive[:-7])
     (path,) = SOURCE.locate(settings(directory=None, download=True))
@@ -121,9 +122,9 @@ def test_an_archive_in_the_users_folder_is_never_replaced(use, server, settings,
 
 def test_a_folder_that_cannot_be_made_is_named(use, settings, tmp_path):
     use("/good")
-    (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(InputError, match=r"the folder .*file/new cannot be made \(Not a directory\)"):
-        SOURCE.locate(settings(directory=str(tmp_path / "file" / "new"), download=True))
+    (tmp_path / "cache").write_bytes(b"")
+    with pytest.raises(InputError, match=r"the folder .*boltzprune/cifar10 cannot be made \(Not a directory\)"):
+        SOURCE.locate(settings(directory=None, download=True))
 
 
 def test_the_mirrors_are_addresses_of_one_file():

@@ -113,7 +113,10 @@ def _with(array, place, value):
         ({"test_images": None}, r"either both of test_images and test_labels or neither"),
         ({"labels": LABELS[:-1]}, r"images has 31 images and .*mine\.npz: labels has 30 labels"),
         ({"test_labels": LABELS}, r"test_images has 11 images and .*test_labels has 31 labels"),
-        ({"labels": _with(LABELS, 13, 4)}, r"labels: label 13 .*images\) is 4; expected 0 to 3.*n_classes \(now 4\)"),
+        (
+            {"labels": _with(LABELS, 13, 4)},
+            r"labels: label 13 .*images\) is 4, the largest; expected 0 to 3: set .*n_classes to 5 \(now 4\)",
+        ),
         ({"labels": _with(LABELS, 2, -1)}, r"labels: label 2 .* is -1"),
         ({"test_labels": _with(TEST_LABELS, 3, 99)}, r"test_labels: label 3 .*test_images\) is 99"),
         ({"labels": LABELS.astype(np.uint64) + np.uint64(2**63)}, r"labels: label 0 .* is 922337203685477"),
@@ -148,7 +151,12 @@ def test_too_few_images_to_split(read):
 
 
 def test_no_file_is_refused(tmp_path):
-    for file, message in [(None, "is not set"), ("", "is not set"), (str(tmp_path), "is not there"), ("/no", "'/no'")]:
+    for file, message in [
+        (None, "is not set"),
+        ("", "is not set"),
+        (str(tmp_path), "is a folder, without"),
+        ("/no", "'/no'"),
+    ]:
         with pytest.raises(InputError, match=rf"digits\.data\.file.*{message}"):
             SOURCE.locate(_settings(file=file))
 
@@ -195,7 +203,7 @@ def test_the_digits_of_scikit_learn():
     labels = np.concatenate([found.train_labels, found.test_labels])
     assert [known[image.tobytes()] for image in images] == labels.tolist()
     assert len({image.tobytes() for image in images}) == len(known)
-    with pytest.raises(InputError, match=r"digits\.csv\.gz: label \d+ .* is 9; .*n_classes \(now 9\)"):
+    with pytest.raises(InputError, match=r"digits\.csv\.gz: label \d+ .* is 9, the .*n_classes to 10 \(now 9\)"):
         source.read(paths, _settings(n_classes=9))
 
 

@@ -41,7 +41,9 @@ def _write(folder, name="{}-ubyte.gz", pack=gzip.compress, parts=PARTS, **change
 @pytest.fixture
 def wanted(tmp_path):
     def build(**changed):
-        return SimpleNamespace(**{"directory": str(tmp_path), "download": False, "n_classes": 3, **changed})
+        return SimpleNamespace(
+            **{"directory": str(tmp_path), "download": False, "n_classes": 3, "transposed": False, **changed}
+        )
 
     return build
 
@@ -145,10 +147,13 @@ def test_an_empty_or_missing_folder_says_what_to_do_and_nothing_is_downloaded(wa
     [
         ({"train_labels_idx1": ARRAYS[PARTS[1]][:-1]}, r"train-images\S* has 13 images and \S*train-labels\S* has 12"),
         ({"t10k_labels_idx1": ARRAYS[PARTS[1]]}, r"t10k-images\S* has 11 images and \S*t10k-labels\S* has 13 labels"),
-        ({"train_labels_idx1": np.eye(13, dtype=np.uint8)[5] * 3}, r"train-labels\S*: label 5 .*train-images\S* is 3;"),
+        (
+            {"train_labels_idx1": np.eye(13, dtype=np.uint8)[5] * 3},
+            r"train-labels\S*: label 5 .*train-images\S* is 3, the",
+        ),
         (
             {"t10k_labels_idx1": np.eye(11, dtype=np.uint8)[7] * 255},
-            r"t10k-labels\S*: label 7 .*t10k-images\S* is 255;",
+            r"t10k-labels\S*: label 7 .*t10k-images\S* is 255, the",
         ),
         (
             {"t10k_images_idx3": ARRAYS[PARTS[2]].reshape(11, 7, 5)},
@@ -169,7 +174,9 @@ def test_files_that_do_not_fit_together_are_refused_by_name(wanted, tmp_path, ch
 def test_a_label_beyond_the_classes_names_the_key(wanted, tmp_path):
     _write(tmp_path)
     assert ARRAYS[PARTS[1]].max() == 2
-    with pytest.raises(InputError, match=r"is 2; expected 0 to 1: .*digits\.data\.n_classes \(now 2\)"):
+    with pytest.raises(
+        InputError, match=r"is 2, the largest; expected 0 to 1: set digits\.data\.n_classes to 3 \(now 2\)"
+    ):
         _load(wanted(n_classes=2))
 
 
@@ -194,7 +201,15 @@ def test_files_with_names_but_not_the_checksum_of_mnist_are_noted(wanted, tmp_pa
 
 def test_files_with_other_names_are_not_compared_with_mnist(wanted, tmp_path):
     _write(tmp_path, "emnist-digits-{}-ubyte.gz")
-    assert len(_load(wanted()).notes) == 1
+    assert len(_load(wanted(transposed=True)).notes) == 1
+
+
+def test_images_of_emnist_are_transposed_and_a_note_says_so_until_the_user_does(wanted, tmp_path):
+    _write(tmp_path, "EMNIST-letters-{}-ubyte.gz")
+    note = (
+        "EMNIST-letters-train-images-idx3-ubyte.gz: EMNIST stores its images transposed; digits.data.transposed: true"
+    )
+    assert [found.startswith(note) for found in _load(wanted()).notes] == [False, True]
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +220,7 @@ def real():
         pytest.skip("BOLTZPRUNE_TEST_DATA is not set: no real images")
     if not (Path(folder) / "mnist").is_dir():
         pytest.skip(f"BOLTZPRUNE_TEST_DATA has no mnist: {folder}")
-    given = {"directory": folder, "download": False, "n_classes": 10, "seed": 7}
+    given = {"directory": folder, "download": False, "n_classes": 10, "seed": 7, "transposed": False}
     return SimpleNamespace(**given, crop=4, threshold="mean", n_train=10007, n_test=None)
 
 

@@ -65,6 +65,21 @@ def test_pixels_above_below_and_at_the_median(median, at_median, monkeypatch):
     assert n_equal > 3
 
 
+@pytest.mark.parametrize("median", ["global", "image"])
+@pytest.mark.parametrize("at_median", [0, 1])
+def test_of_two_values_the_higher_is_1_wherever_the_median_is(median, at_median, monkeypatch):
+    monkeypatch.setattr(binary, "CHUNK", 7)
+    ones = np.random.default_rng(31).random((3, 5, 7)) < 0.3
+    ones[1] = False
+    for low, high in ((0, 1), (0, 200), (-2.5, 0.25)):
+        stacks = [np.where(part, high, low) for part in (ones[:2], ones[2:])]
+        for found, part in zip(binary.binarise(stacks, median, at_median), (ones[:2], ones[2:])):
+            assert found.dtype == np.uint8
+            np.testing.assert_array_equal(found, part)
+    stacks[1][0, 4, 6] = 0.125  # a third value, the very last
+    assert binary.two_values(stacks) is None
+
+
 def test_unknown_medians_are_refused():
     for median, at_median in [("row", 1), ("global", 2)]:
         with pytest.raises(ValueError, match="expected 'global' or 'image', 0 or 1"):
@@ -189,9 +204,26 @@ def test_prepare_takes_patterns_as_they_are(settings):
 
 
 def test_data_in_which_nothing_differs_are_refused(settings):
-    for raw in (Raw(patterns=np.ones((37, 5), dtype=np.uint8)), Raw(images=[np.zeros((5, 17, 19, 3), dtype=np.uint8)])):
-        with pytest.raises(InputError, match=r"all 31 patterns \(patches\.data\.n_patterns\) are the same"):
-            patches.prepare(raw, settings())
+    with pytest.raises(InputError, match=r"all 31 patterns \(patches\.data\.n_patterns\) are the same"):
+        patches.prepare(Raw(patterns=np.ones((37, 5), dtype=np.uint8)), settings())
+    for at_median in (0, 1):
+        plain = Raw(images=[np.full((5, 17, 19, 3), 7, dtype=np.uint8)])
+        with pytest.raises(InputError, match=rf"all pixels of all images are {at_median} .* all have the value 21, so"):
+            patches.prepare(plain, settings(at_median=at_median))
+    part = np.zeros((5, 17, 19, 1), dtype=np.uint8)
+    part[4, 16, 18] = 1  # where no patch reaches
+    with pytest.raises(InputError, match=r"all 31 patterns .* use more of them or other data"):
+        patches.prepare(Raw(images=[part]), settings())
+
+
+@pytest.mark.parametrize("at_median", [0, 1])
+def test_images_whose_median_is_their_lowest_or_highest_value_are_noted(settings, at_median):
+    images = np.random.default_rng(29).integers(2, 90, (7, 17, 19, 1))
+    images[[2, 5], :9] = 0 if at_median else 99  # more than half of them
+    raw = Raw(images=[images[:4], images[4:]])
+    found = patches.prepare(raw, settings(median="image", at_median=at_median)).notes[0]
+    assert found.startswith("2 of 7 images have one value in all pixels when binarised, whose median is its lowest or")
+    assert not any("one value in all" in note for note in patches.prepare(raw, settings(at_median=at_median)).notes)
 
 
 def test_errors_of_the_steps_reach_the_user(images, settings):

@@ -5,7 +5,7 @@ import json
 import pytest
 from test_jobs import DIGITS_CRITERIA, DIGITS_PRINTED, PRINTED, PRUNE_DEEP, all_jobs, differing, spec
 
-from boltzprune import jobs
+from boltzprune import jobs, raw_data
 from boltzprune.figures import FIGURES
 from boltzprune.settings import study_from
 
@@ -136,16 +136,16 @@ def test_a_job_of_the_digits_has_their_sections():
     assert spec(jobs.job(study, "retrain_jointly", iteration=3))["retraining"] == study.digits.retraining.model_dump()
 
 
-def test_local_files_of_the_digits_are_inputs_too(tmp_path):
+def test_local_files_of_the_digits_are_found_too(tmp_path):
     data = {"source": "npz", "file": str(tmp_path / "x.npz")}
     study = study_from({"digits": {"data": data}})
-    assert jobs.local_files(study, "digits") == []
+    assert raw_data.local_files(study, "digits") == []
     (tmp_path / "x.npz").write_bytes(b"")
-    assert jobs.local_files(study, "digits") == [str(tmp_path / "x.npz")]
-    assert jobs.local_files(study) == []
+    assert raw_data.local_files(study, "digits") == [str(tmp_path / "x.npz")]
+    assert raw_data.local_files(study) == []
     folder = study_from({"digits": {"data": {"source": "mnist", "directory": str(tmp_path), "download": True}}})
-    assert jobs.local_files(folder, "digits") == []
+    assert raw_data.local_files(folder, "digits") == []
     names = [f"{part}-{kind}-ubyte" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1")]
     for name in names:
         (tmp_path / name).write_bytes(b"")
-    assert jobs.local_files(folder, "digits") == [str(tmp_path / name) for name in names]
+    assert raw_data.local_files(folder, "digits") == [str(tmp_path / name) for name in names]

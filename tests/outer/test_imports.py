@@ -21,12 +21,13 @@ ROOMS = [
     ["deep_pruning"],
     ["datasets", "ending"],
     ["store", "tidy", "provenance", "patterns", "evaluation"],
-    ["tables", "figures.style", "claims", "records", "checkpoint"],
+    ["tables", "figures.style", "claims", "records", "checkpoint", "raw_files"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
     ["settings", "stages"],
     ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
     ["figures.s2a"],
+    ["raw_data"],
     ["jobs", "reruns"],
     ["__main__"],
 ]

@@ -148,7 +148,7 @@ def test_every_key_of_a_data_section_is_of_finding_or_of_preparing():
         ("patches", "prepare"): {"radius", "n_patterns", "median", "at_median", "seed"},
         ("digits", "fetch"): {"directory", "file", "download"},
         ("digits", "fetch prepare"): {"source"},
-        ("digits", "prepare"): {"crop", "threshold", "n_train", "n_test", "n_classes", "seed"},
+        ("digits", "prepare"): {"transposed", "crop", "threshold", "n_train", "n_test", "n_classes", "seed"},
     }
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from boltzprune import jobs
+from boltzprune import jobs, raw_data
 from boltzprune.criteria import CRITERIA
 from boltzprune.figures import FIGURES
 from boltzprune.settings import merged, study_from
@@ -190,7 +190,7 @@ def test_the_fim_is_computed_only_where_somebody_looks_at_it():
 
 def test_every_job_has_a_spec_and_a_code():
     for name, job in all_jobs({}).items():
-        assert set(job) == {"spec", "code"}, name
+        assert set(job) == {"spec", "code", *(["files"] if name.startswith("fetch") else [])}, name
         assert len(job["code"]) in (16, 32), name
 
 
@@ -223,10 +223,10 @@ def test_the_summary_says_what_was_computed():
     assert "all training images" in jobs.summary(study_from({"digits": {"data": {"n_train": None}}}), "digits")
 
 
-def test_local_files_are_inputs(tmp_path):
+def test_local_files_are_found(tmp_path):
     data = {"source": "npz", "file": str(tmp_path / "x.npz")}
     study = study_from({"patches": {"data": data}})
-    assert jobs.local_files(study) == []
+    assert raw_data.local_files(study) == []
     (tmp_path / "x.npz").write_bytes(b"")
-    assert jobs.local_files(study) == [str(tmp_path / "x.npz")]
-    assert jobs.local_files(study_from({})) == []
+    assert raw_data.local_files(study) == [str(tmp_path / "x.npz")]
+    assert raw_data.local_files(study_from({})) == []

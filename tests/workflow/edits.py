@@ -15,8 +15,10 @@ class Edit:
         Keys of the configuration that change.
     sources : tuple of (str, str, str)
         File, text in it, what replaces it.
-    files : dict of str to str
-        Files that are written.
+    files : dict of str to str or None
+        Files that are written; None: removed.
+    dated : float or None
+        Date of those files, seconds since 1970; None: now.
     study : str
         finished; other: device auto, with data in files and two blocks of seeds; uncontrolled: without the control.
     """
@@ -25,6 +27,7 @@ class Edit:
     values: dict = field(default_factory=dict)
     sources: tuple = ()
     files: dict = field(default_factory=dict)
+    dated: float | None = None
     study: str = "finished"
 
 
@@ -263,15 +266,17 @@ OTHERS = {
     "a data file replaced (digits.data.directory)": Edit(
         blocks(2, {"fetch_digits": 1, **IMAGES}), files={"idx/train-images-idx3-ubyte": "other"}, study="other"
     ),
-    "a data file of less than 1 MB written again, every byte the same": Edit(
-        {}, files={"mine.npz": "data"}, study="other"
+    "a data file replaced by an older one of the same size": Edit(
+        blocks(2, {"fetch": 1, **PATTERNS}), files={"mine.npz": "atad"}, dated=1.6e9, study="other"
     ),
+    "a data file written again, every byte the same": Edit({}, files={"mine.npz": "data"}, study="other"),
+    "a data file removed after the data were prepared": Edit({}, files={"mine.npz": None}, study="other"),
 }
 
 EDITS = CONFIGURATION | CODE | OTHERS
 IDX = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
 DATA = {"mine.npz": "data", **{f"idx/{name}-ubyte": name for name in IDX}}
-"""Files that the other study names; a dry run does not read them."""
+"""Files that the other study names; a dry run reads their bytes and nothing more."""
 OTHER = {
     "seeds": 6,
     "device": "auto",

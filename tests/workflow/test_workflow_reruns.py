@@ -4,6 +4,8 @@ The edits are those of docs/reruns.md, row for row.
 """
 
 import copy
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -34,6 +36,9 @@ def other(finished, tmp_path_factory):
     for experiment in ("patches", "digits"):
         place = made.folder / "results" / "tiny" / experiment
         shutil.copytree(place / "seeds0-2", place / "seeds3-5")
+    entry = {"path": str(made.folder / "mine.npz"), "sha256": hashlib.sha256(DATA["mine.npz"].encode()).hexdigest()}
+    manifest = made.folder / "results" / "tiny" / "patches" / "source.json"
+    manifest.write_text(json.dumps({"source": "npz", "files": [entry]}))
     made.values = merged(made.values, OTHER)
     made.write(made.values)
     done = made.snakemake("--touch", "--cores", "1")
@@ -68,7 +73,9 @@ def planned_after(edit, workflow, folder):
     for name, text in edit.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).unlink(missing_ok=True)
-        (folder / name).write_text(text)
+        if text is not None:
+            (folder / name).write_text(text)
+            os.utime(folder / name, edit.dated and (edit.dated, edit.dated))
     return made.planned()
 
 

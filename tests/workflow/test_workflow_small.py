@@ -256,13 +256,12 @@ def test_a_wrong_configuration_ends_with_its_problems(bare, values, expected):
 
 def test_a_job_that_fails_says_why_and_leaves_no_output(bare):
     bare.write(merged(TINY, {"study": "failing", "patches": {"data": {"source": "npz", "file": "none.npz"}}}))
+    (bare.folder / "none.npz").write_bytes(b"no archive")
     done = bare.snakemake("--cores", "1", "patches")
     bare.write(TINY)
     assert done.returncode == 1
-    log = bare.folder / "results" / "failing" / "logs" / "fetch.log"
-    assert "ERROR patches.data.file is 'none.npz', which is not there" in log.read_text()
-    assert "ERROR patches.data.file is 'none.npz', which is not there" in done.stdout
+    log = bare.folder / "results" / "failing" / "logs" / "prepare.log"
+    assert "none.npz cannot be read as an .npz file" in log.read_text()
+    assert "none.npz cannot be read as an .npz file" in done.stdout
     assert "Traceback" not in done.stdout + log.read_text()
-    assert not (bare.folder / "results" / "failing" / "patches").exists() or not list(
-        (bare.folder / "results" / "failing" / "patches").iterdir()
-    )
+    assert [path.name for path in (bare.folder / "results" / "failing" / "patches").iterdir()] == ["source.json"]

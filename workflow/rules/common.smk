@@ -2,7 +2,7 @@
 import re
 import shlex
 
-from boltzprune import jobs, paths, running, settings
+from boltzprune import jobs, paths, raw_data, running, settings
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES, targets
 from boltzprune.stages import CLAIMS_INPUTS
@@ -54,15 +54,24 @@ onstart:
             raise WorkflowError(str(error)) from None
 
 
-def raw_files(experiment):
-    """Input function: raw files that the user put somewhere; all that an experiment makes begins with them."""
+def raw_files(experiment, folder):
+    """Input function: refuses, before any job runs, what all that an experiment makes cannot begin with.
+
+    It names no file, since dates would then count: a replaced raw file can be older. Their content is a parameter.
+    """
 
     def paths(wildcards):
         if experiment not in STUDY.experiments:
             raise WorkflowError(
                 f"this needs experiment {experiment}, and `experiments` of study {STUDY.study} is {STUDY.experiments}"
             )
-        return local(jobs.local_files(STUDY, experiment))
+        # other processes are on nodes of a cluster, which may see less; with a storage of its own, this machine does
+        if workflow.is_main_process and not workflow.storage_settings.default_storage_provider:
+            try:
+                raw_data.check(STUDY, experiment, folder)
+            except InputError as error:
+                raise WorkflowError(str(error)) from None
+        return []
 
     return paths
 

@@ -3,7 +3,7 @@
 
 rule fetch:
     input:
-        raw_files("patches"),
+        raw_files("patches", PATCHES),
     output:
         manifest=f"{PATCHES}/source.json",
     log:
@@ -16,7 +16,7 @@ rule fetch:
         mem_mb=growing(1000),
         runtime=growing(30),
     params:
-        job=jobs.fetch_job(STUDY),
+        job=lambda wildcards: jobs.fetch_job(STUDY, "patches", PATCHES),
     shell:
         "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
 
@@ -44,7 +44,7 @@ rule prepare:
 
 rule fetch_digits:
     input:
-        raw_files("digits"),
+        raw_files("digits", DIGITS),
     output:
         manifest=f"{DIGITS}/source.json",
     log:
@@ -57,7 +57,7 @@ rule fetch_digits:
         mem_mb=growing(500),
         runtime=growing(30),
     params:
-        job=jobs.fetch_job(STUDY, "digits"),
+        job=lambda wildcards: jobs.fetch_job(STUDY, "digits", DIGITS),
     shell:
         "python -m boltzprune fetch_digits --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
 

@@ -31,6 +31,9 @@ class DigitData(Section):
     directory: str | None = Field(None, description="Folder with the four IDX files; null: the user's cache folder.")
     file: str | None = Field(None, description="The .npz file of source npz, with images and labels.")
     download: bool = Field(True, description="Download MNIST if no directory is named.")
+    transposed: bool = Field(
+        False, description="Whether the images are stored with rows for columns, as those of EMNIST are. Paper: false."
+    )
     crop: Annotated[int, Field(ge=0)] = Field(0, description="Pixels cut off at each side. Paper: 4 (28x28 to 20x20).")
     threshold: Literal["mean"] | Number = Field(
         "mean",
@@ -38,7 +41,9 @@ class DigitData(Section):
     )
     n_train: Count | None = Field(None, description="Training images the machines learn from; null: all. Paper: 60000.")
     n_test: Count | None = Field(None, description="Test images; null: all. Paper: 10000.")
-    n_classes: Annotated[int, Field(ge=2, le=256)] = Field(10, description="Classes; labels are 0 to n_classes - 1.")
+    n_classes: Annotated[int, Field(ge=2, le=256)] = Field(
+        10, description="Classes; labels are 0 to n_classes - 1. EMNIST letters (labels 1 to 26): 27."
+    )
     seed: Seed = Field(0, description="Seed of the order of the images (the seeds of the machines are others).")
 
     @field_validator("source")

@@ -33,7 +33,7 @@ class PatchData(Section):
     )
     directory: str | None = Field(None, description="Folder with the files of cifar10; null: the user's cache folder.")
     file: str | None = Field(None, description="The .npz file of source npz, with images or patterns.")
-    download: bool = Field(True, description="Download what is missing (cifar10 only).")
+    download: bool = Field(True, description="Download CIFAR-10 if no directory is named.")
     batches: Annotated[list[str], Field(min_length=1)] = Field(
         [f"data_batch_{i}" for i in range(1, 6)],
         description="Files of CIFAR-10 to use, those that exist. Paper: the training set. (preset)",
@@ -43,7 +43,9 @@ class PatchData(Section):
     )
     n_patterns: Count = Field(20_000, description="Patches drawn at random without replacement. Paper: 90000.")
     median: Literal["global", "image"] = Field(
-        "global", description="Binarise at one median of all images, or at the median of each. Paper: not said; global."
+        "global",
+        description="Binarise at one median of all images, or at the median of each; images of two values are taken as "
+        "they are. Paper: not said; global.",
     )
     at_median: Literal[0, 1] = Field(1, description="Value of a pixel equal to the median. Paper: not said; code: 1.")
     seed: Seed = Field(0, description="Seed of the random choice of patches (the seeds of the machines are others).")

@@ -23,6 +23,8 @@ class Source:
         Finds or downloads the files; InputError if it cannot.
     read : callable, (paths, settings) -> Raw or Labelled
         Reads them; InputError if they are not what they have to be.
+    place : str or None
+        The key beside `source` that says where the user's files lie; None: they come with a library, wherever that is.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Source:
     citation: str
     locate: Callable
     read: Callable
+    place: str | None
 
 
 SOURCES = {
@@ -41,6 +44,7 @@ SOURCES = {
             citation="china.jpg, flower.jpg (CC BY 2.0): photographers in sklearn/datasets/images/README.txt",
             locate=sample_images.locate,
             read=sample_images.read,
+            place=None,
         ),
         Source(
             name="cifar10",
@@ -48,6 +52,7 @@ SOURCES = {
             citation="Krizhevsky (2009), Learning multiple layers of features from tiny images, University of Toronto",
             locate=cifar10.locate,
             read=cifar10.read,
+            place="directory",
         ),
         Source(
             name="npz",
@@ -55,6 +60,7 @@ SOURCES = {
             citation="the user's own data",
             locate=arrays.locate,
             read=arrays.read,
+            place="file",
         ),
     )
 }
@@ -69,6 +75,7 @@ LABELLED_SOURCES = {
             citation="Alpaydin & Kaynak (1998), Optical recognition of handwritten digits, UCI repository",
             locate=scikit_digits.locate,
             read=scikit_digits.read,
+            place=None,
         ),
         Source(
             name="mnist",
@@ -77,6 +84,7 @@ LABELLED_SOURCES = {
             "Proceedings of the IEEE 86: 2278-2324",
             locate=mnist.locate,
             read=mnist.read,
+            place="directory",
         ),
         Source(
             name="npz",
@@ -84,6 +92,7 @@ LABELLED_SOURCES = {
             citation="the user's own data",
             locate=labelled.locate,
             read=labelled.read,
+            place="file",
         ),
     )
 }

@@ -1,13 +1,14 @@
 """A user's own data: an .npz file with `patterns` or with `images`."""
 
-import os
 from pathlib import Path
 
 import numpy as np
 
 from boltzprune import npz
+from boltzprune.datasets import layouts, places
 from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
+from boltzprune.files import check_regular
 
 KEYS = ("patterns", "images")
 EXAMPLE = "numpy.savez_compressed(path, patterns=...) or (path, images=...)"
@@ -39,10 +40,7 @@ def find(file, section):
     """The path of the user's file; InputError, which names the section of the configuration, if it is not there."""
     if not file:
         raise InputError(f"{section}.file is not set; {section}.source 'npz' expects the path of an .npz file")
-    path = Path(file).expanduser()
-    if not os.path.isfile(path):
-        raise InputError(f"{section}.file is {str(path)!r}, which is not there; expected the path of an .npz file")
-    return path
+    return places.file(file, f"{section}.file", ".npz")
 
 
 def read(paths, settings):
@@ -51,8 +49,8 @@ def read(paths, settings):
     Parameters
     ----------
     paths : list of one pathlib.Path
-        An .npz file with either the key `patterns`, (n, n_visible), all 0 or 1, or the key `images`,
-        (n, height, width) or (n, height, width, channels), finite numbers.
+        An .npz file with either the key `patterns`, (n, n_visible), all 0 or 1, and perhaps n_visible as a number, or
+        the key `images`, (n, height, width) or (n, height, width, channels), finite numbers.
     settings : object
         Not used.
 
@@ -63,13 +61,15 @@ def read(paths, settings):
     Raises
     ------
     InputError
-        If the file is something else, damaged, larger than MAX_BYTES unpacked, or an array is not as above.
+        If the file is something else, damaged, larger than MAX_BYTES unpacked, or an array is not as above or has its
+        axes in an order that can hardly be meant (see `boltzprune.datasets.layouts`).
     """
     path = Path(paths[0])
-    ((key, array),) = load(path, lambda names: _wanted(names, path), EXAMPLE).items()
-    if key == "patterns":
-        return Raw(patterns=_patterns(array, path), notes=[f"{len(array)} patterns from {path.name}"])
-    images = _images(array, path)
+    found = load(path, lambda names: _wanted(names, path), EXAMPLE)
+    if "patterns" in found:
+        patterns = _patterns(found["patterns"], found.get(layouts.STATED), path)
+        return Raw(patterns=patterns, notes=[f"{len(patterns)} patterns from {path.name}"])
+    images = _images(found["images"], path)
     return Raw(images=[images], notes=[f"{len(images)} images from {path.name}"])
 
 
@@ -101,17 +101,35 @@ def load(path, choose, example):
     except (InputError, MemoryError):
         raise
     except Exception as error:
+        is_npy = ": it is an .npy file, one array without a name" if _is_npy(path) else ""
         raise InputError(
-            f"{path} cannot be read as an .npz file ({type(error).__name__}: {error}); expected what {example} writes"
+            f"{path} cannot be read as an .npz file ({type(error).__name__}: {error}){is_npy}; expected what {example} "
+            "writes"
         ) from None
 
 
+def _is_npy(path):
+    """Whether a file begins as one array without a name does."""
+    try:
+        check_regular(path)
+        with open(path, "rb") as file:
+            return file.read(len(np.lib.format.MAGIC_PREFIX)) == np.lib.format.MAGIC_PREFIX
+    except OSError:
+        return False
+
+
+def named(names, path, expected):
+    """The start of a message on names in an .npz file, and what numpy does with arrays that are given none."""
+    nameless = ": numpy calls an array arr_0 that is saved without a name" if "arr_0" in names else ""
+    return f"{path} has the keys {names[:9]}; expected {expected}{nameless}"
+
+
 def _wanted(names, path):
-    """The one key of the two that the file has."""
+    """The one key of the two that the file has, and the number beside `patterns` if it is there."""
     keys = [key for key in KEYS if key in names]
     if len(keys) != 1 or names.count(keys[0]) != 1:
-        raise InputError(f"{path} has the keys {names[:9]}; expected one of {' and '.join(KEYS)}, not both")
-    return keys
+        raise InputError(named(names, path, f"one of {' and '.join(KEYS)}, not both"))
+    return [*keys, layouts.STATED] if keys == ["patterns"] and names.count(layouts.STATED) == 1 else keys
 
 
 def _member(archive, key, path, example):
@@ -122,10 +140,15 @@ def _member(archive, key, path, example):
         raise InputError(f"{path}: {key} {error}; expected what {example} writes") from None
 
 
-def _patterns(array, path):
-    """(n, n_visible) uint8 in {0, 1}."""
+def _patterns(array, stated, path):
+    """(n, n_visible) uint8 in {0, 1}; `stated`: the number of units in the file, or None."""
     if array.ndim != 2 or 0 in array.shape:
-        raise InputError(f"{path}: patterns has the shape {array.shape}; expected (n, n_visible), neither 0")
+        remedy = ": store patterns.reshape(len(patterns), -1), or the same as images" if array.ndim > 2 else ""
+        raise InputError(f"{path}: patterns has the shape {array.shape}; expected (n, n_visible), neither 0{remedy}")
+    if stated is not None and (stated.ndim != 0 or stated.dtype.kind not in "ui"):
+        found = f"has the shape {stated.shape} and the type {stated.dtype}"
+        raise InputError(f"{path}: {layouts.STATED} {found}; expected one integer, the number of units of a pattern")
+    layouts.check_patterns(array.shape, None if stated is None else int(stated), f"{path}: patterns")
     is_binary = (array == 0) | (array == 1)
     if not is_binary.all():
         row, column = np.unravel_index(np.argmin(is_binary), array.shape)
@@ -138,7 +161,9 @@ def _images(array, path):
     """(n, height, width, channels), finite numbers."""
     if array.ndim not in (3, 4) or 0 in array.shape:
         expected = "(n, height, width) or (n, height, width, channels), none of them 0"
-        raise InputError(f"{path}: images has the shape {array.shape}; expected {expected}")
+        remedy = ": store images.reshape(len(images), height, width)" if array.ndim == 2 else ""
+        raise InputError(f"{path}: images has the shape {array.shape}; expected {expected}{remedy}")
+    layouts.check_images(array.shape, f"{path}: images")
     array = check_numbers(array, f"{path}: images")
     return array[..., None] if array.ndim == 3 else array
 

@@ -26,6 +26,9 @@ def grey(images):
 def binarise(grey_stacks, median, at_median):
     """Binary images: 1 above the median, 0 below it.
 
+    Images that are binary already, with one and the same two values in all stacks, are taken as they are: the higher
+    value is 1. (A median would often be one of the two, and then all pixels of an image would be the same.)
+
     Parameters
     ----------
     grey_stacks : list of (n, height, width) arrays
@@ -47,12 +50,29 @@ def binarise(grey_stacks, median, at_median):
     """
     if median not in ("global", "image") or at_median not in (0, 1):
         raise ValueError(f"median {median!r}, at_median {at_median!r}; expected 'global' or 'image', 0 or 1")
+    if (values := two_values(grey_stacks)) is not None:
+        return [(stack == values[1]).view(np.uint8) for stack in grey_stacks]
     if median == "global":
         thresholds = [global_median(grey_stacks)] * len(grey_stacks)
     else:
         thresholds = [_image_medians(stack)[:, None, None] for stack in grey_stacks]
     compare = np.greater_equal if at_median else np.greater
     return [compare(stack, threshold).view(np.uint8) for stack, threshold in zip(grey_stacks, thresholds)]
+
+
+def two_values(grey_stacks):
+    """The lower and the higher value if all pixels of all stacks have one of two values, else None."""
+    low = min(stack.min() for stack in grey_stacks)
+    high = max(stack.max() for stack in grey_stacks)
+    if low == high:
+        return None
+    for stack in grey_stacks:
+        values = stack.reshape(-1)
+        for start in range(0, values.size, CHUNK):
+            part = values[start : start + CHUNK]
+            if not ((part == low) | (part == high)).all():
+                return None
+    return low, high
 
 
 def global_median(grey_stacks):

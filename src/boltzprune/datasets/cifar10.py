@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from boltzprune.datasets import archives, download, safe_pickle
+from boltzprune.datasets import archives, download, places, safe_pickle
 from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
 from boltzprune.files import read_bounded
@@ -23,15 +23,18 @@ MIRRORS = [
     "https://dataset.bj.bcebos.com/cifar/cifar-10-python.tar.gz",
 ]
 """Tried in turn; the checksum is the same at all."""
+EXPECTED = f"data_batch_1, ... or {ARCHIVE}, in it or in cifar-10-batches-py"
+RECORD_OF_CIFAR_100 = 2 + PIXELS
 
 
 def locate(settings):
-    """The files that hold the requested batches: unpacked batches, else an archive, else a download.
+    """The files that hold the requested batches: unpacked batches, else an archive, else a download into the cache.
 
     Parameters
     ----------
     settings : object
-        With directory (str or None: the user's cache), batches (list of str) and download (bool).
+        With directory (str or None: the user's cache), batches (list of str) and download (bool; only into the cache,
+        so that a mistyped directory never becomes another data set).
 
     Returns
     -------
@@ -44,21 +47,22 @@ def locate(settings):
         If a batch does not exist in CIFAR-10, nothing is found and nothing may or can be downloaded.
     """
     _check_names(settings.batches)
-    folder = _folder(settings)
-    paths = [path for name in settings.batches if (path := _find(folder, name)) is not None]
-    if paths:
-        return paths
-    present = [folder / name for name in ARCHIVES if os.path.isfile(folder / name)]
-    ours = settings.directory is None and settings.download  # an archive in the cache is checked, a user's is not
-    if present and not ours:
-        return present[:1]
+    if settings.directory is not None:
+        return _in_directory(settings)
+    import pooch
+
+    folder = Path(pooch.os_cache("boltzprune")) / "cifar10"
     remedy = (
         f"put {', '.join(settings.batches)} or {ARCHIVE} into {folder}, or set patches.data.directory to where they "
         "are, or patches.data.source to 'sample_images', which needs no download"
     )
-    if not settings.download:
-        raise InputError(f"no batch of CIFAR-10 in {folder} and patches.data.download is false; {remedy}")
-    return [download.fetch(MIRRORS, SHA256, folder / ARCHIVE, remedy)]
+    if paths := _unpacked(folder, settings.batches):
+        return paths
+    if settings.download:  # an archive in the cache is checked, a user's is not
+        return [download.fetch(MIRRORS, SHA256, folder / ARCHIVE, remedy)]
+    if paths := _packed(folder):
+        return paths
+    raise InputError(f"no batch of CIFAR-10 in {folder} and patches.data.download is false; {remedy}")
 
 
 def read(paths, settings):
@@ -98,13 +102,26 @@ def _check_names(batches):
         raise InputError(f"patches.data.batches is {list(batches)}; expected different ones of {', '.join(BATCHES)}")
 
 
-def _folder(settings):
-    """The user's directory, or the cache."""
-    if settings.directory is not None:
-        return Path(settings.directory).expanduser()
-    import pooch
+def _in_directory(settings):
+    """The files in the user's directory, into which nothing is ever downloaded."""
+    folder = places.folder(settings.directory, "patches.data.directory", EXPECTED)
+    if paths := _unpacked(folder, settings.batches) or _packed(folder):
+        return paths
+    raise InputError(
+        f"patches.data.directory is {settings.directory!r}, in which there is no batch of CIFAR-10 that "
+        f"patches.data.batches names ({', '.join(settings.batches)}); {places.held(folder)}; expected {EXPECTED}: set "
+        "it to where they are, or to null to use the cache of downloads"
+    )
 
-    return Path(pooch.os_cache("boltzprune")) / "cifar10"
+
+def _unpacked(folder, batches):
+    """The files of those batches that are there, in the order requested."""
+    return [path for name in batches if (path := _find(folder, name)) is not None]
+
+
+def _packed(folder):
+    """The first archive that is there, as a list of one or none."""
+    return [folder / name for name in ARCHIVES if os.path.isfile(folder / name)][:1]
 
 
 def _find(folder, batch):
@@ -139,6 +156,8 @@ def _from_archive(path, batches):
 
 def _from_dict(batch, name):
     """The images of a batch in the Python layout."""
+    if {b"fine_labels", "fine_labels"} & set(batch):
+        raise InputError(f"{name} is a file of CIFAR-100, with its fine_labels; expected a batch of CIFAR-10")
     data = batch.get(b"data", batch.get("data"))
     labels = batch.get(b"labels", batch.get("labels"))
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != PIXELS or len(data) == 0:
@@ -151,12 +170,20 @@ def _from_dict(batch, name):
 
 def _from_records(content, name):
     """The images of a batch in the binary layout."""
-    if len(content) == 0 or len(content) % (1 + PIXELS):
-        raise InputError(f"{name} has {len(content)} bytes; expected a multiple of {1 + PIXELS} (label and pixels)")
+    if not _is_multiple(content, 1 + PIXELS):
+        of_100 = ": its records are as long as those of CIFAR-100" if _is_multiple(content, RECORD_OF_CIFAR_100) else ""
+        raise InputError(
+            f"{name} has {len(content)} bytes; expected a multiple of {1 + PIXELS} (label and pixels){of_100}"
+        )
     records = np.frombuffer(content, dtype=np.uint8).reshape(-1, 1 + PIXELS)
     if records[:, 0].max() >= CLASSES:
         raise InputError(f"{name}: a label is {records[:, 0].max()}; expected labels below {CLASSES}")
     return _images(records[:, 1:])
+
+
+def _is_multiple(content, size):
+    """Whether there are one or more whole records."""
+    return len(content) > 0 and len(content) % size == 0
 
 
 def _images(planes):

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from boltzprune import streams
+from boltzprune.datasets.labels import MAX_CLASSES
 from boltzprune.errors import InputError
-
-MAX_CLASSES = 256
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,16 @@ def binarise(images, threshold):
 def prepare(labelled, settings):
     """The digits to learn and to be tested on, from the images of a source.
 
-    Training and test images are cropped, then binarised, each set at its own mean or both at a given threshold. The
-    mean is that of the whole set, so n_train and n_test change which images are used, and no image.
+    Training and test images are turned if they are stored transposed, cropped, then binarised, each set at its own mean
+    or both at a given threshold. The mean is that of the whole set, so n_train and n_test change which images are used,
+    and no image.
 
     Parameters
     ----------
     labelled : Labelled
         From the source's `read`.
     settings : object
-        With crop, threshold, n_train, n_test, n_classes, seed.
+        With transposed, crop, threshold, n_train, n_test, n_classes, seed.
 
     Returns
     -------
@@ -111,13 +111,16 @@ def prepare(labelled, settings):
     """
     if not 1 <= settings.n_classes <= MAX_CLASSES:
         raise InputError(f"digits.data.n_classes is {settings.n_classes}; expected 1 to {MAX_CLASSES}")
-    images = crop(labelled.train_images, settings.crop)
+    images, test_images = (
+        crop(stack.swapaxes(1, 2) if settings.transposed else stack, settings.crop)
+        for stack in (labelled.train_images, labelled.test_images)
+    )
     n_train = _number(settings.n_train, len(images), "n_train", "training")
-    n_test = _number(settings.n_test, len(labelled.test_images), "n_test", "test")
+    n_test = _number(settings.n_test, len(test_images), "n_test", "test")
     order = streams.permutation(streams.fork(settings.seed, "choice of patterns", 1), len(images))
     states = binarise(images, settings.threshold)[order]
     labels = labelled.train_labels[order]
-    n_constant, notes = _constant(states[:n_train], settings)
+    n_constant, notes = _constant(states[:n_train], images, settings)
     counts = {
         "images": len(states),
         "test_images": n_test,
@@ -129,7 +132,7 @@ def prepare(labelled, settings):
     return PreparedDigits(
         states=states,
         labels=labels.astype(np.uint8),
-        test_states=binarise(crop(labelled.test_images, settings.crop), settings.threshold)[:n_test],
+        test_states=binarise(test_images, settings.threshold)[:n_test],
         test_labels=labelled.test_labels[:n_test].astype(np.uint8),
         shape=images.shape[1:],
         n_train=n_train,
@@ -148,7 +151,7 @@ def _number(wanted, n_available, key, which):
     return n_available if wanted is None else wanted
 
 
-def _constant(states, settings):
+def _constant(states, images, settings):
     """How many pixels never change, and a note if any do not; an error if none does."""
     n_pixels = states.shape[1]
     n_constant = int((states.min(axis=0) == states.max(axis=0)).sum())
@@ -156,7 +159,8 @@ def _constant(states, settings):
         raise InputError(
             f"all {len(states)} training images (digits.data.n_train) are the same when binarised at "
             f"digits.data.threshold {settings.threshold}, so there is nothing to learn; expected images that differ: "
-            "use more of them, another threshold or a smaller digits.data.crop"
+            f"their values are {images.min():g} to {images.max():g}; use more of them, another threshold or a smaller "
+            "digits.data.crop"
         )
     note = f"{n_constant} of {n_pixels} pixels are the same in all {len(states)} images to learn"
     return n_constant, [note] if n_constant else []

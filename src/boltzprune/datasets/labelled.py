@@ -1,11 +1,9 @@
-"""Images with labels: what is asked of them, a test set where there is none, and a user's own .npz file."""
+"""Images with labels: a user's own .npz file, and a test set where there is none."""
 
 from pathlib import Path
 
-import numpy as np
-
 from boltzprune import streams
-from boltzprune.datasets import arrays
+from boltzprune.datasets import arrays, labels, layouts
 from boltzprune.datasets.raw import Labelled
 from boltzprune.errors import InputError
 
@@ -13,48 +11,13 @@ KEYS, TEST_KEYS = ("images", "labels"), ("test_images", "test_labels")
 EXAMPLE = "numpy.savez_compressed(path, images=..., labels=...)"
 
 
-def check_labels(images, labels, n_classes, images_name, labels_name):
-    """Labels that fit the images: one each, in [0, n_classes).
-
-    Parameters
-    ----------
-    images : (n, height, width) array
-    labels : (n,) array, integer
-    n_classes : int
-    images_name, labels_name : path or str
-        Where the two come from, for the message.
-
-    Returns
-    -------
-    (n,) int64 array
-
-    Raises
-    ------
-    InputError
-        If they do not fit.
-    """
-    if len(images) != len(labels):
-        raise InputError(
-            f"{images_name} has {len(images)} images and {labels_name} has {len(labels)} labels; expected one for each "
-            "image"
-        )
-    is_class = (labels >= 0) & (labels < n_classes)
-    if not is_class.all():
-        first = int(np.argmin(is_class))
-        raise InputError(
-            f"{labels_name}: label {first} (of the images in {images_name}) is {labels[first]}; expected 0 to "
-            f"{n_classes - 1}: correct it, or set digits.data.n_classes (now {n_classes})"
-        )
-    return labels.astype(np.int64)
-
-
-def split(images, labels, seed, notes):
+def split(images, labels_of_images, seed, notes):
     """A random quarter as the test set, for data that have none.
 
     Parameters
     ----------
     images : (n, height, width) array
-    labels : (n,) int64 array
+    labels_of_images : (n,) int64 array
     seed : int, >= 0
     notes : list of str
 
@@ -76,7 +39,7 @@ def split(images, labels, seed, notes):
     order = streams.permutation(streams.fork(seed, "choice of patterns"), len(images))
     test, train = order[:n_test], order[n_test:]
     note = f"no test set: a random quarter, {n_test} of {len(images)} images, is set aside as one (seed {seed})"
-    return Labelled(images[train], labels[train], images[test], labels[test], [*notes, note])
+    return Labelled(images[train], labels_of_images[train], images[test], labels_of_images[test], [*notes, note])
 
 
 def locate(settings):
@@ -122,17 +85,18 @@ def read(paths, settings):
     """
     path = Path(paths[0])
     found = arrays.load(path, lambda names: _wanted(names, path), EXAMPLE)
-    images, labels = _pair(found, KEYS, path, settings.n_classes)
-    if TEST_KEYS[0] not in found:
-        return split(images, labels, settings.seed, [f"{len(images)} images from {path.name}"])
-    test_images, test_labels = _pair(found, TEST_KEYS, path, settings.n_classes)
+    sets = [_pair(found, keys, path) for keys in (KEYS, TEST_KEYS) if keys[0] in found]
+    given = labels.check(sets, settings.n_classes)
+    images, test_images = sets[0][0], sets[-1][0]
+    if len(sets) == 1:
+        return split(images, given[0], settings.seed, [f"{len(images)} images from {path.name}"])
     if images.shape[1:] != test_images.shape[1:]:
         raise InputError(
             f"{path}: images has the shape {images.shape} and test_images {test_images.shape}; expected the same "
             "height and width"
         )
     note = f"{len(images)} training and {len(test_images)} test images from {path.name}"
-    return Labelled(images, labels, test_images, test_labels, [note])
+    return Labelled(images, given[0], test_images, given[1], [note])
 
 
 def _wanted(names, path):
@@ -140,23 +104,15 @@ def _wanted(names, path):
     here = [key for key in (*KEYS, *TEST_KEYS) if key in names]
     is_once = all(names.count(key) == 1 for key in here)
     if not is_once or here not in (list(KEYS), [*KEYS, *TEST_KEYS]):
-        raise InputError(
-            f"{path} has the keys {names[:9]}; expected {' and '.join(KEYS)}, and either both of "
-            f"{' and '.join(TEST_KEYS)} or neither"
-        )
+        expected = f"{' and '.join(KEYS)}, and either both of {' and '.join(TEST_KEYS)} or neither"
+        raise InputError(arrays.named(names, path, expected))
     return here
 
 
-def _pair(found, keys, path, n_classes):
-    """Images and their labels, checked."""
-    images, labels = (found[key] for key in keys)
-    if images.ndim != 3 or 0 in images.shape:
-        raise InputError(
-            f"{path}: {keys[0]} has the shape {images.shape}; expected (n, height, width), none of them 0: one number "
-            "for each pixel, so no colours"
-        )
-    if labels.ndim != 1 or labels.dtype.kind not in "ui":
-        found_labels = f"has the shape {labels.shape} and the type {labels.dtype}"
-        raise InputError(f"{path}: {keys[1]} {found_labels}; expected one integer for each image, ({len(images)},)")
-    images = arrays.check_numbers(images, f"{path}: {keys[0]}")
-    return images, check_labels(images, labels, n_classes, f"{path}: {keys[0]}", f"{path}: {keys[1]}")
+def _pair(found, keys, path):
+    """Images and their labels, each by itself as it has to be, and what a message calls them."""
+    images, given = (found[key] for key in keys)
+    names = [f"{path}: {key}" for key in keys]
+    layouts.check_digits(images.shape, given.shape[0] if given.ndim else 0, (names[0], keys[1]))
+    given = labels.integers(given, len(images), names[1])
+    return arrays.check_numbers(images, names[0]), given, *names

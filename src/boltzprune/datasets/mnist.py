@@ -5,8 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from boltzprune.datasets import download, idx
-from boltzprune.datasets.labelled import check_labels
+from boltzprune.datasets import download, idx, labels, places
 from boltzprune.datasets.raw import Labelled
 from boltzprune.errors import InputError
 
@@ -30,7 +29,7 @@ CHECKSUMS = {
     ),
 }
 """SHA-256 of the official files in the order of PARTS, as distributed (gzipped) and unpacked."""
-EXPECTED = "with names like train-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte or set-test-images-idx3-ubyte"
+EXPECTED = "names like train-images-idx3-ubyte.gz, t10k-labels-idx1-ubyte or set-test-images-idx3-ubyte"
 MIRRORS = ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"]
 """Tried in turn; the checksums are the same at all."""
 NAME = re.compile(
@@ -60,7 +59,7 @@ def locate(settings):
         If a file is missing, two could be meant, or nothing may or can be downloaded.
     """
     if settings.directory is not None:
-        folder = Path(settings.directory).expanduser()
+        folder = places.folder(settings.directory, "digits.data.directory", f"four IDX files, {EXPECTED}")
         remedy = "set digits.data.directory to where they are, or to null to use the cache of downloads"
         return _four(_folder_of_files(folder), remedy)
     import pooch
@@ -86,13 +85,13 @@ def read(paths, settings):
     paths : list of four pathlib.Path
         From `locate`.
     settings : object
-        With n_classes (int).
+        With n_classes (int) and transposed (bool), for a note only.
 
     Returns
     -------
     Labelled
         uint8 images as stored (EMNIST stores them transposed); notes: what was read, files whose checksum is not that
-        of MNIST.
+        of MNIST, files of EMNIST that nobody said are transposed.
 
     Raises
     ------
@@ -103,16 +102,20 @@ def read(paths, settings):
     if len(paths) != len(PARTS):
         raise InputError(f"found {len(paths)} files of digits; expected {len(PARTS)}: images and labels of both sets")
     train, train_labels, test, test_labels = map(Path, paths)
-    images, labels = idx.read_images(train), idx.read_labels(train_labels)
-    test_images, labels_of_test = idx.read_images(test), idx.read_labels(test_labels)
-    labels = check_labels(images, labels, settings.n_classes, train, train_labels)
-    labels_of_test = check_labels(test_images, labels_of_test, settings.n_classes, test, test_labels)
+    images, test_images = idx.read_images(train), idx.read_images(test)
+    sets = [
+        (images, idx.read_labels(train_labels), train, train_labels),
+        (test_images, idx.read_labels(test_labels), test, test_labels),
+    ]
+    given = labels.check(sets, settings.n_classes)
     if images.shape[1:] != test_images.shape[1:]:
         sizes = [" x ".join(map(str, stack.shape[1:])) for stack in (images, test_images)]
         raise InputError(f"{train} has images of {sizes[0]} pixels and {test} of {sizes[1]}; expected the same size")
     notes = [f"{len(images)} training and {len(test_images)} test images from {train.name} and {test.name}"]
     notes += [note for path in map(Path, paths) for note in _other_checksum(path)]
-    return Labelled(images, labels, test_images, labels_of_test, notes)
+    if "emnist" in train.name.lower() and not settings.transposed:
+        notes.append(f"{train.name}: EMNIST stores its images transposed; digits.data.transposed: true turns them")
+    return Labelled(images, given[0], test_images, given[1], notes)
 
 
 def _matches(folder):
@@ -127,8 +130,6 @@ def _matches(folder):
 
 def _folder_of_files(folder):
     """The folder itself if it has files of digits, else the only one that has: a subfolder, or `raw` in one."""
-    if not os.path.isdir(folder):
-        raise InputError(f"digits.data.directory is {str(folder)!r}, which is not there; expected a folder, {EXPECTED}")
     if _matches(folder):
         return folder
     inner = [child for child in sorted(folder.glob("*")) + sorted(folder.glob("*/raw")) if os.path.isdir(child)]
@@ -154,7 +155,8 @@ def _four(folder, remedy):
             f"{which} {kind}: {', '.join(path.name for path in candidates[which, kind].values()) or 'none'}"
             for which, kind in wrong
         ]
-        raise InputError(f"{folder} has as {'; as '.join(found)}; expected one file each, {EXPECTED}; {remedy}")
+        there = f"; {places.held(folder)}" if len(wrong) == len(PARTS) and os.path.isdir(folder) else ""
+        raise InputError(f"{folder} has as {'; as '.join(found)}{there}; expected one file each, {EXPECTED}; {remedy}")
     return [next(iter(candidates[part].values())) for part in PARTS]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from boltzprune import streams
-from boltzprune.datasets.binary import binarise, grey
+from boltzprune.datasets.binary import binarise, grey, two_values
 from boltzprune.datasets.example import example_patch
 from boltzprune.errors import InputError
 
@@ -171,13 +171,14 @@ def prepare(raw, settings):
     InputError
         If the radius does not fit into an image, there are fewer patterns than wanted, or all of them are the same.
     """
+    of_images = []
     if raw.images is None:
         n_images, n_available, offsets, example = 0, len(raw.patterns), None, {}
         states = raw.patterns[choose(n_available, settings.n_patterns, settings.seed)]
     else:
         n_images = sum(len(stack) for stack in raw.images)
         offsets = circle_offsets(settings.radius)
-        states, n_available, example = _from_images(raw.images, offsets, settings)
+        states, n_available, example, of_images = _from_images(raw.images, offsets, settings)
     is_constant = states.min(axis=0) == states.max(axis=0)
     counts = {
         "images": n_images,
@@ -186,16 +187,18 @@ def prepare(raw, settings):
         "distinct_patterns": len(np.unique(np.packbits(states, axis=1), axis=0)),
         "constant_pixels": int(is_constant.sum()),
     }
-    notes = [*raw.notes, *_notes_on_constant(is_constant, counts)]
+    notes = [*raw.notes, *of_images, *_notes_on_constant(is_constant, counts)]
     return Prepared(states=states, offsets=offsets, counts=counts, notes=notes, example=example)
 
 
 def _from_images(images, offsets, settings):
-    """The chosen patches, how many there were, and one of them for a figure."""
+    """The chosen patches, how many there were, one of them for a figure, and notes."""
     tiles = [tile_centres(*stack.shape[1:3], settings.radius) for stack in images]
     ends = np.cumsum([len(stack) * len(centres) for stack, centres in zip(images, tiles)])
     chosen = choose(int(ends[-1]), settings.n_patterns, settings.seed)
-    binary = binarise([grey(stack) for stack in images], settings.median, settings.at_median)
+    greys = [grey(stack) for stack in images]
+    binary = binarise(greys, settings.median, settings.at_median)
+    notes = _notes_on_binary(greys, binary, settings)
     which = np.searchsorted(ends, chosen, side="right")
     states = np.empty((len(chosen), len(offsets)), dtype=np.uint8)
     places = np.empty((len(chosen), 4), dtype=np.int64)  # stack, image, y, x
@@ -204,7 +207,36 @@ def _from_images(images, offsets, settings):
         image, tile = np.divmod(chosen[here] - (ends[k] - len(stack) * len(centres)), len(centres))
         states[here] = cut_at(stack, offsets, image, centres[tile])
         places[here] = np.column_stack([np.full(len(image), k), image, centres[tile]])
-    return states, int(ends[-1]), example_patch(images, binary, states, places, settings.radius)
+    return states, int(ends[-1]), example_patch(images, binary, states, places, settings.radius), notes
+
+
+def _notes_on_binary(greys, binary, settings):
+    """Notes on images that were binary before, and on those that are plain now; an error if all have the same value."""
+    if (values := two_values(greys)) is not None:
+        text = f"the images have two values, {values[0]:g} and {values[1]:g}, and are taken as they are"
+        return [f"{text}: patches.data.median and at_median are not used"]
+    shares = np.concatenate([stack.mean(axis=(1, 2)) for stack in binary])
+    if np.ptp(shares) == 0 and shares[0] in (0, 1):
+        raise InputError(_plain(greys, int(shares[0]), settings))
+    n_plain = int(((shares == 0) | (shares == 1)).sum())
+    if settings.median == "global" or not n_plain:  # an image can be darker than the median of all
+        return []
+    where = "whose median is its lowest or highest value"
+    return [f"{n_plain} of {len(shares)} images have one value in all pixels when binarised, {where}"]
+
+
+def _plain(greys, value, settings):
+    """What is wrong if every pixel of all images is the same, and the remedy."""
+    low, high = min(stack.min() for stack in greys), max(stack.max() for stack in greys)
+    found = f"all pixels of all images are {value} when binarised at patches.data.median {settings.median!r}"
+    if low == high:
+        return f"{found}, since all have the value {low:g}, so there is nothing to learn; expected images that differ"
+    which = "lowest" if value else "highest"
+    return (
+        f"{found}, since half of them or more have the {which} value, which is then the median, and "
+        f"patches.data.at_median is {settings.at_median}; expected both 0 and 1: set patches.data.at_median to "
+        f"{1 - settings.at_median}"
+    )
 
 
 def _notes_on_constant(is_constant, counts):
@@ -213,7 +245,7 @@ def _notes_on_constant(is_constant, counts):
     if n_constant == n_pixels:
         raise InputError(
             f"all {counts['patterns']} patterns (patches.data.n_patterns) are the same, so there is nothing to learn; "
-            "expected patterns that differ: use more of them, other data or the other patches.data.median"
+            "expected patterns that differ: use more of them or other data"
         )
     if not n_constant:
         return []

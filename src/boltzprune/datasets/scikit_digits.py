@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from boltzprune.datasets.labelled import check_labels, split
+from boltzprune.datasets import labels
+from boltzprune.datasets.labelled import split
 from boltzprune.errors import InputError
 
 NAME = "digits.csv.gz"
@@ -62,7 +63,7 @@ def read(paths, settings):
     named = ", ".join(map(str, paths))
     try:
         digits = load_digits()
-        images, labels = np.asarray(digits.images), np.asarray(digits.target)
+        images, target = np.asarray(digits.images), np.asarray(digits.target)
     except MemoryError:
         raise
     except Exception as error:
@@ -72,6 +73,6 @@ def read(paths, settings):
             f"{named}: found images of shape {images.shape}, values {images.min():g} to {images.max():g}; expected "
             f"{SHAPE}, 0 to {MAX_VALUE}: install scikit-learn again"
         )
-    labels = check_labels(images, labels, settings.n_classes, named, named)
+    (target,) = labels.check([(images, target, named, named)], settings.n_classes)
     note = f"{SHAPE[0]} digits of {SHAPE[1]} x {SHAPE[2]} pixels that come with scikit-learn: {NAME}"
-    return split(images.astype(np.uint8), labels, settings.seed, [note])
+    return split(images.astype(np.uint8), target, settings.seed, [note])

@@ -14,6 +14,8 @@ PARAMS = (
 )
 NOW = " now: "
 NONE = "<nothing exclusive>"
+PLACES = ("data.directory: ", "data.file: ", "data.source: ")
+"""Where raw files lie or what they are: if that changed, that the files are others is no news."""
 WORDS = {
     "Forced execution": "asked for",
     "Set of input files has changed since last execution": "it reads other files than before",
@@ -84,7 +86,26 @@ def _changes(text):
     found = list(differences(old, new))
     if before["spec"] != now["spec"] and not found:
         found = ["the order of its settings changed"]
+    if not any(word.startswith(PLACES) for word in found):
+        found += _replaced(before.get("files"), now["files"]) if "files" in now else []
     return found + (["the code behind it changed"] if before["code"] != now["code"] else [])
+
+
+def _replaced(old, new):
+    """Which raw files of the user's are others than before; `old` is None of a study of an earlier version."""
+    if old is None:
+        return []
+    words = []
+    for name in dict.fromkeys([*old, *new]):
+        if name not in new:
+            words.append(f"raw file {name} is no longer there")
+        elif new[name] is None:
+            words.append(f"raw file {name} cannot be read")
+        elif old.get(name) != new[name]:
+            words.append(
+                f"raw file {name} was replaced: its content is another" if name in old else f"raw file {name} is new"
+            )
+    return words
 
 
 def _before_and_now(text):

@@ -1,4 +1,8 @@
-"""`boltzprune verify`: recompute the checksum of every result of a study, and name what is not as it was written."""
+"""`boltzprune verify`: recompute the checksum of every result of a study, and name what is not as it was written.
+
+The raw files that a study was made of are checked too. One that is missing is told and no fault, since nothing but the
+preparation of the data reads it; one that is another now is a fault, since the results are of other data.
+"""
 
 import os
 import shlex
@@ -10,15 +14,19 @@ from boltzprune import records
 from boltzprune.errors import InputError
 from boltzprune.progress import Progress
 from boltzprune.reruns.page import count, size, table
+from boltzprune.stages.fetch import MANIFEST, read_manifest
 
 DAMAGED = 5
 """Exit status: something is not as it was written."""
 ABOUT = (
     "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. Names "
-    "every file that is missing, emptied, cut or changed in any byte, every file that no record vouches for, and every "
-    "damaged record. Exit status: 0, every byte is as it was written; 5, some are not; 2, there is nothing to check."
+    "every file that is missing, emptied, cut or changed in any byte, every file that no record vouches for, every "
+    "damaged record, and every raw file that is not the one that the study was made of. Exit status: 0, every byte is "
+    "as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to check."
 )
 NO_RECORD = "no record of it"
+RAW = "raw file"
+"""What stands for the stage of a file that no stage wrote."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +38,14 @@ class Finding:
     path : Path
     stage : str
     problem : str
+    remade : Path or None
+        The result that has to be computed again for it; None: the file itself.
     """
 
     path: Path
     stage: str
     problem: str
+    remade: Path | None = None
 
 
 def check(folder, progress=None):
@@ -73,6 +84,46 @@ def check(folder, progress=None):
     return [*findings, *(Finding(path, "-", NO_RECORD) for path in unknown)], len(known), n_bytes
 
 
+def check_raw(folder, progress=None):
+    """Check the raw files that a study was made of, as its manifests name them.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the study.
+    progress : Progress or None
+        Advanced by the bytes of each file.
+
+    Returns
+    -------
+    findings : list of Finding
+        Files that are others now.
+    missing : list of Path
+    """
+    findings, missing = [], []
+    for manifest, entry in _raw_entries(folder):
+        problem = entry.problem()
+        if problem == records.MISSING:
+            missing.append(entry.path)
+        elif problem:
+            findings.append(Finding(entry.path, entry.stage, f"another file now: {problem}", manifest))
+        if progress:
+            progress.advance(entry.n_bytes)
+    return findings, missing
+
+
+def _raw_entries(folder):
+    """Each raw file of a study with the manifest that names it; damaged manifests are found as results are."""
+    for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
+        try:
+            files = read_manifest(manifest)
+        except InputError:
+            continue
+        for file in files:
+            n_bytes = file["bytes"] if isinstance(file.get("bytes"), int) else 0
+            yield manifest, records.Entry(Path(file["path"]), file["sha256"], n_bytes, RAW)
+
+
 def studies(folder):
     """Folders of studies in a folder, or the folder itself; InputError if there is none."""
     folder = Path(folder)
@@ -105,20 +156,23 @@ def _verify(options):
     for folder in (study for given in options.folders for study in studies(given)):
         with Progress(_n_bytes(folder), "bytes", f"verify {folder}") as progress:
             findings, n_files, n_bytes = check(folder, progress)
-        found += findings
+            of_raw, missing = check_raw(folder, progress)
+        found += findings + of_raw
         if not options.files:
-            _show(folder, findings, n_files, n_bytes)
+            _show(folder, findings + of_raw, n_files, n_bytes)
+            _show_missing(missing)
     if options.files:
-        results = (finding.path for finding in found if finding.path.suffix != records.SUFFIX)
-        sys.stdout.writelines(f"{os.path.relpath(path)}\n" for path in results)
+        results = (finding.remade or finding.path for finding in found if finding.path.suffix != records.SUFFIX)
+        sys.stdout.writelines(f"{path}\n" for path in dict.fromkeys(map(os.path.relpath, results)))
     elif found:
-        sys.stdout.write(_remedy(options.folders))
+        sys.stdout.write(_remedy(options.folders, any(finding.stage == RAW for finding in found)))
     return DAMAGED if found else 0
 
 
 def _n_bytes(folder):
     """How much there is to read."""
-    return max(1, sum(path.stat().st_size for path in records.results_in(folder) if path.is_file()))
+    n_bytes = sum(path.stat().st_size for path in records.results_in(folder) if path.is_file())
+    return max(1, n_bytes + sum(entry.n_bytes for _, entry in _raw_entries(folder)))
 
 
 def _show(folder, findings, n_files, n_bytes):
@@ -139,12 +193,23 @@ def _show(folder, findings, n_files, n_bytes):
             sys.stdout.write("last bits differ between kinds of processors, see docs/faults.md\n" * on_several)
 
 
-def _remedy(folders):
+def _show_missing(missing):
+    """Raw files that are not there, which is no fault."""
+    if missing:
+        more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        sys.stdout.write(
+            f"raw files that are not there any more: {missing[0]}{more}; the results do not need them, unless the data "
+            "are to be prepared anew\n"
+        )
+
+
+def _remedy(folders, is_raw):
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
     call = shlex.join(["boltzprune", "verify", "--files", *folders])
+    back = "Of raw files, put those of before back, or take the new ones with the same command.\n" if is_raw else ""
     return (
         "\nCompute these files again, and what follows from them, with your usual targets and files:\n"
         f"    {call} | tr '\\n' '\\0' | xargs -0 boltzprune run my.yaml --forcerun\n"
         "If there is no rule to produce one of them, it is no part of the study, or no longer: move or delete it, and\n"
-        f"the record in {records.LOGS}/ that names it.\n"
+        f"the record in {records.LOGS}/ that names it.\n{back}"
     )

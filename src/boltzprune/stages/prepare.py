@@ -2,13 +2,12 @@
 
 import dataclasses
 import logging
-from pathlib import Path
 
 import numpy as np
 
 from boltzprune.datasets import SOURCES
 from boltzprune.datasets.patches import prepare
-from boltzprune.stages.fetch import read_manifest
+from boltzprune.stages.fetch import raw_files_of
 from boltzprune.store import write_arrays
 
 log = logging.getLogger(__name__)
@@ -17,8 +16,9 @@ log = logging.getLogger(__name__)
 def run(job):
     """Write the chosen patterns (bit-packed, in random order), the layout of a patch, an example, counts and notes."""
     data = job.spec["data"]
-    files = read_manifest(job.inputs["manifest"][0])
-    raw = SOURCES[data.source].read([Path(file["path"]) for file in files], data)
+    source = SOURCES[data.source]
+    with raw_files_of(job, source) as (paths, files):
+        raw = source.read(paths, data)
     prepared = prepare(raw, data)
     for note in prepared.notes:
         log.info(note)
@@ -28,8 +28,8 @@ def run(job):
     arrays |= {f"example/{name}": value for name, value in prepared.example.items()}
     about = {
         "source": data.source,
-        "citation": SOURCES[data.source].citation,
-        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in files],
+        "citation": source.citation,
+        "files": files,
         "counts": prepared.counts,
         "notes": prepared.notes,
     }

@@ -2,13 +2,12 @@
 
 import dataclasses
 import logging
-from pathlib import Path
 
 import numpy as np
 
 from boltzprune.datasets import LABELLED_SOURCES
 from boltzprune.datasets.digits import prepare
-from boltzprune.stages.fetch import read_manifest
+from boltzprune.stages.fetch import raw_files_of
 from boltzprune.store import write_arrays
 
 log = logging.getLogger(__name__)
@@ -17,9 +16,10 @@ log = logging.getLogger(__name__)
 def run(job):
     """Write training and test images (bit-packed) with labels, their shape, counts and notes."""
     data = job.spec["data"]
-    files = read_manifest(job.inputs["manifest"][0])
     source = LABELLED_SOURCES[data.source]
-    prepared = prepare(source.read([Path(file["path"]) for file in files], data), data)
+    with raw_files_of(job, source) as (paths, files):
+        labelled = source.read(paths, data)
+    prepared = prepare(labelled, data)
     for note in prepared.notes:
         log.warning(note)
     arrays = {
@@ -35,7 +35,7 @@ def run(job):
     about = {
         "source": data.source,
         "citation": source.citation,
-        "files": [{"name": Path(file["path"]).name, "sha256": file["sha256"]} for file in files],
+        "files": files,
         "counts": prepared.counts,
         "notes": prepared.notes,
     }
