@@ -178,6 +178,7 @@ def evidence_of(machine, layer, statistics, leading_eigenvector, criterion, prun
     """What the criterion may look at in one weight layer."""
     lower, upper = machine.units[layer], machine.units[layer + 1]
     vector = None if leading_eigenvector is None else weight_entries(leading_eigenvector, machine.masks[layer])
+    of_weights = numbers_per_weight(lower, upper, layer, fork(seed, "random weights", iteration))
     key, n_units = fork(seed, "random units", iteration), upper.max(initial=-1) + 1
     of_units = uniform_double(key, 0, layer + 1, np.zeros(1), n_units)
     return Evidence(
@@ -187,9 +188,9 @@ def evidence_of(machine, layer, statistics, leading_eigenvector, criterion, prun
         upper_rate=_read_only(statistics.rates[layer + 1]),
         pair_mean=_read_only(statistics.pair_means[layer]),
         n_samples=statistics.n_samples,
-        eigenvector=vector,
-        uniform_weights=numbers_per_weight(lower, upper, layer, fork(seed, "random weights", iteration)),
-        uniform_units=of_units[0][upper],
+        eigenvector=None if vector is None else _read_only(vector),
+        uniform_weights=_read_only(of_weights),
+        uniform_units=_read_only(of_units[0][upper]),
         options={name: getattr(pruning, name) for name in criterion.options if hasattr(pruning, name)},
     )
 

@@ -15,7 +15,7 @@ ROOMS = [
     ["errors", "schedules", "lifeline", "controls"],
     ["streams", "progress", "machine", "masks", "files"],
     ["backend", "npz"],
-    ["fisher", "intervals"],
+    ["fisher", "intervals", "own_files", "criterion_faults"],
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],
