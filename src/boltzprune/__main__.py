@@ -179,12 +179,13 @@ def _device(options):
     """Print the device that `auto` chooses; a GPU is opened, so that one which fails is seen."""
     from boltzprune.backend import driver, get_backend
 
-    problem = driver.problem()
-    if problem:
-        sys.stdout.write(f"cpu: {problem}\n")
-    else:
-        about = ", ".join(f"{name} {value}" for name, value in get_backend("gpu").versions.items())
-        sys.stdout.write(f"gpu: {about}\n")
+    problem, about = driver.problem(), None
+    if not problem:
+        try:
+            about = ", ".join(f"{name} {value}" for name, value in get_backend("gpu").versions.items())
+        except InputError as error:
+            problem = str(error)
+    sys.stdout.write(f"cpu: {problem}\n" if problem else f"gpu: {about}\n")
 
 
 def _schema(options):

@@ -1,5 +1,6 @@
 """A Boltzmann machine as plain arrays, and the equations that need nothing else."""
 
+import operator
 from dataclasses import InitVar, dataclass, field
 
 import numpy as np
@@ -90,7 +91,8 @@ def _arrays(name, given):
         raise InputError(
             f"machine: {name} is {type(given).__name__}; expected a tuple with an array for each layer: ({name},)"
         )
-    return tuple(_array(f"{name}[{layer}]", array, name) for layer, array in enumerate(given))
+    arrays = tuple(_array(f"{name}[{layer}]", array, name) for layer, array in enumerate(given))
+    return given if isinstance(given, tuple) and all(map(operator.is_, arrays, given)) else arrays
 
 
 def _array(which, array, name):
