@@ -159,12 +159,15 @@ def _seeds(text):
 
 
 def _check(options):
-    """Print the study as YAML, or all its problems."""
+    """Print the study as YAML, or all its problems; what will surprise goes to the log."""
     import yaml
 
+    from boltzprune import feasible
     from boltzprune.settings import read_yaml, study_from
 
     study = study_from(read_yaml(options.file), options.file)
+    for note in feasible.notes(study):
+        log.info("note: %s: %s", options.file, note)
     sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
 
 

@@ -89,6 +89,8 @@ class Criterion:
         Whether, at a percentile, weights of just that saliency stay.
     files : tuple of pathlib.Path
         Of a user's own: the files whose code it is. Empty for those of the list.
+    reads : frozenset of str
+        Of a user's own: names of attributes in the code of the function itself.
     """
 
     saliency: Callable[[Evidence], np.ndarray]
@@ -102,6 +104,7 @@ class Criterion:
     threshold: Literal["threshold", "anti_fi_threshold"] = "threshold"
     ties_stay: bool = False
     files: tuple[Path, ...] = ()
+    reads: frozenset[str] = frozenset()
 
 
 PAPER = "Scholl, Rule & Hennig 2021"
@@ -209,6 +212,7 @@ def _row(name, function, own, function_name, position):
         zeros_go=getattr(function, "zeros_go", False),
         options=("eigenvector_entry",) if str(getattr(function, "needs", "")) == "eigenvector" else (),
         files=own.files(),
+        reads=frozenset(getattr(getattr(function, "__code__", None), "co_names", ())),
     )
     for attribute, is_good, expected in (
         ("label", isinstance(row.label, str), "a text"),

@@ -24,6 +24,7 @@ ROOMS = [
     ["tables", "figures.style", "claims", "records", "checkpoint"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
+    ["feasible"],
     ["settings", "stages"],
     ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
     ["figures.s2a"],

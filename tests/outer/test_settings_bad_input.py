@@ -134,7 +134,7 @@ def test_two_criteria_of_ones_own_that_would_share_a_folder_are_refused(tmp_path
     monkeypatch.chdir(tmp_path)
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "rules.py").write_text("def f(evidence):\n    return evidence.pair_mean\n")
+        (tmp_path / folder / "rules.py").write_text("def f(evidence):\n    return evidence.pair_mean\n\ng = f\n")
     (line,) = problems("patches: {criteria: ['a/rules.py:f', 'b/rules.py:f']}")
     assert "'b/rules.py:f'" in line
     assert "'a/rules.py:f'" in line
