@@ -148,6 +148,7 @@ MISUSED = {
         lambda x: (x[0], 2 * x[1] - 1),
         r"masks\[1\] is int64; expected booleans, or integers",
     ),
+    "mask of 0 and 2": ("masks", lambda x: (2 * x[0], x[1]), r"masks\[0\] is int64; expected booleans, or integers"),
     "mask of text": ("masks", lambda x: (x[0], x[1].astype(str)), r"masks\[1\] is <U5; expected booleans"),
     "column": (
         "biases",

@@ -165,6 +165,16 @@ def test_nothing_of_it_stays_in_this_process_and_nothing_in_its_folder(tmp_path,
     monkeypatch.delitem(sys.modules, "helper")
 
 
+def test_a_folder_of_data_with_the_name_of_a_library_does_not_hide_it(tmp_path, monkeypatch):
+    (tmp_path / "installed").mkdir()
+    (tmp_path / "installed" / "a_library.py").write_text("FACTOR = 3")
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    text = "import a_library\nrule = lambda e: a_library.FACTOR * abs(e.weights)\n"
+    name = write(tmp_path / "mine", rules=text, **{"a_library/data.csv": "1"})
+    np.testing.assert_allclose(saliency(name), 3 * WEIGHTS)
+    monkeypatch.delitem(sys.modules, "a_library")
+
+
 def test_what_it_prints_is_no_output_of_the_command(tmp_path, capsys):
     resolve(write(tmp_path, rules="print('hello')\n" + SIZE))
     assert capsys.readouterr() == ("", "hello\n")

@@ -12,14 +12,15 @@ from boltzprune.criteria import resolve
 from boltzprune.provenance import criterion_digest
 from boltzprune.settings import study_from
 
+# what is imported inside functions is not loaded with the file
 TEXTS = {
     "rules": "import helper\nfrom kit import parts\ndef rule(e):\n    import late\n    return helper.size(e)\n",
-    "helper": "import deep\ndef size(e):\n    return deep.f(e)\n",
+    "helper": "def size(e):\n    import deep\n    return deep.f(e)\n",
     "deep": "def f(e):\n    return e.weights\n",
     "late": "F = 3\n",
-    "kit/__init__": "from .inner import x\n",
+    "kit/__init__": "def f():\n    from .inner import x\n    return x\n",
     "kit/inner": "x = 3\n",
-    "kit/parts": "from . import more\n",
+    "kit/parts": "def g():\n    from . import more\n    return more\n",
     "kit/more": "y = 3\n",
     "chosen": "z = 3\n",
     "other": "nobody = 'imports this'\n",
