@@ -225,7 +225,7 @@ def _check(options):
     """Print the study as YAML, and in comments below what it will do; or all its problems."""
     import yaml
 
-    from boltzprune import jobs
+    from boltzprune import feasible, jobs
     from boltzprune.reruns import arguments
     from boltzprune.settings import study_of
 
@@ -233,6 +233,7 @@ def _check(options):
     sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
     given = shlex.join([*options.files, *(word for item in options.set for word in (arguments.SET, item))])
     lines = [f"{given or 'the default study'}: good.", *jobs.prospect(study)]
+    lines += [f"note: {note}" for note in feasible.notes(study)]
     lines.append(f"What would run, and for how long: boltzprune plan {given}".rstrip())
     lines.append(f"Make it, in results/{study.study}: boltzprune run {given}".rstrip())
     sys.stdout.writelines(f"# {line}\n" for line in lines)
@@ -249,12 +250,13 @@ def _device(options):
     """Print the device that `auto` chooses; a GPU is opened, so that one which fails is seen."""
     from boltzprune.backend import driver, get_backend
 
-    problem = driver.problem()
-    if problem:
-        sys.stdout.write(f"cpu: {problem}\n")
-    else:
-        about = ", ".join(f"{name} {value}" for name, value in get_backend("gpu").versions.items())
-        sys.stdout.write(f"gpu: {about}\n")
+    problem, about = driver.problem(), None
+    if not problem:
+        try:
+            about = ", ".join(f"{name} {value}" for name, value in get_backend("gpu").versions.items())
+        except InputError as error:
+            problem = str(error)
+    sys.stdout.write(f"cpu: {problem}\n" if problem else f"gpu: {about}\n")
 
 
 def _schema(options):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from boltzprune.errors import InputError
+from boltzprune.machine import check_states
 
 IMAGES_PER_BLOCK = 1 << 10
 
@@ -138,7 +139,13 @@ def variational_bound(machine, visible, means, log_z):
     Returns
     -------
     float
+
+    Raises
+    ------
+    InputError
+        If these are not patterns and means of all layers of the machine.
     """
+    check_states([visible, *means], machine.layer_sizes, "[visible, *means]")
     n, total = len(visible), 0.0
     for i in range(0, n, IMAGES_PER_BLOCK):
         layers = [np.asarray(layer[i : i + IMAGES_PER_BLOCK], dtype=np.float64) for layer in (visible, *means)]

@@ -4,9 +4,9 @@ A criterion is a function of what one weight layer shows (`Evidence`), returning
 add one of your own without touching this file, name it in the configuration as `my_rules.py:my_criterion`.
 """
 
-import importlib.util
 import os
 import re
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +14,10 @@ from typing import Literal
 
 import numpy as np
 
+from boltzprune.criterion_faults import remedy_of, unsuitable, wrong
 from boltzprune.errors import InputError, told
 from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
+from boltzprune.own_files import OwnFile, in_words
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,17 @@ class Evidence:
     options: dict
 
 
+class _Watched(Evidence):
+    """Evidence without an eigenvector, which knows whether somebody has looked for it."""
+
+    has_been_asked = False
+
+    def __getattribute__(self, field):
+        if field == "eigenvector":
+            object.__setattr__(self, "has_been_asked", True)
+        return super().__getattribute__(field)
+
+
 @dataclass(frozen=True)
 class Criterion:
     """One row of the list.
@@ -75,6 +88,10 @@ class Criterion:
         Key of section `pruning` that says how the weights that go are told from those that stay.
     ties_stay : bool
         Whether, at a percentile, weights of just that saliency stay.
+    files : tuple of pathlib.Path
+        Of a user's own: the files whose code it is. Empty for those of the list.
+    reads : frozenset of str
+        Of a user's own: names of attributes in the code of the function itself.
     """
 
     saliency: Callable[[Evidence], np.ndarray]
@@ -87,6 +104,8 @@ class Criterion:
     options: tuple[str, ...] = ()
     threshold: Literal["threshold", "anti_fi_threshold"] = "threshold"
     ties_stay: bool = False
+    files: tuple[Path, ...] = ()
+    reads: frozenset[str] = frozenset()
 
 
 PAPER = "Scholl, Rule & Hennig 2021"
@@ -181,26 +200,29 @@ def resolve(name, position=0):
     file, separator, function_name = name.rpartition(":")
     if not separator:
         raise InputError(f"criterion {name!r}: expected one of {', '.join(CRITERIA)}, or file.py:function")
-    function = _load(name, Path(file), function_name)
+    own = _load(name, Path(file))
     try:
-        return _row(name, function, file, function_name, position)
+        with own.in_place():
+            return _row(name, _function(name, own.module, file, function_name), own, function_name, position)
     except InputError:
         raise
     except Exception as error:
         raise InputError(f"criterion {name!r}: an attribute raised {told(error)}; expected plain values") from error
 
 
-def _row(name, function, file, function_name, position):
+def _row(name, function, own, function_name, position):
     """The row of a user's function, from its attributes."""
     row = Criterion(
-        saliency=function,
+        saliency=own.calling(function),
         label=getattr(function, "label", function_name.replace("_", " ")),
         colour=getattr(function, "colour", OWN_COLOURS[position % len(OWN_COLOURS)]),
-        citation=getattr(function, "citation", file),
+        citation=getattr(function, "citation", str(own.path)),
         needs=getattr(function, "needs", "statistics"),
         whole_units=getattr(function, "whole_units", False),
         zeros_go=getattr(function, "zeros_go", False),
         options=("eigenvector_entry",) if str(getattr(function, "needs", "")) == "eigenvector" else (),
+        files=own.files(),
+        reads=frozenset(getattr(getattr(function, "__code__", None), "co_names", ())),
     )
     for attribute, is_good, expected in (
         ("label", isinstance(row.label, str), "a text"),
@@ -215,22 +237,30 @@ def _row(name, function, file, function_name, position):
     return row
 
 
-def _load(name, file, function_name):
-    """The function of a user's file."""
+def _load(name, file):
+    """A user's file, executed."""
     if not os.path.isfile(file) or file.suffix != ".py":
         raise InputError(f"criterion {name!r}: there is no file {file}; expected one that ends in .py")
-    spec = importlib.util.spec_from_file_location(f"boltzprune_own_{file.stem}", file)
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
-        function = getattr(module, function_name, None)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise InputError(f"criterion {name!r}: {file} cannot be executed: {told(error)}; expected Python") from error
-    if not callable(function):
-        raise InputError(f"criterion {name!r}: {file} has no function {function_name}; expected one of that name")
-    return function
+        return OwnFile(file)
+    except InputError as error:
+        raise InputError(f"criterion {name!r}: {error}") from error.__cause__
+
+
+def _function(name, module, file, function_name):
+    """The function of a user's file; InputError for anything that cannot be a criterion."""
+    found = getattr(module, function_name, None)
+    problem = unsuitable(found)
+    if found is None or not callable(found):
+        others = ", ".join(key for key, value in vars(module).items() if unsuitable(value) is None) or "none"
+        found_there = "" if found is None else f" ({function_name} is {reprlib.repr(found)})"
+        raise InputError(
+            f"criterion {name!r}: {file} has no function {function_name}{found_there}; expected one of that name: "
+            f"correct what stands after the colon; functions there: {others}"
+        )
+    if problem:
+        raise InputError(f"criterion {name!r}: {function_name} in {file} {problem}")
+    return found
 
 
 def saliency_of(criterion, name, evidence):
@@ -239,30 +269,28 @@ def saliency_of(criterion, name, evidence):
     Returns
     -------
     (n_lower, n_upper) float64
-        Finite wherever a weight exists.
+        Finite wherever a weight exists. What is masked in a masked array is NaN.
 
     Raises
     ------
     InputError
         If a criterion raises, or returns another shape, other than numbers, or NaN or infinity for an existing weight.
     """
+    shown = evidence if evidence.eigenvector is not None else _Watched(**vars(evidence))
     try:
-        value = np.asarray(criterion.saliency(evidence))
+        value = criterion.saliency(shown)
+        is_masked = np.ma.isMaskedArray(value) and value.dtype.kind in "fiu"
+        array = np.ma.filled(value.astype(np.float64), np.nan) if is_masked else np.asarray(value)
+        problem = wrong(value, array, evidence.mask)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        raise InputError(f"criterion {name!r} raised {told(error)}; expected one number per weight") from error
-    if value.shape != evidence.weights.shape:
-        raise InputError(
-            f"criterion {name!r} returned shape {value.shape}; "
-            f"expected one saliency per weight, {evidence.weights.shape}"
+        problem = f"raised {in_words(error, criterion.files)}; expected one number per weight{remedy_of(error)}"
+    if not problem:
+        return array.astype(np.float64)
+    if getattr(shown, "has_been_asked", False) and criterion.needs != "eigenvector":
+        problem += (
+            "; evidence.eigenvector is None unless the function asks for it: set needs = 'eigenvector' on it (of RBMs, "
+            "which alone have it)"
         )
-    if value.dtype.kind not in "fiu":
-        raise InputError(f"criterion {name!r} returned {value.dtype}; expected real numbers")
-    value = value.astype(np.float64)
-    n_bad = int(np.count_nonzero(~np.isfinite(value[evidence.mask])))
-    if n_bad:
-        raise InputError(
-            f"criterion {name!r} returned NaN or infinity for {n_bad} existing weights; expected finite numbers"
-        )
-    return value
+    raise InputError(f"criterion {name!r} {problem}")

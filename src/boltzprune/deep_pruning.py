@@ -6,6 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from boltzprune.criteria import saliency_of
+from boltzprune.errors import InputError
 from boltzprune.machine import BoltzmannMachine
 from boltzprune.pruning import (
     compact,
@@ -187,8 +188,16 @@ def prune_deep(machine, statistics, criterion, name, pruning, seed, iteration):
     Raises
     ------
     InputError
-        If the criterion misbehaves (see `criteria.saliency_of`).
+        If the criterion misbehaves (see `criteria.saliency_of`) or needs the eigenvector, the statistics are of another
+        machine, or there is not one fraction for each weight layer.
     """
+    if len(pruning.fraction) != len(machine.weights):
+        raise InputError(
+            f"pruning.fraction has {len(pruning.fraction)} entries; expected one for each weight layer of the machine, "
+            f"{len(machine.weights)}"
+        )
+    if criterion.needs == "eigenvector":
+        raise InputError(f"criterion {name!r} needs the full FIM, which is computed for RBMs only; use pruning.prune")
     saliencies = []
     for layer in range(len(machine.weights)):
         evidence = evidence_of(machine, layer, statistics, None, criterion, pruning, seed, iteration)

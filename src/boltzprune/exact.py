@@ -6,12 +6,21 @@ Everything is float64. Time and memory grow with 2**n_visible, whatever the numb
 import numpy as np
 
 from boltzprune.errors import InputError
-from boltzprune.fisher import Statistics
-from boltzprune.machine import free_energy, sigmoid
+from boltzprune.fisher import Statistics, check_n_parameters
+from boltzprune.machine import check_states, free_energy, require_rbm, sigmoid
 from boltzprune.streams import uniform_double
 
 MAX_VISIBLE = 20
 BLOCK = 1 << 13
+OF_DEEP_MACHINES = {
+    "log_z": "exact_deep.log_z",
+    "log_probabilities": "exact_deep.visible_log_probabilities",
+    "statistics": "exact_deep.statistics",
+    "fisher_matrix": "exact_deep.statistics and, for each weight layer, fisher.fisher_diagonal",
+    "log_likelihood_gradient": "exact_deep.log_likelihood_gradient",
+    "sample": "gibbs.sample",
+}
+"""Function of this module -> what does the same for a machine of several weight layers."""
 
 
 def visible_states(n_visible):
@@ -31,13 +40,20 @@ def visible_states(n_visible):
     return (codes >> np.arange(n_visible - 1, -1, -1, dtype=np.uint32) & 1).astype(np.uint8)
 
 
+def _check(machine, function):
+    """InputError for a machine of several weight layers, of which only the lowest would be seen."""
+    require_rbm(machine, f"exact.{function}", OF_DEEP_MACHINES[function])
+
+
 def log_z(machine):
-    """Log Z = log sum_v exp(-F(v)), nats (Eq. 8)."""
+    """Log Z of an RBM = log sum_v exp(-F(v)), nats (Eq. 8); of a deep machine: `exact_deep.log_z`."""
+    _check(machine, "log_z")
     return float(np.logaddexp.reduce(-_free_energies(machine)))
 
 
 def log_probabilities(machine):
     """Log p(v) of every pattern, in the order of `visible_states`: (2**n_visible,) float64, nats (Eq. 8)."""
+    _check(machine, "log_probabilities")
     negative = -_free_energies(machine)
     return negative - np.logaddexp.reduce(negative)
 
@@ -60,6 +76,7 @@ def _weighted_blocks(machine):
 
 def statistics(machine):
     """Exact rates <v_i>, <h_j> and pair means <v_i h_j> of the joint distribution: `Statistics` with n_samples 0."""
+    _check(machine, "statistics")
     n_visible, n_hidden = machine.layer_sizes
     visible, hidden, pair = np.zeros(n_visible), np.zeros(n_hidden), np.zeros((n_visible, n_hidden))
     for v, p, q in _weighted_blocks(machine):
@@ -78,11 +95,18 @@ def fisher_matrix(machine):
     Returns
     -------
     (n_parameters, n_parameters) float64, symmetric, nats per squared parameter
+
+    Raises
+    ------
+    InputError
+        If there are more than `fisher.MAX_PARAMETERS`, or several weight layers.
     """
+    _check(machine, "fisher_matrix")
     n_visible, n_hidden = machine.layer_sizes
     i, j = np.nonzero(machine.masks[0])
     n_weights = len(i)
     n_parameters = n_weights + n_visible + n_hidden
+    check_n_parameters(n_parameters)
     second, mean = np.zeros((n_parameters, n_parameters)), np.zeros(n_parameters)
     hidden_of = np.concatenate([j, np.full(n_visible, -1), np.arange(n_hidden)])
     visible_of = np.concatenate([i, np.arange(n_visible), np.full(n_hidden, n_visible)])
@@ -113,6 +137,8 @@ def log_likelihood_gradient(machine, visible):
     tuple
         (n_visible, n_hidden), (n_visible,), (n_hidden,) float64, nats per parameter; zero outside the mask.
     """
+    _check(machine, "log_likelihood_gradient")
+    check_states([visible], machine.layer_sizes[:1], "visible")
     v = np.asarray(visible, dtype=np.float64)
     q = sigmoid(v @ machine.weights[0].astype(np.float64) + machine.biases[1])
     model = statistics(machine)
@@ -137,6 +163,7 @@ def sample(machine, n_samples, key, backend):
     tuple
         (n_samples, n_visible) and (n_samples, n_hidden) uint8, where the backend computes
     """
+    _check(machine, "sample")
     cumulative = np.cumsum(np.exp(log_probabilities(machine)))
     u = uniform_double(key, 0, 0, np.arange(n_samples), 1)[:, 0]
     code = np.minimum(np.searchsorted(cumulative, u * cumulative[-1], side="right"), len(cumulative) - 1)

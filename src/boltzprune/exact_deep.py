@@ -11,7 +11,7 @@ import numpy as np
 from boltzprune.errors import InputError
 from boltzprune.exact import visible_states
 from boltzprune.fisher import Statistics
-from boltzprune.machine import field_of, sigmoid
+from boltzprune.machine import check_states, field_of, sigmoid
 
 MAX_ENUMERATED = 20
 MAX_VISIBLE = 16
@@ -86,6 +86,7 @@ def clamped_statistics(machine, visible):
     -------
     Statistics
     """
+    check_states([visible], machine.layer_sizes[:1], "visible")
     machine, listed = _prepare(machine, range(1, len(machine.biases)))
     parts = []
     for v in _chunks(machine, listed, np.asarray(visible)):

@@ -93,12 +93,36 @@ def heuristic_diagonal(weights, lower_rate, upper_rate):
     -------
     (n_lower, n_upper) float64, >= 0, nats per squared weight
     """
+    if np.shape(weights) != (np.size(lower_rate), np.size(upper_rate)):
+        raise InputError(
+            f"weights have shape {np.shape(weights)}; expected one for each of {np.size(lower_rate)} lower rates and "
+            f"{np.size(upper_rate)} upper rates"
+        )
     v, h = np.asarray(lower_rate, dtype=np.float64)[:, None], np.asarray(upper_rate, dtype=np.float64)[None, :]
     speaking = (v > 0) & (v < 1) & (h > 0) & (h < 1)
     v_safe = np.where((v > 0) & (v < 1), v, 0.5)
     odds = v_safe / (1.0 - v_safe) * np.exp(np.clip(np.asarray(weights, dtype=np.float64) * (1.0 - h), -500, 500))
     pair = h * odds / (1.0 + odds)  # s(logit(v) + x) = odds e^x / (1 + odds e^x)
     return np.where(speaking, pair * (1.0 - pair), 0.0)
+
+
+def n_parameters(machine):
+    """Existing weights and biases of a machine."""
+    return sum(machine.n_weights) + sum(machine.layer_sizes)
+
+
+def not_computed(n):
+    """Why there is no full FIM of so many parameters, in words; empty where there is one."""
+    return f"not computed: {n:,} parameters are more than {MAX_PARAMETERS:,}" if n > MAX_PARAMETERS else ""
+
+
+def check_n_parameters(n):
+    """InputError for more parameters than `MAX_PARAMETERS`, whose FIM would not fit into memory."""
+    if n > MAX_PARAMETERS:
+        raise InputError(
+            f"the full FIM of {n} parameters needs {8e-9 * n**2:.0f} GB; at most {MAX_PARAMETERS} are supported. Use a "
+            "smaller machine (fewer hidden units, fewer visible ones), or criteria other than eigenvector"
+        )
 
 
 def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
@@ -122,13 +146,10 @@ def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
     InputError
         If there are more than `MAX_PARAMETERS`, whose matrix would not fit into memory.
     """
+    if mask.shape != (len(visible), len(hidden)):
+        raise InputError(f"mask has shape {mask.shape}; expected visible by hidden units, {len(visible), len(hidden)}")
     i, j = np.nonzero(mask)
-    n_parameters = len(i) + len(visible) + len(hidden)
-    if n_parameters > MAX_PARAMETERS:
-        raise InputError(
-            f"the full FIM of {n_parameters} parameters needs {8e-9 * n_parameters**2:.0f} GB; "
-            f"at most {MAX_PARAMETERS} are supported. Use a smaller machine: fewer hidden units or a smaller radius"
-        )
+    check_n_parameters(len(i) + len(visible) + len(hidden))
     xp = backend.xp
     pairs = visible[backend.asarray(i)] & hidden[backend.asarray(j)]
     derivatives = xp.concatenate([pairs, visible, hidden])

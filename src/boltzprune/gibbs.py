@@ -1,5 +1,7 @@
 """Samples of the joint state by block Gibbs sampling, in pieces so that memory stays small."""
 
+from boltzprune.errors import InputError
+
 BYTES_A_UNIT = 12
 """Memory for a unit of a chain: the states before and after a step, and its random numbers or its bits."""
 
@@ -25,7 +27,15 @@ def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None, first
     -------
     tuple of (n_samples, n_units) uint8
         All layers, where the backend computes.
+
+    Raises
+    ------
+    InputError
+        If there is no sample to draw, or a negative number of steps.
     """
+    for name, value, least in (("n_samples", n_samples, 1), ("n_gibbs_steps", n_gibbs_steps, 0)):
+        if value < least:
+            raise InputError(f"gibbs.sample: {name} is {value}, expected {least} or more")
     xp, sizes = backend.xp, machine.layer_sizes
 
     def piece(first, n):

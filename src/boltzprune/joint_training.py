@@ -7,6 +7,7 @@ import numpy as np
 
 from boltzprune.backend.contrastive import NotFiniteError
 from boltzprune.backend.joint import JointEpoch, JointState
+from boltzprune.machine import check_states
 from boltzprune.schedules import epochs
 from boltzprune.training import decay_of, not_finite, resumed
 
@@ -45,11 +46,16 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
 
     Raises
     ------
+    InputError
+        If cases or chains do not fit the layers of a machine.
     TrainingError
         As soon as a parameter stops being finite.
     """
     if not machines:
         return []
+    for name, machine, given in zip(names, machines, chains, strict=True):
+        check_states([cases], machine.layer_sizes[:1], f"{name}: cases")
+        check_states(given, machine.layer_sizes, f"{name}: chains")
     start = [(machine, JointState.at_rest(machine, given)) for machine, given in zip(machines, chains)]
     schedule, batch, updates_per_epoch = epochs(training), training.batch_size, -(-len(cases) // training.batch_size)
     firsts = range(0, updates_per_epoch, UPDATES_AT_ONCE)
@@ -95,6 +101,7 @@ def restarted(machine, cases, n_chains, key, backend):
     -------
     tuple of (n_chains, n_units) uint8
     """
+    check_states([cases], machine.layer_sizes[:1], "cases")
     states = [np.ascontiguousarray(cases[np.arange(n_chains) % len(cases)])]
     for layer, (weights, bias) in enumerate(zip(machine.weights, machine.biases[1:]), start=1):
         gain = np.float32(2.0 if layer < len(machine.weights) else 1.0)

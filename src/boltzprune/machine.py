@@ -1,10 +1,20 @@
 """A Boltzmann machine as plain arrays, and the equations that need nothing else."""
 
-from dataclasses import dataclass, field
+import operator
+from dataclasses import InitVar, dataclass, field
 
 import numpy as np
 
 from boltzprune.errors import InputError
+
+KINDS = {"weights": "f", "biases": "f", "masks": "b", "units": "iu"}
+"""Parts of a machine -> the `dtype.kind` of their arrays."""
+EXPECTED = {
+    "weights": "floats: x.astype(numpy.float32)",
+    "biases": "floats: x.astype(numpy.float32)",
+    "masks": "booleans, or integers that are all 0 or 1: x.astype(bool)",
+    "units": "integers, the indices of the units before any pruning",
+}
 
 
 @dataclass(frozen=True)
@@ -18,35 +28,46 @@ class BoltzmannMachine:
     biases : tuple of (n_units,) float32
         Layer 0 is visible.
     masks : tuple of (n_lower, n_upper) bool
-        True where a weight exists (receptive field and not pruned).
+        True where a weight exists (receptive field and not pruned). Integers that are all 0 or 1 become booleans.
     units : tuple of (n_units,) int64
         Index of each unit in the machine before any pruning; default: 0, 1, ...
+    must_be_finite : bool
+        Not kept. False: parameters may be NaN or infinite, as where a training has just failed and will say so.
 
     Raises
     ------
     InputError
-        If shapes do not fit together, or a weight outside its mask is not zero.
+        If a part is no tuple of arrays of its type, shapes do not fit together, a weight outside its mask is not zero,
+        a parameter is not finite, or a unit is named twice.
     """
 
     weights: tuple
     biases: tuple
     masks: tuple
     units: tuple = field(default=())
+    must_be_finite: InitVar[bool] = True
 
-    def __post_init__(self):
+    def __post_init__(self, must_be_finite):
+        for name in KINDS:
+            object.__setattr__(self, name, _arrays(name, getattr(self, name)))
+        if len(self.biases) < 2:
+            raise InputError(f"machine: biases are of {len(self.biases)} layers; expected those of two layers or more")
+        for layer, bias in enumerate(self.biases):
+            if bias.ndim != 1:
+                raise InputError(
+                    f"machine: biases[{layer}] has shape {bias.shape}; expected one number for each unit, (n_units,): "
+                    "x.ravel()"
+                )
         if not self.units:
             object.__setattr__(self, "units", tuple(np.arange(len(bias)) for bias in self.biases))
-        sizes = self.layer_sizes
-        shapes = list(zip(sizes[:-1], sizes[1:]))
-        for name, found, expected in (
-            ("weights", [w.shape for w in self.weights], shapes),
-            ("masks", [m.shape for m in self.masks], shapes),
-            ("units", [u.shape for u in self.units], [(n,) for n in sizes]),
-        ):
-            if found != expected:
-                raise InputError(f"machine with layers {sizes}: {name} have shapes {found}, expected {expected}")
+        _check_shapes(self)
         if any(w[~m].any() for w, m in zip(self.weights, self.masks)):
             raise InputError("machine: a weight outside its mask is not zero")
+        for layer, units in enumerate(self.units):
+            if len(units) and (units.min() < 0 or len(np.unique(units)) < len(units)):
+                raise InputError(f"machine: units[{layer}] has an index twice or below 0; expected one for each unit")
+        if must_be_finite:
+            _check_finite(self)
 
     @property
     def layer_sizes(self):
@@ -77,6 +98,74 @@ def without_units(n_weight_layers):
         tuple(np.zeros(0, dtype=np.float32) for _ in layers),
         tuple(np.zeros((0, 0), dtype=bool) for _ in pairs),
     )
+
+
+def _arrays(name, given):
+    """One part of a machine as a tuple of arrays of its type; InputError names the argument."""
+    if not isinstance(given, tuple | list):
+        raise InputError(
+            f"machine: {name} is {type(given).__name__}; expected a tuple with an array for each layer: ({name},)"
+        )
+    arrays = tuple(_array(f"{name}[{layer}]", array, name) for layer, array in enumerate(given))
+    return given if isinstance(given, tuple) and all(map(operator.is_, arrays, given)) else arrays
+
+
+def _array(which, array, name):
+    """One array of that part; 0 and 1 become a mask."""
+    kind = getattr(getattr(array, "dtype", None), "kind", None)
+    if name == "masks" and kind in ("i", "u") and ((array == 0) | (array == 1)).all():
+        return array.astype(bool)
+    if kind is None:
+        found, remedy = type(array).__name__, f"an array: numpy.asarray({which})"
+    elif kind not in KINDS[name] or str(array.dtype) == "float16":
+        found, remedy = str(array.dtype), EXPECTED[name]
+    else:
+        return array
+    raise InputError(f"machine: {which} is {found}; expected {remedy}")
+
+
+def _check_shapes(machine):
+    """InputError unless all parts are of as many layers and units as the biases."""
+    sizes = machine.layer_sizes
+    shapes = list(zip(sizes[:-1], sizes[1:]))
+    for name, expected in (("weights", shapes), ("masks", shapes), ("units", [(n,) for n in sizes])):
+        found = [array.shape for array in getattr(machine, name)]
+        if found != expected:
+            raise InputError(f"machine with layers {sizes}: {name} have shapes {found}, expected {expected}")
+
+
+def _check_finite(machine):
+    """InputError if a parameter is NaN or infinite."""
+    for name in ("weights", "biases"):
+        for layer, array in enumerate(getattr(machine, name)):
+            if not np.isfinite(array).all():
+                raise InputError(f"machine: {name}[{layer}] has NaN or infinite values; expected finite numbers")
+
+
+def require_rbm(machine, function, instead):
+    """InputError for a machine of several weight layers, which `function` would take for its lowest RBM."""
+    if not machine.is_rbm:
+        raise InputError(
+            f"{function} is for machines with one weight layer, and this one has {len(machine.weights)}, between layers"
+            f" of {machine.layer_sizes} units; use {instead}"
+        )
+
+
+def check_states(states, sizes, name):
+    """InputError unless these are states, or probabilities, of layers of those sizes, as many rows of each.
+
+    Parameters
+    ----------
+    states : sequence of (n, n_units) array
+    sizes : sequence of int
+    name : str
+        Of the argument, for the message.
+    """
+    shapes = [np.shape(layer) for layer in states]
+    expected = [(shape[0] if shape else None, n) for shape, n in zip(shapes[:1] * len(sizes), sizes)]
+    if len(shapes) != len(sizes) or shapes != expected:
+        wanted = ", ".join(f"(n, {n})" for n in sizes)
+        raise InputError(f"{name} has shapes {shapes}; expected {wanted}, with the same n")
 
 
 def all_finite(machine):
@@ -132,7 +221,14 @@ def free_energy(machine, visible):
     Returns
     -------
     (n,) float64, nats
+
+    Raises
+    ------
+    InputError
+        If the machine has several weight layers, or the patterns are not of its visible units.
     """
+    require_rbm(machine, "machine.free_energy", "ais.variational_bound, or exact_deep.visible_log_probabilities")
+    check_states([visible], machine.layer_sizes[:1], "visible")
     v = np.asarray(visible, dtype=np.float64)
     hidden_field = v @ machine.weights[0].astype(np.float64) + machine.biases[1]
     return -(v @ machine.biases[0].astype(np.float64)) - np.logaddexp(0.0, hidden_field).sum(axis=1)

@@ -58,6 +58,20 @@ def read_array(archive, key, max_bytes=MAX_BYTES):
     return array
 
 
+def shapes(path):
+    """Shapes of the arrays of an .npz file, by their headers alone: dict of str to tuple; any exception: it is none."""
+    with open_archive(path) as archive:
+        return {key: _shape(archive, key) for key in keys(archive)}
+
+
+def _shape(archive, key):
+    """The shape that one array declares."""
+    with archive.open(f"{key}.npy") as member:
+        if np.lib.format.read_magic(member) != VERSION:
+            raise ValueError(f"expected version {VERSION} of the .npy format")
+        return np.lib.format.read_array_header_1_0(member)[0]
+
+
 def _check_size(info, max_bytes):
     """Refuse what unpacks to more than it may, before anything is unpacked."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from boltzprune.errors import InputError
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.machine import BoltzmannMachine, require_rbm
 from boltzprune.streams import fork, uniform_double
 from boltzprune.training import train
 
@@ -55,6 +55,7 @@ def hidden_data(rbm, cases, how, up, key, backend):
     -------
     (n, n_hidden) uint8, where the backend computes
     """
+    require_rbm(rbm, "pretraining.hidden_data", "an RBM")
     rbm, cases = backend.on_device(rbm), backend.asarray(cases)
     weights, (visible_bias, hidden_bias) = rbm.weights[0], rbm.biases
     fields = np.float32(up) * (cases.astype(np.float32) @ weights + hidden_bias)
@@ -68,6 +69,8 @@ def hidden_data(rbm, cases, how, up, key, backend):
 
 def stack(rbms):
     """One deep machine: weights as they are, the bias of a layer that two RBMs share is the mean of both."""
+    for rbm in rbms:
+        require_rbm(rbm, "pretraining.stack", "the RBMs that it was stacked of")
     biases = [rbms[0].biases[0]]
     for lower, upper in zip(rbms[:-1], rbms[1:]):
         if lower.layer_sizes[1] != upper.layer_sizes[0]:

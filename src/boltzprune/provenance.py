@@ -17,6 +17,7 @@ from boltzprune.canonical import canonical, tree_of
 PACKAGE = Path(__file__).parent
 NOT_IN_DIGEST = (
     *("boltzprune.config", "boltzprune.criteria", "boltzprune.errors", "boltzprune.progress"),
+    *("boltzprune.criterion_faults", "boltzprune.own_files"),
     *("boltzprune.backend.driver", "boltzprune.backend.lock", "boltzprune.backend.numba_cache", "boltzprune.lifeline"),
 )
 """Values of the configuration travel as parameters, criteria have a digest each; messages, the choice of a GPU, the
@@ -54,11 +55,11 @@ def code_digest(*modules):
 def criterion_digest(name, criterion):
     """Digest of one criterion: its function, what that calls, and the fields of its row that change results.
 
-    A criterion of a user's own: the whole file.
+    A criterion of a user's own: the whole file, and every module beside it that it imports.
     """
     fields = repr([getattr(criterion, field) for field in ROW])
-    if ":" in name:
-        return _hash(fields, name, canonical(_tree(Path(name.rsplit(":", 1)[0]))))
+    if criterion.files:
+        return _hash(fields, name, *map(_content, criterion.files))
     body = _tree(PACKAGE / "criteria.py").body
     definitions = {name: node for node in body for name in _names(node)}
     found, waiting, modules = {}, [criterion.saliency.__name__, "Evidence", "saliency_of"], {"boltzprune.fisher"}
@@ -113,6 +114,14 @@ def _path(module):
     """The file of a module of this package."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
     return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _content(path):
+    """What counts of a user's file: code without comments and docstrings, or every byte of what is no readable code."""
+    try:
+        return canonical(_tree(path))
+    except (SyntaxError, ValueError):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 @functools.cache

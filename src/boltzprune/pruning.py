@@ -19,8 +19,9 @@ from fractions import Fraction
 import numpy as np
 
 from boltzprune.criteria import Evidence, saliency_of
-from boltzprune.fisher import weight_entries
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.errors import InputError
+from boltzprune.fisher import n_parameters, not_computed, weight_entries
+from boltzprune.machine import BoltzmannMachine, require_rbm
 from boltzprune.streams import fork, uniform_double
 
 
@@ -162,8 +163,11 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
     Raises
     ------
     InputError
-        If the criterion misbehaves (see `criteria.saliency_of`).
+        If the criterion misbehaves (see `criteria.saliency_of`), the machine has several weight layers, or the
+        statistics or the eigenvector are not of this machine.
     """
+    require_rbm(machine, "pruning.prune", "deep_pruning.prune_deep")
+    _check_vector(machine, leading_eigenvector, criterion, name)
     mask = machine.masks[0]
     evidence = evidence_of(machine, 0, statistics, leading_eigenvector, criterion, pruning, seed, iteration)
     saliency = saliency_of(criterion, name, evidence)
@@ -181,10 +185,36 @@ def prune(machine, statistics, leading_eigenvector, criterion, name, pruning, se
     )
 
 
+def _check_vector(machine, vector, criterion, name):
+    """InputError if the leading eigenvector is missing where the criterion needs it, or is of another machine."""
+    n = n_parameters(machine)
+    if vector is None and criterion.needs == "eigenvector":
+        raise InputError(
+            f"criterion {name!r} needs the leading eigenvector of the full FIM, which is missing "
+            f"({not_computed(n) or 'not asked for when the machine was sampled'}); leave the criterion out, or use a "
+            "smaller machine"
+        )
+    if vector is not None and np.shape(vector) != (n,):
+        raise InputError(
+            f"leading_eigenvector has shape {np.shape(vector)}; expected one entry for each parameter, ({n},)"
+        )
+
+
+def _check_statistics(machine, statistics):
+    """InputError if statistics are of another machine."""
+    sizes = machine.layer_sizes
+    expected = [*((n,) for n in sizes), *zip(sizes[:-1], sizes[1:])]
+    found = [np.shape(mean) for mean in (*statistics.rates, *statistics.pair_means)]
+    if found != expected:
+        raise InputError(f"statistics have shapes {found}; expected those of the machine, {expected}")
+
+
 def evidence_of(machine, layer, statistics, leading_eigenvector, criterion, pruning, seed, iteration):
     """What the criterion may look at in one weight layer."""
+    _check_statistics(machine, statistics)
     lower, upper = machine.units[layer], machine.units[layer + 1]
     vector = None if leading_eigenvector is None else weight_entries(leading_eigenvector, machine.masks[layer])
+    of_weights = numbers_per_weight(lower, upper, layer, fork(seed, "random weights", iteration))
     key, n_units = fork(seed, "random units", iteration), upper.max(initial=-1) + 1
     of_units = uniform_double(key, 0, layer + 1, np.zeros(1), n_units)
     return Evidence(
@@ -194,9 +224,9 @@ def evidence_of(machine, layer, statistics, leading_eigenvector, criterion, prun
         upper_rate=_read_only(statistics.rates[layer + 1]),
         pair_mean=_read_only(statistics.pair_means[layer]),
         n_samples=statistics.n_samples,
-        eigenvector=vector,
-        uniform_weights=numbers_per_weight(lower, upper, layer, fork(seed, "random weights", iteration)),
-        uniform_units=of_units[0][upper],
+        eigenvector=None if vector is None else _read_only(vector),
+        uniform_weights=_read_only(of_weights),
+        uniform_units=_read_only(of_units[0][upper]),
         options={name: getattr(pruning, name) for name in criterion.options if hasattr(pruning, name)},
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from boltzprune import exact, gibbs
 from boltzprune.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
+from boltzprune.machine import check_states, require_rbm
 
 MAX_VISIBLE_AUTO = 16
 PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
@@ -41,6 +42,7 @@ def estimate(machine, samples, sampling, backend):
         fisher.Statistics, and a callable without arguments that returns the (n_parameters, n_parameters) FIM, where the
         backend computes.
     """
+    require_rbm(machine, "sampling.estimate", "sampling.deep_statistics")
     if sampling.statistics == "enumerated":
         return exact.statistics(machine), functools.partial(exact.fisher_matrix, machine)
     layers, n_samples = [backend.pack(states) for states in samples], len(samples[0])
@@ -89,6 +91,8 @@ def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress
         fisher.Statistics, and (n_samples, n_bytes) uint8, the visible states, bit-packed along the units.
     """
     sizes = machine.layer_sizes
+    if sampling.chains == "persistent":
+        check_states(chains, sizes, "chains")
     ones = [np.zeros(n) for n in sizes]
     pairs = [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
     visible, machine = [], backend.on_device(machine)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pydantic
 import yaml
 
-from boltzprune import paths
+from boltzprune import feasible, paths
 from boltzprune.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 from boltzprune.controls import CONTROLS
 from boltzprune.criteria import slug
@@ -254,8 +254,7 @@ def _check_together(study, name):
             problems.append(f"{experiment}.data.file = None: source npz needs the path of an .npz file")
         problems += [f"{experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
         problems += [f"{experiment}.data.{problem}" for problem in paths.problems_of_data(section.data)]
-    if "digits" in study.experiments:
-        problems += [f"digits.{problem}" for problem in _problems_of_units(study.digits)]
+    problems += feasible.problems(study)
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))
     for key in ("colours", "last_iterations"):
         for criterion in getattr(study.figures, key) if key in study.figures.model_fields_set else ():
@@ -281,19 +280,6 @@ def _problems_of_criteria(criteria):
                 f"{other!r}; rename one of them"
             )
     return problems
-
-
-def _problems_of_units(digits):
-    """Receptive fields need a unit of h1 for each pixel; of the embedded images the pixels are known here."""
-    n_pixels, (first, second) = max(8 - 2 * digits.data.crop, 0) ** 2, digits.machine.n_hidden
-    if digits.data.source == "digits" and n_pixels == 0:
-        return [f"data.crop = {digits.data.crop}: nothing is left of images of 8 x 8 pixels; expected 0 to 3"]
-    if digits.data.source != "digits" or digits.machine.receptive_field is None or first == n_pixels:
-        return []
-    return [
-        f"machine.n_hidden = {[first, second]}: with receptive fields h1 has one unit per pixel, {n_pixels}; "
-        f"set [{n_pixels}, {second}], or receptive_field: null"
-    ]
 
 
 def json_schema():

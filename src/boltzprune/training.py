@@ -6,7 +6,7 @@ import numpy as np
 
 from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity, cases_of_each
 from boltzprune.errors import InputError, TrainingError
-from boltzprune.machine import BoltzmannMachine, all_finite
+from boltzprune.machine import BoltzmannMachine, all_finite, require_rbm
 from boltzprune.schedules import epochs
 from boltzprune.streams import fork, uniform_double
 
@@ -78,7 +78,7 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
     Raises
     ------
     InputError
-        If the cases do not fit the visible layer.
+        If the cases do not fit the visible layer, or a machine has several weight layers.
     TrainingError
         As soon as a machine's parameters stop being finite.
     """
@@ -86,6 +86,7 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
         return []
     of_each = cases_of_each(cases, len(machines))
     for name, machine, one in zip(names, machines, of_each, strict=True):
+        require_rbm(machine, "training.train", "joint_training.train_jointly")
         if machine.layer_sizes[0] != one.shape[1]:
             raise InputError(f"{name}: {one.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
     updates_per_epoch = -(-len(of_each[0]) // training.batch_size)

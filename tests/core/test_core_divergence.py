@@ -102,7 +102,8 @@ def _planted(machine, state, rng, turn):
     places = np.argwhere(exists)
     arrays[which][tuple(places[rng.integers(len(places))])] = value
     k = len(machine.weights)
-    planted = dataclasses.replace(machine, weights=tuple(arrays[:k]), biases=tuple(arrays[k:n]))
+    parameters = {"weights": tuple(arrays[:k]), "biases": tuple(arrays[k:n])}
+    planted = dataclasses.replace(machine, **parameters, must_be_finite=False)
     if machine.is_rbm:
         return planted, Velocity(*arrays[n:])
     return planted, dataclasses.replace(state, weight_steps=tuple(arrays[n : n + k]), bias_steps=tuple(arrays[n + k :]))

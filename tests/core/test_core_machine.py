@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from boltzprune.errors import InputError
+from boltzprune.exact_deep import log_z
 from boltzprune.machine import BoltzmannMachine, all_finite, energy, field_of, free_energy, sigmoid
 
 SIZES = [(3, 5), (5, 3), (2, 3, 5), (5, 2, 3)]
@@ -122,4 +123,68 @@ def test_all_finite_sees_every_parameter(name, layer, value):
     assert all_finite(BoltzmannMachine(**parts))
     where = tuple(np.argwhere(parts["masks"][layer])[0]) if name == "weights" else 1
     parts[name][layer][where] = value
-    assert not all_finite(BoltzmannMachine(**parts))
+    assert not all_finite(BoltzmannMachine(**parts, must_be_finite=False))
+    with pytest.raises(InputError, match=rf"machine: {name}\[{layer}\] has NaN or infinite values; expected finite"):
+        BoltzmannMachine(**parts)
+
+
+MISUSED = {
+    "one array": (
+        "weights",
+        lambda x: x[0],
+        "machine: weights is ndarray; expected a tuple with an array for each layer",
+    ),
+    "nested lists": (
+        "weights",
+        lambda x: (x[0].tolist(), x[1]),
+        r"weights\[0\] is list; expected an array: numpy.asarray",
+    ),
+    "integers": ("weights", lambda x: (x[0], x[1].astype(int)), r"weights\[1\] is int64; expected floats: x.astype"),
+    "complex": ("weights", lambda x: (x[0] + 0j, x[1]), r"weights\[0\] is complex64; expected floats"),
+    "half precision": ("weights", lambda x: (x[0].astype("f2"), x[1]), r"weights\[0\] is float16; expected floats"),
+    "mask of floats": ("masks", lambda x: (x[0] * 1.0, x[1]), r"masks\[0\] is float64; expected booleans, or integers"),
+    "mask of -1 and 1": (
+        "masks",
+        lambda x: (x[0], 2 * x[1] - 1),
+        r"masks\[1\] is int64; expected booleans, or integers",
+    ),
+    "mask of 0 and 2": ("masks", lambda x: (2 * x[0], x[1]), r"masks\[0\] is int64; expected booleans, or integers"),
+    "mask of text": ("masks", lambda x: (x[0], x[1].astype(str)), r"masks\[1\] is <U5; expected booleans"),
+    "column": (
+        "biases",
+        lambda x: (x[0], x[1][:, None], x[2]),
+        r"biases\[1\] has shape \(5, 1\); .* \(n_units,\): x.ravel",
+    ),
+    "a number": (
+        "biases",
+        lambda x: (x[0], x[1], x[2][0]),
+        r"biases\[2\] has shape \(\); expected one number for each",
+    ),
+    "bias of integers": ("biases", lambda x: (x[0].astype(int), *x[1:]), r"biases\[0\] is int64; expected floats"),
+    "one layer": ("biases", lambda x: x[:1], "biases are of 1 layers; expected those of two layers or more"),
+    "units of floats": ("units", lambda x: (x[0] * 1.0, *x[1:]), r"units\[0\] is float64; expected integers"),
+    "a unit twice": ("units", lambda x: (*x[:2], x[2] * 0), r"units\[2\] has an index twice or below 0"),
+    "a unit below 0": ("units", lambda x: (x[0] - 1, *x[1:]), r"units\[0\] has an index twice or below 0"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSED)
+def test_parts_of_another_kind_are_refused_by_name(case):
+    """albertbup/deep-belief-network#47: misuse of the Python API."""
+    (name, change, expected), parts = MISUSED[case], _parts()
+    with pytest.raises(InputError, match=expected):
+        BoltzmannMachine(**{**parts, name: change(parts[name])})
+
+
+@pytest.mark.parametrize("dtype", [int, np.uint8, np.int8])
+def test_masks_of_integers_0_and_1_are_booleans(dtype):
+    parts = _parts()
+    machine = BoltzmannMachine(**parts | {"masks": [mask.astype(dtype) for mask in parts["masks"]]})
+    assert [mask.dtype for mask in machine.masks] == [np.dtype(bool)] * 2
+    assert all(np.array_equal(a, b) for a, b in zip(machine.masks, parts["masks"]))
+    assert log_z(machine) == log_z(BoltzmannMachine(**parts))
+
+
+def test_lists_of_arrays_are_tuples():
+    machine = BoltzmannMachine(**{name: list(arrays) for name, arrays in _parts().items()})
+    assert all(type(part) is tuple for part in (machine.weights, machine.biases, machine.masks, machine.units))

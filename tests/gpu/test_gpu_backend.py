@@ -39,7 +39,7 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch, caplog):
     monkeypatch.setattr(driver, "problem", lambda: None)
     with caplog.at_level("INFO"):
         assert get_backend("auto", 3) == ("a GPU", 3)
-    assert "device auto: gpu (the driver has one, and CuPy is installed)" in caplog.text
+    assert "device auto: gpu (the driver has one, and CuPy compiles for it)" in caplog.text
 
 
 def test_auto_takes_the_processor_where_there_is_none_and_says_why(monkeypatch, caplog):
@@ -63,6 +63,72 @@ def test_cupy_that_cannot_be_loaded(monkeypatch):
         InputError, match=r"^device gpu: CuPy cannot be loaded .*; install it anew, or set device: cpu$"
     ):
         get_backend("gpu")
+
+
+NOT_FOUND = type(
+    "DynamicLibNotFoundError", (RuntimeError,), {"__module__": "cuda.pathfinder._dynamic_libs.load_dl_common"}
+)
+NO_NVRTC = NOT_FOUND('Failure finding "libnvrtc.so.13 or libnvrtc.so.12": No such file\n  listdir("/usr/lib")')
+HEADER = 'catastrophic error: cannot open source file "cuda_fp16.h"'
+COMPILE = type("CompileException", (Exception,), {"__module__": "cupy.cuda.compiler"})
+MISSING = {
+    "NVRTC": (NO_NVRTC, "the CUDA library libnvrtc.so.13 or libnvrtc.so.12 is missing"),
+    "a subclass": (type("DynamicLibNotAvailableError", (NOT_FOUND,), {})("no"), "a library of CUDA is missing"),
+    "cuBLAS": (ImportError('Failure finding "libcublas.so.13": No such file'), "the CUDA library libcublas.so.13 is"),
+    "the loader's": (
+        ImportError("libcurand.so.10: cannot open shared object file: No such file or directory"),
+        "the CUDA library libcurand.so.10 is missing",
+    ),
+    "a header": (COMPILE(HEADER), "the CUDA header cuda_fp16.h is missing"),
+    "an old card": (
+        COMPILE("invalid value for --gpu-architecture (-arch)"),
+        "the CUDA compiler does not know this GPU",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_cupy_without_its_cuda_libraries_is_told_by_name_and_auto_takes_the_processor(fake, monkeypatch, caplog, case):
+    """cupy/cupy: the plain wheel has no library of CUDA, and is imported all the same."""
+    error, expected = MISSING[case]
+
+    def ones(n):
+        raise error
+
+    monkeypatch.setattr(sys.modules["cupy"], "ones", ones)
+    told = explained(error)
+    assert type(told) is InputError and str(told).startswith(f"device gpu: {expected}")
+    for part in (f"{type(error).__name__}: ", "'boltzprune[gpu-cuda13]'", "'cupy-cuda13x[ctk]'", "or set device: cpu"):
+        assert part in str(told)
+    assert "\n" not in str(told)
+    with pytest.raises(InputError) as caught:
+        get_backend("gpu")
+    assert str(caught.value) == str(told) or "CuPy cannot be loaded" in str(caught.value)
+    with caplog.at_level("INFO"):
+        assert type(get_backend("auto")) is numba_.Backend
+    assert f"device auto: cpu (device gpu: {expected}" in caplog.text
+
+
+def test_a_library_that_cupy_misses_when_it_is_imported(monkeypatch, fake):
+    class Finder:
+        def find_spec(self, name, path, target=None):
+            if name == "cupy":
+                raise ImportError('Failure finding "libcublas.so.13"')
+
+    monkeypatch.delitem(sys.modules, "cupy")
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    with pytest.raises(InputError, match=r"the CUDA library libcublas.so.13 is missing .*13x\[ctk\]"):
+        get_backend("gpu")
+
+
+def test_a_gpu_that_fails_is_no_reason_to_take_the_processor(fake, monkeypatch):
+    def ones(n):
+        raise FAULT
+
+    monkeypatch.setattr(sys.modules["cupy"], "ones", ones)
+    for device in ("gpu", "auto"):
+        with pytest.raises(DeviceError, match="the GPU or its driver failed: CUDARuntimeError"):
+            get_backend(device)
 
 
 # Memory ---------------------------------------------------------------------------------------------------------------
@@ -457,7 +523,7 @@ def fake(monkeypatch):
     """A module `cupy` that has what `Card` uses, and notes what it is asked for."""
     about = {"name": b"Card 7", "major": 9, "minor": 0, "multiProcessorCount": 11}
     about |= {"totalGlobalMem": 5 << 30, "sharedMemPerBlockOptin": 1 << 17}
-    seen = SimpleNamespace(used=[], modules=[], claimed=[], converted=[], n_released=0)
+    seen = SimpleNamespace(used=[], modules=[], claimed=[], converted=[], kernels=[], n_released=0)
     monkeypatch.setattr(Device, "used", seen.used)
 
     def raw_module(code, options, enable_cooperative_groups):
@@ -477,6 +543,7 @@ def fake(monkeypatch):
         ndarray=np.ma.MaskedArray,  # a type of its own
         asarray=lambda array, dtype, order: seen.converted.append((dtype, order)) or np.ma.array(array, dtype=dtype),
         asnumpy=np.asarray,
+        ones=lambda n: seen.kernels.append(n) or np.ones(n),
         get_default_memory_pool=lambda: pool,
         RawModule=raw_module,
         cuda=SimpleNamespace(Device=Device, runtime=runtime, memory=memory),
@@ -494,6 +561,7 @@ def test_a_card_is_claimed_used_and_logged(fake, caplog):
     with caplog.at_level("INFO"):
         card = cupy_.Card()
     assert fake.claimed == [[f"0000:0{number}:00.0" for number in range(3)]] and fake.used == [1]
+    assert fake.kernels == [1]  # tried at once
     assert (card.name, card.n_multiprocessors, card.max_shared) == ("Card 7", 11, 1 << 17)
     assert card.versions == {"cupy": "14.2.0", "cuda": "13.2", "gpu": "Card 7"}
     assert card.free_memory() == (3 << 30) + (7 << 20)

@@ -5,11 +5,14 @@ import importlib
 import shutil
 import subprocess
 import sys
+import types
 
 import pytest
 
 from boltzprune.backend import driver as module
+from boltzprune.backend import nvrtc
 from boltzprune.backend.driver import Driver, cupy_packages, environment, is_usable, problem
+from boltzprune.errors import InputError
 
 FAKE_DRIVER = """
 #include <stdlib.h>
@@ -201,13 +204,96 @@ def test_what_is_wrong_and_what_helps(driver, packages, expected):
     ],
 )
 def test_nothing_is_wrong(driver, packages):
-    assert problem(driver, packages) is None
+    assert problem(driver, packages, lambda: None) is None
+
+
+@pytest.mark.parametrize(
+    ("driver", "packages", "expected"),
+    [
+        (
+            CUDA12,
+            GOOD,
+            f"14.0.1 is installed without CUDA's compiler: rusty; run: {INSTALL12} (that is, 'cupy-cuda12x[ctk]')",
+        ),
+        (CUDA13, {"cupy-cuda13x": "14.2.0"}, f"rusty; run: {INSTALL13} (that is, 'cupy-cuda13x[ctk]')"),
+        (
+            CUDA13,
+            {"cupy": "14.2.0"},
+            "cupy 14.2.0 is installed without CUDA's compiler: rusty; install NVRTC of CUDA's toolkit",
+        ),
+    ],
+)
+def test_cupy_that_cannot_compile_is_no_gpu(driver, packages, expected):
+    assert expected in problem(driver, packages, lambda: "rusty")
+
+
+def test_the_compiler_is_asked_last(monkeypatch):
+    def compiler():
+        raise AssertionError("nobody needs it")
+
+    assert problem(BROKEN, GOOD, compiler) == BROKEN.problem
+    assert "CuPy is not installed" in problem(CUDA12, {}, compiler)
+
+
+@pytest.fixture
+def compiler(monkeypatch):
+    """Forget which NVRTC was found, before and after; none is found by default."""
+    monkeypatch.setattr(nvrtc, "wheel", lambda distribution: None)
+    monkeypatch.setattr(nvrtc, "SYSTEM", ("libnvrtc_of_nobody.so.13",))
+    monkeypatch.setattr(nvrtc, "by_pathfinder", lambda: None)
+    for function in (nvrtc.library, nvrtc.problem):
+        function.cache_clear()
+    yield
+    for function in (nvrtc.library, nvrtc.problem):
+        function.cache_clear()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is looked for on Linux")
+class TestTheCompiler:
+    def test_where_there_is_none(self, compiler):
+        assert "libnvrtc_of_nobody.so.13" in nvrtc.problem()
+
+    def test_another_library_of_that_name(self, compiler, libraries, monkeypatch):
+        monkeypatch.setattr(nvrtc, "SYSTEM", (libraries["empty"],))
+        assert "undefined symbol: nvrtc" in nvrtc.problem()
+
+    def test_it_is_found_as_cupy_finds_it(self, compiler, libraries, monkeypatch):
+        """By cuda-pathfinder, whose exception is a RuntimeError."""
+        monkeypatch.undo()
+        place = types.ModuleType("cuda.pathfinder")
+        place.load_nvidia_dynamic_lib = lambda name: types.SimpleNamespace(abs_path=libraries["empty"])
+        monkeypatch.setitem(sys.modules, "cuda", types.ModuleType("cuda"))
+        monkeypatch.setitem(sys.modules, "cuda.pathfinder", place)
+        assert nvrtc.by_pathfinder()._name == libraries["empty"]
+
+        def fails(name):
+            raise RuntimeError("Failure finding")
+
+        place.load_nvidia_dynamic_lib = fails
+        assert nvrtc.by_pathfinder() is None
+
+    def test_one_that_does_not_compile(self, compiler, monkeypatch):
+        monkeypatch.setattr(nvrtc, "compile_text", lambda *a: (6, "error: no builtins\n"))
+        monkeypatch.setattr(nvrtc, "version", lambda: "13.0")
+        assert nvrtc.problem() == "NVRTC 13.0 does not compile (status 6): error: no builtins"
+
+    def test_the_real_one_compiles_an_empty_kernel(self):
+        try:
+            nvrtc.library()
+        except InputError as error:
+            pytest.skip(str(error))
+        nvrtc.problem.cache_clear()
+        assert nvrtc.problem() is None
 
 
 def test_by_default_the_machine_is_asked(monkeypatch):
     monkeypatch.setattr(module, "ask", lambda: CUDA12)
     monkeypatch.setattr(module, "cupy_packages", lambda: GOOD)
+    monkeypatch.setattr(nvrtc, "problem", lambda: None)
     assert is_usable()
+    monkeypatch.setattr(nvrtc, "problem", lambda: "rusty")
+    assert not is_usable() and "rusty" in problem()
+    monkeypatch.setattr(nvrtc, "problem", lambda: None)
     monkeypatch.setattr(module, "cupy_packages", dict)
     assert not is_usable()
     assert problem() == problem(CUDA12, {})

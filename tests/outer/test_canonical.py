@@ -75,7 +75,7 @@ found = {name: code_digest(name.removesuffix(".__init__")) for name in names}
 for name, fields in json.loads(sys.argv[2]).items():
     def function(): pass
     function.__name__ = name
-    row = namedtuple("Row", ["saliency", *ROW])(function, *map(str, fields))
+    row = namedtuple("Row", ["saliency", "files", *ROW])(function, (), *map(str, fields))
     found["criterion " + name] = criterion_digest(name, row)
 found["sample"] = canonical(tree_of(sys.argv[3]))
 print(json.dumps(found))

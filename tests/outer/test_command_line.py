@@ -16,6 +16,7 @@ from boltzprune import backend
 from boltzprune.__main__ import main
 from boltzprune.backend import driver
 from boltzprune.config import Study
+from boltzprune.errors import InputError
 from boltzprune.settings import json_schema, study_from
 from boltzprune.stages import STAGES
 from boltzprune.store import Arrays, read_machine
@@ -253,3 +254,10 @@ def test_the_device_that_auto_takes_is_told_with_its_reason(monkeypatch, capsys)
     monkeypatch.setattr(backend, "get_backend", {"gpu": card}.get)
     assert main(["device"]) == 0
     assert capsys.readouterr().out == "gpu: gpu Card 7, cupy 14.9\n"
+
+    def broken(device):
+        raise InputError("device gpu: the CUDA library libnvrtc.so.13 is missing")
+
+    monkeypatch.setattr(backend, "get_backend", broken)
+    assert main(["device"]) == 0
+    assert capsys.readouterr().out == "cpu: device gpu: the CUDA library libnvrtc.so.13 is missing\n"

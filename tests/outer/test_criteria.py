@@ -210,7 +210,7 @@ def raising(evidence):
         (lambda e: e.weights[:, :-1], r"returned shape \(5, 6\); expected one saliency per weight, \(5, 7\)"),
         (lambda e: e.weights.T, r"returned shape \(7, 5\)"),
         (lambda e: 1.0, r"returned shape \(\)"),
-        (lambda e: None, r"returned shape \(\)"),
+        (lambda e: None, "returned None; expected one number per weight: is its return missing"),
         (lambda e: np.where(e.mask, np.nan, 0), "returned NaN or infinity for 32 existing weights"),
         (lambda e: np.where(e.mask & (e.weights > 0), np.inf, 0), r"returned NaN or infinity for \d+ existing"),
         (lambda e: 1j * e.weights, "returned complex64; expected real numbers"),

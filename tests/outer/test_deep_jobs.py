@@ -13,7 +13,10 @@ from boltzprune.settings import study_from
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"digits": {"data": {"source": "mnist"}}}, {"fetch_digits", "prepare_digits"} | DIGITS_PRINTED),
+        (
+            {"digits": {"data": {"source": "npz", "file": "none.npz"}}},
+            {"fetch_digits", "prepare_digits"} | DIGITS_PRINTED,
+        ),
         ({"digits": {"data": {"directory": "here"}}}, {"fetch_digits", "study"}),
         ({"digits": {"data": {"download": False}}}, {"fetch_digits", "study"}),
         ({"digits": {"data": {"threshold": 7}}}, {"prepare_digits", "study"}),

@@ -15,7 +15,7 @@ ROOMS = [
     ["errors", "schedules", "lifeline", "controls", "canonical", "memory", "processor"],
     ["streams", "progress", "machine", "masks", "files", "running", "paths"],
     ["backend", "npz"],
-    ["fisher", "intervals"],
+    ["fisher", "intervals", "own_files", "criterion_faults"],
     ["exact", "gibbs", "criteria", "training", "ais"],
     ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
     ["deep_pruning"],
@@ -24,6 +24,7 @@ ROOMS = [
     ["tables", "figures.style", "claims", "records", "checkpoint", "raw_files"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
+    ["feasible"],
     ["settings", "stages"],
     ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
     ["figures.s2a"],

@@ -210,7 +210,10 @@ def test_labels_and_colours(tmp_path):
 
 def test_the_summary_says_what_was_computed():
     values = {"study": "mine", "preset": "preprint", "patches": {"sampling": {"method": "gibbs"}}}
-    digits = {"data": {"source": "mnist", "n_train": 10_007}, "machine": {"n_hidden": [400, 676]}}
+    digits = {
+        "data": {"source": "mnist", "n_train": 10_007},
+        "machine": {"n_hidden": [400, 676], "receptive_field": None},
+    }
     study = study_from(values | {"seeds": 3, "digits": digits})
     assert jobs.summary(study, "patches") == (
         "Study mine: preset preprint, sample_images, 20000 patterns, radius 2.1; 3 seeds; sampling 200 Gibbs steps, "

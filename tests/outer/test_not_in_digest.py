@@ -13,6 +13,8 @@ PACKAGE = Path(boltzprune.__file__).parent
 LEFT_OUT = {
     "boltzprune.config": "values travel as parameters of the rules",
     "boltzprune.criteria": "each criterion has a digest of its own, with saliency_of and Evidence; rows are in it too",
+    "boltzprune.criterion_faults": "what is said of a user's function that cannot be a criterion",
+    "boltzprune.own_files": "how a user's file is found and run; its content is in the digest of its criterion",
     "boltzprune.errors": "what a job says that ends without a result",
     "boltzprune.progress": "what a job says meanwhile",
     "boltzprune.backend.driver": "which device there is; the digest of a job has all that could compute it",

@@ -160,7 +160,7 @@ def test_constants_and_modules_that_a_criterion_uses_are_part_of_it(copied, edit
 
 
 def test_what_every_criterion_goes_through_changes_all_digests(edit, before):
-    changed = edit("criteria.py", "value = value.astype(np.float64)", "value = 1 * value.astype(np.float64)")
+    changed = edit("criteria.py", "return array.astype(np.float64)", "return 1 * array.astype(np.float64)")
     assert changed == {name for name in before if name.startswith("criterion")} - {"criterion own"}
 
 

@@ -158,7 +158,7 @@ def test_an_own_criterion_that_needs_the_eigenvector_is_refused_for_the_digits(t
         "digits: {data: {threshold: 1e-1}}",
         "digits: {data: {threshold: mean}}",
         "digits: {data: {n_train: null}, sampling: {n_samples: null}}",
-        "digits: {data: {source: mnist, crop: 4}}",
+        "digits: {data: {source: mnist, crop: 4}, machine: {receptive_field: 5, n_hidden: [400, 11]}}",
         "digits: {data: {crop: 1}, machine: {n_hidden: [36, 11]}}",
         "digits: {data: {crop: 1}, machine: {receptive_field: null}}",
         "digits: {training: {max_norm: null, n_epochs: 9, schedule_epochs: 9}}",

@@ -103,7 +103,7 @@ def test_a_criterion_whose_folder_would_have_too_long_a_name(tmp_path, stem, fun
     """Bytes count, and a letter can have several; the folder of the file does not count."""
     folder = tmp_path / ("d" * 150)
     folder.mkdir()
-    (folder / f"{stem}.py").touch()
+    (folder / f"{stem}.py").write_text(f"def {function}(evidence):\n    return evidence.weights\n")
     values = {"study": "s" * 100, "patches": {"criteria": [f"{folder}/{stem}.py:{function}"]}}
     if n <= 100:
         assert study_from(values, FILE).study == "s" * 100
@@ -161,7 +161,7 @@ def test_two_criteria_of_ones_own_that_would_share_a_folder_are_refused(tmp_path
     monkeypatch.chdir(tmp_path)
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "rules.py").write_text("def f(evidence):\n    return evidence.pair_mean\n")
+        (tmp_path / folder / "rules.py").write_text("def f(evidence):\n    return evidence.pair_mean\n\ng = f\n")
     (line,) = problems("patches: {criteria: ['a/rules.py:f', 'b/rules.py:f']}")
     assert "'b/rules.py:f'" in line
     assert "'a/rules.py:f'" in line

@@ -24,6 +24,7 @@ on a state unless the number lies within rounding of the probability. To add a b
 
 import importlib
 import logging
+import re
 
 from boltzprune.backend import driver
 from boltzprune.errors import DeviceError, InputError
@@ -39,19 +40,46 @@ log = logging.getLogger(__name__)
 
 
 def get_backend(device="auto", threads=1):
-    """The primitives for a device on that many threads, which change no result; `auto` logs what it chose and why."""
+    """The primitives for a device on that many threads, which change no result; `auto` logs what it chose and why.
+
+    Raises
+    ------
+    InputError
+        If the device is unknown or cannot be used; the message says why and what to do.
+    DeviceError
+        If the GPU or its driver failed, also for `auto`.
+    """
     if device == "auto":
-        device, reason = _best()
-        log.info("device auto: %s (%s)", device, reason)
+        return _best(threads)
     if device not in MODULES:
         raise InputError(f"device {device!r}: expected one of auto, {', '.join(MODULES)}")
-    return importlib.import_module(MODULES[device]).Backend(threads)
+    return _open(device, threads)
 
 
-def _best():
-    """The fastest device that can be used, and why it is that one."""
+def _open(device, threads):
+    """The backend of a device; what its libraries raise, explained."""
+    try:
+        return importlib.import_module(MODULES[device]).Backend(threads)
+    except Exception as error:
+        told = explained(error) or explained(error.__cause__)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _best(threads):
+    """The fastest backend that can be used: a GPU only if it can be opened and kernels compiled for it."""
     problem = driver.problem()
-    return ("gpu", "the driver has one, and CuPy is installed") if problem is None else ("cpu", problem)
+    if problem is None:
+        try:
+            backend = _open("gpu", threads)
+        except InputError as error:
+            problem = str(error)
+        else:
+            log.info("device auto: gpu (the driver has one, and CuPy compiles for it)")
+            return backend
+    log.info("device auto: cpu (%s)", problem)
+    return _open("cpu", threads)
 
 
 def candidates(device):
@@ -62,10 +90,11 @@ def candidates(device):
 def explained(error):
     """What a user is told for an exception of the GPU's libraries: an InputError, a DeviceError, or None for others."""
     kind = type(error)
-    if isinstance(error, ImportError) and "Failure finding" in str(error):
+    if missing := _missing_part(error):
         return InputError(
-            f"device gpu: a library of CUDA is missing ({error}). "
-            "Install CuPy with its libraries, pip install 'boltzprune[gpu-cuda13]' or [gpu-cuda12], or set device: cpu"
+            f"device gpu: {missing} ({_shortened(error)}). Install CuPy with "
+            "CUDA's libraries, pip install 'boltzprune[gpu-cuda13]' or [gpu-cuda12] (that is, 'cupy-cuda13x[ctk]' or "
+            "'cupy-cuda12x[ctk]'), or set device: cpu"
         )
     if kind.__module__.partition(".")[0] not in ("cupy", "cupy_backends"):
         return None
@@ -78,3 +107,29 @@ def explained(error):
         f"the GPU or its driver failed: {kind.__name__}: {error}. Results of this job are not written; run it again. "
         "If it fails again, look at nvidia-smi and the system's log, and try device: cpu"
     )
+
+
+def _missing_part(error):
+    """What part of CUDA CuPy misses, by name; None if the exception is of something else.
+
+    CuPy has its libraries found by cuda-pathfinder, whose exceptions are RuntimeErrors; of some it makes ImportErrors.
+    The plain wheels of CuPy have no library of CUDA, those with [ctk] have all.
+    """
+    if not isinstance(error, Exception):
+        return None
+    kinds, text = {kind.__name__ for kind in type(error).__mro__}, str(error)
+    if "DynamicLibNotFoundError" in kinds or (isinstance(error, ImportError) and "Failure finding" in text):
+        found = re.search(r'"([^"]+)"', text)
+        return f"the CUDA library {found[1]} is missing" if found else "a library of CUDA is missing"
+    if isinstance(error, ImportError) and (found := re.search(r"(lib(?:cu|nv)\w+\.so[.\d]*): cannot open", text)):
+        return f"the CUDA library {found[1]} is missing"
+    if "CompileException" in kinds and (found := re.search(r'cannot open source file "([^"]+)"', text)):
+        return f"the CUDA header {found[1]} is missing"
+    if kinds & {"CompileException", "NVRTCError"} and "gpu-architecture" in text:
+        return "the CUDA compiler does not know this GPU"
+    return None
+
+
+def _shortened(error):
+    """The first line of an exception, its class before it."""
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

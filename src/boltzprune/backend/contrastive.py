@@ -158,5 +158,7 @@ def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype, xp=
             raise NotFiniteError(update)  # float32 is what is kept
         report(1)
     weights, visible_bias, hidden_bias = (x.astype(np.float32) for x in parameters)
-    trained = BoltzmannMachine((weights,), (visible_bias, hidden_bias), machine.masks, machine.units)
+    trained = BoltzmannMachine(
+        (weights,), (visible_bias, hidden_bias), machine.masks, machine.units, must_be_finite=False
+    )
     return trained, Velocity(*(x.astype(np.float32) for x in steps))

@@ -54,6 +54,9 @@ class Card:
         place = claim([cupy.cuda.Device(i).pci_bus_id for i in range(cupy.cuda.runtime.getDeviceCount())])
         self._device = cupy.cuda.Device(place)
         self._device.use()
+        int(
+            cupy.ones(1)[0]
+        )  # compiles a kernel and runs it: what is missing for that is told before anything is computed
         about = cupy.cuda.runtime.getDeviceProperties(place)
         self.name, self.n_multiprocessors = about["name"].decode(), about["multiProcessorCount"]
         self.compute_capability = 10 * about["major"] + about["minor"]

@@ -132,10 +132,11 @@ def is_usable():
     return problem() is None
 
 
-def problem(driver=None, packages=None):
+def problem(driver=None, packages=None, compiler=None):
     """What keeps this process from using a GPU, and the remedy.
 
-    The driver comes first: where there is none, no package helps.
+    The driver comes first: where there is none, no package helps. The compiler comes last: CuPy can be imported without
+    one, and then fails at its first kernel.
 
     Parameters
     ----------
@@ -143,6 +144,8 @@ def problem(driver=None, packages=None):
         Default: `ask()`.
     packages : dict of str to str, optional
         Distribution -> version. Default: `cupy_packages()`.
+    compiler : callable, () -> str or None
+        Why no kernel can be compiled. Default: `nvrtc.problem`.
 
     Returns
     -------
@@ -157,7 +160,22 @@ def problem(driver=None, packages=None):
             f"the NVIDIA driver supports CUDA {_dotted(driver)}, expected {OLDEST_CUDA}.0 or newer; "
             f"update it to version {NVIDIA_DRIVERS[OLDEST_CUDA]} or newer"
         )
-    return _package_problem(driver, cupy_packages() if packages is None else packages)
+    packages = cupy_packages() if packages is None else packages
+    return _package_problem(driver, packages) or _compiler_problem(driver, packages, compiler)
+
+
+def _compiler_problem(driver, packages, compiler):
+    """Why CuPy cannot compile kernels, and the remedy."""
+    from boltzprune.backend import nvrtc  # not needed where there is no GPU
+
+    reason = (compiler or nvrtc.problem)()
+    if reason is None:
+        return None
+    [name] = packages
+    remedy = f"run: pip install 'boltzprune[gpu-{environment(driver)}]' (that is, '{name}[ctk]')"
+    if not name.startswith("cupy-cuda"):  # built from source, or by conda
+        remedy = "install NVRTC of CUDA's toolkit (conda: cuda-nvrtc, pip: nvidia-cuda-nvrtc)"
+    return f"{name} {packages[name]} is installed without CUDA's compiler: {reason}; {remedy}"
 
 
 def _package_problem(driver, packages):

@@ -54,7 +54,9 @@ class Backend(reference.Backend):
     def on_device(self, machine):
         """See `reference.Backend.on_device`."""
         groups = (machine.weights, machine.biases, machine.masks)
-        return BoltzmannMachine(*(tuple(map(self.asarray, group)) for group in groups), machine.units)
+        return BoltzmannMachine(
+            *(tuple(map(self.asarray, group)) for group in groups), machine.units, must_be_finite=False
+        )
 
     def piece(self, n, bytes_each):
         """As many as fit into a share of the free memory, whole tiles."""
@@ -222,7 +224,7 @@ class Backend(reference.Backend):
     def _machine(self, trained, before):
         """A trained machine back on the host, masks and units as before."""
         weights, biases = (tuple(map(self.to_host, group)) for group in (trained.weights, trained.biases))
-        return BoltzmannMachine(weights, biases, before.masks, before.units)
+        return BoltzmannMachine(weights, biases, before.masks, before.units, must_be_finite=False)
 
 
 def _fields(record):

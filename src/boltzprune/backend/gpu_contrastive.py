@@ -112,6 +112,6 @@ def apart(machines, arrays):
         n = machine.layer_sizes[1]
         weights, weight_step, visible, visible_step, hidden, hidden_step = (array[k] for array in arrays)
         biases = (visible.copy(), hidden[:n].copy())
-        trained = BoltzmannMachine((weights[:, :n].copy(),), biases, machine.masks, machine.units)
+        trained = BoltzmannMachine((weights[:, :n].copy(),), biases, machine.masks, machine.units, must_be_finite=False)
         results.append((trained, Velocity(weight_step[:, :n].copy(), visible_step.copy(), hidden_step[:n].copy())))
     return results

@@ -162,7 +162,7 @@ class _Held:
         biases, bias_steps, chains = (
             tuple(array[..., part].copy() for part in slices) for array in (biases, bias_steps, chains)
         )
-        trained = BoltzmannMachine(tuple(weights), biases, machine.masks, machine.units)
+        trained = BoltzmannMachine(tuple(weights), biases, machine.masks, machine.units, must_be_finite=False)
         return trained, JointState(tuple(steps), bias_steps, chains), int(n_updates)
 
 

@@ -178,7 +178,7 @@ def array_joint_epoch(machine, state, key, cases, epoch, report, backend, dtype=
             raise NotFiniteError(update)
         report(1)
     rounded = [tuple(x.astype(np.float32) for x in group) for group in steps]
-    machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
+    machine = BoltzmannMachine(*parameters, machine.masks, machine.units, must_be_finite=False)
     return machine, JointState(*rounded, tuple(chains)), n_mean_field
 
 

@@ -176,7 +176,9 @@ def _from_working_copy(machine, parameters, steps):
     n = machine.layer_sizes[1]
     weights, visible_bias, hidden_bias = parameters
     weights = np.ascontiguousarray(weights[:, :n])
-    trained = BoltzmannMachine((weights,), (visible_bias, hidden_bias[:n].copy()), machine.masks, machine.units)
+    trained = BoltzmannMachine(
+        (weights,), (visible_bias, hidden_bias[:n].copy()), machine.masks, machine.units, must_be_finite=False
+    )
     return trained, Velocity(steps[0][:, :n].copy(), steps[1], steps[2][:n].copy())
 
 

@@ -71,7 +71,7 @@ class Layout:
 def joint_epoch(machine, state, key, cases, epoch, report):
     """See `reference.Backend.joint_epoch`."""
     parameters = [tuple(x.astype(np.float32) for x in group) for group in (machine.weights, machine.biases)]
-    machine = BoltzmannMachine(*parameters, machine.masks, machine.units)
+    machine = BoltzmannMachine(*parameters, machine.masks, machine.units, must_be_finite=False)
     steps = [tuple(x.copy() for x in group) for group in (state.weight_steps, state.bias_steps)]
     chains, layout, n_mean_field = tuple(x.copy() for x in state.chains), Layout(machine), 0
     slopes = [np.empty_like(weights) for weights in machine.weights]
@@ -86,7 +86,7 @@ def joint_epoch(machine, state, key, cases, epoch, report):
         n_mean_field += int(n_updates.sum())
         report(1)
     weights = tuple(rows for rows, *_ in layout.up)
-    machine = BoltzmannMachine(weights, layout.biases, machine.masks, machine.units)
+    machine = BoltzmannMachine(weights, layout.biases, machine.masks, machine.units, must_be_finite=False)
     return machine, JointState(*steps, chains), n_mean_field
 
 

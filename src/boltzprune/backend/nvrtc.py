@@ -9,7 +9,8 @@ from boltzprune.errors import InputError
 
 WHEELS = ("nvidia-cuda-nvrtc", "nvidia-cuda-nvrtc-cu12")
 SYSTEM = ("libnvrtc.so.13", "libnvrtc.so.12")
-"""Where NVRTC is looked for, in this order."""
+"""Where NVRTC is looked for, in this order, after where cuda-pathfinder finds it for CuPy, if that is installed."""
+TRIAL = 'extern "C" __global__ void trial() {}'
 
 
 @functools.cache
@@ -23,6 +24,8 @@ def library():
     """
     if sys.platform != "linux":
         raise InputError(f"the CUDA compiler (NVRTC) is used on Linux, and this is {sys.platform}; run this on Linux")
+    if found := by_pathfinder():
+        return found
     reasons = []
     for paths in (*filter(None, map(wheel, WHEELS)), *((name,) for name in SYSTEM)):
         try:
@@ -33,6 +36,33 @@ def library():
         f"the CUDA compiler (NVRTC) was not found ({'; '.join(reasons)}); expected the package {' or '.join(WHEELS)}, "
         f"or {' or '.join(SYSTEM)} of a CUDA installation; run: pip install nvidia-cuda-nvrtc"
     )
+
+
+@functools.cache
+def problem():
+    """Why no kernel can be compiled here, or None: NVRTC is found, loaded, and compiles one that does nothing.
+
+    On other systems than Linux nothing is looked at: CuPy says it when its first kernel is compiled.
+    """
+    if sys.platform != "linux":
+        return None
+    try:
+        status, log = compile_text("trial.cu", TRIAL, ())
+    except (InputError, AttributeError) as error:  # no library, or another one of that name
+        return str(error).partition("; expected")[0]
+    return f"NVRTC {version()} does not compile (status {status}): {log.strip()[:200]}" if status else None
+
+
+def by_pathfinder():
+    """NVRTC as CuPy finds it; None where cuda-pathfinder is not installed or finds none."""
+    try:
+        from cuda.pathfinder import load_nvidia_dynamic_lib
+    except ImportError:
+        return None
+    try:
+        return ctypes.CDLL(load_nvidia_dynamic_lib("nvrtc").abs_path)
+    except (RuntimeError, OSError):
+        return None
 
 
 def wheel(distribution):

@@ -5,7 +5,7 @@ import numpy as np
 from boltzprune.claims.claim import EACH, LOG_RANKS, RANKS, apart, claim, found, joined, percent, positive, show
 from boltzprune.claims.collected import NotTestable, pair
 from boltzprune.claims.statistics import above, below, ratio_above
-from boltzprune.fisher import NEGLIGIBLE, fisher_diagonal
+from boltzprune.fisher import NEGLIGIBLE, fisher_diagonal, not_computed
 
 MOST = 0.5
 ORDER_OF_MAGNITUDE = 10.0
@@ -13,6 +13,14 @@ CLOSE_CORRELATION = 0.8
 SHARE_OF_FI, FEW_UNITS = 0.8, 0.5
 FI_RULES = ("variance_fi", "heuristic_fi", "eigenvector")
 OTHERS = ("weight_magnitude", "random_weights", "anti_fi")
+
+
+def _no_matrix(results, otherwise):
+    """Why the initial machines have no full FIM, as far as their statistics say."""
+    for _arrays, _seed, statistics, _vector in results.initial_statistics() if results.statistics else ():
+        if reason := not_computed(statistics.pair_means[0].size + sum(map(len, statistics.rates))):
+            return NotTestable(f"the full Fisher information matrix was {reason}")
+    return NotTestable(otherwise)
 
 
 @claim(
@@ -27,7 +35,7 @@ def fisher_matrix_is_sparse(results, _):
         if f"seed{seed}/negligible_share" in arrays.names:
             shares.append(float(arrays.checked(f"seed{seed}/negligible_share", "f", ())))
     if not shares:
-        raise NotTestable("the statistics do not say how many entries of the matrix are negligible")
+        raise _no_matrix(results, "the statistics do not say how many entries of the matrix are negligible")
     return found(shares, f"{show(shares)} of the entries are negligible", "share of entries", above(shares, MOST))
 
 
@@ -38,8 +46,11 @@ def fisher_matrix_is_sparse(results, _):
 )
 def leading_eigenvalue_dominates(results, _):
     """Ratio of the two largest eigenvalues."""
-    values = (positive(results.patches.initial(name), name) for name in ("eigenvalue_1", "eigenvalue_2"))
-    first, second = pair(*values)
+    try:
+        values = [results.patches.initial(name) for name in ("eigenvalue_1", "eigenvalue_2")]
+    except NotTestable as error:
+        raise _no_matrix(results, str(error)) from None
+    first, second = pair(*(positive(value, value.name) for value in values))
     ratio = first / second
     text = f"ratio {show(ratio)}; eigenvalues {show(first)} and {show(second)}"
     return found(ratio, text, "ratio of eigenvalues", ratio_above(ratio, ORDER_OF_MAGNITUDE))
@@ -63,7 +74,7 @@ def diagonal_follows_eigenvector(results, _):
             correlations.append(np.corrcoef(np.abs(vector), diagonal)[0, 1])
             of_ranks.append(spearmanr(np.abs(vector), diagonal)[0])
     if not correlations:
-        raise NotTestable("no eigenvector is kept")
+        raise _no_matrix(results, "no eigenvector is kept")
     text = f"correlation {show(correlations)}; of the ranks {show(of_ranks)}"
     return found(correlations, text, "correlation", above(correlations, CLOSE_CORRELATION))
 

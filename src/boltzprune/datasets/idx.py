@@ -58,14 +58,19 @@ def read_labels(path):
     return _read(path, "labels")
 
 
-def _read(path, kind):
-    """The array of a file of one kind."""
+def sizes(path, kind):
+    """What the header of an IDX file of that kind says: a tuple of int, (n, height, width) of images; InputError."""
+    return _read(path, kind, _sizes)
+
+
+def _read(path, kind, parse=None):
+    """The array of a file of one kind, or what else is parsed of it."""
     try:
         check_regular(path)
         with open(path, "rb") as file:
             packed = file.read(len(GZIP)) == GZIP
             file.seek(0)
-            return _parse(gzip.GzipFile(fileobj=file) if packed else file, path, kind)
+            return (parse or _parse)(gzip.GzipFile(fileobj=file) if packed else file, path, kind)
     except InputError:
         raise
     except (OSError, EOFError, zlib.error) as error:
@@ -75,19 +80,25 @@ def _read(path, kind):
         ) from None
 
 
-def _parse(stream, path, kind):
-    """The array that the unpacked bytes describe, if they are as many as it says and no more."""
+def _sizes(stream, path, kind):
+    """The sizes that a file declares, checked."""
     _check_magic(stream.read(4), path, kind)
     n_dimensions = MAGICS[kind] & 0xFF
     header = stream.read(4 * n_dimensions)
     if len(header) < 4 * n_dimensions:
         raise InputError(f"{path} ends within its sizes; expected a complete IDX file of {kind}: fetch it again")
     sizes = struct.unpack(f">{n_dimensions}I", header)
-    n_bytes = math.prod(sizes)
-    if not 0 < n_bytes <= MAX_BYTES:
+    if not 0 < math.prod(sizes) <= MAX_BYTES:
         raise InputError(
             f"{path} declares {kind} of sizes {sizes}; expected numbers above 0, at most {MAX_BYTES} bytes together"
         )
+    return sizes
+
+
+def _parse(stream, path, kind):
+    """The array that the unpacked bytes describe, if they are as many as it says and no more."""
+    sizes = _sizes(stream, path, kind)
+    n_bytes = math.prod(sizes)
     content = bytearray()
     while piece := stream.read(min(PIECE, n_bytes - len(content))):
         content += piece

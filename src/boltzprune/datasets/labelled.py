@@ -8,6 +8,8 @@ from boltzprune.datasets.raw import Labelled
 from boltzprune.errors import InputError
 
 KEYS, TEST_KEYS = ("images", "labels"), ("test_images", "test_labels")
+N_PARTS = 4
+"""One part in so many is the test set of data that have none."""
 EXAMPLE = "numpy.savez_compressed(path, images=..., labels=...)"
 
 
@@ -31,7 +33,7 @@ def split(images, labels_of_images, seed, notes):
     InputError
         If there are fewer than 4 images.
     """
-    n_test = len(images) // 4
+    n_test = len(images) // N_PARTS
     if n_test == 0:
         raise InputError(
             f"{'; '.join(notes)}: no test set, and too few images to set a quarter aside; expected 4 or more"

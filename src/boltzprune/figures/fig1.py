@@ -7,28 +7,47 @@ from matplotlib.colors import LogNorm
 from matplotlib.patches import Circle
 
 from boltzprune.figures.style import DATA_COLOUR, INK, panel_letter
-from boltzprune.fisher import fisher_diagonal, weight_entries
+from boltzprune.fisher import fisher_diagonal, not_computed, weight_entries
 from boltzprune.intervals import fisher_interval
 from boltzprune.patterns import read_states
 from boltzprune.store import Arrays, read_statistics
 
 MAX_SIDE = 1200
 IMPORTANCE_MAP = "viridis"
+WITHOUT_MATRIX = {
+    "b.csv.gz": ["row", "column", "fisher_information"],
+    "c.csv": ["parameter", "visible", "hidden", "importance"],
+    "e.csv": ["seed", "rank", "eigenvalue"],
+}
+"""Tables of the panels about the full FIM, without rows where there is none; their columns."""
 
 
 def panels(inputs):
-    """Tidy tables of panels A (pixels), B (FIM), C and D (importance of each parameter), E (eigenvalues)."""
+    """Tidy tables of panels A (pixels), B (FIM), C and D (importance of each parameter), E (eigenvalues).
+
+    Those of B, C and E have no rows where the machine has too many parameters for a full FIM.
+    """
     statistics = [Arrays(path) for path in inputs["statistics"]]
     kept = ((a, seed) for a in statistics for seed in a.seeds if f"seed{seed}/fisher_matrix" in a.names)
-    example, seed = next(kept, (statistics[0], None))
-    if seed is None:
-        raise example.damaged("has no full Fisher information matrix")
+    example, seed = next(kept, (statistics[0], statistics[0].seeds[0]))
     found, eigenvector = read_statistics(example, seed)
     n_parameters = found.pair_means[0].size + sum(map(len, found.rates))
+    mask = np.ones(found.pair_means[0].shape, dtype=bool)
+    if not_computed(n_parameters):
+        of_matrix = {name: pd.DataFrame(columns=columns) for name, columns in WITHOUT_MATRIX.items()}
+    else:
+        of_matrix = _of_matrix(statistics, example, seed, eigenvector, mask)
+    return {"a.csv": _pixels(Arrays(inputs["patterns"][0])), "d.csv": _diagonal(found, mask)} | of_matrix
+
+
+def _of_matrix(statistics, example, seed, eigenvector, mask):
+    """Tables of the panels about the full FIM: B, C and E."""
+    n_parameters = mask.size + sum(mask.shape)
+    if f"seed{seed}/fisher_matrix" not in example.names:
+        raise example.damaged("has no full Fisher information matrix")
     matrix = example.checked(f"seed{seed}/fisher_matrix", "f", (n_parameters, n_parameters))
     if eigenvector is None or len(eigenvector) != n_parameters:
         raise example.damaged(f"has no leading eigenvector of {n_parameters} entries")
-    mask = np.ones(found.pair_means[0].shape, dtype=bool)
     spectra = [
         pd.DataFrame({"seed": seed, "rank": np.arange(1, len(values) + 1), "eigenvalue": values})
         for arrays in statistics
@@ -36,10 +55,8 @@ def panels(inputs):
         for values in [arrays.checked(f"seed{seed}/eigenvalues", "f", (None,))]
     ]
     return {
-        "a.csv": _pixels(Arrays(inputs["patterns"][0])),
         "b.csv.gz": _matrix(matrix),
         "c.csv": _importance(np.abs(eigenvector), mask),
-        "d.csv": _diagonal(found, mask),
         "e.csv": pd.concat(spectra, ignore_index=True),
     }
 
@@ -122,11 +139,26 @@ def draw(panels, look):
     edges = {"left": 0.085, "right": 0.935, "top": 0.945, "bottom": 0.09}
     rows = figure.add_gridspec(3, 2, height_ratios=[0.95, 1.5, 1.5], hspace=0.42, wspace=0.34, **edges)
     _draw_patch(figure, rows[0, :].subgridspec(1, 4, width_ratios=[1, 1, 1, 2.1], wspace=0.1), panels["a.csv"])
-    _draw_matrix(figure, rows[1, 0], panels["b.csv.gz"], panels["c.csv"])
-    _draw_importance(figure, rows[1, 1], panels["c.csv"], "C", "Leading eigenvector of the FIM, |entry|")
     _draw_importance(figure, rows[2, 1], panels["d.csv"], "D", "Diagonal of the FIM (local estimate)")
+    of_eigenvector = "Leading eigenvector of the FIM, |entry|"
+    if reason := not_computed(len(panels["d.csv"])):
+        _draw_absent(figure, rows[1, 0], "B", "Fisher information matrix (FIM)", reason)
+        _draw_absent(figure, rows[1, 1], "C", of_eigenvector, reason)
+        _draw_absent(figure, rows[2, 0], "E", "Eigenvalues of the FIM", reason)
+        return figure
+    _draw_matrix(figure, rows[1, 0], panels["b.csv.gz"], panels["c.csv"])
+    _draw_importance(figure, rows[1, 1], panels["c.csv"], "C", of_eigenvector)
     _draw_spectrum(figure, rows[2, 0], panels["e.csv"])
     return figure
+
+
+def _draw_absent(figure, cell, letter, title, reason):
+    """A panel without its data: why."""
+    axes = figure.add_subplot(cell)
+    panel_letter(axes, letter, dx=-0.16)
+    axes.set_title(title)
+    axes.set(xticks=[], yticks=[])
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", fontsize=7)
 
 
 def _draw_patch(figure, grid, pixels):

@@ -1,19 +1,27 @@
 """Machines -> samples of their free-running activity -> statistics; the samples themselves are not kept."""
 
+import logging
+
 import numpy as np
 
 from boltzprune.evaluation.patterns import count_patterns
-from boltzprune.fisher import eigen_decomposition, negligible_share
+from boltzprune.fisher import eigen_decomposition, n_parameters, negligible_share, not_computed
 from boltzprune.sampling import PHASES, draw, estimate
 from boltzprune.store import read_machine, statistics_arrays, write_arrays
 from boltzprune.streams import fork
+
+log = logging.getLogger(__name__)
 
 FISHER_MATRIX_OF = 0
 """The seed whose full FIM of the initial machine is kept, for Figure 1."""
 
 
 def run(job):
-    """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM."""
+    """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM.
+
+    Initial machines with too many parameters for a full FIM have none: Figure 1 and the claims say so, and so does
+    `prune` if a criterion needs it.
+    """
     spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
     seeds, ended = job.split(machines)
     n_samples = spec["sampling"].n_samples or len(job.arrays("patterns")["packed"])
@@ -35,7 +43,10 @@ def _statistics(spec, machine, seed, n_samples, backend):
     statistics, fisher_matrix = estimate(machine, samples, spec["sampling"], backend)
     patterns, counts = count_patterns(backend.to_host(samples[0]))
     arrays = {"patterns": patterns, "counts": counts}
-    if spec["eigenvector"]:
+    left_out = not_computed(n_parameters(machine)) if spec["phase"] == "initial" else ""
+    if spec["eigenvector"] and left_out:
+        log.warning("seed %d: the full Fisher information matrix is %s", seed, left_out)
+    elif spec["eigenvector"]:
         matrix = fisher_matrix()
         arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix, backend)
         arrays["negligible_share"] = np.array(negligible_share(matrix, backend))

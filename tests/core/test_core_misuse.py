@@ -1,0 +1,167 @@
+"""What is given a machine, states or statistics that it is not for refuses them, and never uses a part of them.
+
+dfdx/Boltzmann.jl#8: which number is the fit of a deep machine?
+"""
+
+import inspect
+
+import core_by_hand as by_hand
+import numpy as np
+import pytest
+
+from boltzprune import ais, exact, exact_deep, fisher, gibbs, joint_training, machine, pretraining, sampling, training
+from boltzprune.backend import get_backend
+from boltzprune.config import DeepPruning, DeepSampling, JointTraining, MeanField, Pruning, Sampling, Training
+from boltzprune.criteria import CRITERIA
+from boltzprune.deep_pruning import prune_deep
+from boltzprune.errors import InputError
+from boltzprune.fisher import Statistics
+from boltzprune.progress import Progress
+from boltzprune.pruning import prune
+from boltzprune.streams import fork
+
+DEEP, RBM = by_hand.machine((5, 3, 2), seed=3), by_hand.machine((5, 3), seed=5)
+THREE = by_hand.machine((5, 3, 2, 2), seed=7)
+KEY, BACKEND = fork(0, "samples"), get_backend("reference")
+VISIBLE = by_hand.patterns(7, 5, seed=9)
+VARIANCE, EIGENVECTOR = CRITERIA["variance_fi"], CRITERIA["eigenvector"]
+
+
+def statistics(*sizes):
+    """Means that say nothing, of layers of those sizes."""
+    return Statistics(0, tuple(np.full(n, 0.5) for n in sizes), tuple(np.full(s, 0.2) for s in zip(sizes, sizes[1:])))
+
+
+def pruned(one, means, vector=None, criterion=VARIANCE):
+    return prune(one, means, vector, criterion, "mine", Pruning(), 0, 1)
+
+
+def trained(one):
+    return training.train([one], VISIBLE, Training(), [KEY], BACKEND, Progress(1, "", ""), ["mine"])
+
+
+def chains(*sizes, n=2):
+    return tuple(np.zeros((n, size), np.uint8) for size in sizes)
+
+
+def trained_jointly(given, cases=VISIBLE):
+    settings = JointTraining(), MeanField(), [KEY], BACKEND, Progress(1, "", ""), ["mine"]
+    return joint_training.train_jointly([DEEP], [given], cases, *settings)
+
+
+ONE = "is for machines with one weight layer, and this one has 2, between layers of \\(5, 3, 2\\) units; use "
+OF_DEEP = {
+    "log_z": (exact.log_z, "exact_deep.log_z"),
+    "log_probabilities": (exact.log_probabilities, "exact_deep.visible_log_probabilities"),
+    "statistics": (exact.statistics, "exact_deep.statistics"),
+    "fisher_matrix": (exact.fisher_matrix, "exact_deep.statistics and, for each weight layer, fisher.fisher_diagonal"),
+    "gradient": (lambda m: exact.log_likelihood_gradient(m, VISIBLE), "exact_deep.log_likelihood_gradient"),
+    "sample": (lambda m: exact.sample(m, 3, KEY, BACKEND), "gibbs.sample"),
+    "free_energy": (lambda m: machine.free_energy(m, VISIBLE), "ais.variational_bound"),
+    "draw": (lambda m: sampling.draw(m, 3, Sampling(method="exact"), KEY, BACKEND), "gibbs.sample"),
+    "estimate": (lambda m: sampling.estimate(m, chains(5, 3, 2), Sampling(), BACKEND), "sampling.deep_statistics"),
+    "enumerated": (
+        lambda m: sampling.estimate(m, chains(5, 3, 2), Sampling(statistics="enumerated"), BACKEND),
+        "sampling.deep_statistics",
+    ),
+    "prune": (lambda m: pruned(m, statistics(5, 3, 2)), "deep_pruning.prune_deep"),
+    "train": (trained, "joint_training.train_jointly"),
+    "stack": (lambda m: pretraining.stack([m, m]), "the RBMs that it was stacked of"),
+    "hidden_data": (lambda m: pretraining.hidden_data(m, VISIBLE, "sampled", 1.0, KEY, BACKEND), "an RBM"),
+}
+
+
+@pytest.mark.parametrize("name", OF_DEEP)
+def test_what_is_for_rbms_refuses_a_deep_machine_and_names_what_is_for_it(name):
+    function, instead = OF_DEEP[name]
+    with pytest.raises(InputError, match=ONE + instead):
+        function(DEEP)
+
+
+def test_what_is_named_exists_and_takes_the_machine():
+    modules = {"exact_deep": exact_deep, "gibbs": gibbs, "fisher": fisher}
+    for name in exact.OF_DEEP_MACHINES.values():
+        module, function = name.partition(" ")[0].split(".")
+        assert callable(getattr(modules[module], function))
+    public = {name: f for name, f in vars(exact).items() if inspect.isfunction(f) and not name.startswith("_")}
+    own = {name for name, f in public.items() if f.__module__ == exact.__name__}
+    takes_one = {name for name in own if next(iter(inspect.signature(public[name]).parameters)) == "machine"}
+    assert set(exact.OF_DEEP_MACHINES) == takes_one
+    assert np.isfinite(exact_deep.log_z(DEEP)) and len(gibbs.sample(DEEP, 3, 1, KEY, BACKEND)) == 3
+
+
+SHAPES = {
+    "visible, too few units": (lambda: machine.free_energy(RBM, VISIBLE[:, 1:]), r"visible has shapes \[\(7, 4\)\]"),
+    "visible, one pattern": (lambda: exact.log_likelihood_gradient(RBM, VISIBLE[0]), r"visible has shapes \[\(5,\)\]"),
+    "visible, deep": (lambda: exact_deep.clamped_statistics(DEEP, VISIBLE.T), r"\[\(5, 7\)\]; expected \(n, 5\)"),
+    "means, a layer missing": (
+        lambda: ais.variational_bound(DEEP, VISIBLE, [np.zeros((7, 3))], 0.0),
+        r"means\] has shapes \[\(7, 5\), \(7, 3\)\]; expected \(n, 5\), \(n, 3\), \(n, 2\), with the same n",
+    ),
+    "means, of fewer images": (
+        lambda: ais.variational_bound(DEEP, VISIBLE, [np.zeros((7, 3)), np.zeros((6, 2))], 0.0),
+        "with the same n",
+    ),
+    "chains of an RBM": (
+        lambda: sampling.deep_statistics(DEEP, chains(5, 3), 4, DeepSampling(), KEY, BACKEND),
+        r"chains has shapes \[\(2, 5\), \(2, 3\)\]; expected \(n, 5\), \(n, 3\), \(n, 2\)",
+    ),
+    "chains, layers swapped": (lambda: trained_jointly(chains(5, 2, 3)), r"mine: chains has shapes"),
+    "cases": (lambda: trained_jointly(chains(5, 3, 2), VISIBLE[:, 1:]), r"mine: cases has shapes \[\(7, 4\)\]"),
+    "cases of restarted chains": (
+        lambda: joint_training.restarted(DEEP, VISIBLE[:, 1:], 3, KEY, BACKEND),
+        r"cases has shapes \[\(7, 4\)\]; expected \(n, 5\)",
+    ),
+    "statistics of another": (lambda: pruned(RBM, statistics(3, 5)), r"statistics have shapes \[\(3,\), .* expected"),
+    "statistics of deep": (
+        lambda: prune_deep(DEEP, statistics(5, 3), VARIANCE, "mine", DeepPruning(), 0, 1),
+        "statistics have shapes",
+    ),
+    "no eigenvector": (
+        lambda: pruned(RBM, statistics(5, 3), None, EIGENVECTOR),
+        r"criterion 'mine' needs the leading eigenvector .* missing \(not asked for when the machine was sampled\)",
+    ),
+    "eigenvector, too long": (
+        lambda: pruned(RBM, statistics(5, 3), np.ones(24), EIGENVECTOR),
+        r"leading_eigenvector has shape \(24,\); expected one entry for each parameter, \(23,\)",
+    ),
+    "eigenvector, deep": (
+        lambda: prune_deep(DEEP, statistics(5, 3, 2), EIGENVECTOR, "mine", DeepPruning(), 0, 1),
+        "criterion 'mine' needs the full FIM, which is computed for RBMs only; use pruning.prune",
+    ),
+    "fractions": (
+        lambda: prune_deep(THREE, statistics(5, 3, 2, 2), VARIANCE, "mine", DeepPruning(), 0, 1),
+        "pruning.fraction has 2 entries; expected one for each weight layer of the machine, 3",
+    ),
+    "rates swapped": (
+        lambda: fisher.heuristic_diagonal(RBM.weights[0], np.full(3, 0.5), np.full(5, 0.5)),
+        r"weights have shape \(5, 3\); expected one for each of 3 lower rates and 5 upper rates",
+    ),
+    "mask of another": (
+        lambda: fisher.sampled_fisher_matrix(
+            np.zeros((5, 1), "u8"), np.zeros((3, 1), "u8"), RBM.masks[0].T, 64, BACKEND
+        ),
+        r"mask has shape \(3, 5\); expected visible by hidden units, \(5, 3\)",
+    ),
+    "no samples": (lambda: gibbs.sample(RBM, 0, 1, KEY, BACKEND), "n_samples is 0, expected 1 or more"),
+    "steps back": (lambda: gibbs.sample(RBM, 1, -1, KEY, BACKEND), "n_gibbs_steps is -1, expected 0 or more"),
+}
+
+
+@pytest.mark.parametrize("case", SHAPES)
+def test_what_does_not_belong_to_the_machine_is_refused_by_name(case):
+    function, expected = SHAPES[case]
+    with pytest.raises(InputError, match=expected):
+        function()
+
+
+def test_the_whole_matrix_of_too_many_parameters_is_refused_by_enumeration_too():
+    wide = by_hand.machine((2, 6_667), seed=11)
+    assert fisher.n_parameters(wide) == 20_003
+    with pytest.raises(InputError, match="the full FIM of 20003 parameters needs 3 GB; at most 20000 are supported"):
+        exact.fisher_matrix(wide)
+
+
+def test_an_rbm_is_a_machine_like_any_other_for_what_takes_all():
+    assert exact_deep.log_z(RBM) == pytest.approx(exact.log_z(RBM), abs=1e-9)
+    assert len(sampling.draw(RBM, 3, Sampling(), KEY, BACKEND)) == 2
