@@ -222,7 +222,7 @@ def _seeds(text):
 
 
 def _check(options):
-    """Print the study as YAML, and in comments below what it will do; or all its problems."""
+    """Print the study as YAML, and to standard error what it will do; or all its problems."""
     import yaml
 
     from boltzprune import feasible, jobs
@@ -236,7 +236,8 @@ def _check(options):
     lines += [f"note: {note}" for note in feasible.notes(study)]
     lines.append(f"What would run, and for how long: boltzprune plan {given}".rstrip())
     lines.append(f"Make it, in results/{study.study}: boltzprune run {given}".rstrip())
-    sys.stdout.writelines(f"# {line}\n" for line in lines)
+    sys.stdout.flush()
+    sys.stderr.writelines(f"{line}\n" for line in lines)
 
 
 def _presets(options):
