@@ -1,9 +1,12 @@
 """Learning rate and momentum of every epoch, by hand."""
 
+from pathlib import Path
+
 import pytest
 
-from boltzprune.config import JointTraining, PreTraining, Training
+from boltzprune.config import JointTraining, Training
 from boltzprune.schedules import epochs, learning_rates
+from boltzprune.settings import study_of
 
 HALVING = {"learning_rate": [8.0, 1.0], "momentum": [0.5, 0.9], "momentum_switch": 2}
 
@@ -54,7 +57,8 @@ def test_epochs_by_hand(options, expected):
 
 
 def test_the_numbers_of_the_paper():
-    training = PreTraining().first.model_copy(update={"skip_first": False})
+    paper = study_of([Path(__file__).parents[2] / "config" / "paper.yaml"]).digits.pretraining.first
+    training = paper.model_copy(update={"skip_first": False})
     schedule = epochs(training)
     assert len(schedule) == 20
     assert [momentum for _, momentum in schedule] == [0.5] * 5 + [0.9] * 15

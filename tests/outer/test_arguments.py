@@ -30,7 +30,7 @@ def folder(tmp_path, monkeypatch):
         ("--configfiles a.yaml fig2 --cores 3", "fig2 --cores 3 --configfile a.yaml"),
         ("--config seeds=3 fig2", "fig2 --config seeds=3"),
         ("a.yaml -C seeds=3 study=x", "--configfile a.yaml --config seeds=3 study=x"),
-        ("fig1 --cores 3 --forcerun train sample a.yaml", "fig1 --cores 3 --forcerun train sample --configfile a.yaml"),
+        ("fig1 a.yaml --cores 3 --forcerun train sample", "fig1 --cores 3 --forcerun train sample --configfile a.yaml"),
         ("--cores 3 fig1", "--cores 3 fig1"),
         ("a.yaml --forcerun x/source.json x/study.yaml", "--forcerun x/source.json x/study.yaml --configfile a.yaml"),
         ("--set seeds=3 fig1", "fig1 --config seeds=3"),
