@@ -694,6 +694,48 @@ BUGS = [
         "",
         "gpu/test_gpu_driver.py",
     ),
+    Bug(
+        "work: a joint update moves one chain",
+        "workload.py",
+        "gibbs(found, n_updates * training.n_gibbs_steps * found.n_chains)",
+        "gibbs(found, n_updates * training.n_gibbs_steps)",
+        "outer/test_workload.py",
+    ),
+    Bug(
+        "work: receptive fields are as far apart as an image is high",
+        "sizes.py",
+        "dy * width + dx + 1",
+        "dy * height + dx + 1",
+        "outer/test_workload.py",
+    ),
+    Bug(
+        "estimates: the start of a job is in proportion to its work",
+        "reruns/estimates.py",
+        "at_work = every - len(others) * start",
+        "at_work = every",
+        "outer/test_estimates.py",
+    ),
+    Bug(
+        "estimates: a job with more to do takes what it took",
+        "reruns/estimates.py",
+        "own.is_like(now) and own.work == now.work",
+        "own.is_like(now)",
+        "outer/test_estimates.py",
+    ),
+    Bug(
+        "limits: seeds share threads as if they could be divided",
+        "limits.py",
+        "math.ceil(n_seeds / threads) / n_seeds",
+        "1 / threads",
+        "outer/test_workload.py",
+    ),
+    Bug(
+        "progress: the rate counts compiling",
+        "progress.py",
+        "time.monotonic() - self._start - (PREPARATION.seconds - self._unprepared)",
+        "time.monotonic() - self._start",
+        "outer/test_progress.py",
+    ),
 ]
 
 

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from boltzprune import lifeline, raw_data
+from boltzprune import lifeline, raw_data, sizes
 from boltzprune.backend import candidates, driver
 from boltzprune.config import EXPERIMENTS
 from boltzprune.controls import CONTROLS
@@ -27,9 +27,16 @@ SECONDS_BETWEEN_CLOCKS = 300
 """By so much the clocks of machines that share a disk may differ."""
 
 
-def export_environment():
-    """Let every job find this Python and this package, installed or not, and end when this process does."""
+def export_environment(study):
+    """Let every job find this Python and this package, installed or not, and end when this process does.
+
+    A job notes what it had to do, for which it is told the sizes of the study; so is `boltzprune plan`, if it asks.
+    """
     lifeline.hold()
+    os.environ[sizes.VARIABLE] = sizes.as_text(sizes.of_study(study))
+    if sizes.ASKED in os.environ:
+        sys.stdout.write(f"{sizes.LINE}{os.environ[sizes.VARIABLE]}\n")
+        sys.stdout.flush()
     python, package = Path(sys.executable).parent, Path(__file__).parent.parent
     for name, first in (("PATH", python), ("PYTHONPATH", package)):
         old = os.environ.get(name, "").split(os.pathsep)

@@ -7,10 +7,60 @@ import time
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 10.0
+WORTH_A_LINE = 0.05
+"""Seconds of compiling or loading that are mentioned."""
+
+
+class Preparation:
+    """Time in which this process compiles loops or kernels, or loads compiled ones: no work is done then.
+
+    A context manager that can be entered again inside itself and by several threads at once.
+
+    Attributes
+    ----------
+    processor : float
+        Seconds of processor time of the threads that prepared something, up to the last that has ended.
+    """
+
+    def __init__(self):
+        self.processor, self._before, self._since = 0.0, 0.0, 0.0
+        self._n_threads, self._lock, self._mine = 0, threading.Lock(), threading.local()
+
+    def __enter__(self):
+        self._mine.depth = getattr(self._mine, "depth", 0) + 1
+        if self._mine.depth > 1:
+            return self
+        self._mine.start = time.thread_time()
+        with self._lock:
+            self._since = self._since if self._n_threads else time.monotonic()
+            self._n_threads += 1
+        return self
+
+    def __exit__(self, *error):
+        self._mine.depth -= 1
+        if self._mine.depth:
+            return
+        with self._lock:
+            self.processor += time.thread_time() - self._mine.start
+            self._n_threads -= 1
+            if not self._n_threads:
+                self._before += time.monotonic() - self._since
+
+    @property
+    def seconds(self):
+        """Seconds in which at least one thread prepared something, up to now."""
+        with self._lock:
+            return self._before + (time.monotonic() - self._since if self._n_threads else 0.0)
+
+
+PREPARATION = Preparation()
+"""That of this process. Backends enter it; no rate of a `Progress` counts it."""
 
 
 class Progress:
     """Counts done units of work; a context manager, safe to advance from several threads.
+
+    Rates and times are those of the work: what `PREPARATION` took is told on a line of its own.
 
     Parameters
     ----------
@@ -28,6 +78,7 @@ class Progress:
         self.done, self.skipped, self.stage = 0, 0, ""
         self._lock = threading.Lock()
         self._start = self._last_line = time.monotonic()
+        self._unprepared = self._told = PREPARATION.seconds
         self._bar = None
         self._may_draw = bar and sys.stderr.isatty()
 
@@ -41,14 +92,20 @@ class Progress:
     def __exit__(self, *error):
         if self._bar:
             self._bar.stop()
-        elapsed, n = time.monotonic() - self._start, self.done - self.skipped
+        self._tell_preparation()
+        n = self.done - self.skipped
         earlier = f", after {self.skipped} of an earlier run" if self.skipped else ""
-        log.info("%s: %d %s in %.1f s, %.4g a second%s", self.title, n, self.unit, elapsed, self.rate, earlier)
+        log.info("%s: %d %s in %.1f s, %.4g a second%s", self.title, n, self.unit, self.elapsed, self.rate, earlier)
+
+    @property
+    def elapsed(self):
+        """Seconds of work so far."""
+        return time.monotonic() - self._start - (PREPARATION.seconds - self._unprepared)
 
     @property
     def rate(self):
         """Units a second so far, in this run."""
-        return (self.done - self.skipped) / max(time.monotonic() - self._start, 1e-9)
+        return (self.done - self.skipped) / max(self.elapsed, 1e-9)
 
     def describe(self, stage):
         """Name what runs now, for example the epoch."""
@@ -66,6 +123,8 @@ class Progress:
     def advance(self, n):
         """Note n more units done."""
         with self._lock:
+            if self._tell_preparation() and self._bar:
+                self._bar.reset(self._task, completed=self.done)  # the bar's own clock starts anew
             self.done += n
             if self._bar:
                 self._bar.update(self._task, completed=self.done)
@@ -76,6 +135,15 @@ class Progress:
                     "%s, %s: %.0f %% of %d %s, %.4g a second, %.0f s left",
                     self.title, self.stage, 100 * self.done / self.total, self.total, self.unit, self.rate, left,
                 )  # fmt: skip
+
+    def _tell_preparation(self):
+        """A line on what was compiled or loaded since the last such line; whether there was something."""
+        untold = PREPARATION.seconds - self._told
+        if untold < WORTH_A_LINE:
+            return False
+        self._told += untold
+        log.info("%s: compiled or loaded its loops in %.1f s, which no rate counts", self.title, untold)
+        return True
 
 
 def _bar(unit):

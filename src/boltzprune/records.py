@@ -3,7 +3,8 @@
 `results/demo/logs/seeds0-9/train.log` has its record in `train.sha256`, which `sha256sum --check` reads as well, in the
 folder of the study (the one that holds `logs`):
 
-    # {"stage": "train", "versions": {"numpy": "2.4.6"}, "processor": "x86_64 znver3 avx avx2 fma", "bytes": [20154]}
+    # {"stage": "train", "versions": {"numpy": "2.4.6"}, "processor": "x86_64 znver3 avx avx2 fma", "cost": {...},
+    #  "bytes": [20154]}
     # SHA-256 of all other lines: 5feceb66...
     6b86b273...  patches/seeds0-1/initial/initial.npz
 """
@@ -85,7 +86,7 @@ def write(record, about, files):
     ----------
     record : Path
     about : dict
-        stage, versions, processor: what the job was, and where.
+        stage, versions, processor, cost: what the job was, where, and what it took.
     files : iterable of Path
         All that it wrote.
 
@@ -106,7 +107,7 @@ def read(record):
     Returns
     -------
     about : dict
-        stage, versions, bytes; processor, but for records of former versions.
+        stage, versions, bytes; processor and cost, but for records of former versions.
     entries : list of Entry
 
     Raises

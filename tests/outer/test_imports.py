@@ -24,17 +24,20 @@ ROOMS = [
     ["tables", "figures.style", "claims", "records", "checkpoint", "raw_files"],
     ["figures", "figures.digits", "digit_table"],  # the list of them
     ["config"],
-    ["feasible"],
+    ["feasible", "sizes", "rates"],
+    ["workload"],
     ["settings", "stages"],
     ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
     ["figures.s2a"],
     ["raw_data"],
     ["jobs", "reruns"],
+    ["limits"],
     ["__main__"],
 ]
 """From the bottom up. A module may import from lower rooms, and from its own entry if that is a folder."""
 ENTRIES = {entry: level for level, room in enumerate(ROOMS) for entry in room}
 BACKEND = {
+    "compiling",
     "numba_",
     "numba_cache",
     "numba_cd",

@@ -2,18 +2,22 @@
 
 import json
 import re
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from boltzprune import records
+from boltzprune import records, sizes, stages
 from boltzprune.__main__ import main
+from boltzprune.config import Study
 from boltzprune.errors import InputError
 from boltzprune.reruns import dry_run, verify
 from boltzprune.reruns.arguments import read
-from boltzprune.reruns.estimates import Measured, kind, longest_chain, n_seeds
+from boltzprune.reruns.estimates import kind, n_seeds
 from boltzprune.reruns.page import duration, size
 from boltzprune.reruns.reasons import FOLLOWS, PARAMS, words
+from boltzprune.stages import Job
 
 
 def job(reason="", inputs=(), outputs=("results/s/x.npz",)):
@@ -88,6 +92,21 @@ Job stats:
 """.splitlines()
 
 
+def test_jobs_of_a_group_are_read_as_well():
+    """Snakemake prints them further to the right, but for their commands."""
+    grouped = ["group job x (jobs in lexicogr. order):", *(f"    {line}" for line in PRINTED[1:9])]
+    lines = [f"{sizes.LINE}{{}}", *grouped[:9], f"{dry_run.COMMAND}python -m boltzprune sample", "rule all:"]
+    alone, *_ = dry_run._jobs(PRINTED)
+    [found, _] = dry_run._jobs(lines)
+    assert found == replace(alone, command="python -m boltzprune sample")
+
+
+def test_threads_commands_and_sizes_are_read_from_what_is_printed():
+    lines = [f'{sizes.LINE}{{"patches": null}}', *PRINTED[1:9], "    threads: 7", f"{dry_run.COMMAND}true", ""]
+    [found] = dry_run._jobs(lines)
+    assert (found.threads, found.command, found.sizes) == (7, "true", '{"patches": null}')
+
+
 def test_jobs_are_read_from_what_is_printed():
     first, second = dry_run._jobs(PRINTED)
     assert first == dry_run.Planned(
@@ -108,57 +127,10 @@ def test_the_folder_of_the_workflow(arguments):
     assert dry_run.folder(read(["--cores", "3"])) == Path()
 
 
-def measure(place, name, seconds, n_bytes):
-    """A finished job of a study."""
-    study, inside = name.split("/", 1)
-    for path, text in (
-        (place / study / "benchmarks" / f"{inside}.tsv", f"s\tmax_rss\n{seconds}\t7\n"),
-        (place / study / "patches" / f"{inside}.npz", "x" * n_bytes),
-    ):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-
-
-def test_estimates_are_measured_or_none(tmp_path):
-    results = tmp_path / "results"
-    measure(results, "one/seeds0-9/train", 20.0, 1000)
-    measure(results, "one/seeds10-19/train", 40.0, 3000)
-    measure(results, "two/seeds0-4/anti_fi/iteration3/prune", 5.0, 50)
-    measure(results, "two/seeds0-0/train", 9.0, 9)
-    (results / "two" / "benchmarks" / "claims.tsv").write_text("s\tmax_rss\n-\t7\n")
-    measured = Measured(results, "one")
-
-    def found(estimate):
-        return estimate and (estimate.value, estimate.study)
-
-    def seconds(name):
-        return found(measured.seconds(f"results/one/benchmarks/{name}.tsv"))
-
-    assert seconds("seeds0-9/train") == (20.0, "one")
-    assert seconds("seeds20-24/train") == (15.0, "one")  # 3 s a seed
-    assert seconds("seeds0-9/random_units/iteration1/prune") == (10.0, "two")
-    assert seconds("claims") is seconds("digits/seeds0-9/train") is found(measured.seconds("")) is None
-    assert found(measured.n_bytes("results/one/patches/seeds10-19/train.npz")) == (3000, "one")
-    assert found(measured.n_bytes("results/one/patches/seeds20-24/train.npz")) == (1000.0, "one")
-    assert measured.n_bytes("results/one/patches/seeds20-24/other.npz") is None
-    assert Measured(tmp_path / "none", "one").seconds("results/one/benchmarks/train.tsv") is None
-
-
 def test_kinds_and_seeds():
     assert kind("digits/seeds10-19/rules.mine/iteration12/sample_pruned.tsv") == "digits/sample_pruned.tsv"
     assert kind("tables/table1.csv") == "tables/table1.csv"
     assert (n_seeds("seeds10-16/train.tsv"), n_seeds("collect.tsv")) == (7, 1)
-
-
-def test_the_longest_chain():
-    jobs = [
-        job(outputs="a"),
-        job(inputs="a", outputs="bc"),
-        job(inputs="a", outputs="d"),
-        job(inputs="bd", outputs="e"),
-    ]
-    assert longest_chain(jobs, [1.0, 2.0, 5.0, 7.0]) == 13.0
-    assert longest_chain([], []) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -188,6 +160,29 @@ def test_a_record_comes_last_and_goes_first(tmp_path):
     (tmp_path / "file").write_text("")
     assert study(tmp_path, "file/study.yaml") == 2
     assert not record.exists(), "a job that failed has no record"
+
+
+def test_a_record_says_what_the_job_had_to_do_and_took(tmp_path, monkeypatch):
+    monkeypatch.delenv(sizes.VARIABLE, raising=False)
+    record = tmp_path / "logs" / "deep" / "study.sha256"
+    assert study(tmp_path) == 0
+    cost = records.read(record)[0]["cost"]
+    assert (cost["work"], cost["device"]) == (None, "cpu"), "no workflow told the sizes of the study"
+    monkeypatch.setenv(sizes.VARIABLE, sizes.as_text(sizes.of_study(Study())))
+    used = time.process_time()
+    assert study(tmp_path) == 0
+    cost = records.read(record)[0]["cost"]
+    assert cost["work"] == {}
+    assert 0 <= cost["processor_s"] <= time.process_time() - used + 1e-3
+
+
+def test_the_time_of_a_training_that_went_on_is_not_noted():
+    job = Job("train", {}, {}, {"device": "reference"}, (0,))
+    whole, part = job.progress(3, "updates"), job.progress(5, "updates")
+    whole.advance(3)
+    assert stages._cost(job)["processor_s"] >= 0 and job.device == "reference"
+    part.skip(2)
+    assert stages._cost(job)["processor_s"] is None
 
 
 def test_a_stage_without_a_log_leaves_no_record(tmp_path):

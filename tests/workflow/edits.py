@@ -231,8 +231,13 @@ CODE = {
         {"draw_fig3": 1, "draw_s2a": 1}, sources=line("figures/fig3.py", "def draw(")
     ),
     "figures/style.py": Edit(FIGURES, sources=line("figures/style.py", "def panel_letter(")),
-    "records.py, reruns/, progress.py, errors.py": Edit(
-        {}, sources=line("records.py", "def ") + line("reruns/plan.py", "def ") + line("errors.py", "class Tr")
+    "records.py, reruns/, progress.py, workload.py, sizes.py, limits.py, errors.py": Edit(
+        {},
+        sources=line("records.py", "def ")
+        + line("reruns/plan.py", "def ")
+        + line("workload.py", "def ")
+        + line("sizes.py", "def ")
+        + line("errors.py", "class Tr"),
     ),
     "a kernel (backend/kernels/*.cu), device cpu or reference": Edit(
         {}, sources=code("backend/kernels/joint.cu", "\n", "\n\n")
@@ -255,7 +260,13 @@ OTHERS = {
         {"table1": 1},
         sources=(("workflow/rules/results.smk", "python -m boltzprune table1", "python -u -m boltzprune table1"),),
     ),
-    "memory or threads of a rule": Edit({}, sources=(("workflow/rules/patches.smk", "(1000)", "(1001)"),)),
+    "memory, time limit or threads of a rule": Edit(
+        {},
+        sources=(
+            ("workflow/rules/patches.smk", "(1000)", "(1001)"),
+            ("workflow/rules/patches.smk", 'minutes("retrain")', 'minutes("sample")'),
+        ),
+    ),
     "envs/*.yaml": Edit({}, sources=(("envs/cpu.yaml", "numpy", "numpy  # arrays"),)),
     "another version of numpy or another library": Edit(
         {}, files={"src/numpy-99.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: numpy\nVersion: 99.0\n"}

@@ -127,7 +127,12 @@ def test_every_rule_says_how_much_memory_and_time_it_takes():
     resources = re.findall(r"resources:\n((?:\s+\w+=.*\n)+)", all_rules())
     assert len(resources) == len(re.findall(r"^\s+shell:$", all_rules(), flags=re.MULTILINE)) == 27
     for lines in resources:
-        assert re.search(r"mem_mb=growing\(\d+\)", lines) and re.search(r"runtime=growing\(\d+\)", lines), lines
+        assert re.search(r"mem_mb=growing\(\d+\)", lines) and re.search(r"runtime=minutes\(", lines), lines
+
+
+def test_limits_of_time_follow_from_the_stage_that_a_rule_runs():
+    found = re.findall(r'runtime=minutes\("(\w+)".*?python -m boltzprune (\w+) ', all_rules(), flags=re.DOTALL)
+    assert len(found) == 27 and all(named == run for named, run in found)
 
 
 def all_rules():

@@ -2,12 +2,12 @@
 
 import base64
 import copy
-import csv
 import re
 import shutil
 
 import pytest
 
+from boltzprune import records
 from boltzprune.settings import merged
 
 pytestmark = pytest.mark.slow
@@ -38,9 +38,10 @@ def rules(text):
 
 
 def seconds(path):
-    """What Snakemake measured."""
-    with open(path, newline="") as file:
-        return float(next(csv.DictReader(file, delimiter="\t"))["s"])
+    """Processor time in the record of a job."""
+    about, _ = records.read(path)
+    assert about["cost"]["work"] is not None
+    return about["cost"]["processor_s"]
 
 
 def test_nothing_to_do(copied):
@@ -66,12 +67,13 @@ def test_the_plan_names_keys_code_versions_times_and_sizes(copied):
     assert found["train"][2] == "training.learning_rate: [0.05] -> [0.04]"
     assert found["per_digit"][2] == "the code behind it changed"
     assert found["retrain"][2] == "what it reads is computed anew"
-    measured = copied.folder / "results" / "tiny" / "benchmarks"
+    measured = copied.folder / "results" / "tiny" / "logs"
     jobs = "train sample_initial evaluate_initial collect table1 claims study fig1 fig2 per_digit".split()
-    times = [seconds(path) for name in jobs for path in measured.rglob(f"{name}.tsv") if "digits" not in path.parts]
-    times += [seconds(path) for path in (measured / "seeds0-2").glob("*/iteration1/*.tsv")]
+    times = [seconds(path) for name in jobs for path in measured.rglob(f"{name}.sha256") if "digits" not in path.parts]
+    times += [seconds(path) for path in (measured / "seeds0-2").glob("*/iteration1/*.sha256")]
     assert len(times) == sum(planned.values())
-    assert f"Time: {sum(times):.0f} s one job after the other, " in plan
+    assert f"Time: {sum(times):.0f} s of one core; on any number of cores at least " in plan
+    assert f"      {len(times)} jobs with as much to do as last time: as measured then\n" in plan
     assert "unknown" not in plan
     size = re.search(r"Disk: ([\d.]+ kB) in (\d+) files, of which ([\d.]+ kB) replace older results", plan)
     assert size[1] == size[3]
@@ -82,16 +84,32 @@ def test_the_plan_names_keys_code_versions_times_and_sizes(copied):
 
 def test_times_of_another_study_are_said_to_be_so_and_none_is_invented(copied):
     edit(copied, {"study": "second"})
-    shutil.rmtree(copied.folder / "results" / "tiny" / "benchmarks" / "digits")
+    shutil.rmtree(copied.folder / "results" / "tiny" / "logs" / "digits")
     plan = told(copied, "plan")
     found = rules(plan)
     assert plan.startswith("Study second: 48 jobs would run\n")
     assert all(cells[-1] == "no result yet" for cells in found.values())
     assert found["train"][1].endswith(" s")
     assert found["pretrain"] == ["1", "unknown", "no result yet"]
-    n = sum(count for rule, count in copied.planned().items() if re.search("pretrain|jointly|_deep|evaluate_d", rule))
-    assert f"{48 - n} jobs as in study tiny, in proportion to seeds" in plan
-    assert f"Time of {n} jobs unknown, since none of the kind has run here: " in plan
+    planned = copied.planned()
+    n = sum(count for rule, count in planned.items() if re.search("pretrain|jointly|sample.*_deep|evaluate.*d", rule))
+    n -= planned["evaluate_unpruned"]
+    assert f"{48 - n - planned['prune_deep']} jobs scaled from the jobs of their stage in study tiny, " in plan
+    assert f"{planned['prune_deep']} jobs by rates measured on one core of " in plan, "it computes on CPUs only"
+    assert f"Time of {n} jobs unknown, since none of the kind has run here on this device: " in plan
+
+
+def test_the_paper_takes_hours_by_the_rates_of_the_package(copied):
+    """README.md: 66 core-hours for the retraining and 26 for the samples, at rates measured elsewhere."""
+    paper = copied.folder / "config" / "paper.yaml"
+    plan = copied.boltzprune("plan", "digits", str(paper), "--set", "device=cpu", "--cores", "2").stdout
+    found = re.search(
+        r"^Time: ([\d.]+)(?: to [\d.]+)? core-hours; on 2 cores about ([\d.]+) (h|days)", plan, re.MULTILINE
+    )
+    hours, wall = float(found[1]), float(found[2]) * {"h": 1, "days": 24}[found[3]]
+    assert 92 / 2 < hours < 92 * 2
+    assert hours / 2 * 0.99 < wall < hours
+    assert "Time of " not in plan
 
 
 def test_the_status_of_a_study_that_is_not_done(copied):

@@ -2,7 +2,7 @@
 import re
 import shlex
 
-from boltzprune import jobs, paths, raw_data, running, settings
+from boltzprune import jobs, limits, paths, raw_data, running, settings
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES, targets
 from boltzprune.stages import CLAIMS_INPUTS
@@ -36,11 +36,12 @@ BLOCKS = jobs.blocks(STUDY, "patches")
 DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
 CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
 """What has a chain among the patches, by its name in paths."""
-jobs.export_environment()
+jobs.export_environment(STUDY)
 if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
     # Snakemake takes PYTHONPATH from jobs in a conda environment, which has the libraries but not this package
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(paths.package_alone()))}; ")
 GPU = jobs.gpus_per_job(STUDY)
+LIMITS = limits.Limits(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
 
@@ -79,6 +80,15 @@ def raw_files(experiment, folder):
 def growing(amount):
     """A resource: that much, and twice as much on each further attempt. Where the numbers are from: docs/clusters.md."""
     return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+
+
+def minutes(stage, **n_inputs):
+    """A resource: the time limit of a job of that stage, growing like others; see src/boltzprune/limits.py."""
+
+    def limit(wildcards, attempt, threads):
+        return LIMITS.minutes(stage, wildcards.get("block", "0-0"), threads, **n_inputs) * 2 ** (attempt - 1)
+
+    return limit
 
 
 def previous(name, folder=PATCHES):

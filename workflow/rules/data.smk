@@ -14,7 +14,7 @@ rule fetch:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("fetch"),
     params:
         job=lambda wildcards: jobs.fetch_job(STUDY, "patches", PATCHES),
     shell:
@@ -34,7 +34,7 @@ rule prepare:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=minutes("prepare"),
     params:
         job=jobs.prepare_job(STUDY),
     shell:
@@ -55,7 +55,7 @@ rule fetch_digits:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(500),
-        runtime=growing(30),
+        runtime=minutes("fetch_digits"),
     params:
         job=lambda wildcards: jobs.fetch_job(STUDY, "digits", DIGITS),
     shell:
@@ -75,7 +75,7 @@ rule prepare_digits:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=minutes("prepare_digits"),
     params:
         job=jobs.prepare_job(STUDY, "digits"),
     shell:

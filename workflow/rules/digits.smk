@@ -17,7 +17,7 @@ rule reference:
         ENVIRONMENT
     resources:
         mem_mb=growing(2000),
-        runtime=growing(30),
+        runtime=minutes("reference"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "reference"),
@@ -40,7 +40,7 @@ rule pretrain:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(240),
+        runtime=minutes("pretrain"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "pretrain"),
@@ -64,7 +64,7 @@ rule train_jointly:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(480),
+        runtime=minutes("train_jointly"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "train_jointly"),
@@ -90,7 +90,7 @@ rule sample_initial_deep:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(120),
+        runtime=minutes("sample_deep"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "sample_deep", criterion=jobs.NO_CRITERION, iteration=0, phase="initial"),
@@ -119,7 +119,7 @@ rule evaluate_initial_deep:
     threads: 8
     resources:
         mem_mb=growing(2000),
-        runtime=growing(240),
+        runtime=minutes("evaluate_digits"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
@@ -145,7 +145,7 @@ rule prune_deep:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=minutes("prune_deep"),
     params:
         job=lambda wildcards: jobs.prune_job(
             STUDY, DIGIT_CRITERIA[wildcards.criterion], int(wildcards.iteration), "prune_deep"
@@ -170,7 +170,7 @@ rule retrain_jointly:
         ENVIRONMENT
     resources:
         mem_mb=growing(1500),
-        runtime=growing(240),
+        runtime=minutes("retrain_jointly"),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain_jointly", iteration=int(wildcards.iteration)),
@@ -195,7 +195,7 @@ rule sample_deep:
         ENVIRONMENT
     resources:
         mem_mb=growing(1500),
-        runtime=growing(120),
+        runtime=minutes("sample_deep"),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(
@@ -229,7 +229,7 @@ rule evaluate_digits:
         ENVIRONMENT
     resources:
         mem_mb=growing(2000),
-        runtime=growing(240),
+        runtime=minutes("evaluate_digits"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "evaluate_digits"),

@@ -16,7 +16,7 @@ rule train:
     threads: 8
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("train"),
         gpu=GPU,
     params:
         job=jobs.job(STUDY, "train"),
@@ -40,7 +40,7 @@ rule sample_initial:
     threads: 8
     resources:
         mem_mb=growing(1500),
-        runtime=growing(30),
+        runtime=minutes("sample"),
         gpu=GPU,
     params:
         job=jobs.sample_job(STUDY, jobs.NO_CRITERION, 0, "initial"),
@@ -65,7 +65,7 @@ rule evaluate_initial:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("evaluate", machine=1),
     params:
         job=jobs.job(STUDY, "evaluate"),
     shell:
@@ -89,7 +89,7 @@ rule prune:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("prune"),
     params:
         job=lambda wildcards: jobs.prune_job(STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration)),
     shell:
@@ -112,7 +112,7 @@ rule retrain:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("retrain"),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain", iteration=int(wildcards.iteration)),
@@ -138,7 +138,7 @@ rule sample:
         ENVIRONMENT
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("sample"),
         gpu=GPU,
     params:
         job=lambda wildcards: jobs.sample_job(
@@ -171,7 +171,7 @@ rule evaluate:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("evaluate", machine=2),
     params:
         job=jobs.job(STUDY, "evaluate"),
     shell:

@@ -21,7 +21,7 @@ rule collect:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("collect"),
     params:
         job=jobs.job(STUDY, "collect"),
         files=listed,
@@ -50,7 +50,7 @@ rule table1:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("table1"),
     params:
         job=jobs.table_job(STUDY, "table1"),
         about=jobs.summary(STUDY, "patches"),
@@ -83,7 +83,7 @@ rule collect_digits:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("collect_digits"),
     params:
         job=jobs.job(STUDY, "collect_digits"),
         files=listed,
@@ -112,7 +112,7 @@ rule per_digit:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("per_digit"),
     params:
         job=jobs.table_job(STUDY, "per_digit"),
         about=jobs.summary(STUDY, "digits"),
@@ -139,7 +139,7 @@ rule claims:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(1000),
-        runtime=growing(30),
+        runtime=minutes("claims"),
     params:
         job=jobs.claims_job(STUDY),
         files=listed,
@@ -160,7 +160,7 @@ rule study:
         "../../envs/cpu.yaml"
     resources:
         mem_mb=growing(500),
-        runtime=growing(30),
+        runtime=minutes("study"),
     params:
         job=jobs.study_job(STUDY),
     shell:
@@ -189,7 +189,7 @@ for NAME, FIGURE in FIGURES.items():
             "../../envs/cpu.yaml"
         resources:
             mem_mb=growing(1500),
-            runtime=growing(30),
+            runtime=minutes("figure"),
         params:
             job=jobs.figure_job(STUDY, NAME),
             files=listed,

@@ -28,6 +28,7 @@ import re
 
 from boltzprune.backend import driver
 from boltzprune.errors import DeviceError, InputError
+from boltzprune.progress import PREPARATION
 
 MODULES = {
     "cpu": "boltzprune.backend.numba_",
@@ -59,7 +60,8 @@ def get_backend(device="auto", threads=1):
 def _open(device, threads):
     """The backend of a device; what its libraries raise, explained."""
     try:
-        return importlib.import_module(MODULES[device]).Backend(threads)
+        with PREPARATION:
+            return importlib.import_module(MODULES[device]).Backend(threads)
     except Exception as error:
         told = explained(error) or explained(error.__cause__)
         if told is None:

@@ -10,6 +10,7 @@ import os
 from boltzprune.backend import driver, kernels
 from boltzprune.backend.lock import claim
 from boltzprune.errors import InputError
+from boltzprune.progress import PREPARATION
 
 log = logging.getLogger(__name__)
 
@@ -119,5 +120,6 @@ def _function(kernel, defines, together):
     import cupy
 
     options = kernels.options(dict(defines))
-    module = cupy.RawModule(code=kernels.source(kernel), options=options, enable_cooperative_groups=together)
-    return module.get_function(kernel)
+    with PREPARATION:
+        module = cupy.RawModule(code=kernels.source(kernel), options=options, enable_cooperative_groups=together)
+        return module.get_function(kernel)

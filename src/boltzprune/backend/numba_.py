@@ -1,12 +1,11 @@
 """The CPU backend: compiled loops where one update is small, NumPy's BLAS where it is large."""
 
-import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numba import uint64
 
-from boltzprune.backend import reference
+from boltzprune.backend import compiling, loops, reference
 from boltzprune.backend.contrastive import NotFiniteError, Velocity, array_epoch
 from boltzprune.backend.numba_cache import njit
 from boltzprune.backend.numba_cd import dense_updates, gibbs_step
@@ -15,10 +14,6 @@ from boltzprune.backend.numba_low_rank import low_rank_updates
 from boltzprune.backend.numba_math import FAST, INLINE, LANES, blocks_for, fill_uniform, logistic, popcount
 from boltzprune.machine import BoltzmannMachine
 
-SMALL = 1 << 14
-"""Machines with at most this many weights live in first-level cache and take the fused loops."""
-MAX_MEMORY = 12
-"""Updates that the low-rank loop remembers; a momentum that needs more takes the dense loop."""
 CHUNK = 3e8
 """Weights updated between two reports of progress, a few tenths of a second."""
 
@@ -81,6 +76,7 @@ class Backend(reference.Backend):
 
     def __init__(self, threads=1):
         self.threads = threads
+        compiling.listen()
 
     def map(self, function, items):
         """[function(item) for item in items], in threads."""
@@ -102,7 +98,7 @@ class Backend(reference.Backend):
 
     def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
         """See `reference.Backend.advance`."""
-        if not machine.is_rbm or machine.weights[0].size > SMALL or n_steps == 0 or first_layer > 0:
+        if not machine.is_rbm or machine.weights[0].size > loops.SMALL or n_steps == 0 or first_layer > 0:
             states = tuple(np.array(layer, dtype=np.uint8, order="C") for layer in states)
             Layout(machine).advance(states, key, first_step, n_steps, first_chain, first_layer)
             return list(states)
@@ -136,10 +132,9 @@ class Backend(reference.Backend):
 
     def _loop_for(self, machine, epoch):
         """The fastest loop that computes this epoch."""
-        if epoch.batch_size > 1 or epoch.n_gibbs_steps > 1:
-            return self._array_epoch
-        large_and_full = machine.weights[0].size > SMALL and bool(machine.masks[0].all())
-        return _low_rank_epoch if large_and_full and _memory(epoch.decay) <= MAX_MEMORY else _dense_epoch
+        shape = machine.weights[0].size, bool(machine.masks[0].all())
+        name = loops.of_epoch(*shape, epoch.batch_size, epoch.n_gibbs_steps, epoch.decay)
+        return {"array": self._array_epoch, "dense": _dense_epoch, "low_rank": _low_rank_epoch}[name]
 
     def _array_epoch(self, machine, velocity, key, cases, epoch, report):
         """Mini-batches and CD-k: the specification in float32, with compiled draws."""
@@ -148,11 +143,6 @@ class Backend(reference.Backend):
             return self._decide(probability, False, key, step, layer, 0).astype(np.float32)
 
         return array_epoch(machine, velocity, key, cases, epoch, report, sample, np.float32)
-
-
-def _memory(decay):
-    """Updates after which decay**k is below float32 rounding."""
-    return 1 if decay == 0 else math.ceil(26 * math.log(2) / -math.log(decay))
 
 
 def _gains(epoch):
@@ -215,7 +205,7 @@ def _dense_epoch(machine, velocity, key, cases, epoch, report):
 def _low_rank_epoch(machine, velocity, key, cases, epoch, report):
     """CD-1 with `low_rank_updates`: weights W and step D become U = W + c D, and back."""
     (weights, *biases), (start_step, *bias_steps) = _working_copy(machine, velocity, machine.layer_sizes[1])
-    (n_visible, n_hidden), n_memory = weights.shape, _memory(epoch.decay)
+    (n_visible, n_hidden), n_memory = weights.shape, loops.memory(epoch.decay)
     rate, decay = np.float32(epoch.learning_rate), np.float32(epoch.decay)
     share = decay / (np.float32(1) - decay)
     combined = weights + share * start_step

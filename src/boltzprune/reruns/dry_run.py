@@ -12,13 +12,18 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from boltzprune import sizes
 from boltzprune.config import EXPERIMENTS
 from boltzprune.errors import InputError
 from boltzprune.figures import targets
 
-JOB = re.compile(r"(?:local)?(?:rule|checkpoint) (\w+):")
-FIELD = re.compile(r" {4}(\w+): (.*)")
-NOISE = re.compile(r"(Using|Assuming|Building|host: | {2}[A-Z]|SNAKEMAKE$|=+$|Config file .* is extended|Wildcards:$)")
+JOB = re.compile(r"(?: {4})?(?:local)?(?:rule|checkpoint) (\w+):")
+FIELD = re.compile(r" {4}(?: {4})?(\w+): (.*)")
+"""A job and what it has; those of a group stand further to the right."""
+COMMAND = "Shell command: "
+NOISE = re.compile(
+    sizes.LINE + r"|(Using|Assuming|Building|host: | {2}[A-Z]|SNAKEMAKE$|=+$|Config file .* is extended|Wildcards:$)"
+)
 """Lines before a message of Snakemake that say nothing of what is wrong."""
 INCOMPLETE = Path(".snakemake", "incomplete")
 TRACE = re.compile(r' {2}File "|Traceback:$')
@@ -41,6 +46,11 @@ class Planned:
         Empty if the rule has none.
     reason : str
         Snakemake's words.
+    threads : int
+    command : str
+        What the shell would be given.
+    sizes : str
+        Of the study, as `sizes.as_text` writes them.
     """
 
     rule: str
@@ -50,6 +60,9 @@ class Planned:
     log: str
     benchmark: str
     reason: str
+    threads: int = 1
+    command: str = ""
+    sizes: str = "{}"
 
 
 def add_parser(commands, name, summary, about, function):
@@ -84,8 +97,10 @@ def _wrapped(about):
 
 def start(asked, *more):
     """Start a dry run with a user's `arguments.Asked` and some options more, which come last."""
-    command = [sys.executable, "-m", "snakemake", *asked.words(), "--dry-run", *more, "--quiet", "progress"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    options = ["--dry-run", *more, "--quiet", "progress", "--printshellcmds"]
+    command, environment = [sys.executable, "-m", "snakemake", *asked.words(), *options], {sizes.ASKED: "yes"}
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    return subprocess.Popen(command, env=os.environ | environment, **streams)
 
 
 def finish(process):
@@ -131,11 +146,14 @@ def unfinished(place):
 def _jobs(lines):
     """Jobs in the order of their lines."""
     name, fields = None, {}
+    told = next((line.removeprefix(sizes.LINE) for line in lines if line.startswith(sizes.LINE)), "{}")
     for line in [*lines, "rule end:"]:
         if found := JOB.fullmatch(line):
             if name:
                 yield _job(name, fields)
-            name, fields = found[1], {}
+            name, fields = found[1], {"sizes": told}
+        elif line.startswith(COMMAND):
+            fields["command"] = line.removeprefix(COMMAND)
         elif found := FIELD.fullmatch(line):
             fields[found[1]] = found[2]
 
@@ -145,7 +163,8 @@ def _job(rule, fields):
     several = {key: tuple(fields[key].split(", ")) if key in fields else () for key in ("input", "output", "wildcards")}
     wildcards = dict(item.split("=", 1) for item in several["wildcards"])
     words = (fields.get(key, "") for key in ("log", "benchmark", "reason"))
-    return Planned(rule, several["input"], several["output"], wildcards, *words)
+    more = int(fields.get("threads", 1)), fields.get("command", ""), fields["sizes"]
+    return Planned(rule, several["input"], several["output"], wildcards, *words, *more)
 
 
 def _message(output):

@@ -1,14 +1,22 @@
 """How long a job may take and how much it may write, from what was measured: never a number that nobody measured."""
 
-import csv
+import collections
+import heapq
+import math
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from boltzprune import rates, records
+from boltzprune.reruns import costs
+
 SEEDS = re.compile(r"seeds(\d+)-(\d+)/")
 CHAIN = re.compile(r"[^/]+/iteration\d+/")
-BENCHMARKS = "benchmarks"
+FAR = 30
+"""An estimate for so many times the work that was measured is a range."""
+MOSTLY_WORK = 0.5
+"""Jobs that spent less than this share of their time at work do not tell how fast work is done."""
 
 
 @dataclass(frozen=True)
@@ -18,20 +26,37 @@ class Estimate:
     Attributes
     ----------
     value : float
-        Seconds or bytes.
+        Seconds of processor time, or bytes.
     study : str
-        Where it was measured.
+        Where it was measured; empty: by the rates of the package.
+    is_own : bool
+        Whether it is that of this very job or file.
+    low, high : float or None
+        A range around the value where that lies far from what was measured.
+    threads : int
+        That such a job can use.
     """
 
     value: float
     study: str
+    is_own: bool = False
+    low: float | None = None
+    high: float | None = None
+    threads: int = 1
+
+    @property
+    def bounds(self):
+        """The range; where there is none, the value twice."""
+        return (self.value if self.low is None else self.low, self.value if self.high is None else self.high)
 
 
 class Measured:
     """What finished jobs took and wrote, of all studies in a folder.
 
-    A number of a job is its own of the last time; else the mean of the jobs of its rule in its study; else in the other
-    study that has most of them. Means are in proportion to the seeds of a job.
+    The time of a job is its own of the last time, if it had the same work; else that of the jobs of its stage on the
+    same device, in proportion to their work: in its study, else in the other study that has most of them; else that by
+    the rates of the package, which are those of a CPU. The size of a file is its own, else the mean of its kind in
+    proportion to seeds.
 
     Parameters
     ----------
@@ -44,27 +69,67 @@ class Measured:
         self.results, self.study = results, study
         others = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
         self._studies = [study, *(name for name in others if name != study)]
-        self._seconds = {name: _means(_benchmarks(results / name)) for name in self._studies}
+        self._costs = {name: costs.finished(results / name) for name in self._studies}
         self._bytes = {name: _means(_sizes(results / name)) for name in self._studies}
 
-    def seconds(self, benchmark):
-        """Seconds of a job, by its benchmark file; None if no job of its rule was ever measured."""
-        own = _seconds(self.results.parent / benchmark) if benchmark else None
-        return Estimate(own, self.study) if own is not None else self._mean(self._seconds, benchmark)
+    def seconds(self, job):
+        """Seconds of processor time of a `dry_run.Planned`; None where nobody measured such a job."""
+        now = costs.planned(job)
+        if now is None or now.work is None:
+            return None
+        threads = max(1, min(job.threads, now.n_seeds))
+        own = self._costs[self.study].get(records.beside(self.results.parent / job.log))
+        if own and own.is_like(now) and own.work == now.work:
+            return Estimate(own.seconds, self.study, is_own=True, threads=threads)
+        groups = ((name, [cost for cost in self._costs[name].values() if cost.is_like(now)]) for name in self._studies)
+        own_study, *others = groups
+        found = (_scaled(now, *group, threads) for group in (own_study, *sorted(others, key=lambda row: -len(row[1]))))
+        return next(filter(None, found), None) or _by_rates(now, threads)
 
     def n_bytes(self, output):
         """Bytes of an output; None if none of its kind was ever written."""
         own = self.results.parent / output
-        return Estimate(own.stat().st_size, self.study) if own.is_file() else self._mean(self._bytes, output)
-
-    def _mean(self, means, path):
-        """The mean of the kind, times the seeds of this path."""
-        inside = "/".join(Path(path).parts[2:])  # without results/{study}
-        found = [(name, *means[name][kind(inside)]) for name in self._studies if kind(inside) in means[name]]
+        if own.is_file():
+            return Estimate(own.stat().st_size, self.study, is_own=True)
+        inside = "/".join(Path(output).parts[2:])  # without results/{study}
+        name = kind(inside)
+        found = [(study, *self._bytes[study][name]) for study in self._studies if name in self._bytes[study]]
         if not found:
             return None
-        name, mean, _ = found[0] if found[0][0] == self.study else max(found, key=lambda row: row[2])
-        return Estimate(mean * n_seeds(inside), name)
+        study, mean, _ = found[0] if found[0][0] == self.study else max(found, key=lambda row: row[2])
+        return Estimate(mean * n_seeds(inside), study)
+
+
+def _scaled(now, study, others, threads):
+    """The time of a job by that of others of its stage; None if they do not tell how fast its work is done.
+
+    What a job takes besides its work, to start, is not in proportion to anything and is set apart: the start of the
+    package's table, or less if one of the jobs took less in all. Jobs that did little but start tell of one that has no
+    more to do.
+    """
+    table = rates.shipped()
+    mine, theirs = table.seconds(now.work), [table.seconds(cost.work) for cost in others]
+    every = sum(cost.seconds for cost in others)
+    if not others or not mine:
+        return Estimate(every / len(others), study, threads=threads) if others else None
+    start = min(table.starts.get(now.name, math.inf), *(cost.seconds for cost in others))
+    at_work = every - len(others) * start
+    if at_work < MOSTLY_WORK * every or not sum(theirs):
+        enough = [cost.seconds for cost, work in zip(others, theirs) if work >= mine]
+        return Estimate(min(enough), study, threads=threads) if enough else None
+    value = start + mine * at_work / sum(theirs)
+    if mine <= FAR * max(theirs) or now.device != "cpu":
+        return Estimate(value, study, threads=threads)
+    by_rates = start + mine
+    return Estimate(value, study, low=min(value, by_rates), high=max(value, by_rates), threads=threads)
+
+
+def _by_rates(now, threads):
+    """The time of a job by the rates of the package; None on another device than theirs."""
+    table = rates.shipped()
+    if now.device != "cpu" or now.name not in table.starts:
+        return None
+    return Estimate(table.starts[now.name] + table.seconds(now.work), "", threads=threads)
 
 
 def kind(path):
@@ -87,23 +152,6 @@ def _means(rows):
     return {key: (total / seeds, n) for key, (total, seeds, n) in sums.items()}
 
 
-def _benchmarks(study):
-    """Seconds of every finished job of a study, by the path of its benchmark."""
-    for path in sorted((study / BENCHMARKS).rglob("*.tsv")):
-        seconds = _seconds(path)
-        if seconds is not None:
-            yield path.relative_to(study).as_posix(), seconds
-
-
-def _seconds(path):
-    """Seconds in a benchmark file that Snakemake wrote; None if it is not there, or has none."""
-    try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return float(list(csv.DictReader(file, delimiter="\t"))[-1]["s"])
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
-        return None
-
-
 def _sizes(study):
     """Bytes of every file of a study."""
     for folder, _, names in os.walk(study):
@@ -113,17 +161,34 @@ def _sizes(study):
                 yield path.relative_to(study).as_posix(), path.stat().st_size
 
 
-def longest_chain(jobs, seconds):
-    """Seconds from the first to the last job if any number of them can run at once.
+def wall(jobs, seconds, cores=math.inf):
+    """Seconds from the first to the last job on so many processors: whenever some are free, the next job that can run.
 
     Parameters
     ----------
     jobs : list of dry_run.Planned
-        A job after those whose outputs it reads.
-    seconds : list of float
+    seconds : list of Estimate or None
+        Of each job; None counts as nothing.
+    cores : int or infinity
     """
-    end = {}
-    for job, duration in zip(jobs, seconds, strict=True):
-        done = max((end.get(path, 0.0) for path in job.inputs), default=0.0) + duration
-        end |= dict.fromkeys(job.outputs, done)
-    return max(end.values(), default=0.0)
+    makers = {path: place for place, job in enumerate(jobs) for path in job.outputs}
+    waits = [{makers[path] for path in job.inputs if path in makers} for job in jobs]
+    followers = collections.defaultdict(list)
+    for place, needed in enumerate(waits):
+        for before in needed:
+            followers[before].append(place)
+    ready, running, now, free = [place for place, needed in enumerate(waits) if not needed], [], 0.0, cores
+    while ready or running:
+        for place in list(ready) if free else ():
+            estimate = seconds[place] or Estimate(0.0, "")
+            threads = min(estimate.threads, cores)
+            if threads <= free:
+                ready.remove(place)
+                free -= threads
+                heapq.heappush(running, (now + estimate.value / threads, place, threads))
+        now, done, threads = heapq.heappop(running)
+        free += threads
+        for place in followers[done]:
+            waits[place].remove(done)
+            ready += [] if waits[place] else [place]
+    return now

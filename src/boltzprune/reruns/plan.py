@@ -7,21 +7,22 @@ from pathlib import Path
 
 from boltzprune import records
 from boltzprune.config import EXPERIMENTS
-from boltzprune.reruns import arguments, dry_run
-from boltzprune.reruns.estimates import Measured, longest_chain
-from boltzprune.reruns.page import count, duration, size, table
+from boltzprune.reruns import arguments, dry_run, times
+from boltzprune.reruns.estimates import Measured
+from boltzprune.reruns.page import count, size, table
 from boltzprune.reruns.reasons import is_changed, words
 
 ABOUT = (
     "Say what boltzprune run with the same arguments would run, and why: which key of the configuration changed, from "
-    "what to what; whether code, data or results did. Times and sizes are those of the last time, else of jobs of the "
-    "same rule, else unknown. Nothing is computed.\n\n"
+    "what to what; whether code, data or results did. Times, of one core, are those of the last time, else scaled from "
+    "finished jobs or measured rates by what a job has to do, else unknown; sizes those of the last time, else of jobs "
+    "of the same rule. Nothing is computed.\n\n"
     "examples:\n  boltzprune plan\n  boltzprune plan fig2 my.yaml --set seeds=20"
 )
 NOTHING = "Nothing would run: all that was asked for is there, made with these settings and this code.\n"
 
 SHOWN = 8
-"""Reasons of one rule, or rules in a sentence, that are named."""
+"""Reasons of one rule that are named."""
 
 
 def add_command(commands):
@@ -42,11 +43,13 @@ def _plan(words):
     results, study = (place / part for part in Path(jobs[0].outputs[0]).parts[:2])
     study = study.name
     measured = Measured(results, study)
-    seconds = [measured.seconds(job.benchmark) for job in jobs]
+    seconds = [measured.seconds(job) for job in jobs]
     sys.stdout.write(replaced(jobs, place))
     sys.stdout.write(f"Study {study}: {count(len(jobs), 'job')} would run\n\n")
     sys.stdout.write(_jobs(jobs, seconds, place))
-    sys.stdout.write("\n" + _time(jobs, seconds, study) + _disk(jobs, measured, results, study))
+    sys.stdout.write(
+        "\n" + times.summary(jobs, seconds, study, times.cores(asked.options)) + _disk(jobs, measured, results, study)
+    )
     sys.stdout.write(_versions(results / study))
 
 
@@ -78,34 +81,13 @@ def _jobs(jobs, seconds, place):
         of_rule[job.rule].append((job, estimate))
     rows = [("rule", "jobs", "time", "why")]
     for rule, members in of_rule.items():
-        known = [estimate.value for _, estimate in members if estimate]
-        time = duration(sum(known)) if len(known) == len(members) else "unknown"
+        time = times.of_jobs([estimate for _, estimate in members])
         why = collections.Counter(word for job, _ in members for word in words(job, place))
         lines = [f"{text} ({n} of {len(members)})" if n < len(members) else text for text, n in why.most_common()]
         if len(lines) > SHOWN:
             lines[SHOWN - 1 :] = [f"and {len(lines) - SHOWN + 1} more reasons"]
         rows += [(rule, str(len(members)), time, lines[0]), *(("", "", "", line) for line in lines[1:])]
     return table(rows, numbers=(1, 2))
-
-
-def _time(jobs, seconds, study):
-    """How long all of it takes, between one job at a time and all that can at once."""
-    known = [estimate for estimate in seconds if estimate]
-    unknown = sorted({job.rule for job, estimate in zip(jobs, seconds) if not estimate})
-    lines = []
-    if known:
-        values = [estimate.value if estimate else 0.0 for estimate in seconds]
-        lines.append(
-            f"Time: {duration(sum(values))} one job after the other, {duration(longest_chain(jobs, values))} if every "
-            "job starts as soon as it can; measured with the settings of then"
-        )
-    others = collections.Counter(estimate.study for estimate in known if estimate.study != study)
-    lines += [f"      {count(n, 'job')} as in study {name}, in proportion to seeds" for name, n in others.items()]
-    if unknown:
-        n = len(seconds) - len(known)
-        names = ", ".join(unknown[:SHOWN]) + (" ..." if len(unknown) > SHOWN else "")
-        lines.append(f"Time of {count(n, 'job')} unknown, since none of the kind has run here: {names}")
-    return "".join(f"{line}\n" for line in lines)
 
 
 def _disk(jobs, measured, results, study):

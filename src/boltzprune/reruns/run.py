@@ -92,7 +92,7 @@ def _run(words):
 
 def _expected(jobs, measured):
     """Path of a file with the expected seconds of each job, or null, by its benchmark; the display deletes it."""
-    found = {job.benchmark: measured.seconds(job.benchmark) for job in jobs if job.benchmark}
+    found = {job.benchmark: measured.seconds(job) for job in jobs if job.benchmark}
     handle, path = tempfile.mkstemp(prefix="boltzprune-", suffix=".json")
     with open(handle, "w", encoding="utf-8") as file:
         json.dump({benchmark: estimate and estimate.value for benchmark, estimate in found.items()}, file)

@@ -3,18 +3,19 @@
 import functools
 import importlib
 import reprlib
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from boltzprune import records
-from boltzprune.backend import explained, get_backend
+from boltzprune import records, sizes, workload
+from boltzprune.backend import MODULES, explained, get_backend
 from boltzprune.checkpoint import Checkpoint
 from boltzprune.errors import InputError
 from boltzprune.figures import FIGURES
 from boltzprune.processor import processor
-from boltzprune.progress import Progress
+from boltzprune.progress import PREPARATION, Progress
 from boltzprune.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, VALUES
 from boltzprune.store import CHECKPOINT, Arrays, checksum
 
@@ -69,9 +70,22 @@ class Job:
     def _backend(self):
         return get_backend(self.raw_spec["device"], self.threads)
 
+    @property
+    def device(self):
+        """Where it computes: a key of `backend.MODULES`."""
+        if "device" not in self.raw_spec:
+            return "cpu"
+        return next(name for name, module in MODULES.items() if module == type(self._backend).__module__)
+
+    @functools.cached_property
+    def reports(self):
+        """Every progress report of this job."""
+        return []
+
     def progress(self, total, unit):
         """A progress report with this stage's title."""
-        return Progress(total, unit, self.stage, bar=not self.quiet)
+        self.reports.append(Progress(total, unit, self.stage, bar=not self.quiet))
+        return self.reports[-1]
 
     def split(self, machines):
         """Its seeds by whether a file of machines has one of them.
@@ -109,6 +123,12 @@ class Job:
         from boltzprune.provenance import versions
 
         return versions() | (self._backend.versions if "device" in self.raw_spec else {})
+
+    def work(self, found):
+        """What this job has to do, see `workload.work`, in a study whose experiments have these sizes."""
+        n_inputs = {name: len(paths) for name, paths in self.inputs.items()}
+        of_experiment = found.get(STAGES[self.stage].experiment)
+        return workload.work(self.stage, self.spec, len(self.seeds), n_inputs, of_experiment)
 
     def written(self):
         """Every file that this job writes; those of a figure lie in a folder with others."""
@@ -157,6 +177,31 @@ def _problems(key, error):
     return "; ".join(f"{place} = {value}: {message}" for place, value, message in places)
 
 
+class Clock:
+    """Processor time of this process that is spent for its jobs, one after the other."""
+
+    seconds = 0.0
+
+    @classmethod
+    def lap(cls):
+        """Seconds since the last job ended, or since the process began, without compiling and loading loops."""
+        before, cls.seconds = cls.seconds, time.process_time() - PREPARATION.processor
+        return cls.seconds - before
+
+
+def _cost(job):
+    """What a finished job had to do and took, for estimates of others.
+
+    The work is null where no workflow told the sizes of the study, the time where an earlier run did a part of it.
+    """
+    found, seconds = sizes.told(), Clock.lap()
+    return {
+        "work": job.work(found) if found else None,
+        "device": job.device,
+        "processor_s": None if any(one.skipped for one in job.reports) else round(seconds, 3),
+    }
+
+
 def run(job):
     """Run a stage, once its files and its spec are what the stage asks for; its record, if any, comes last.
 
@@ -192,5 +237,5 @@ def run(job):
             raise
         raise told from error
     if job.record:
-        about = {"stage": job.stage, "versions": job.versions(), "processor": processor()}
+        about = {"stage": job.stage, "versions": job.versions(), "processor": processor(), "cost": _cost(job)}
         records.write(job.record, about, job.written())

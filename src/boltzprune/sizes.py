@@ -1,0 +1,109 @@
+"""The sizes of a study that decide how long its jobs take: of its data and of its machines before any pruning."""
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+
+from boltzprune.datasets import sizes as data_sizes
+from boltzprune.datasets.patches import circle_offsets
+
+VARIABLE = "BOLTZPRUNE_SIZES"
+"""Environment variable in which a workflow tells its jobs the sizes of the study."""
+ASKED, LINE = "BOLTZPRUNE_ASKS_SIZES", "sizes of the study: "
+"""Where the first is set, the workflow prints a line that begins with the second."""
+IMAGES_OF_A_BATCH = 10_000
+"""Of CIFAR-10."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes of one experiment of a study, before any pruning.
+
+    Attributes
+    ----------
+    pixels : int
+        Of all images, training and test.
+    n_cases, n_images, n_test : int
+        Patterns or images that machines learn from, training images in all, test images.
+    n_classes, n_chains : int
+    layers : tuple of int
+        Units, visible first.
+    passes : tuple of int
+        Weights of each weight layer that the loops over a deep machine pass over: with receptive fields those between
+        the first and the last of each row.
+    """
+
+    pixels: int
+    n_cases: int
+    n_images: int
+    n_test: int
+    n_classes: int
+    n_chains: int
+    layers: tuple
+    passes: tuple
+
+    @property
+    def weights(self):
+        """Weights of each weight layer, existing or not."""
+        return tuple(lower * upper for lower, upper in zip(self.layers[:-1], self.layers[1:]))
+
+
+def of_study(study):
+    """Experiment -> its `Sizes`, or None where the size of the user's data is not known."""
+    return {"patches": _patches(study.patches), "digits": _digits(study.digits)}
+
+
+def as_text(found):
+    """Sizes of both experiments as one line."""
+    return json.dumps({name: one and asdict(one) for name, one in found.items()})
+
+
+def from_text(text):
+    """What `as_text` wrote."""
+    values = json.loads(text)
+    return {
+        name: one and Sizes(**{key: tuple(x) if isinstance(x, list) else x for key, x in one.items()})
+        for name, one in values.items()
+    }
+
+
+def told():
+    """The sizes that the workflow around this job told it: experiment -> `Sizes` or None; none without a workflow."""
+    return from_text(os.environ.get(VARIABLE, "{}"))
+
+
+def _patches(patches):
+    data, known = patches.data, data_sizes.of_patches(patches.data)
+    if known.n_units is None and known.image is None:
+        return None
+    n_visible = known.n_units or len(circle_offsets(data.radius))
+    n_images = IMAGES_OF_A_BATCH * len(data.batches) if data.source == "cifar10" else known.n_images or 0
+    pixels = known.n_patterns * n_visible if known.n_patterns else n_images * math.prod(known.image)
+    layers, n = (n_visible, patches.machine.n_hidden), data.n_patterns
+    return Sizes(pixels, n, n, 0, 0, 0, layers, (math.prod(layers),))
+
+
+def _digits(digits):
+    known, crop = data_sizes.of_digits(digits.data), digits.data.crop
+    if known is None or min(known.image) <= 2 * crop:
+        return None
+    height, width = (side - 2 * crop for side in known.image)
+    layers, n_test = (height * width, *digits.machine.n_hidden), digits.data.n_test or known.n_test
+    first = math.prod(layers[:2])
+    if (field := digits.machine.receptive_field) is not None:
+        between = _between(height, width, field // 2)
+        first = between if 2 * between <= first else first
+    return Sizes(
+        (known.n_train + known.n_test) * math.prod(known.image), digits.data.n_train or known.n_train, known.n_train,
+        n_test, digits.data.n_classes, digits.n_chains, layers, (first, layers[1] * layers[2]),
+    )  # fmt: skip
+
+
+def _between(height, width, reach):
+    """Units from the first to the last that a pixel is connected with, summed over all pixels of an image."""
+
+    def apart(n):
+        return [min(i + reach, n - 1) - max(i - reach, 0) for i in range(n)]
+
+    return sum(dy * width + dx + 1 for dy in apart(height) for dx in apart(width))

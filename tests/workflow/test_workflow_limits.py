@@ -1,0 +1,64 @@
+"""What jobs ask a cluster for, as a dry run prints it: account, partition, memory, limits of time."""
+
+import re
+
+import pytest
+import yaml
+from workflow_copy import ROOT, TINY, Copy
+
+from boltzprune.settings import merged
+
+PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
+CHAIN = "results/tiny/patches/seeds0-2/eigenvector/iteration1"
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    """The tiny study with the profile of SLURM for a queue of another kind, which is there without SLURM."""
+    made = Copy(tmp_path, TINY)
+    profile = yaml.safe_load(PROFILE.read_text()) | {"executor": "cluster-generic", "cluster-generic-submit-cmd": "x"}
+    (made.folder / "queue").mkdir()
+    profile = {key: value for key, value in profile.items() if not key.startswith("slurm-")}
+    (made.folder / "queue" / "config.yaml").write_text(yaml.safe_dump(profile))
+    return made
+
+
+def resources(workflow, *arguments, target=f"{CHAIN}/metrics.csv"):
+    """Rule -> resources of its jobs, as a dry run prints them."""
+    done = workflow.snakemake("--dry-run", target, "--profile", "queue", *arguments)
+    assert done.returncode == 0, done.stdout
+    found = re.findall(r"^ *(?:local)?rule (\w+):\n(?: {4}.*\n)*? +resources: (.*)", done.stdout, flags=re.MULTILINE)
+    assert {"train", "prune", "retrain", "evaluate"} <= {rule for rule, _ in found}
+    return {rule: dict(item.split("=", 1) for item in line.split(", ") if "=" in item) for rule, line in found}
+
+
+def test_account_and_partition_come_from_the_command_line(workflow):
+    before = resources(workflow)
+    after = resources(workflow, "--default-resources", "slurm_account=lab", "slurm_partition=short")
+    assert set(before) == set(after)
+    for rule, found in after.items():
+        assert (found["slurm_account"], found["slurm_partition"]) == ("lab", "short")
+        assert [found[key] for key in ("mem_mb", "runtime")] == [before[rule][key] for key in ("mem_mb", "runtime")]
+        assert "slurm_account" not in before[rule]
+    some = resources(workflow, "--set-resources", "train:slurm_partition=gpu")
+    assert [rule for rule, found in some.items() if "slurm_partition" in found] == ["train"]
+
+
+def test_limits_of_time_grow_with_the_study_and_shrink_with_threads(workflow):
+    long = {"learning_rate": [0.05] * 997, "momentum": [0.5] * 997, "n_gibbs_steps": 2}
+    values = {"data": {"n_patterns": 20_000}, "training": long, "retraining": long}
+    before = resources(workflow)
+    workflow.write(merged(TINY, {"patches": values}))
+    after = resources(workflow, "--cores", "8")  # a dry run without them knows one thread
+    assert before["train"]["runtime"] == before["prune"]["runtime"] == after["prune"]["runtime"] == "30"
+    of_one, of_all = (int(after[rule]["runtime"]) for rule in ("retrain", "train"))
+    assert of_one == pytest.approx(3 * of_all, abs=3), "three seeds on one thread, and on eight"
+    assert of_all > 30
+
+
+def test_a_limit_does_not_depend_on_what_is_there(workflow):
+    before = resources(workflow)
+    path = workflow.folder / "results" / "tiny" / "logs" / "seeds0-2" / "train.sha256"
+    path.parent.mkdir(parents=True)
+    path.write_text("# {")
+    assert resources(workflow) == before
