@@ -91,6 +91,7 @@ CONFIGURATION = {
     "preset, its values as before": Edit(
         {"table1": 1, "per_digit": 1, **FIGURES, **CLAIMS, **STUDY}, {"preset": "preprint"}
     ),
+    "experiments, one less": Edit(CLAIMS | STUDY, {"experiments": ["patches"]}),
     "device": Edit(TRAINING | DIGITS | STUDY, {"device": "cpu"}),
     "seeds, more": Edit(OF_SEEDS, {"seeds": 6}),
     "seeds, fewer, by whole blocks": Edit(
@@ -124,7 +125,7 @@ CONFIGURATION = {
     "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
     "patches.evaluation.missing_patterns": Edit(EVALUATION | STUDY, patches(evaluation={"missing_patterns": "drop"})),
     "digits.data.crop": Edit(IMAGES | STUDY, digits(data={"crop": 1}, machine={"n_hidden": [36, 7]})),
-    "digits.machine.weight_sd": Edit(PRETRAINING | STUDY, digits(machine={"weight_sd": 0.2})),
+    "digits.machine.weight_sd": Edit(PRETRAINING | STUDY, digits(machine={"weight_sd": 0.3})),
     "digits.machine, two biases swapped": Edit(
         PRETRAINING | STUDY, digits(machine={"visible_bias": -2.0, "hidden_bias": -1.0})
     ),
