@@ -124,16 +124,18 @@ def typed(value):
     return scalar if scalar is None or isinstance(scalar, bool | int | float) else value
 
 
-def study_of(files, values=None, defaults=None):
+def study_of(files, values=None, defaults=None, source=FROM_COMMAND_LINE):
     """The study of files, each laid over those before it and all over the default study.
 
     Parameters
     ----------
     files : iterable of path
     values : dict or None
-        Of the command line, which come last.
+        Those that come last, of the command line or of another workflow.
     defaults : path or None
         The default study; None: `DEFAULTS`, where the package lies in a checkout.
+    source : str
+        What messages call the origin of `values`.
 
     Returns
     -------
@@ -147,7 +149,7 @@ def study_of(files, values=None, defaults=None):
     defaults = Path(defaults or DEFAULTS)
     layers = [(DEFAULT_STUDY, read_yaml(defaults))] if defaults.is_file() else []
     layers += [(_shown(file), read_yaml(file)) for file in files]
-    layers += [(FROM_COMMAND_LINE, typed(values))] if values else []
+    layers += [(source, typed(values))] if values else []
     return study_from(functools.reduce(lay, (layer for _, layer in layers), {}), layers)
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from test_jobs import DIGITS_CRITERIA, DIGITS_PRINTED, PRINTED, PRUNE_DEEP, all_jobs, differing, spec
+from test_jobs import DIGITS_CRITERIA, DIGITS_PRINTED, PRINTED, PRUNE_DEEP, all_jobs, differing, in_order, spec
 
 from boltzprune import jobs, raw_data
 from boltzprune.figures import FIGURES
@@ -59,7 +59,7 @@ from boltzprune.settings import study_from
         ({"digits": {"evaluation": {"tolerance": 0.01}}}, {"reference", "evaluate_digits", "study"}),
         ({"digits": {"evaluation": {"quality": "class_mean"}}}, {"fig4", "s2b", "study"}),
     ],
-    ids=str,
+    ids=in_order,
 )
 def test_an_edit_changes_the_jobs_that_depend_on_it_and_no_other(values, expected):
     assert differing(values) == expected

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 try:
     if workflow.modifier.skip_configfile:  # a module, whose configuration is given to it
-        STUDY = settings.study_of([], config, DEFAULTS)
+        STUDY = settings.study_of([], config, DEFAULTS, "the configuration of the module")
     else:
         files = [path for path in workflow.configfiles if str(path) != str(DEFAULTS)]
         STUDY = settings.study_of(files, workflow.config_settings.config, DEFAULTS)

@@ -21,7 +21,7 @@ def run(job):
         labelled = source.read(paths, data)
     prepared = prepare(labelled, data)
     for note in prepared.notes:
-        log.warning(note)
+        log.info(note)
     arrays = {
         "packed": np.packbits(prepared.states, axis=1),
         "labels": prepared.labels,
