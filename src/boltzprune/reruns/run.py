@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from boltzprune.reruns import arguments, dry_run, plan
+from boltzprune.reruns import arguments, dry_run, plan, times
 from boltzprune.reruns.estimates import Measured
 from boltzprune.reruns.page import count
 
@@ -30,33 +30,11 @@ WHERE = ("--cores", "-c", "--jobs", "-j", "--profile", "--executor", "-e")
 OWN_WORDS = ("--logger", "--quiet", "-q", "--verbose", "--nocolor", "--no-color")
 """Options that say what Snakemake shall print: then it prints, and the display stays away."""
 NO_RUN = (
-    *(
-        "--dry-run",
-        "--dryrun",
-        "-n",
-        "--unlock",
-        "--report",
-        "--lint",
-        "--dag",
-        "--rulegraph",
-        "--filegraph",
-        "--d3dag",
-    ),
-    *(
-        "--summary",
-        "-S",
-        "--detailed-summary",
-        "-D",
-        "--list-rules",
-        "--list",
-        "-l",
-        "--touch",
-        "-t",
-        "--cleanup-metadata",
-    ),
-    *("--archive", "--delete-all-output", "--delete-temp-output", "--conda-create-envs-only", "--generate-unit-tests"),
-    *("--list-changes", "--list-input-changes", "--list-params-changes", "--version", "-v", "--print-compilation"),
-)
+    "--dry-run --dryrun -n --unlock --report --lint --dag --rulegraph --filegraph --d3dag --summary -S "
+    "--detailed-summary -D --list-rules --list -l --touch -t --cleanup-metadata --archive --delete-all-output "
+    "--delete-temp-output --conda-create-envs-only --generate-unit-tests --list-changes --list-input-changes "
+    "--list-params-changes --version -v --print-compilation"
+).split()
 """Options with which Snakemake computes no study."""
 LOGGER, EXPECTED = "boltzprune", "BOLTZPRUNE_EXPECTED"
 """The display as Snakemake knows it; the variable that names it the file of expected seconds."""
@@ -83,16 +61,19 @@ def _run(words):
     results, study = (place / part for part in Path(jobs[0].outputs[0]).parts[:2])
     sys.stdout.write(plan.replaced(jobs, place))
     sys.stdout.write(f"Study {study.name}: {count(len(jobs), 'job')} to run. By hand: {dry_run.shown(asked)}\n")
+    measured = Measured(results, study.name)
+    seconds = [measured.seconds(job) for job in jobs]
+    sys.stdout.write(times.summary(jobs, seconds, study.name, times.cores(asked.options)).partition("\n")[0] + "\n")
     sys.stdout.flush()
     if not asked.has(*OWN_WORDS):
         asked.options += ["--logger", LOGGER]
-        os.environ[EXPECTED] = _expected(jobs, Measured(results, study.name))
+        os.environ[EXPECTED] = _expected(jobs, seconds)
     return dry_run.become(asked)
 
 
-def _expected(jobs, measured):
+def _expected(jobs, seconds):
     """Path of a file with the expected seconds of each job, or null, by its benchmark; the display deletes it."""
-    found = {job.benchmark: measured.seconds(job) for job in jobs if job.benchmark}
+    found = {job.benchmark: estimate for job, estimate in zip(jobs, seconds) if job.benchmark}
     handle, path = tempfile.mkstemp(prefix="boltzprune-", suffix=".json")
     with open(handle, "w", encoding="utf-8") as file:
         json.dump({benchmark: estimate and estimate.value for benchmark, estimate in found.items()}, file)
