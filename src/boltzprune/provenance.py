@@ -11,7 +11,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-from boltzprune import __version__
+from boltzprune import __version__, known_digests
 from boltzprune.canonical import canonical, tree_of
 
 PACKAGE = Path(__file__).parent
@@ -46,8 +46,9 @@ def code_digest(*modules):
     while waiting:
         module = waiting.pop()
         if module not in found and not _is_left_out(module):
-            found[module], imports = _text_and_imports(module)
+            found[module], imports = _digest_and_imports(module)
             waiting += imports
+    known_digests.keep()
     return _hash(*(f"{name}\n{found[name]}" for name in sorted(found)))
 
 
@@ -68,7 +69,7 @@ def criterion_digest(name, criterion):
         if name in definitions and name not in found:
             node = definitions[name]
             found[name] = canonical(node)
-            modules |= _imports(node, "boltzprune.criteria")
+            modules |= _imports(node)
             waiting += [child.id for child in ast.walk(node) if _is_read(child)]
     return _hash(fields, *(found[key] for key in sorted(found)), code_digest(*sorted(modules)))
 
@@ -84,12 +85,18 @@ def _is_read(node):
 
 
 @functools.cache
-def _text_and_imports(module):
-    """A module without comments and docstrings as text, and what it imports of this package."""
+def _digest_and_imports(module):
+    """Digest of a module without comments and docstrings, and what it imports of this package."""
     path = _path(module)
-    tree, kernels = _tree(path), sorted(path.parent.glob("*.cu*")) if path.name == "__init__.py" else ()
-    text = "\n".join([canonical(tree), *(kernel.read_text(encoding="utf-8") for kernel in kernels)])
-    return text, _imports(tree, module)
+    digest, imports, perhaps = known_digests.of_source(path.read_bytes(), lambda: _found_in(_tree(path)))
+    kernels = sorted(path.parent.glob("*.cu*")) if path.name == "__init__.py" else ()
+    text = "\n".join([digest, *(kernel.read_text(encoding="utf-8") for kernel in kernels)])
+    return text, {*imports, *(name for name in perhaps if _path(name).is_file())}
+
+
+def _found_in(tree):
+    """Of a syntax tree: its digest, modules of this package that it imports, and names that may be modules."""
+    return [hashlib.sha256(canonical(tree).encode()).hexdigest(), *map(sorted, _imported(tree))]
 
 
 def _names(node):
@@ -130,13 +137,19 @@ def _tree(path):
     return tree_of(path)
 
 
-def _imports(tree, module):
+def _imports(tree):
     """Modules of this package that a tree imports, at the top or inside functions."""
-    found = set()
+    imports, perhaps = _imported(tree)
+    return imports | {name for name in perhaps if _path(name).is_file()}
+
+
+def _imported(tree):
+    """Modules of this package that a tree imports, and names that it takes from them, which may be modules."""
+    imports, perhaps = set(), set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "boltzprune"}
+            imports |= {alias.name for alias in node.names if alias.name.split(".")[0] == "boltzprune"}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "boltzprune":
-            found.add(node.module)
-            found |= {name for alias in node.names if _path(name := f"{node.module}.{alias.name}").is_file()}
-    return found
+            imports.add(node.module)
+            perhaps |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return imports, perhaps

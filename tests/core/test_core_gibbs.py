@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from boltzprune import exact, gibbs, sampling, streams
-from boltzprune.backend import get_backend, numba_
+from boltzprune.backend import get_backend, loops
 from boltzprune.config import Sampling
 from boltzprune.machine import BoltzmannMachine
 
@@ -120,7 +120,7 @@ def test_threads_do_not_matter():
 def test_the_loop_for_small_machines_does_what_the_general_one_does(monkeypatch):
     machine = by_hand.machine((13, 11), seed=29)
     small = gibbs.sample(machine, 101, 7, KEY, get_backend("cpu"))
-    monkeypatch.setattr(numba_, "SMALL", 13 * 11 - 1)
+    monkeypatch.setattr(loops, "SMALL", 13 * 11 - 1)
     assert _equal(gibbs.sample(machine, 101, 7, KEY, get_backend("cpu")), small)
 
 

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from boltzprune import ais, exact, exact_deep, gibbs, sampling, streams
-from boltzprune.backend import get_backend, numba_
+from boltzprune.backend import get_backend, loops
 from boltzprune.backend.contrastive import Epoch, Velocity
 from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.config.digits import DeepSampling
@@ -133,7 +133,7 @@ def test_the_negative_phase_of_several_steps(backend, scale, promise):
 
 
 def test_the_negative_phase_of_large_machines(at_scale, promise, monkeypatch):
-    monkeypatch.setattr(numba_, "SMALL", 0)
+    monkeypatch.setattr(loops, "SMALL", 0)
     scale, p_value = (at_scale(20, 200), 2003, "CPU"), _negative_phase(get_backend("cpu"), at_scale(127, 257), 1)
     _p_values(promise, "negative phase of CD-1, loop for large machines", scale, samplers.RBM, 37, p_value, density=1.0)
 

@@ -12,7 +12,7 @@ import boltzprune
 PACKAGE = Path(boltzprune.__file__).parent
 ROOMS = [
     ["boltzprune"],  # the version
-    ["errors", "schedules", "lifeline", "controls", "canonical", "memory", "processor"],
+    ["errors", "schedules", "lifeline", "controls", "canonical", "known_digests", "memory", "processor"],
     ["streams", "progress", "machine", "masks", "files", "running", "paths"],
     ["backend", "npz"],
     ["fisher", "intervals", "own_files", "criterion_faults"],

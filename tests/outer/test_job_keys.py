@@ -53,7 +53,8 @@ OTHER = {
 NULL = {"directory": "here", "file": "x.npz", "seeds": 11, "n_samples": 11, "n_train": 11, "n_test": 11}
 NULL |= {"schedule_epochs": 23, "last_learning_rate": 0.003}
 """Keys that may be null -> another value."""
-STUDY = study_from(merged(BASE, {"digits": {"data": {"source": "mnist"}, "evaluation": {"encoding": "sampled"}}}))
+OF_DIGITS = {"data": {"source": "mnist"}, "machine": {"n_hidden": [784, 7]}, "evaluation": {"encoding": "sampled"}}
+STUDY = study_from(merged(BASE, {"digits": OF_DIGITS}))
 VALUES = STUDY.model_dump()
 """All values, so that an edit of one key changes no other through the preset or a default."""
 

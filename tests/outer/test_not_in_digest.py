@@ -31,6 +31,7 @@ TAKEN = {
     "boltzprune.backend.lock": {"claim"},
     "boltzprune.backend.numba_cache": {"njit"},
     "boltzprune.lifeline": {"unfinished"},
+    "boltzprune.progress": {"PREPARATION"},
 }
 """Module -> all that computing modules take from it; none takes anything from the others. Of the configuration these
 are the sections, by which the list of stages checks a spec."""

@@ -186,7 +186,7 @@ STAGES = {
     "prepare": PATTERNS,
     "train": TRAINING,
     "sample": SAMPLING,
-    "prune": CHAINS | RESULTS,
+    "prune": CHAINS | RESULTS | DEEP_CHAINS | DEEP_RESULTS,
     "retrain": FROM_RETRAINING,
     "evaluate": EVALUATION,
     "collect": RESULTS,
