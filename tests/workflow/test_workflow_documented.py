@@ -1,7 +1,7 @@
 """Every command line of the documentation works as it is written.
 
 Each is given to bash. The programs that it names are stand-ins, which turn what would compute or install into a dry run
-or a check, and run the rest for real.
+or a check, and run the rest for real (kernels are compiled for one architecture here, for four in tests/gpu).
 """
 
 import importlib.util
@@ -20,7 +20,8 @@ STAND_INS = {
     "snakemake": 'case " $* " in *" --unlock "*) ;; *) set -- "$@" --dry-run;; esac\n{python} -m snakemake "$@"',
     "boltzprune": (
         'case "$1 $*" in "run "*--report*) set -- "$@" study.yaml;; "run "*--unlock*) ;;\n'
-        '"run "*) shift; set -- run --dry-run "$@";; esac\nexec {python} -m boltzprune "$@"'
+        '"run "*) shift; set -- run --dry-run "$@";; "kernels "*) set -- "$@" --arch 90;; esac\n'
+        'exec {python} -m boltzprune "$@"'
     ),
     "make": 'exec {make} --dry-run "$@" >/dev/null',
     "uv": '[ "$1" = run ] && shift && exec "$@"',
