@@ -85,7 +85,7 @@ def _draw_patterns(figure, shape, panels, names, look):
     first = None
     for place, (letter, table, title, colour) in enumerate(shown):
         axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
-        panel_letter(axes, letter, dx=-0.06)
+        panel_letter(axes, letter, dx=-0.3)
         axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
         bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
         axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
