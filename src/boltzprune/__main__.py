@@ -28,7 +28,8 @@ def program():
 
 def main(arguments=None):
     """Parse, run, and turn a user's mistake into one message and exit status 2."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = _parser(*words[:1]).parse_args(words)
     try:
         _start_logging(getattr(options, "log", None))
         status = options.function(options) or 0
@@ -89,10 +90,14 @@ def _new_log(path):
     return "w" if path.exists() else "x"  # a device such as /dev/null stays
 
 
-def _parser():
-    """All subcommands."""
-    from boltzprune import reruns
-    from boltzprune.backend import compiler
+def _parser(first=""):
+    """All subcommands; of a stage, which the workflow starts some hundred times, that one alone.
+
+    Parameters
+    ----------
+    first : str
+        The first argument.
+    """
     from boltzprune.stages import STAGES
 
     parser = argparse.ArgumentParser(
@@ -102,33 +107,49 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"boltzprune {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    if first in STAGES:
+        _add_stage(commands, first, STAGES[first])
+        return parser
+    _add_commands(commands)
+    for name, stage in STAGES.items():
+        _add_stage(commands, name, stage)
+    return parser
+
+
+def _add_commands(commands):
+    """Subcommands that a user asks for."""
+    from boltzprune import reruns
+    from boltzprune.backend import compiler
+
     reruns.add_commands(commands)
     _add_settings(commands)
     device = commands.add_parser("device", help="say what `device: auto` computes on here, and why")
     device.set_defaults(function=_device)
     compiler.add_command(commands)
-    for name, stage in STAGES.items():  # without help, so that they are not in the list of commands
-        files = f"Inputs: {', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}."
-        about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
-        command = commands.add_parser(name, description=about)
-        command.add_argument(
-            "--in",
-            dest="inputs",
-            action="append",
-            default=[],
-            metavar="NAME=FILE",
-            help="an input file; repeatable; "
-            "-: more of them on standard input, a line NAME FILE ... for each name, quoted as in a shell",
-        )
-        command.add_argument(
-            "--out", dest="outputs", action="append", default=[], metavar="NAME=FILE", help="an output file; repeatable"
-        )
-        command.add_argument("--spec", default="{}", help="the parameters of this stage, one JSON object")
-        command.add_argument("--seeds", default="0", help="seeds of this job, as 3 or 0-9 (default 0)")
-        command.add_argument("--threads", type=int, default=1, help="seeds computed side by side (default 1)")
-        command.add_argument("--log", help="file for progress and messages; only errors are then shown")
-        command.set_defaults(function=_run_stage, stage=name)
-    return parser
+
+
+def _add_stage(commands, name, stage):
+    """The subcommand of a stage; it has no help, so that it is not in the list of commands."""
+    files = f"Inputs: {', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}."
+    about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
+    command = commands.add_parser(name, description=about)
+    command.add_argument(
+        "--in",
+        dest="inputs",
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="an input file; repeatable; "
+        "-: more of them on standard input, a line NAME FILE ... for each name, quoted as in a shell",
+    )
+    command.add_argument(
+        "--out", dest="outputs", action="append", default=[], metavar="NAME=FILE", help="an output file; repeatable"
+    )
+    command.add_argument("--spec", default="{}", help="the parameters of this stage, one JSON object")
+    command.add_argument("--seeds", default="0", help="seeds of this job, as 3 or 0-9 (default 0)")
+    command.add_argument("--threads", type=int, default=1, help="seeds computed side by side (default 1)")
+    command.add_argument("--log", help="file for progress and messages; only errors are then shown")
+    command.set_defaults(function=_run_stage, stage=name)
 
 
 def _add_settings(commands):
