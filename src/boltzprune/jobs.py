@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from boltzprune import lifeline, raw_data, sizes
+from boltzprune import lifeline, paths, raw_data, sizes
 from boltzprune.backend import candidates, driver
 from boltzprune.config import EXPERIMENTS
 from boltzprune.controls import CONTROLS
@@ -37,10 +37,8 @@ def export_environment(study):
     if sizes.ASKED in os.environ:
         sys.stdout.write(f"{sizes.LINE}{os.environ[sizes.VARIABLE]}\n")
         sys.stdout.flush()
-    python, package = Path(sys.executable).parent, Path(__file__).parent.parent
-    for name, first in (("PATH", python), ("PYTHONPATH", package)):
-        old = os.environ.get(name, "").split(os.pathsep)
-        os.environ[name] = os.pathsep.join([str(first), *(path for path in old if path and path != str(first))])
+    paths.put_first("PATH", Path(sys.executable).parent)
+    paths.put_first("PYTHONPATH", paths.PACKAGE)
 
 
 def check_dates(folder):

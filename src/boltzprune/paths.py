@@ -25,6 +25,12 @@ UNQUOTED = '"$`'
 """Snakemake names that script in double quotes."""
 
 
+def put_first(variable, folder):
+    """Put a folder first into an environment variable that lists folders, once."""
+    others = [path for path in os.environ.get(variable, "").split(os.pathsep) if path and path != str(folder)]
+    os.environ[variable] = os.pathsep.join([str(folder), *others])
+
+
 def problems_of_data(data):
     """Lines 'key = path: what is wrong' for raw files that cannot be named in rules."""
     for key in ("directory", "file"):

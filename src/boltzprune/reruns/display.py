@@ -204,12 +204,13 @@ class Display:
 
 def _expected():
     """Seconds that jobs are expected to take, by their benchmark; the file that has them is deleted."""
-    path = os.environ.pop(EXPECTED, "")
+    if not (path := os.environ.pop(EXPECTED, "")):
+        return {}
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8")) if path else {}
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        Path(path).unlink(missing_ok=True)
     except (OSError, ValueError):
         return {}
-    Path(path).unlink(missing_ok=True) if path else None
     return found
 
 

@@ -12,7 +12,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from boltzprune import sizes
+from boltzprune import paths, sizes
 from boltzprune.config import EXPERIMENTS
 from boltzprune.errors import InputError
 from boltzprune.figures import targets
@@ -118,9 +118,7 @@ def shown(asked):
 
 def become(asked):
     """Replace this process by Snakemake: signals, status and the end of jobs are then its own."""
-    package = str(Path(__file__).parents[2])
-    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path != package]
-    os.environ["PYTHONPATH"] = os.pathsep.join([package, *others])
+    paths.put_first("PYTHONPATH", paths.PACKAGE)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *asked.words()])
 

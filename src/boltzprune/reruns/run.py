@@ -6,7 +6,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from boltzprune.reruns import arguments, dry_run, plan, times
+from boltzprune.reruns import arguments, display, dry_run, plan, times
 from boltzprune.reruns.estimates import Measured
 from boltzprune.reruns.page import count
 
@@ -36,8 +36,8 @@ NO_RUN = (
     "--list-params-changes --version -v --print-compilation"
 ).split()
 """Options with which Snakemake computes no study."""
-LOGGER, EXPECTED = "boltzprune", "BOLTZPRUNE_EXPECTED"
-"""The display as Snakemake knows it; the variable that names it the file of expected seconds."""
+LOGGER = "boltzprune"
+"""The display as Snakemake knows it."""
 
 
 def add_command(commands):
@@ -67,7 +67,7 @@ def _run(words):
     sys.stdout.flush()
     if not asked.has(*OWN_WORDS):
         asked.options += ["--logger", LOGGER]
-        os.environ[EXPECTED] = _expected(jobs, seconds)
+        os.environ[display.EXPECTED] = _expected(jobs, seconds)
     return dry_run.become(asked)
 
 
