@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from boltzprune.backend import kernels
+from boltzprune.errors import InputError
 
 HEADER = Path(__file__).parent / "cuda_on_cpu.h"
 COMPILER = shutil.which("g++")
@@ -176,6 +177,9 @@ class EmulatedCard:
     def launch(self, kernel, defines, grid, block, arguments, shared=0, together=False):
         """Run a kernel; its arrays are given to it between poisoned bytes."""
         self.launches.append((kernel, tuple(grid), block))
+        if together and np.prod(grid) > self.n_multiprocessors:
+            # as many as the shared memory of the kernels leaves room for
+            raise InputError(f"{kernel}: {np.prod(grid)} blocks at the same time")
         function = getattr(_library(kernel, defines), f"launch_{kernel}")
         function.restype = ctypes.c_char_p
         sizes = (ctypes.c_uint * 6)(*grid, *(1,) * (3 - len(grid)), block, 1, 1)

@@ -499,6 +499,8 @@ def test_provenance_of_the_processor_is_as_before(device):
 class Kernel:
     """A compiled kernel: what it is launched with."""
 
+    kernel = SimpleNamespace(ptr=17)
+
     def __init__(self):
         self.calls, self.max_dynamic_shared_size_bytes = [], None
 
@@ -523,7 +525,7 @@ def fake(monkeypatch):
     """A module `cupy` that has what `Card` uses, and notes what it is asked for."""
     about = {"name": b"Card 7", "major": 9, "minor": 0, "multiProcessorCount": 11}
     about |= {"totalGlobalMem": 5 << 30, "sharedMemPerBlockOptin": 1 << 17}
-    seen = SimpleNamespace(used=[], modules=[], claimed=[], converted=[], kernels=[], n_released=0)
+    seen = SimpleNamespace(used=[], modules=[], claimed=[], converted=[], kernels=[], asked=[], n_released=0)
     monkeypatch.setattr(Device, "used", seen.used)
 
     def raw_module(code, options, enable_cooperative_groups):
@@ -533,11 +535,16 @@ def fake(monkeypatch):
     def release():
         seen.n_released += 1
 
+    def occupancy(function, block, shared):
+        seen.asked.append((function, block, shared))
+        return 2
+
     pool = SimpleNamespace(free_bytes=lambda: 7 << 20, free_all_blocks=release)
     runtime = SimpleNamespace(
         getDeviceCount=lambda: 3, getDeviceProperties=lambda number: about, runtimeGetVersion=lambda: 13020
     )
     memory = SimpleNamespace(OutOfMemoryError=OutOfMemory)
+    of_driver = SimpleNamespace(occupancyMaxActiveBlocksPerMultiprocessor=occupancy)
     module = SimpleNamespace(
         __version__="14.2.0",
         ndarray=np.ma.MaskedArray,  # a type of its own
@@ -546,7 +553,7 @@ def fake(monkeypatch):
         ones=lambda n: seen.kernels.append(n) or np.ones(n),
         get_default_memory_pool=lambda: pool,
         RawModule=raw_module,
-        cuda=SimpleNamespace(Device=Device, runtime=runtime, memory=memory),
+        cuda=SimpleNamespace(Device=Device, runtime=runtime, memory=memory, driver=of_driver),
     )
     monkeypatch.setitem(sys.modules, "cupy", module)
     monkeypatch.setattr(driver, "problem", lambda: None)
@@ -596,6 +603,16 @@ def test_launches_of_a_card(fake):
     assert pack.max_dynamic_shared_size_bytes == (48 << 10) + 1
 
 
+def test_blocks_that_wait_for_each_other_are_never_more_than_fit(fake):
+    """CuPy would launch as many as fit, and warn: they would wait for ever for those that never come."""
+    card = cupy_.Card()
+    card.launch("pack", {}, (11, 2), 64, [], 31 << 10, together=True)  # 2 a multiprocessor, as the driver says
+    card.launch("states", {}, (23,), 64, [])
+    with pytest.raises(InputError, match=r"kernel pack needs 23 blocks of 64 threads at the same time.* room for 22"):
+        card.launch("pack", {}, (23,), 64, [], together=True)
+    assert fake.asked == [(17, 64, 31 << 10), (17, 64, 0)] and len(fake.modules[0][3].calls) == 1
+
+
 def test_products_rounded_to_10_bits_are_refused(fake, monkeypatch):
     monkeypatch.setenv("CUPY_TF32", "1")
     with pytest.raises(InputError, match="CUPY_TF32 is set"):
@@ -617,6 +634,7 @@ def test_cupy_has_what_the_backend_uses(cupy):
     assert [name for name in sorted(ALLOWED) if not hasattr(cupy, name)] == []
     methods = "all any argmax astype copy dtype flags max mean ndim reshape ravel shape size sum T __array_ufunc__"
     assert [name for name in methods.split() if not hasattr(cupy.ndarray, name)] == []
+    assert callable(cupy.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor)
     assert callable(cupy.linalg.eigh) and callable(cupy.cuda.get_current_stream) and callable(cupy.asnumpy)
     device, runtime = cupy.cuda.Device, cupy.cuda.runtime
     assert all(hasattr(device, name) for name in ("pci_bus_id", "mem_info", "compute_capability", "use"))

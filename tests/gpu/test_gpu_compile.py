@@ -69,6 +69,7 @@ def only(monkeypatch):
 def no_wheel(monkeypatch):
     """A machine without NVRTC."""
     monkeypatch.setattr(nvrtc, "wheel", lambda distribution: None)
+    monkeypatch.setattr(nvrtc, "by_pathfinder", lambda: None)
     monkeypatch.setattr(nvrtc, "SYSTEM", ("libnvrtc_of_nobody.so.13",))
     nvrtc.library.cache_clear()
     yield

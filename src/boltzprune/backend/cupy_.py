@@ -5,6 +5,7 @@ Kernels are compiled when first launched, for the card that is there; CuPy keeps
 
 import functools
 import logging
+import math
 import os
 
 from boltzprune.backend import driver, kernels
@@ -107,11 +108,31 @@ class Card:
             Bytes of dynamic shared memory.
         together : bool
             Whether all blocks have to run at the same time (a cooperative launch).
+
+        Raises
+        ------
+        InputError
+            If they have to and the card has no room for them.
         """
         function = _function(kernel, tuple(defines.items()), together)
         if shared:
             function.max_dynamic_shared_size_bytes = shared
+        if together:
+            self._check_room(kernel, function, math.prod(grid), block, shared)
         function(grid, (block,), tuple(arguments), shared_mem=shared)
+
+    def _check_room(self, kernel, function, n_blocks, block, shared):
+        """InputError if so many blocks cannot run at the same time.
+
+        CuPy would launch fewer and warn, and those would wait for the others for ever.
+        """
+        occupancy = self.xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
+        room = occupancy(function.kernel.ptr, block, shared) * self.n_multiprocessors
+        if n_blocks > room:
+            raise InputError(
+                f"device gpu: kernel {kernel} needs {n_blocks} blocks of {block} threads at the same time, and the "
+                f"card has room for {room}; give the job a whole card, or set device: cpu"
+            )
 
 
 @functools.cache
