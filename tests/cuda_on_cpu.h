@@ -17,7 +17,7 @@
 
 #define CUDA_ON_CPU
 #define __global__
-#define __device__ static
+#define __device__
 #define __forceinline__ inline
 #define __align__(n) alignas(n)
 #define __launch_bounds__(...)
@@ -298,6 +298,12 @@ T atomicAdd(T* address, T value) {
     *address = old + value;
     return old;
 }
+inline unsigned atomicOr(unsigned* address, unsigned value) {
+    cuda::progress++;
+    unsigned old = *address;
+    *address = old | value;
+    return old;
+}
 inline int atomicMax(int* address, int value) {
     cuda::progress++;
     int old = *address;
@@ -320,6 +326,10 @@ inline float __int_as_float(int bits) {
     float x;
     memcpy(&x, &bits, sizeof x);
     return x;
+}
+template <class T>
+T __ldcg(const T* address) {
+    return *address;
 }
 template <class T>
 T __ldg(const T* address) {

@@ -30,6 +30,7 @@ EPOCH = JointEpoch(
 def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once."""
     monkeypatch.setattr(gpu_together, "N_THREADS", 64)
+    monkeypatch.setattr(gpu_joint, "COLUMNS", 512)
 
 
 def _work(sizes, n_chains, seed, density=0.8):
@@ -99,6 +100,7 @@ CASES = [
     ((11, 67, 37), 33, {"batch_size": 4, "max_updates": 2}),
     ((7, 67, 41), 97, {"batch_size": 3, "tolerance": 0.01}),
     ((31, 41, 43), 1, {"batch_size": 10, "max_norm": 0.5}),
+    ((83, 43, 37), 131, {"batch_size": 7}),  # lists longer than a warp, more words of chains than it takes side by side
 ]
 
 
@@ -162,11 +164,12 @@ def test_which_machines_the_kernel_takes(gpu, monkeypatch):
     monkeypatch.setattr(gpu.card, "max_shared", 227 << 10, raising=False)
     monkeypatch.setattr(gpu.card, "n_multiprocessors", 132, raising=False)
     for sizes, n_chains, batch, n_blocks in [
-        ((400, 400, 676), 100, 10, 8),
-        ((400, 400, 676), 100, 1, 6),
-        ((400, 226, 381), 100, 10, 3),
-        ((400, 400, 676), 1000, 1, 10),
-        ((5, 7, 1031), 10, 1, 3),
+        ((400, 400, 676), 100, 10, 13),
+        ((400, 400, 676), 100, 1, 13),
+        ((400, 226, 381), 100, 10, 8),
+        ((400, 784, 676), 100, 10, 21),
+        ((400, 400, 676), 1000, 1, 13),
+        ((5, 7, 1031), 10, 1, 20),
     ]:
         machine = by_hand.machine(sizes, seed=37)
         assert gpu_joint.plan(machine, n_chains, batch, gpu.card).n_blocks == n_blocks

@@ -10,27 +10,33 @@ from boltzprune.machine import BoltzmannMachine
 
 UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
+COLUMNS = 52
+"""Of the upper weights, that a block has at most: more blocks than have to be, for they share the work of an update."""
+WARP, WORD, WORDS_TOGETHER = 32, 32, 4
+"""Threads of a warp, chains to a word, and words that a warp of kernels/joint.cu takes side by side."""
 
 
 def plan(machine, n_chains, batch, card):
-    """The fewest blocks that hold the upper weights, a thread a column; None if the kernel does not take it."""
+    """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine."""
     sizes = machine.layer_sizes
     if len(sizes) != 3 or min(sizes) == 0 or batch > MAX_BATCH:
         return None
     n0, n1, n2 = sizes
-    lanes, n_words = padded(batch), -(-n_chains // 32)
+    lanes, n_words, n_threads = padded(batch), -(-n_chains // WORD), gpu_together.N_THREADS
 
     def n_floats(width):
-        floats = n1 * (width | 1) + lanes * (2 * n1 + width + gpu_together.N_THREADS)
-        return floats + n_words * (n0 + n1 + width)
+        lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
+        scratch = max(lanes * n_threads, WARP * (WORDS_TOGETHER * WORD + 1), lists)
+        busy = WORDS_TOGETHER * gpu_together.MAX_BLOCKS
+        return n1 * (width | 1) + lanes * (2 * n1 + width) + scratch + n_words * (n0 + n1 + width) + n0 + busy
 
-    return fewest_blocks(card, n2, n_floats)
+    return fewest_blocks(card, n2, n_floats, COLUMNS)
 
 
 def _bytes_on_card(plan, machine, n_chains, batch):
     """Weights, steps and masks, lists of the lower weights, chains, and room for what blocks tell each other."""
     n0, n1, n2 = machine.layer_sizes
-    told = 4 * plan.n_blocks * n1 * (2 * batch + n_chains)
+    told = 4 * plan.n_blocks * n1 * (2 * padded(batch) + n_chains)
     return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
 
 
@@ -125,12 +131,16 @@ class _Held:
 
     def _place_space(self, sizes, keys):
         """What the kernel needs besides: sizes, streams, and room where blocks meet."""
-        xp, n, n_blocks = self.card.xp, len(self.machines), self.plan.n_blocks
-        batch = self.epoch.batch_size
+        xp, n, n_blocks, width = self.card.xp, len(self.machines), self.plan.n_blocks, padded(self.epoch.batch_size)
+        n_words = -(-self.n_chains // WORD)
         self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
-        self.partial = xp.empty((n, 2, n_blocks, batch, self.most1), dtype=np.float32)
-        self.change = xp.empty((n, 2, n_blocks, padded(batch)), dtype=np.int32)
-        self.chain_partial = xp.empty((n, n_blocks, self.n_chains, self.most1), dtype=np.float32)
+        inputs = xp.empty((n, self.most1, width), dtype=np.float32)
+        partial = xp.empty((n, 2, n_blocks, self.most1, width), dtype=np.float32)
+        of_chains = xp.empty((n, n_blocks, self.n_chains, self.most1), dtype=np.float32)
+        bits = xp.empty((n, self.n0 + self.most1, n_words), dtype=np.uint32)
+        busy = xp.empty((n, n_blocks, n_words), dtype=np.uint32)
+        moved = xp.empty((n, 2, n_blocks), dtype=np.uint32)
+        self.told = [inputs, partial, of_chains, bits, busy, moved]
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
     def run(self, cases, n_updates, update):
@@ -140,7 +150,7 @@ class _Held:
         visible_of, row_entry, row_unit = self.lists_on_card
         arrays = [self.w1, self.s1, visible_of, self.column_start, self.row_start, row_entry, row_unit]
         arrays += [self.w2, self.s2, self.mask2, self.biases, self.bias_steps, self.chains, *self.about, cases]
-        arrays += [self.partial, self.change, self.chain_partial, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field]
+        arrays += [*self.told, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field]
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, self.plan.n_blocks, len(cases))
         numbers = [*map(np.int32, counts), np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps)]
         numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]

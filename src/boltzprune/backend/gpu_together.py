@@ -40,7 +40,7 @@ class Plan:
         return cls(plans[0].n_blocks, max(plan.shared for plan in plans))
 
 
-def fewest_blocks(card, n_columns, n_floats):
+def fewest_blocks(card, n_columns, n_floats, most_columns=N_THREADS):
     """The plan with the fewest blocks that hold a machine, a thread a column; None if there are not enough.
 
     Parameters
@@ -50,6 +50,8 @@ def fewest_blocks(card, n_columns, n_floats):
         That are shared out over the blocks.
     n_floats : callable
         Columns of a block -> its words of 4 bytes of shared memory.
+    most_columns : int
+        Of a block, where the machine does not need more blocks for another reason.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def fewest_blocks(card, n_columns, n_floats):
     for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
         columns = -(-n_columns // n_blocks)
         shared = 4 * n_floats(columns)
-        if columns <= N_THREADS and shared <= card.max_shared - STATIC_SHARED:
+        if columns <= min(most_columns, N_THREADS) and shared <= card.max_shared - STATIC_SHARED:
             return Plan(n_blocks, shared)
     return None
 

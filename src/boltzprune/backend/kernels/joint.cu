@@ -6,44 +6,64 @@
 // launch, and what goes with them: the units of h2, and slices of h1 and of the visible units for draws and updates. The
 // lower weights, few where receptive fields are small, are listed unit by unit in global memory. Blocks of a machine meet
 // at barriers, one a mean-field update: each writes what its columns contribute to the fields of h1, and each adds up all
-// contributions in one order for itself. A case that has converged stays as it is; `change` says so one barrier later.
+// contributions in one order for itself. A case that has converged stays as it is; `moved` says so one barrier later.
 //
-// Grid: (n_machines n_blocks), all at the same time (a cooperative launch), or with CLUSTER a cluster of n_blocks blocks per
-// machine, whose barrier is the hardware's (compute capability 9.0 and up). Block: N_THREADS. BATCH: images an update, at most.
+// States of chains are bits, 32 chains to a word, so that a warp draws a unit in 32 chains at a time: its lanes read the
+// same weights and the same words. What waits for the second-level cache, some 0.6 us, is asked for AHEAD at a time.
+//
+// Grid: (n_machines n_blocks), all at the same time (a cooperative launch). Block: N_THREADS. BATCH: images an update, at most.
 //
 // An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field updates: 5.4 million multiply-adds times S + 1;
 // adds of the rows of active units, 27 million if all were; 2.7 million multiply-adds and 1 million popcounts for the
-// gradient. Dependent steps: S + 2 n_gibbs_steps + 3 barriers. Bytes, from the second-level cache: 4 BATCH n_h1 n_blocks
-// a block and mean-field update; 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps and masks.
+// gradient. Dependent steps: S + 3 n_gibbs_steps + 2 barriers. Bytes, from the second-level cache: 4 BATCH n_h1 n_blocks
+// a block and mean-field update; up to 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps and masks.
 
 #include "common.cuh"
 #include "meet.cuh"
 
-#define PADDED (BATCH > 1 ? (BATCH + 3) / 4 * 4 : 1)
+#define WARPS (N_THREADS / WARP)
+#define WORDS 4  // words of chains that a warp takes side by side
+#define AHEAD 8  // loads that are under way together
+#if BATCH > 1
+#define PADDED ((BATCH + 3) / 4 * 4)
+#define WIDE 4  // images whose numbers are read with one load
+#else
+#define PADDED 1
+#define WIDE 1
+#endif
 
-// What one block has of its machine. Layers: 0 visible, 1 and 2 hidden; columns: its units of layer 2.
+DYNAMIC_SHARED(float, memory);
+
+// Where something begins in a block's shared memory: of a pointer the compiler would not know what memory it points to.
+template <class T>
+struct Place {
+    int at;
+    __device__ __forceinline__ operator T*() const { return (T*)(memory + at); }
+};
+
+// What one block has of its machine; it lies in shared memory, since registers do not suffice. Layers: 0 visible, 1 and 2
+// hidden; columns: its units of layer 2.
 struct Share {
     int n_blocks, g, n0, n1, n_columns, stride;
     int first0, last0, first1, last1, first2;  // its units of each layer
     int n_all, most1, most2, n_chains, n_words;
     u64 key;
+    u32 moved;  // images that some mean of this block has not converged for
     // in shared memory
-    float* w2;       // [n1][stride]
-    float* input;    // [n1][PADDED], fields of layer 1 from below
-    float* mu1;      // [n1][PADDED]
-    float* mu2;      // [columns][PADDED]
-    float* scratch;  // [parts][columns][PADDED]
-    u32* bits0;      // [n0][n_words], chains whose unit is on
-    u32* bits1;      // [n1][n_words]
-    u32* bits2;      // [columns][n_words]
-    // in global memory
+    Place<float> mu1, mu2;  // [n1][PADDED], [columns][PADDED]
+    Place<float> scratch;   // parts of sums [parts][columns][PADDED]; fields [WARP][WORDS WARP + 1]; lists [WARPS][units]
+    Place<float> input;     // [n1][PADDED], fields of layer 1 from below
+    Place<float> w2;        // [n1][stride]
+    Place<u32> bits0, bits1, bits2;  // [units][n_words], chains whose unit is on; of all units, of layer 2 of the columns
+    Place<u32> seen;        // [n0], images whose unit is on
+    Place<u32> busy;        // [n_blocks][WORDS], chains in which any of a block's columns is on
+    // in the card's memory
     float *w1, *s1, *s2;  // lower weights and steps, listed by unit of layer 1; upper steps
     const u8* mask2;
     const int *visible_of, *column_start, *row_start, *row_entry, *row_unit;
     float *bias0, *bias1, *bias2, *step0, *step1, *step2;
-    u8 *states0, *states1, *states2;  // of the chains, n_all apart
-    float *partial, *chain_partial;   // what each block contributes to fields of layer 1
-    int* changes;
+    float *inputs, *partial, *chain_partial;      // what blocks tell each other: fields from below, what columns contribute
+    u32 *told0, *told1, *told_busy, *told_moved;  // and bits0, bits1, busy and moved
     u32* counter;
 };
 
@@ -51,165 +71,354 @@ struct Rates {
     float learning_rate, decay, max_norm;
 };
 
-__device__ __forceinline__ u8 draw(float field, u32 unit, u32 chain, u32 step, u32 layer, u64 key) {
+__device__ __forceinline__ bool draw(float field, u32 unit, u32 chain, u32 step, u32 layer, u64 key) {
     Words words = philox(unit / 4, chain, step, layer, key);
     return uniform(select(words, unit % 4)) < logistic(field);
 }
 
-// Values that are not negative, or NaN, compare like the whole numbers of their bits; NaN is the largest.
-__device__ __forceinline__ void note_change(int* change, float difference) {
-    atomicMax(change, __float_as_int(fabsf(difference)));
+__device__ __forceinline__ u32 any_of_warp(u32 bits) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) bits |= __shfl_xor_sync(FULL_WARP, bits, offset);
+    return bits;
 }
 
-// Probabilities of this block's units of layer 2 from those of layer 1; of open cases, or of all at the start.
-__device__ __forceinline__ void climb_up(const Share& my, int n_cases, const int* is_open, int* change) {
-    int lanes = max(WARP, (my.n_columns + WARP - 1) / WARP * WARP), parts = N_THREADS / lanes;
+__device__ __forceinline__ float sum_of_warp(float x) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(FULL_WARP, x, offset);
+    return x;
+}
+
+// Numbers of WIDE images that another block has written.
+__device__ __forceinline__ void read(float value[WIDE], const float* address) {
+#if WIDE == 4
+    float4 x = __ldcg((const float4*)address);
+    value[0] = x.x, value[1] = x.y, value[2] = x.z, value[3] = x.w;
+#else
+    value[0] = __ldcg(address);
+#endif
+}
+
+// sum[b] += w of[b] for all images.
+__device__ __forceinline__ void add_cases(float sum[PADDED], const float* of, float w) {
+#if WIDE == 4
+#pragma unroll
+    for (int b = 0; b < PADDED; b += 4) {
+        float4 x = *(const float4*)(of + b);
+        sum[b] = fmaf(x.x, w, sum[b]);
+        sum[b + 1] = fmaf(x.y, w, sum[b + 1]);
+        sum[b + 2] = fmaf(x.z, w, sum[b + 2]);
+        sum[b + 3] = fmaf(x.w, w, sum[b + 3]);
+    }
+#else
+    sum[0] = fmaf(of[0], w, sum[0]);
+#endif
+}
+
+// Words that other blocks have written, into shared memory.
+__device__ __forceinline__ void copy_words(u32* target, const u32* source, int n) {
+    for (int start = threadIdx.x; start < n; start += AHEAD * N_THREADS) {
+        u32 word[AHEAD];
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++)
+            if (start + k * N_THREADS < n) word[k] = __ldcg(source + start + k * N_THREADS);
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++)
+            if (start + k * N_THREADS < n) target[start + k * N_THREADS] = word[k];
+    }
+}
+
+// Takes down which images a mean changed for by more than the tolerance, or to what is no number.
+__device__ __forceinline__ void note_moved(Share& my, u32 images) {
+    images = any_of_warp(images);
+    if (images && threadIdx.x % WARP == 0) atomicOr(&my.moved, images);
+}
+
+// Lanes for the columns of this block, and the parts that the threads then make up.
+__device__ __forceinline__ int lanes_of(Share& my) {
+    return max(WARP, (my.n_columns + WARP - 1) / WARP * WARP);
+}
+
+// Probabilities of this block's units of layer 2 from those of layer 1; of open images, or of all at the start.
+__device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float tolerance, bool is_start) {
+    int lanes = lanes_of(my), parts = N_THREADS / lanes;
     int each = (my.n1 + parts - 1) / parts, column = threadIdx.x % lanes, part = threadIdx.x / lanes;
     if (part < parts && column < my.n_columns) {
         float sum[PADDED] = {};
         int end = min(my.n1, (part + 1) * each);
-        for (int i = part * each; i < end; i++) {
-            float w = my.w2[i * my.stride + column];
-#pragma unroll
-            for (int b = 0; b < PADDED; b++) sum[b] = fmaf(my.mu1[i * PADDED + b], w, sum[b]);
-        }
+#pragma unroll 4
+        for (int i = part * each; i < end; i++) add_cases(sum, my.mu1 + i * PADDED, my.w2[i * my.stride + column]);
 #pragma unroll
         for (int b = 0; b < PADDED; b++) my.scratch[(part * my.n_columns + column) * PADDED + b] = sum[b];
     }
     __syncthreads();
-    for (int place = threadIdx.x; place < my.n_columns * n_cases; place += N_THREADS) {
-        int j = place / n_cases, b = place % n_cases;
-        if (is_open && !is_open[b]) continue;
+    u32 moved = 0;
+    for (int place = threadIdx.x; place < my.n_columns * PADDED; place += N_THREADS) {
+        int j = place / PADDED, b = place % PADDED;
+        if (!is_start && !(open >> b & 1)) continue;
         float field = 0.0f;
-        for (int p = 0; p < parts; p++) field += my.scratch[(p * my.n_columns + j) * PADDED + b];
-        float value = logistic(my.bias2[j] + field);
-        if (is_open) note_change(&change[b], value - my.mu2[j * PADDED + b]);
-        my.mu2[j * PADDED + b] = value;
+#pragma unroll 4
+        for (int p = 0; p < parts; p++) field += my.scratch[p * my.n_columns * PADDED + place];
+        float value = b < n ? logistic(my.bias2[j] + field) : 0.0f;
+        if (!is_start && !(fabsf(value - my.mu2[place]) <= tolerance)) moved |= 1u << b;
+        my.mu2[place] = value;
     }
+    note_moved(my, moved);
     __syncthreads();
 }
 
-// What this block's columns contribute to the fields of layer 1, for every case.
-__device__ __forceinline__ void contribute(const Share& my, float* partial, int n_cases) {
+// What this block's columns contribute to the fields of layer 1, for every image.
+__device__ __forceinline__ void contribute(Share& my, float* partial) {
     for (int i = threadIdx.x; i < my.n1; i += N_THREADS) {
         float sum[PADDED] = {};
-        for (int j = 0; j < my.n_columns; j++) {
-            float w = my.w2[i * my.stride + j];
+#pragma unroll 4
+        for (int j = 0; j < my.n_columns; j++) add_cases(sum, my.mu2 + j * PADDED, my.w2[i * my.stride + j]);
+#if WIDE == 4
 #pragma unroll
-            for (int b = 0; b < PADDED; b++) sum[b] = fmaf(my.mu2[j * PADDED + b], w, sum[b]);
+        for (int b = 0; b < PADDED; b += 4) {
+            float4 four = {sum[b], sum[b + 1], sum[b + 2], sum[b + 3]};
+            *(float4*)(partial + i * PADDED + b) = four;
         }
+#else
+        partial[i] = sum[0];
+#endif
+    }
+}
+
+// Probabilities of layer 1, of open images, from what all blocks contribute to its fields.
+__device__ __forceinline__ void climb_down(Share& my, const float* partial, u32 open, float tolerance) {
+    u32 moved = 0;
+    for (int place = threadIdx.x * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
+        float field[WIDE] = {};
+        for (int start = 0; start < my.n_blocks; start += AHEAD) {
+            float value[AHEAD][WIDE] = {};
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++)
+                if (start + k < my.n_blocks) read(value[k], partial + (start + k) * my.most1 * PADDED + place);
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++)
+#pragma unroll
+                for (int e = 0; e < WIDE; e++) field[e] += value[k][e];
+        }
+#pragma unroll
+        for (int e = 0; e < WIDE; e++) {
+            int b = place % PADDED + e;
+            if (!(open >> b & 1)) continue;
+            float mean = logistic(my.bias1[place / PADDED] + my.input[place + e] + field[e]);
+            if (!(fabsf(mean - my.mu1[place + e]) <= tolerance)) moved |= 1u << b;
+            my.mu1[place + e] = mean;
+        }
+    }
+    note_moved(my, moved);
+    __syncthreads();
+}
+
+// The images of an update, as bits.
+__device__ __forceinline__ void look(Share& my, const u8* images, int n) {
+    for (int v = threadIdx.x; v < my.n0; v += N_THREADS) {
+        u32 seen = 0;
 #pragma unroll
         for (int b = 0; b < PADDED; b++)
-            if (b < n_cases) partial[b * my.most1 + i] = sum[b];
+            if (b < n) seen |= (u32)images[(u64)b * my.n0 + v] << b;
+        my.seen[v] = seen;
     }
-}
-
-// Field of unit i of layer 1 from the visible units that are on.
-__device__ __forceinline__ float from_below(const Share& my, const u8* visible, int i) {
-    float sum = 0.0f;
-    int end = my.column_start[i + 1];
-    for (int k = my.column_start[i]; k < end; k++) sum += visible[my.visible_of[k]] ? my.w1[k] : 0.0f;
-    return sum;
-}
-
-// Mean field of a batch: `mu1`, `mu2` of every case, iterated until it has converged; how often, for this thread's case.
-__device__ __forceinline__ int infer(const Share& my, const u8* visible, int n, float tolerance, int max_updates, int& turn) {
-    __shared__ int is_open[PADDED], change[PADDED], any_open;
-    int t = threadIdx.x, n_updates = 0;
-    for (int place = t; place < my.n1 * n; place += N_THREADS) {
-        int i = place % my.n1, b = place / my.n1;
-        float sum = from_below(my, visible + (u64)b * my.n0, i);
-        my.input[i * PADDED + b] = sum;
-        my.mu1[i * PADDED + b] = logistic(fmaf(2.0f, sum, my.bias1[i]));
-    }
-    if (t < PADDED) is_open[t] = t < n, change[t] = 0;
     __syncthreads();
-    climb_up(my, n, nullptr, nullptr);
-    for (int sweep = 0; sweep < max_updates; sweep++, turn ^= 1) {
-        float* partial = my.partial + (u64)turn * my.n_blocks * BATCH * my.most1;
-        int* changes = my.changes + turn * my.n_blocks * PADDED;
-        contribute(my, partial + (u64)my.g * BATCH * my.most1, n);
-        if (t < PADDED) changes[my.g * PADDED + t] = change[t];
-        meet(my.counter, my.n_blocks);
-        if (t == 0) any_open = 0;
-        __syncthreads();
-        if (t < n) {
-            int largest = 0;
-            for (int other = 0; other < my.n_blocks; other++) largest = max(largest, changes[other * PADDED + t]);
-            if (sweep > 0 && __int_as_float(largest) <= tolerance) is_open[t] = 0;
-            if (is_open[t]) any_open = 1, n_updates++;
-            change[t] = 0;
+}
+
+// Fields from below of this block's units of layer 1: a warp a unit, a lane an image.
+__device__ __forceinline__ void tell_inputs(Share& my) {
+    int lane = threadIdx.x % WARP;
+    for (int i = my.first1 + threadIdx.x / WARP; i < my.last1; i += WARPS) {
+        float sum = 0.0f;
+        for (int start = my.column_start[i], end = my.column_start[i + 1]; start < end; start += WARP) {
+            u32 seen = 0;
+            float weight = 0.0f;
+            if (start + lane < end) seen = my.seen[my.visible_of[start + lane]], weight = my.w1[start + lane];
+            for (int k = 0; k < min(WARP, end - start); k++) {
+                u32 of = __shfl_sync(FULL_WARP, seen, k);
+                float w = __shfl_sync(FULL_WARP, weight, k);
+                if (of >> lane & 1) sum += w;
+            }
         }
-        __syncthreads();
-        if (!any_open) break;
-        for (int place = t; place < my.n1 * n; place += N_THREADS) {
-            int i = place % my.n1, b = place / my.n1;
-            if (!is_open[b]) continue;
-            float field = 0.0f;
-            for (int other = 0; other < my.n_blocks; other++) field += partial[((u64)other * BATCH + b) * my.most1 + i];
-            float value = logistic(my.bias1[i] + my.input[i * PADDED + b] + field);
-            note_change(&change[b], value - my.mu1[i * PADDED + b]);
-            my.mu1[i * PADDED + b] = value;
-        }
-        __syncthreads();
-        climb_up(my, n, is_open, change);
+        if (lane < PADDED) my.inputs[i * PADDED + lane] = sum;
     }
+}
+
+// Mean field of a batch: `mu1`, `mu2` of every image, iterated until it has converged; how often, of all images.
+__device__ __forceinline__ int infer(Share& my, int n, float tolerance, int max_updates, int& turn) {
+    int t = threadIdx.x, n_updates = 0;
+    u32 open = (1u << n) - 1;
+    for (int place = t * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
+        float input[WIDE];
+        read(input, my.inputs + place);
+#pragma unroll
+        for (int e = 0; e < WIDE; e++) {
+            my.input[place + e] = input[e];
+            my.mu1[place + e] = open >> (place % PADDED + e) & 1 ? logistic(fmaf(2.0f, input[e], my.bias1[place / PADDED])) : 0.0f;
+        }
+    }
+    __syncthreads();
+    climb_up(my, n, open, tolerance, true);
+    for (int sweep = 0; sweep < max_updates; sweep++, turn ^= 1) {
+        float* partial = my.partial + (u64)turn * my.n_blocks * my.most1 * PADDED;
+        u32 *told = my.told_moved + turn * my.n_blocks, moved = 0;
+        contribute(my, partial + (u64)my.g * my.most1 * PADDED);
+        if (t == 0) told[my.g] = my.moved, my.moved = 0;
+        meet(my.counter, my.n_blocks);
+        for (int other = t % WARP; other < my.n_blocks; other += WARP) moved |= __ldcg(told + other);
+        if (sweep > 0) open &= any_of_warp(moved);
+        if (!open) break;
+        n_updates += __popc(open);
+        climb_down(my, partial, open, tolerance);
+        climb_up(my, n, open, tolerance, false);
+    }
+    __syncthreads();
+    if (t == 0) my.moved = 0;
     return n_updates;
 }
 
-// States of units [first, last) of a layer as bits along the chains: words of unit u at u n_words.
-__device__ __forceinline__ void bits_of_chains(const Share& my, const u8* states, int first, int last, u32* bits) {
-    int n = last - first;
-    for (int place = threadIdx.x; place < n * my.n_words; place += N_THREADS) {
-        int unit = place % n, word = place / n, end = min(my.n_chains, 32 * word + 32);
+// Units of a chain that are on, ascending, into this warp's list; their number. All lanes take part.
+__device__ __forceinline__ int list_active(Share& my, const u32* bits, int n, int chain, unsigned short* list) {
+    int lane = threadIdx.x % WARP, total = 0;
+    __syncwarp();  // nobody reads the list of before any more
+    for (int start = 0; start < n; start += WARP) {
+        int unit = start + lane;
+        u32 found = __ballot_sync(FULL_WARP, unit < n && bits[unit * my.n_words + chain / 32] >> (chain % 32) & 1);
+        if (found >> lane & 1) list[total + __popc(found & ((1u << lane) - 1))] = (unsigned short)unit;
+        total += __popc(found);
+    }
+    __syncwarp();
+    return total;
+}
+
+// Sum of values[unit apart] over the units of a list.
+__device__ __forceinline__ float sum_of_list(const unsigned short* list, int n, const float* values, int apart) {
+    float sum = 0.0f;
+#pragma unroll 8
+    for (int k = 0; k < n; k++) sum += values[list[k] * apart];
+    return sum;
+}
+
+// field[one] += weights of the neighbours that are on in chain 32 (word + one) + lane. All lanes of a warp take part.
+// The neighbours of entries [begin, end); their weights at the same entries of w1, or where `entry` says.
+__device__ __forceinline__ void add_neighbours(Share& my, float field[WORDS], int begin, int end, const int* neighbour,
+                                               const int* entry, const u32* bits, int word) {
+    int lane = threadIdx.x % WARP;
+    for (int start = begin; start < end; start += WARP) {
+        int unit = 0, k = start + lane;
+        float weight = 0.0f;
+        if (k < end) unit = neighbour[k], weight = __ldcg(my.w1 + (entry ? entry[k] : k));
+        for (int n = min(WARP, end - start), e = 0; e < n; e++) {
+            const u32* on = bits + __shfl_sync(FULL_WARP, unit, e) * my.n_words + word;
+            float w = __shfl_sync(FULL_WARP, weight, e);
+#pragma unroll
+            for (int one = 0; one < WORDS; one++)
+                if (word + one < my.n_words && on[one] >> lane & 1) field[one] += w;
+        }
+    }
+}
+
+// States of a unit in chain 32 (word + one) + lane, as words. All lanes of a warp take part.
+__device__ __forceinline__ void draw_words(Share& my, const float field[WORDS], float bias, int word, u32 unit, u32 step,
+                                           u32 layer, u32* words) {
+#pragma unroll
+    for (int one = 0; one < WORDS; one++) {
+        if (word + one >= my.n_words) break;
+        int chain = (word + one) * WARP + threadIdx.x % WARP;
+        bool is_on = chain < my.n_chains && draw(field[one] + bias, unit, chain, step, layer, my.key);
+        u32 found = __ballot_sync(FULL_WARP, is_on);
+        if (threadIdx.x % WARP == 0) words[word + one] = found;
+    }
+}
+
+// What this block's columns contribute to the fields of layer 1 in every chain; chains with no column on are left out.
+__device__ __forceinline__ void contribute_of_chains(Share& my, unsigned short* list) {
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, n_groups = (my.n1 + WARP - 1) / WARP;
+    for (int word = warp; word < my.n_words; word += WARPS) {
+        u32 busy = 0;
+        for (int j = lane; j < my.n_columns; j += WARP) busy |= my.bits2[j * my.n_words + word];
+        busy = any_of_warp(busy);
+        if (lane == 0) my.told_busy[my.g * my.n_words + word] = busy;
+    }
+    for (int place = warp; place < n_groups * my.n_chains; place += WARPS) {
+        int c = place / n_groups, i = place % n_groups * WARP + lane;
+        int n_on = list_active(my, my.bits2, my.n_columns, c, list);
+        if (n_on && i < my.n1)
+            my.chain_partial[((u64)my.g * my.n_chains + c) * my.most1 + i] = sum_of_list(list, n_on, my.w2 + i * my.stride, 1);
+    }
+}
+
+// Draws some of this block's units of layer 1 in the chains of WORDS words, given both neighbours.
+__device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, int word, u32 step) {
+    int lane = threadIdx.x % WARP, n = min(WORDS * WARP, my.n_chains - word * WARP), apart = WORDS * WARP + 1;
+    for (int place = threadIdx.x; place < n_units * n; place += N_THREADS) {
+        int u = place % n_units, c = place / n_units;
+        const float* from = my.chain_partial + ((u64)word * WARP + c) * my.most1 + first + u;
+        float field = 0.0f;
+        for (int start = 0; start < my.n_blocks; start += AHEAD) {
+            float value[AHEAD] = {};
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++)
+                if (start + k < my.n_blocks && my.busy[(start + k) * WORDS + c / WARP] >> (c % WARP) & 1)
+                    value[k] = __ldcg(from + (u64)(start + k) * my.n_chains * my.most1);
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++) field += value[k];
+        }
+        my.scratch[u * apart + c] = field;
+    }
+    __syncthreads();
+    for (int u = threadIdx.x / WARP; u < n_units; u += WARPS) {
+        int i = first + u;
+        float field[WORDS];
+#pragma unroll
+        for (int one = 0; one < WORDS; one++) field[one] = one * WARP + lane < n ? my.scratch[u * apart + one * WARP + lane] : 0.0f;
+        add_neighbours(my, field, my.column_start[i], my.column_start[i + 1], my.visible_of, nullptr, my.bits0, word);
+        draw_words(my, field, my.bias1[i], word, i, step, 1, my.told1 + i * my.n_words);
+    }
+}
+
+// Draws this block's units of layer 2: a thread a column, 16 chains one after the other.
+__device__ __forceinline__ void draw_layer_2(Share& my, unsigned short* list, u32 step) {
+    int lanes = lanes_of(my), groups = N_THREADS / lanes, j = threadIdx.x % lanes, group = threadIdx.x / lanes;
+    if (group >= groups) return;
+    for (int half = group; half < 2 * my.n_words; half += groups) {
         u32 found = 0;
-        for (int c = 32 * word; c < end; c++) found |= (u32)states[(u64)c * my.n_all + first + unit] << (c % 32);
-        bits[unit * my.n_words + word] = found;
+        for (int c = 16 * half; c < min(my.n_chains, 16 * half + 16); c++) {
+            int n_on = list_active(my, my.bits1, my.n1, c, list);
+            if (j >= my.n_columns) continue;
+            float field = sum_of_list(list, n_on, my.w2 + j, my.stride) + my.bias2[j];
+            found |= (u32)draw(field, my.first2 + j, c, step, 2, my.key) << (c % 16);
+        }
+        if (j < my.n_columns) ((unsigned short*)(u32*)my.bits2)[2 * j * my.n_words + half] = (unsigned short)found;
     }
 }
 
 // One Gibbs step of all chains: layer 1 given the others, then they given layer 1.
-__device__ __forceinline__ void gibbs_step(const Share& my, u32 step) {
-    int t = threadIdx.x;
-    for (int i = t; i < my.n1; i += N_THREADS)
-        for (int c = 0; c < my.n_chains; c++) {
-            const u8* on = my.states2 + (u64)c * my.n_all + my.first2;
-            float sum = 0.0f;
-            for (int j = 0; j < my.n_columns; j++)
-                if (on[j]) sum += my.w2[i * my.stride + j];
-            my.chain_partial[((u64)my.g * my.n_chains + c) * my.most1 + i] = sum;
-        }
+__device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
+    unsigned short* list = (unsigned short*)(float*)my.scratch + threadIdx.x / WARP * max(my.n1, my.n_columns);
+    contribute_of_chains(my, list);
     meet(my.counter, my.n_blocks);
-    int n_mine = my.last1 - my.first1;
-    for (int place = t; place < my.n_chains * n_mine; place += N_THREADS) {
-        int c = place / n_mine, i = my.first1 + place % n_mine;
-        float field = from_below(my, my.states0 + (u64)c * my.n_all, i);
-        for (int other = 0; other < my.n_blocks; other++)
-            field += my.chain_partial[((u64)other * my.n_chains + c) * my.most1 + i];
-        my.states1[(u64)c * my.n_all + i] = draw(field + my.bias1[i], i, c, step, 1, my.key);
+    for (int word = 0; word < my.n_words; word += WORDS) {
+        __syncthreads();
+        for (int place = threadIdx.x; place < my.n_blocks * WORDS; place += N_THREADS) {
+            int other = place / WORDS, one = place % WORDS;
+            my.busy[place] = word + one < my.n_words ? __ldcg(my.told_busy + other * my.n_words + word + one) : 0;
+        }
+        for (int first = my.first1; first < my.last1; first += WARP) {
+            __syncthreads();
+            draw_layer_1(my, first, min(WARP, my.last1 - first), word, step);
+        }
     }
     meet(my.counter, my.n_blocks);
-    bits_of_chains(my, my.states1, 0, my.n1, my.bits1);
+    copy_words(my.bits1, my.told1, my.n1 * my.n_words);
     __syncthreads();
-    int lanes = max(WARP, (my.n_columns + WARP - 1) / WARP * WARP), groups = N_THREADS / lanes;
-    int j = t % lanes, group = t / lanes;
-    if (group < groups && j < my.n_columns)
-        for (int c = group; c < my.n_chains; c += groups) {
-            float field = 0.0f;
-            for (int i = 0; i < my.n1; i++)
-                if (my.bits1[i * my.n_words + c / 32] >> (c % 32) & 1) field += my.w2[i * my.stride + j];
-            u32 unit = my.first2 + j;
-            my.states2[(u64)c * my.n_all + unit] = draw(field + my.bias2[j], unit, c, step, 2, my.key);
+    draw_layer_2(my, list, step);
+    for (int word = 0; word < my.n_words; word += WORDS)
+        for (int v = my.first0 + threadIdx.x / WARP; v < my.last0; v += WARPS) {
+            float field[WORDS] = {};
+            add_neighbours(my, field, my.row_start[v], my.row_start[v + 1], my.row_unit, my.row_entry, my.bits1, word);
+            draw_words(my, field, my.bias0[v], word, v, step, 0, my.told0 + v * my.n_words);
         }
-    n_mine = my.last0 - my.first0;
-    for (int place = t; place < my.n_chains * n_mine; place += N_THREADS) {
-        int c = place / n_mine, i = my.first0 + place % n_mine, end = my.row_start[i + 1];
-        float field = 0.0f;
-        for (int k = my.row_start[i]; k < end; k++)
-            field += my.states1[(u64)c * my.n_all + my.row_unit[k]] ? my.w1[my.row_entry[k]] : 0.0f;
-        my.states0[(u64)c * my.n_all + i] = draw(field + my.bias0[i], i, c, step, 0, my.key);
-    }
     meet(my.counter, my.n_blocks);
+    copy_words(my.bits0, my.told0, my.n0 * my.n_words);
+    __syncthreads();
 }
 
 __device__ __forceinline__ int common_ones(const u32* a, const u32* b, int n_words) {
@@ -225,145 +434,187 @@ __device__ __forceinline__ float limit(float sum_of_squares, float max_norm) {
 }
 
 // step <- decay step + learning_rate slope; parameter <- parameter + step. Whether it is no longer a number.
-__device__ __forceinline__ bool move(float* parameter, float* step, float slope, const Rates& rates) {
-    *step = fmaf(rates.decay, *step, rates.learning_rate * slope);
-    *parameter += *step;
-    return !isfinite(*parameter);
+__device__ __forceinline__ bool move(float* parameter, float* step, float before, float slope, const Rates& rates) {
+    float now = fmaf(rates.decay, before, rates.learning_rate * slope), moved = *parameter + now;
+    *step = now, *parameter = moved;
+    return !isfinite(moved);
 }
 
 // The upper weights and the biases of layer 2, of this block's columns.
-__device__ __forceinline__ bool learn_above(const Share& my, int n, const Rates& rates) {
+__device__ __forceinline__ bool learn_above(Share& my, int n, const Rates& rates) {
     float share = 1.0f / n, chain_share = 1.0f / my.n_chains;
-    int t = threadIdx.x, n_words = my.n_words;
+    int lanes = lanes_of(my), parts = N_THREADS / lanes, j = threadIdx.x % lanes, part = threadIdx.x / lanes;
+    int lane = threadIdx.x % WARP, n_words = my.n_words;
     bool is_bad = false;
-    for (int place = t; place < my.n1 * my.n_columns; place += N_THREADS) {
-        int i = place / my.n_columns, j = place % my.n_columns;
-        u64 from = (u64)i * my.most2 + j;
-        if (!my.mask2[from]) continue;
-        float data = 0.0f;
-        for (int b = 0; b < n; b++) data = fmaf(my.mu1[i * PADDED + b], my.mu2[j * PADDED + b], data);
-        float slope = data * share - common_ones(my.bits1 + i * n_words, my.bits2 + j * n_words, n_words) * chain_share;
-        is_bad = move(&my.w2[i * my.stride + j], &my.s2[from], slope, rates) || is_bad;
-    }
+    if (part < parts && j < my.n_columns)
+        for (int start = part; start < my.n1; start += AHEAD * parts) {
+            float before[AHEAD];
+            bool exists[AHEAD];
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++) {
+                int i = start + k * parts;
+                u64 from = (u64)i * my.most2 + j;
+                before[k] = i < my.n1 ? my.s2[from] : 0.0f;
+                exists[k] = i < my.n1 && my.mask2[from];
+            }
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++) {
+                int i = start + k * parts;
+                if (!exists[k]) continue;
+                float data = 0.0f;
+#pragma unroll
+                for (int b = 0; b < PADDED; b++) data = fmaf(my.mu1[i * PADDED + b], my.mu2[j * PADDED + b], data);
+                float slope = data * share - common_ones(my.bits1 + i * n_words, my.bits2 + j * n_words, n_words) * chain_share;
+                is_bad = move(&my.w2[i * my.stride + j], &my.s2[(u64)i * my.most2 + j], before[k], slope, rates) || is_bad;
+            }
+        }
     __syncthreads();
-    for (int j = t / WARP; j < my.n_columns; j += N_THREADS / WARP) {
+    for (int j = threadIdx.x / WARP; j < my.n_columns; j += WARPS) {
         float squares = 0.0f;
-        for (int i = t % WARP; i < my.n1; i += WARP) squares = fmaf(my.w2[i * my.stride + j], my.w2[i * my.stride + j], squares);
-        for (int offset = WARP / 2; offset > 0; offset /= 2) squares += __shfl_xor_sync(FULL_WARP, squares, offset);
-        float factor = limit(squares, rates.max_norm);
+        for (int i = lane; i < my.n1; i += WARP) squares = fmaf(my.w2[i * my.stride + j], my.w2[i * my.stride + j], squares);
+        float factor = limit(sum_of_warp(squares), rates.max_norm);
         if (factor < 1.0f)
-            for (int i = t % WARP; i < my.n1; i += WARP) my.w2[i * my.stride + j] *= factor;
-        if (t % WARP == 0) {
+            for (int i = lane; i < my.n1; i += WARP) my.w2[i * my.stride + j] *= factor;
+        if (lane == 0) {
             float data = 0.0f;
             for (int b = 0; b < n; b++) data += my.mu2[j * PADDED + b];
             float slope = data * share - common_ones(my.bits2 + j * n_words, my.bits2 + j * n_words, n_words) * chain_share;
-            is_bad = move(my.bias2 + j, my.step2 + j, slope, rates) || is_bad;
+            is_bad = move(my.bias2 + j, my.step2 + j, my.step2[j], slope, rates) || is_bad;
         }
     }
     return is_bad;
 }
 
-// The lower weights and the biases of layers 0 and 1, of this block's units.
-__device__ __forceinline__ bool learn_below(const Share& my, const u8* visible, int n, const Rates& rates) {
+// The lower weights and the biases of layers 0 and 1, of this block's units: a warp a unit of layer 1, a lane a weight.
+__device__ __forceinline__ bool learn_below(Share& my, int n, const Rates& rates) {
     float share = 1.0f / n, chain_share = 1.0f / my.n_chains;
-    int n_words = my.n_words;
+    int lane = threadIdx.x % WARP, n_words = my.n_words;
     bool is_bad = false;
-    for (int i = my.first1 + threadIdx.x; i < my.last1; i += N_THREADS) {
+    for (int i = my.first1 + threadIdx.x / WARP; i < my.last1; i += WARPS) {
         const u32* on = my.bits1 + i * n_words;
         float squares = 0.0f, data = 0.0f;
         int begin = my.column_start[i], end = my.column_start[i + 1];
-        for (int k = begin; k < end; k++) {
+        for (int k = begin + lane; k < end; k += WARP) {
             int v = my.visible_of[k];
             float both = 0.0f;
-            for (int b = 0; b < n; b++) both += visible[(u64)b * my.n0 + v] ? my.mu1[i * PADDED + b] : 0.0f;
+#pragma unroll
+            for (int b = 0; b < PADDED; b++) both += my.seen[v] >> b & 1 ? my.mu1[i * PADDED + b] : 0.0f;
             float slope = both * share - common_ones(my.bits0 + v * n_words, on, n_words) * chain_share;
-            is_bad = move(my.w1 + k, my.s1 + k, slope, rates) || is_bad;
+            is_bad = move(my.w1 + k, my.s1 + k, my.s1[k], slope, rates) || is_bad;
             squares = fmaf(my.w1[k], my.w1[k], squares);
         }
-        float factor = limit(squares, rates.max_norm);
+        float factor = limit(sum_of_warp(squares), rates.max_norm);
         if (factor < 1.0f)
-            for (int k = begin; k < end; k++) my.w1[k] *= factor;
+            for (int k = begin + lane; k < end; k += WARP) my.w1[k] *= factor;
+        if (lane > 0) continue;
         for (int b = 0; b < n; b++) data += my.mu1[i * PADDED + b];
-        is_bad = move(my.bias1 + i, my.step1 + i, data * share - common_ones(on, on, n_words) * chain_share, rates) || is_bad;
+        float slope = data * share - common_ones(on, on, n_words) * chain_share;
+        is_bad = move(my.bias1 + i, my.step1 + i, my.step1[i], slope, rates) || is_bad;
     }
-    for (int i = my.first0 + threadIdx.x; i < my.last0; i += N_THREADS) {
-        const u32* on = my.bits0 + i * n_words;
-        int ones = 0;
-        for (int b = 0; b < n; b++) ones += visible[(u64)b * my.n0 + i];
-        is_bad = move(my.bias0 + i, my.step0 + i, ones * share - common_ones(on, on, n_words) * chain_share, rates) || is_bad;
+    for (int v = my.first0 + threadIdx.x; v < my.last0; v += N_THREADS) {
+        const u32* on = my.bits0 + v * n_words;
+        float slope = __popc(my.seen[v]) * share - common_ones(on, on, n_words) * chain_share;
+        is_bad = move(my.bias0 + v, my.step0 + v, my.step0[v], slope, rates) || is_bad;
     }
     return is_bad;
+}
+
+// States of n units as bits along the chains, words of a unit side by side; and back, as bytes, n_all apart.
+__device__ __forceinline__ void bits_of_chains(Share& my, const u8* states, int n, u32* bits) {
+    for (int place = threadIdx.x; place < n * my.n_words; place += N_THREADS) {
+        int unit = place % n, word = place / n, end = min(my.n_chains, 32 * word + 32);
+        u32 found = 0;
+        for (int c = 32 * word; c < end; c++) found |= (u32)states[(u64)c * my.n_all + unit] << (c % 32);
+        bits[unit * my.n_words + word] = found;
+    }
+}
+
+__device__ __forceinline__ void chains_of_bits(Share& my, const u32* bits, int n, u8* states) {
+    for (int place = threadIdx.x; place < n * my.n_chains; place += N_THREADS) {
+        int unit = place % n, c = place / n;
+        states[(u64)c * my.n_all + unit] = bits[unit * my.n_words + c / 32] >> (c % 32) & 1;
+    }
 }
 
 extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
     joint(float* w1, float* s1, const int* __restrict__ visible_of, const int* __restrict__ column_start,
           const int* __restrict__ row_start, const int* __restrict__ row_entry, const int* __restrict__ row_unit, float* w2,
           float* s2, const u8* __restrict__ mask2, float* biases, float* bias_steps, u8* chains, const int* __restrict__ sizes,
-          const u64* __restrict__ keys, const u8* __restrict__ cases, float* partial, int* changes, float* chain_partial,
-          u32* counters, int* done, u64* n_mean_field, int n0, int most1, int most2, int most, int n_chains, int n_blocks,
-          int n_cases, u32 first_step, int n_gibbs_steps, int max_updates, float tolerance, float learning_rate, float decay,
-          float max_norm) {
-    DYNAMIC_SHARED(float, memory);
+          const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* partial, float* chain_partial,
+          u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field, int n0, int most1,
+          int most2, int most, int n_chains, int n_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_updates,
+          float tolerance, float learning_rate, float decay, float max_norm) {
+    __shared__ Share my;
     int t = threadIdx.x, machine = blockIdx.x / n_blocks, g = blockIdx.x % n_blocks;
     int n1 = sizes[2 * machine], n2 = sizes[2 * machine + 1];
     int width = (n2 + n_blocks - 1) / n_blocks, each1 = (n1 + n_blocks - 1) / n_blocks, each0 = (n0 + n_blocks - 1) / n_blocks;
+    u64 lower = (u64)machine * most, upper = (u64)machine * most1 * most2 + min(n2, g * width);
+    u64 units = (u64)machine * (n0 + most1 + most2);
+    u8 *states0 = chains + units * n_chains, *states1 = states0 + n0, *states2 = states1 + most1 + min(n2, g * width);
+    if (t == 0) {
+        my.n_blocks = n_blocks, my.g = g, my.n0 = n0, my.n1 = n1, my.most1 = most1, my.most2 = most2, my.n_chains = n_chains;
+        my.first0 = min(n0, g * each0), my.last0 = min(n0, my.first0 + each0);
+        my.first1 = min(n1, g * each1), my.last1 = min(n1, my.first1 + each1);
+        my.first2 = min(n2, g * width), my.n_columns = min(n2, my.first2 + width) - my.first2;
+        my.stride = width | 1, my.n_all = n0 + most1 + most2, my.n_words = (n_chains + 31) / 32, my.key = keys[machine];
+        my.moved = 0;
 
-    Share my;
-    my.n_blocks = n_blocks, my.g = g, my.n0 = n0, my.n1 = n1, my.most1 = most1, my.most2 = most2, my.n_chains = n_chains;
-    my.first0 = min(n0, g * each0), my.last0 = min(n0, my.first0 + each0);
-    my.first1 = min(n1, g * each1), my.last1 = min(n1, my.first1 + each1);
-    my.first2 = min(n2, g * width), my.n_columns = min(n2, my.first2 + width) - my.first2;
-    my.stride = width | 1, my.n_all = n0 + most1 + most2, my.n_words = (n_chains + 31) / 32, my.key = keys[machine];
+        int n_scratch = max(max(N_THREADS * PADDED, WARP * (WORDS * WARP + 1)), (WARPS * max(n1, width) + 7) / 8 * 4);
+        my.mu1.at = 0;  // what is read 16 bytes at a time comes first
+        my.mu2.at = my.mu1.at + n1 * PADDED;
+        my.scratch.at = my.mu2.at + width * PADDED;
+        my.input.at = my.scratch.at + n_scratch;
+        my.w2.at = my.input.at + n1 * PADDED;
+        my.bits0.at = my.w2.at + n1 * my.stride;
+        my.bits1.at = my.bits0.at + n0 * my.n_words;
+        my.bits2.at = my.bits1.at + n1 * my.n_words;
+        my.seen.at = my.bits2.at + width * my.n_words;
+        my.busy.at = my.seen.at + n0;
 
-    my.w2 = memory;
-    my.input = my.w2 + n1 * my.stride;
-    my.mu1 = my.input + n1 * PADDED;
-    my.mu2 = my.mu1 + n1 * PADDED;
-    my.scratch = my.mu2 + width * PADDED;
-    my.bits0 = (u32*)(my.scratch + N_THREADS * PADDED);
-    my.bits1 = my.bits0 + n0 * my.n_words;
-    my.bits2 = my.bits1 + n1 * my.n_words;
-
-    u64 lower = (u64)machine * most, upper = (u64)machine * most1 * most2 + my.first2, units = (u64)machine * my.n_all;
-    my.w1 = w1 + lower, my.s1 = s1 + lower, my.s2 = s2 + upper, my.mask2 = mask2 + upper;
-    my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
-    my.column_start = column_start + (u64)machine * (most1 + 1), my.row_start = row_start + (u64)machine * (n0 + 1);
-    my.bias0 = biases + units, my.bias1 = my.bias0 + n0, my.bias2 = my.bias1 + most1 + my.first2;
-    my.step0 = bias_steps + units, my.step1 = my.step0 + n0, my.step2 = my.step1 + most1 + my.first2;
-    my.states0 = chains + units * n_chains, my.states1 = my.states0 + n0, my.states2 = my.states1 + most1;
-    my.partial = partial + (u64)machine * 2 * n_blocks * BATCH * most1;
-    my.chain_partial = chain_partial + (u64)machine * n_blocks * n_chains * most1;
-    my.changes = changes + machine * 2 * n_blocks * PADDED;
-    my.counter = counters + machine;
+        my.w1 = w1 + lower, my.s1 = s1 + lower, my.s2 = s2 + upper, my.mask2 = mask2 + upper;
+        my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
+        my.column_start = column_start + (u64)machine * (most1 + 1), my.row_start = row_start + (u64)machine * (n0 + 1);
+        my.bias0 = biases + units, my.bias1 = my.bias0 + n0, my.bias2 = my.bias1 + most1 + my.first2;
+        my.step0 = bias_steps + units, my.step1 = my.step0 + n0, my.step2 = my.step1 + most1 + my.first2;
+        my.inputs = inputs + (u64)machine * most1 * PADDED;
+        my.partial = partial + (u64)machine * 2 * n_blocks * most1 * PADDED;
+        my.chain_partial = chain_partial + (u64)machine * n_blocks * n_chains * most1;
+        my.told0 = told_bits + (u64)machine * (n0 + most1) * my.n_words, my.told1 = my.told0 + n0 * my.n_words;
+        my.told_busy = told_busy + machine * n_blocks * my.n_words, my.told_moved = told_moved + machine * 2 * n_blocks;
+        my.counter = counters + machine;
+    }
+    __syncthreads();
 
     for (int place = t; place < n1 * my.n_columns; place += N_THREADS) {
         int i = place / my.n_columns, j = place % my.n_columns;
         my.w2[i * my.stride + j] = w2[upper + (u64)i * most2 + j];
     }
-    for (int place = t; place < n1 * PADDED; place += N_THREADS) my.mu1[place] = 0.0f;
-    for (int place = t; place < width * PADDED; place += N_THREADS) my.mu2[place] = 0.0f;
-    __syncthreads();
+    bits_of_chains(my, states0, n0, my.bits0);
+    bits_of_chains(my, states1, n1, my.bits1);
+    bits_of_chains(my, states2, my.n_columns, my.bits2);
 
     Rates rates = {learning_rate, decay, max_norm};
     u64 n_counted = 0;
     int turn = 0;
     for (int update = 0, start = 0; start < n_cases; update++, start += BATCH) {
         int n = min(BATCH, n_cases - start);
-        const u8* visible = cases + (u64)start * n0;
-        n_counted += infer(my, visible, n, tolerance, max_updates, turn);
-        for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
-        bits_of_chains(my, my.states0, 0, n0, my.bits0);
-        bits_of_chains(my, my.states2, my.first2, my.first2 + my.n_columns, my.bits2);
-        __syncthreads();
-        bool is_bad = learn_above(my, n, rates);
-        is_bad = learn_below(my, visible, n, rates) || is_bad;
-        if (is_bad) atomicMin(&done[machine], update);
+        look(my, cases + (u64)start * n0, n);
+        tell_inputs(my);
         meet(my.counter, n_blocks);
-        if (*(volatile int*)&done[machine] <= update) break;
+        if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
+        n_counted += infer(my, n, tolerance, max_updates, turn);
+        for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
+        bool is_bad = learn_above(my, n, rates);
+        is_bad = learn_below(my, n, rates) || is_bad;
+        if (is_bad) atomicMin(&done[machine], update);
+        __syncthreads();
     }
     for (int place = t; place < n1 * my.n_columns; place += N_THREADS) {
         int i = place / my.n_columns, j = place % my.n_columns;
         w2[upper + (u64)i * most2 + j] = my.w2[i * my.stride + j];
     }
-    if (g == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);
+    chains_of_bits(my, my.bits0 + my.first0 * my.n_words, my.last0 - my.first0, states0 + my.first0);
+    chains_of_bits(my, my.bits1 + my.first1 * my.n_words, my.last1 - my.first1, states1 + my.first1);
+    chains_of_bits(my, my.bits2, my.n_columns, states2);
+    if (g == 0 && t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);
 }
