@@ -268,7 +268,6 @@ constexpr size_t count(void (*)(A...)) {
 using cuda::multiply_add;
 inline void __syncthreads() { cuda::wait(cuda::now->block->barrier); }
 inline void __syncwarp(unsigned = 0) { cuda::wait(cuda::now->warp->barrier); }
-inline void __threadfence() {}
 template <class T>
 T __shfl_xor_sync(unsigned, T value, int offset) {
     return cuda::exchange(value, cuda::now->lane ^ offset);
@@ -316,7 +315,11 @@ inline int atomicMin(int* address, int value) {
     *address = old < value ? old : value;
     return old;
 }
-inline void __nanosleep(unsigned) { cuda::yield(); }
+inline unsigned arrive(unsigned* counter) { return atomicAdd(counter, 1u); }
+inline unsigned arrived(const unsigned* counter) {
+    cuda::yield();  // a thread that waits lets others go on
+    return *counter;
+}
 inline int __float_as_int(float x) {
     int bits;
     memcpy(&bits, &x, sizeof bits);

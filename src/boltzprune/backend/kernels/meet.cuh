@@ -6,16 +6,31 @@
 #ifndef BOLTZPRUNE_MEET
 #define BOLTZPRUNE_MEET
 
+#ifndef CUDA_ON_CPU
+// Adds 1, after all that this block wrote; what was there before.
+__device__ __forceinline__ u32 arrive(u32* counter) {
+    u32 before;
+    asm volatile("atom.add.release.gpu.global.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
+    return before;
+}
+
+// How many have arrived; all that they wrote is seen by what follows.
+__device__ __forceinline__ u32 arrived(const u32* counter) {
+    u32 now;
+    asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(now) : "l"(counter) : "memory");
+    return now;
+}
+#endif
+
 __device__ __forceinline__ void meet(u32* counter, int n_blocks) {
 #ifdef CLUSTER
     asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 #else
     __syncthreads();
     if (threadIdx.x == 0) {
-        __threadfence();
-        u32 arrived = atomicAdd(counter, 1u) + 1u, wanted = (arrived + n_blocks - 1) / n_blocks * n_blocks;
-        while (*(volatile u32*)counter < wanted) __nanosleep(20);
-        __threadfence();
+        u32 wanted = (arrive(counter) / n_blocks + 1) * n_blocks;
+        while (arrived(counter) < wanted) {
+        }
     }
     __syncthreads();
 #endif
