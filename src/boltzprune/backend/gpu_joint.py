@@ -25,10 +25,12 @@ def plan(machine, n_chains, batch, card):
     lanes, n_words, n_threads = padded(batch), -(-n_chains // WORD), gpu_together.N_THREADS
 
     def n_floats(width):
+        n_blocks = -(-n2 // width)
+        own = 3 * (-(-n0 // n_blocks) - (-n1 // n_blocks)) + 2 * width + 2  # biases, steps, starts of lists
         lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
         scratch = max(lanes * n_threads, WARP * (WORDS_TOGETHER * WORD + 1), lists)
-        busy = WORDS_TOGETHER * gpu_together.MAX_BLOCKS
-        return n1 * (width | 1) + lanes * (2 * n1 + width) + scratch + n_words * (n0 + n1 + width) + n0 + busy
+        images = lanes * (2 * n1 + width) + n0
+        return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width) + WORDS_TOGETHER * n_blocks + own
 
     return fewest_blocks(card, n2, n_floats, COLUMNS)
 
@@ -134,13 +136,13 @@ class _Held:
         xp, n, n_blocks, width = self.card.xp, len(self.machines), self.plan.n_blocks, padded(self.epoch.batch_size)
         n_words = -(-self.n_chains // WORD)
         self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
-        inputs = xp.empty((n, self.most1, width), dtype=np.float32)
+        inputs, means = (xp.empty((n, self.most1, width), dtype=np.float32) for _ in range(2))
         partial = xp.empty((n, 2, n_blocks, self.most1, width), dtype=np.float32)
         of_chains = xp.empty((n, n_blocks, self.n_chains, self.most1), dtype=np.float32)
         bits = xp.empty((n, self.n0 + self.most1, n_words), dtype=np.uint32)
         busy = xp.empty((n, n_blocks, n_words), dtype=np.uint32)
         moved = xp.empty((n, 2, n_blocks), dtype=np.uint32)
-        self.told = [inputs, partial, of_chains, bits, busy, moved]
+        self.told = [inputs, means, partial, of_chains, bits, busy, moved]
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
     def run(self, cases, n_updates, update):

@@ -24,6 +24,7 @@
 #define WARPS (N_THREADS / WARP)
 #define WORDS 4  // words of chains that a warp takes side by side
 #define AHEAD 8  // loads that are under way together
+#define BLOCKS_AHEAD 16  // blocks whose contributions are asked for together
 #if BATCH > 1
 #define PADDED ((BATCH + 3) / 4 * 4)
 #define WIDE 4  // images whose numbers are read with one load
@@ -57,12 +58,14 @@ struct Share {
     Place<u32> bits0, bits1, bits2;  // [units][n_words], chains whose unit is on; of all units, of layer 2 of the columns
     Place<u32> seen;        // [n0], images whose unit is on
     Place<u32> busy;        // [n_blocks][WORDS], chains in which any of a block's columns is on
+    Place<float> bias0, bias1, bias2, step0, step1, step2;  // of its own units, from the first on
+    Place<int> column_start, row_start;                     // of its own units of layer 1 and of layer 0, and one more each
     // in the card's memory
     float *w1, *s1, *s2;  // lower weights and steps, listed by unit of layer 1; upper steps
     const u8* mask2;
-    const int *visible_of, *column_start, *row_start, *row_entry, *row_unit;
-    float *bias0, *bias1, *bias2, *step0, *step1, *step2;
-    float *inputs, *partial, *chain_partial;      // what blocks tell each other: fields from below, what columns contribute
+    const int *visible_of, *row_entry, *row_unit;
+    float *all_bias1, *inputs, *means;            // what blocks tell each other of layer 1: biases, fields from below, mu1
+    float *partial, *chain_partial;               // what their columns contribute to its fields
     u32 *told0, *told1, *told_busy, *told_moved;  // and bits0, bits1, busy and moved
     u32* counter;
 };
@@ -93,6 +96,19 @@ __device__ __forceinline__ void read(float value[WIDE], const float* address) {
     value[0] = x.x, value[1] = x.y, value[2] = x.z, value[3] = x.w;
 #else
     value[0] = __ldcg(address);
+#endif
+}
+
+// Sums of all images, side by side.
+__device__ __forceinline__ void write(float* address, const float sum[PADDED]) {
+#if WIDE == 4
+#pragma unroll
+    for (int b = 0; b < PADDED; b += 4) {
+        float4 four = {sum[b], sum[b + 1], sum[b + 2], sum[b + 3]};
+        *(float4*)(address + b) = four;
+    }
+#else
+    address[0] = sum[0];
 #endif
 }
 
@@ -145,8 +161,7 @@ __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float toler
         int end = min(my.n1, (part + 1) * each);
 #pragma unroll 4
         for (int i = part * each; i < end; i++) add_cases(sum, my.mu1 + i * PADDED, my.w2[i * my.stride + column]);
-#pragma unroll
-        for (int b = 0; b < PADDED; b++) my.scratch[(part * my.n_columns + column) * PADDED + b] = sum[b];
+        write(my.scratch + (part * my.n_columns + column) * PADDED, sum);
     }
     __syncthreads();
     u32 moved = 0;
@@ -170,44 +185,56 @@ __device__ __forceinline__ void contribute(Share& my, float* partial) {
         float sum[PADDED] = {};
 #pragma unroll 4
         for (int j = 0; j < my.n_columns; j++) add_cases(sum, my.mu2 + j * PADDED, my.w2[i * my.stride + j]);
-#if WIDE == 4
-#pragma unroll
-        for (int b = 0; b < PADDED; b += 4) {
-            float4 four = {sum[b], sum[b + 1], sum[b + 2], sum[b + 3]};
-            *(float4*)(partial + i * PADDED + b) = four;
-        }
-#else
-        partial[i] = sum[0];
-#endif
+        write(partial + i * PADDED, sum);
     }
 }
 
-// Probabilities of layer 1, of open images, from what all blocks contribute to its fields.
-__device__ __forceinline__ void climb_down(Share& my, const float* partial, u32 open, float tolerance) {
-    u32 moved = 0;
-    for (int place = threadIdx.x * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
-        float field[WIDE] = {};
-        for (int start = 0; start < my.n_blocks; start += AHEAD) {
-            float value[AHEAD][WIDE] = {};
+// A field of layer 1: what all blocks contribute, in one order.
+__device__ __forceinline__ float add_up(Share& my, const float* partial, int place) {
+    float field = 0.0f;
+    for (int start = 0; start < my.n_blocks; start += BLOCKS_AHEAD) {
+        float value[BLOCKS_AHEAD];
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++)
-                if (start + k < my.n_blocks) read(value[k], partial + (start + k) * my.most1 * PADDED + place);
+        for (int k = 0; k < BLOCKS_AHEAD; k++)
+            value[k] = start + k < my.n_blocks ? __ldcg(partial + (start + k) * my.most1 * PADDED + place) : 0.0f;
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++)
-#pragma unroll
-                for (int e = 0; e < WIDE; e++) field[e] += value[k][e];
+        for (int k = 0; k < BLOCKS_AHEAD; k++) field += value[k];
+    }
+    return field;
+}
+
+// Probabilities of layer 1 from what all blocks contribute to its fields, of the images that are still open: `moved` says
+// of each block for which of them a mean has changed since. Whether there are any. For one image each block adds up all
+// fields; of several, that would be more than the second-level cache can give, so each adds up its own units', tells them,
+// and the blocks meet once more.
+__device__ __forceinline__ bool climb_down(Share& my, const float* partial, const u32* told_moved, bool is_first, u32& open,
+                                           float tolerance) {
+    u32 told = 0, moved = 0;
+    int first = BATCH > 1 ? my.first1 * PADDED : 0, last = BATCH > 1 ? my.last1 * PADDED : my.n1;
+    int place = first + threadIdx.x;
+    for (int other = threadIdx.x % WARP; other < my.n_blocks; other += WARP) told |= __ldcg(told_moved + other);
+    float field = place < last ? add_up(my, partial, place) : 0.0f;  // asked for together with what was told
+    told = any_of_warp(told);
+    if (!is_first) open &= told;
+    if (!open) return false;
+    while (place < last) {
+        float mean = my.mu1[place];
+        if (open >> place % PADDED & 1) {
+            float before = mean;
+            mean = logistic(my.input[place] + field);
+            if (!(fabsf(mean - before) <= tolerance)) moved |= 1u << place % PADDED;
         }
-#pragma unroll
-        for (int e = 0; e < WIDE; e++) {
-            int b = place % PADDED + e;
-            if (!(open >> b & 1)) continue;
-            float mean = logistic(my.bias1[place / PADDED] + my.input[place + e] + field[e]);
-            if (!(fabsf(mean - my.mu1[place + e]) <= tolerance)) moved |= 1u << b;
-            my.mu1[place + e] = mean;
-        }
+        (BATCH > 1 ? my.means : (float*)my.mu1)[place] = mean;
+        place += N_THREADS;
+        if (place < last) field = add_up(my, partial, place);
     }
     note_moved(my, moved);
+#if BATCH > 1
+    meet(my.counter, my.n_blocks);
+    copy_words((u32*)(float*)my.mu1, (const u32*)my.means, my.n1 * PADDED);
+#endif
     __syncthreads();
+    return true;
 }
 
 // The images of an update, as bits.
@@ -227,7 +254,7 @@ __device__ __forceinline__ void tell_inputs(Share& my) {
     int lane = threadIdx.x % WARP;
     for (int i = my.first1 + threadIdx.x / WARP; i < my.last1; i += WARPS) {
         float sum = 0.0f;
-        for (int start = my.column_start[i], end = my.column_start[i + 1]; start < end; start += WARP) {
+        for (int start = my.column_start[i - my.first1], end = my.column_start[i - my.first1 + 1]; start < end; start += WARP) {
             u32 seen = 0;
             float weight = 0.0f;
             if (start + lane < end) seen = my.seen[my.visible_of[start + lane]], weight = my.w1[start + lane];
@@ -246,27 +273,24 @@ __device__ __forceinline__ int infer(Share& my, int n, float tolerance, int max_
     int t = threadIdx.x, n_updates = 0;
     u32 open = (1u << n) - 1;
     for (int place = t * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
-        float input[WIDE];
+        float input[WIDE], bias = __ldcg(my.all_bias1 + place / PADDED);
         read(input, my.inputs + place);
 #pragma unroll
         for (int e = 0; e < WIDE; e++) {
-            my.input[place + e] = input[e];
-            my.mu1[place + e] = open >> (place % PADDED + e) & 1 ? logistic(fmaf(2.0f, input[e], my.bias1[place / PADDED])) : 0.0f;
+            my.input[place + e] = bias + input[e];
+            my.mu1[place + e] = open >> (place % PADDED + e) & 1 ? logistic(fmaf(2.0f, input[e], bias)) : 0.0f;
         }
     }
     __syncthreads();
     climb_up(my, n, open, tolerance, true);
     for (int sweep = 0; sweep < max_updates; sweep++, turn ^= 1) {
         float* partial = my.partial + (u64)turn * my.n_blocks * my.most1 * PADDED;
-        u32 *told = my.told_moved + turn * my.n_blocks, moved = 0;
+        u32* told = my.told_moved + turn * my.n_blocks;
         contribute(my, partial + (u64)my.g * my.most1 * PADDED);
         if (t == 0) told[my.g] = my.moved, my.moved = 0;
         meet(my.counter, my.n_blocks);
-        for (int other = t % WARP; other < my.n_blocks; other += WARP) moved |= __ldcg(told + other);
-        if (sweep > 0) open &= any_of_warp(moved);
-        if (!open) break;
+        if (!climb_down(my, partial, told, sweep == 0, open, tolerance)) break;
         n_updates += __popc(open);
-        climb_down(my, partial, open, tolerance);
         climb_up(my, n, open, tolerance, false);
     }
     __syncthreads();
@@ -328,40 +352,40 @@ __device__ __forceinline__ void draw_words(Share& my, const float field[WORDS], 
     }
 }
 
-// What this block's columns contribute to the fields of layer 1 in every chain; chains with no column on are left out.
+// What this block's columns contribute to the fields of layer 1 in every chain, a warp a chain; those with no column on
+// are left out.
 __device__ __forceinline__ void contribute_of_chains(Share& my, unsigned short* list) {
-    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, n_groups = (my.n1 + WARP - 1) / WARP;
-    for (int word = warp; word < my.n_words; word += WARPS) {
+    int lane = threadIdx.x % WARP;
+    for (int word = 0; word < my.n_words; word++) {
         u32 busy = 0;
         for (int j = lane; j < my.n_columns; j += WARP) busy |= my.bits2[j * my.n_words + word];
         busy = any_of_warp(busy);
-        if (lane == 0) my.told_busy[my.g * my.n_words + word] = busy;
-    }
-    for (int place = warp; place < n_groups * my.n_chains; place += WARPS) {
-        int c = place / n_groups, i = place % n_groups * WARP + lane;
-        int n_on = list_active(my, my.bits2, my.n_columns, c, list);
-        if (n_on && i < my.n1)
-            my.chain_partial[((u64)my.g * my.n_chains + c) * my.most1 + i] = sum_of_list(list, n_on, my.w2 + i * my.stride, 1);
+        if (threadIdx.x == 0) my.told_busy[my.g * my.n_words + word] = busy;
+        for (int c = threadIdx.x / WARP; c < WARP; c += WARPS) {
+            if (!(busy >> c & 1)) continue;
+            int chain = word * WARP + c, n_on = list_active(my, my.bits2, my.n_columns, chain, list);
+            float* to = my.chain_partial + ((u64)my.g * my.n_chains + chain) * my.most1;
+            for (int i = lane; i < my.n1; i += WARP) to[i] = sum_of_list(list, n_on, my.w2 + i * my.stride, 1);
+        }
     }
 }
 
 // Draws some of this block's units of layer 1 in the chains of WORDS words, given both neighbours.
 __device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, int word, u32 step) {
     int lane = threadIdx.x % WARP, n = min(WORDS * WARP, my.n_chains - word * WARP), apart = WORDS * WARP + 1;
-    for (int place = threadIdx.x; place < n_units * n; place += N_THREADS) {
-        int u = place % n_units, c = place / n_units;
-        const float* from = my.chain_partial + ((u64)word * WARP + c) * my.most1 + first + u;
+    for (int c = threadIdx.x / WARP; c < n; c += WARPS) {
+        const float* from = my.chain_partial + ((u64)word * WARP + c) * my.most1 + first + lane;
         float field = 0.0f;
-        for (int start = 0; start < my.n_blocks; start += AHEAD) {
-            float value[AHEAD] = {};
+        for (int start = 0; start < my.n_blocks; start += BLOCKS_AHEAD) {
+            float value[BLOCKS_AHEAD] = {};
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++)
-                if (start + k < my.n_blocks && my.busy[(start + k) * WORDS + c / WARP] >> (c % WARP) & 1)
+            for (int k = 0; k < BLOCKS_AHEAD; k++)
+                if (start + k < my.n_blocks && my.busy[(start + k) * WORDS + c / WARP] >> (c % WARP) & 1 && lane < n_units)
                     value[k] = __ldcg(from + (u64)(start + k) * my.n_chains * my.most1);
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++) field += value[k];
+            for (int k = 0; k < BLOCKS_AHEAD; k++) field += value[k];
         }
-        my.scratch[u * apart + c] = field;
+        my.scratch[lane * apart + c] = field;
     }
     __syncthreads();
     for (int u = threadIdx.x / WARP; u < n_units; u += WARPS) {
@@ -369,8 +393,9 @@ __device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, 
         float field[WORDS];
 #pragma unroll
         for (int one = 0; one < WORDS; one++) field[one] = one * WARP + lane < n ? my.scratch[u * apart + one * WARP + lane] : 0.0f;
-        add_neighbours(my, field, my.column_start[i], my.column_start[i + 1], my.visible_of, nullptr, my.bits0, word);
-        draw_words(my, field, my.bias1[i], word, i, step, 1, my.told1 + i * my.n_words);
+        Place<int> start = my.column_start;
+        add_neighbours(my, field, start[i - my.first1], start[i - my.first1 + 1], my.visible_of, nullptr, my.bits0, word);
+        draw_words(my, field, my.bias1[i - my.first1], word, i, step, 1, my.told1 + i * my.n_words);
     }
 }
 
@@ -413,8 +438,9 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
     for (int word = 0; word < my.n_words; word += WORDS)
         for (int v = my.first0 + threadIdx.x / WARP; v < my.last0; v += WARPS) {
             float field[WORDS] = {};
-            add_neighbours(my, field, my.row_start[v], my.row_start[v + 1], my.row_unit, my.row_entry, my.bits1, word);
-            draw_words(my, field, my.bias0[v], word, v, step, 0, my.told0 + v * my.n_words);
+            Place<int> start = my.row_start;
+            add_neighbours(my, field, start[v - my.first0], start[v - my.first0 + 1], my.row_unit, my.row_entry, my.bits1, word);
+            draw_words(my, field, my.bias0[v - my.first0], word, v, step, 0, my.told0 + v * my.n_words);
         }
     meet(my.counter, my.n_blocks);
     copy_words(my.bits0, my.told0, my.n0 * my.n_words);
@@ -440,47 +466,73 @@ __device__ __forceinline__ bool move(float* parameter, float* step, float before
     return !isfinite(moved);
 }
 
-// The upper weights and the biases of layer 2, of this block's columns.
+// Sum over the images of the products of two units' means.
+__device__ __forceinline__ float both_on(const float* a, const float b[PADDED]) {
+    float sum = 0.0f;
+#if WIDE == 4
+#pragma unroll
+    for (int k = 0; k < PADDED; k += 4) {
+        float4 x = *(const float4*)(a + k);
+        sum = fmaf(x.x, b[k], fmaf(x.y, b[k + 1], fmaf(x.z, b[k + 2], fmaf(x.w, b[k + 3], sum))));
+    }
+#else
+    sum = a[0] * b[0];
+#endif
+    return sum;
+}
+
+// The upper weights and the biases of layer 2, of this block's columns: a thread a column, AHEAD units of layer 1 at a time.
 __device__ __forceinline__ bool learn_above(Share& my, int n, const Rates& rates) {
     float share = 1.0f / n, chain_share = 1.0f / my.n_chains;
     int lanes = lanes_of(my), parts = N_THREADS / lanes, j = threadIdx.x % lanes, part = threadIdx.x / lanes;
     int lane = threadIdx.x % WARP, n_words = my.n_words;
     bool is_bad = false;
-    if (part < parts && j < my.n_columns)
-        for (int start = part; start < my.n1; start += AHEAD * parts) {
-            float before[AHEAD];
-            bool exists[AHEAD];
+    if (part < parts && j < my.n_columns) {
+        float mu2[PADDED], before[AHEAD], next[AHEAD];
+        u32 on[WORDS], exists = 0, exist_next = 0;
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++) {
-                int i = start + k * parts;
-                u64 from = (u64)i * my.most2 + j;
-                before[k] = i < my.n1 ? my.s2[from] : 0.0f;
-                exists[k] = i < my.n1 && my.mask2[from];
+        for (int b = 0; b < PADDED; b++) mu2[b] = my.mu2[j * PADDED + b];
+#pragma unroll
+        for (int w = 0; w < WORDS; w++) on[w] = w < n_words ? my.bits2[j * n_words + w] : 0;
+        for (int start = part - AHEAD * parts; start < my.n1; start += AHEAD * parts) {
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++) before[k] = next[k];
+            exists = exist_next, exist_next = 0;
+#pragma unroll
+            for (int k = 0; k < AHEAD; k++) {  // steps of the units after these, while these are computed
+                int i = start + (AHEAD + k) * parts;
+                if (i >= my.n1) continue;
+                next[k] = my.s2[(u64)i * my.most2 + j];
+                exist_next |= (my.mask2[(u64)i * my.most2 + j] ? 1u : 0u) << k;
             }
 #pragma unroll
             for (int k = 0; k < AHEAD; k++) {
-                int i = start + k * parts;
-                if (!exists[k]) continue;
-                float data = 0.0f;
+                int i = start + k * parts, both = 0;
+                if (!(exists >> k & 1)) continue;
+                const u32* units = my.bits1 + i * n_words;
 #pragma unroll
-                for (int b = 0; b < PADDED; b++) data = fmaf(my.mu1[i * PADDED + b], my.mu2[j * PADDED + b], data);
-                float slope = data * share - common_ones(my.bits1 + i * n_words, my.bits2 + j * n_words, n_words) * chain_share;
-                is_bad = move(&my.w2[i * my.stride + j], &my.s2[(u64)i * my.most2 + j], before[k], slope, rates) || is_bad;
+                for (int w = 0; w < WORDS; w++)
+                    if (w < n_words) both += __popc(units[w] & on[w]);
+                if (n_words > WORDS) both += common_ones(units + WORDS, my.bits2 + j * n_words + WORDS, n_words - WORDS);
+                float slope = both_on(my.mu1 + i * PADDED, mu2) * share - both * chain_share;
+                is_bad = move(my.w2 + i * my.stride + j, my.s2 + (u64)i * my.most2 + j, before[k], slope, rates) || is_bad;
             }
         }
+    }
     __syncthreads();
     for (int j = threadIdx.x / WARP; j < my.n_columns; j += WARPS) {
         float squares = 0.0f;
+#pragma unroll 4
         for (int i = lane; i < my.n1; i += WARP) squares = fmaf(my.w2[i * my.stride + j], my.w2[i * my.stride + j], squares);
         float factor = limit(sum_of_warp(squares), rates.max_norm);
         if (factor < 1.0f)
             for (int i = lane; i < my.n1; i += WARP) my.w2[i * my.stride + j] *= factor;
-        if (lane == 0) {
-            float data = 0.0f;
-            for (int b = 0; b < n; b++) data += my.mu2[j * PADDED + b];
-            float slope = data * share - common_ones(my.bits2 + j * n_words, my.bits2 + j * n_words, n_words) * chain_share;
-            is_bad = move(my.bias2 + j, my.step2 + j, my.step2[j], slope, rates) || is_bad;
-        }
+    }
+    for (int j = threadIdx.x; j < my.n_columns; j += N_THREADS) {
+        float data = 0.0f;
+        for (int b = 0; b < n; b++) data += my.mu2[j * PADDED + b];
+        float slope = data * share - common_ones(my.bits2 + j * n_words, my.bits2 + j * n_words, n_words) * chain_share;
+        is_bad = move(my.bias2 + j, my.step2 + j, my.step2[j], slope, rates) || is_bad;
     }
     return is_bad;
 }
@@ -492,8 +544,8 @@ __device__ __forceinline__ bool learn_below(Share& my, int n, const Rates& rates
     bool is_bad = false;
     for (int i = my.first1 + threadIdx.x / WARP; i < my.last1; i += WARPS) {
         const u32* on = my.bits1 + i * n_words;
-        float squares = 0.0f, data = 0.0f;
-        int begin = my.column_start[i], end = my.column_start[i + 1];
+        float squares = 0.0f;
+        int begin = my.column_start[i - my.first1], end = my.column_start[i - my.first1 + 1];
         for (int k = begin + lane; k < end; k += WARP) {
             int v = my.visible_of[k];
             float both = 0.0f;
@@ -506,17 +558,29 @@ __device__ __forceinline__ bool learn_below(Share& my, int n, const Rates& rates
         float factor = limit(sum_of_warp(squares), rates.max_norm);
         if (factor < 1.0f)
             for (int k = begin + lane; k < end; k += WARP) my.w1[k] *= factor;
-        if (lane > 0) continue;
+    }
+    for (int i = my.first1 + threadIdx.x; i < my.last1; i += N_THREADS) {
+        const u32* on = my.bits1 + i * n_words;
+        float data = 0.0f;
         for (int b = 0; b < n; b++) data += my.mu1[i * PADDED + b];
         float slope = data * share - common_ones(on, on, n_words) * chain_share;
-        is_bad = move(my.bias1 + i, my.step1 + i, my.step1[i], slope, rates) || is_bad;
+        int u = i - my.first1;
+        is_bad = move(my.bias1 + u, my.step1 + u, my.step1[u], slope, rates) || is_bad;
+        my.all_bias1[i] = my.bias1[u];
     }
     for (int v = my.first0 + threadIdx.x; v < my.last0; v += N_THREADS) {
         const u32* on = my.bits0 + v * n_words;
         float slope = __popc(my.seen[v]) * share - common_ones(on, on, n_words) * chain_share;
-        is_bad = move(my.bias0 + v, my.step0 + v, my.step0[v], slope, rates) || is_bad;
+        int u = v - my.first0;
+        is_bad = move(my.bias0 + u, my.step0 + u, my.step0[u], slope, rates) || is_bad;
     }
     return is_bad;
+}
+
+// Numbers of this block's own units, between the card's memory and shared memory.
+template <class T>
+__device__ __forceinline__ void copy(T* target, const T* source, int n) {
+    for (int k = threadIdx.x; k < n; k += N_THREADS) target[k] = source[k];
 }
 
 // States of n units as bits along the chains, words of a unit side by side; and back, as bytes, n_all apart.
@@ -540,7 +604,7 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
     joint(float* w1, float* s1, const int* __restrict__ visible_of, const int* __restrict__ column_start,
           const int* __restrict__ row_start, const int* __restrict__ row_entry, const int* __restrict__ row_unit, float* w2,
           float* s2, const u8* __restrict__ mask2, float* biases, float* bias_steps, u8* chains, const int* __restrict__ sizes,
-          const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* partial, float* chain_partial,
+          const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
           u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field, int n0, int most1,
           int most2, int most, int n_chains, int n_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_updates,
           float tolerance, float learning_rate, float decay, float max_norm) {
@@ -570,13 +634,19 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
         my.bits2.at = my.bits1.at + n1 * my.n_words;
         my.seen.at = my.bits2.at + width * my.n_words;
         my.busy.at = my.seen.at + n0;
+        my.bias0.at = my.busy.at + n_blocks * WORDS;
+        my.step0.at = my.bias0.at + each0;
+        my.bias1.at = my.step0.at + each0;
+        my.step1.at = my.bias1.at + each1;
+        my.bias2.at = my.step1.at + each1;
+        my.step2.at = my.bias2.at + width;
+        my.column_start.at = my.step2.at + width;
+        my.row_start.at = my.column_start.at + each1 + 1;
 
         my.w1 = w1 + lower, my.s1 = s1 + lower, my.s2 = s2 + upper, my.mask2 = mask2 + upper;
         my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
-        my.column_start = column_start + (u64)machine * (most1 + 1), my.row_start = row_start + (u64)machine * (n0 + 1);
-        my.bias0 = biases + units, my.bias1 = my.bias0 + n0, my.bias2 = my.bias1 + most1 + my.first2;
-        my.step0 = bias_steps + units, my.step1 = my.step0 + n0, my.step2 = my.step1 + most1 + my.first2;
-        my.inputs = inputs + (u64)machine * most1 * PADDED;
+        my.all_bias1 = biases + units + n0;
+        my.inputs = inputs + (u64)machine * most1 * PADDED, my.means = means + (u64)machine * most1 * PADDED;
         my.partial = partial + (u64)machine * 2 * n_blocks * most1 * PADDED;
         my.chain_partial = chain_partial + (u64)machine * n_blocks * n_chains * most1;
         my.told0 = told_bits + (u64)machine * (n0 + most1) * my.n_words, my.told1 = my.told0 + n0 * my.n_words;
@@ -589,6 +659,13 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
         int i = place / my.n_columns, j = place % my.n_columns;
         my.w2[i * my.stride + j] = w2[upper + (u64)i * most2 + j];
     }
+    int mine0 = my.last0 - my.first0, mine1 = my.last1 - my.first1;
+    u64 at0 = units + my.first0, at1 = units + n0 + my.first1, at2 = units + n0 + most1 + my.first2;
+    copy<float>(my.bias0, biases + at0, mine0), copy<float>(my.step0, bias_steps + at0, mine0);
+    copy<float>(my.bias1, biases + at1, mine1), copy<float>(my.step1, bias_steps + at1, mine1);
+    copy<float>(my.bias2, biases + at2, my.n_columns), copy<float>(my.step2, bias_steps + at2, my.n_columns);
+    copy<int>(my.column_start, column_start + (u64)machine * (most1 + 1) + my.first1, mine1 + 1);
+    copy<int>(my.row_start, row_start + (u64)machine * (n0 + 1) + my.first0, mine0 + 1);
     bits_of_chains(my, states0, n0, my.bits0);
     bits_of_chains(my, states1, n1, my.bits1);
     bits_of_chains(my, states2, my.n_columns, my.bits2);
@@ -613,8 +690,11 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
         int i = place / my.n_columns, j = place % my.n_columns;
         w2[upper + (u64)i * most2 + j] = my.w2[i * my.stride + j];
     }
-    chains_of_bits(my, my.bits0 + my.first0 * my.n_words, my.last0 - my.first0, states0 + my.first0);
-    chains_of_bits(my, my.bits1 + my.first1 * my.n_words, my.last1 - my.first1, states1 + my.first1);
+    copy<float>(biases + at0, my.bias0, mine0), copy<float>(bias_steps + at0, my.step0, mine0);
+    copy<float>(biases + at1, my.bias1, mine1), copy<float>(bias_steps + at1, my.step1, mine1);
+    copy<float>(biases + at2, my.bias2, my.n_columns), copy<float>(bias_steps + at2, my.step2, my.n_columns);
+    chains_of_bits(my, my.bits0 + my.first0 * my.n_words, mine0, states0 + my.first0);
+    chains_of_bits(my, my.bits1 + my.first1 * my.n_words, mine1, states1 + my.first1);
     chains_of_bits(my, my.bits2, my.n_columns, states2);
     if (g == 0 && t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);
 }
