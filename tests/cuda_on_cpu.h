@@ -233,6 +233,28 @@ inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
         }
 }
 
+// mma.sync m16n8k16 of bfloat16 with sums in float32, products in the order of k.
+inline void multiply_add(float c[4], const unsigned a[4], const unsigned b[2]) {
+    Warp& warp = *now->warp;
+    unsigned turn = now->turn++ & 1, group = now->lane / 4, lane = now->lane % 4;
+    auto& all = warp.fragments[turn];
+    memcpy(all[now->lane], a, 16);
+    memcpy(all[now->lane] + 4, b, 8);
+    wait(warp.barrier);
+    auto number = [](unsigned pair, unsigned which) {
+        unsigned bits = which ? pair & 0xFFFF0000u : pair << 16;
+        float x;
+        memcpy(&x, &bits, 4);
+        return x;
+    };
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 16; k++) {  // two neighbouring values are one register
+            unsigned left = all[4 * group + k % 8 / 2][i / 2 + 2 * (k / 8)];
+            unsigned right = all[4 * (2 * lane + i % 2) + k % 8 / 2][4 + k / 8];
+            c[i] += number(left, k % 2) * number(right, k % 2);
+        }
+}
+
 template <class... A, size_t... I>
 void call(void (*kernel)(A...), void** given, std::index_sequence<I...>) {
     kernel(*(A*)given[I]...);

@@ -12,8 +12,10 @@ UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
 COLUMNS = 52
 """Of the upper weights, that a block has at most: more blocks than have to be, for they share the work of an update."""
-WARP, WORD, WORDS_TOGETHER = 32, 32, 4
-"""Threads of a warp, chains to a word, and words that a warp of kernels/joint.cu takes side by side."""
+WARP, WORD, WORDS_TOGETHER, TILE = 32, 32, 4, 64
+"""Threads of a warp, chains to a word, and words and columns that kernels/joint.cu takes side by side."""
+TENSOR_CORES = 80
+"""Compute capability, ten times, from which on tensor cores multiply bfloat16."""
 
 
 def plan(machine, n_chains, batch, card):
@@ -28,7 +30,9 @@ def plan(machine, n_chains, batch, card):
         n_blocks = -(-n2 // width)
         own = 3 * (-(-n0 // n_blocks) - (-n1 // n_blocks)) + 2 * width + 2  # biases, steps, starts of lists
         lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
-        scratch = max(lanes * n_threads, WARP * (WORDS_TOGETHER * WORD + 1), lists)
+        of_chains = WORDS_TOGETHER * WORD * (-(-n1 // WARP) | 1)
+        of_chains += max(WARP, min(TILE, -(-width // 8) * 8)) * (WORDS_TOGETHER * WORD + 1)
+        scratch = max(lanes * n_threads, -(-of_chains // 4) * 4, lists)
         images = lanes * (2 * n1 + width) + n0
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width) + WORDS_TOGETHER * n_blocks + own
 
@@ -157,7 +161,8 @@ class _Held:
         numbers = [*map(np.int32, counts), np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps)]
         numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
-        gpu_together.launch(self.card, "joint", epoch.batch_size, n, self.plan, [*arrays, *numbers])
+        defines = {"TENSOR": int(self.card.compute_capability >= TENSOR_CORES)}
+        gpu_together.launch(self.card, "joint", epoch.batch_size, n, self.plan, [*arrays, *numbers], defines)
         return self.card.to_host(done)
 
     def results(self):

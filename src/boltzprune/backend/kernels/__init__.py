@@ -20,10 +20,11 @@ KERNELS = {
         {"BATCH": 1, "N_THREADS": 512, "CLUSTER": 8},
     ],
     "joint": [
-        {"BATCH": 1, "N_THREADS": 512},
-        {"BATCH": 10, "N_THREADS": 512},
-        {"BATCH": 16, "N_THREADS": 512},
-        {"BATCH": 10, "N_THREADS": 512, "CLUSTER": 8},
+        {"BATCH": 1, "N_THREADS": 512, "TENSOR": 0},
+        {"BATCH": 10, "N_THREADS": 512, "TENSOR": 0},
+        {"BATCH": 1, "N_THREADS": 512, "TENSOR": 1},
+        {"BATCH": 10, "N_THREADS": 512, "TENSOR": 1},
+        {"BATCH": 16, "N_THREADS": 512, "TENSOR": 1},
     ],
     "states": [{}],
     "pack": [{}],
@@ -45,8 +46,8 @@ def options(defines):
 
 
 def runs_on(defines, architecture):
-    """Whether a kernel with these defines exists for an architecture: clusters of blocks came with 9.0."""
-    return "CLUSTER" not in defines or architecture >= 90
+    """Whether a kernel with these defines exists for an architecture: see joint.cu."""
+    return architecture >= (90 if "CLUSTER" in defines else 80 if defines.get("TENSOR") else 0)
 
 
 @functools.cache

@@ -12,6 +12,7 @@
 // same weights and the same words. What waits for the second-level cache, some 0.6 us, is asked for AHEAD at a time.
 //
 // Grid: (n_machines n_blocks), all at the same time (a cooperative launch). Block: N_THREADS. BATCH: images an update, at most.
+// TENSOR: whether tensor cores multiply bfloat16 (compute capability 8.0 and up).
 //
 // An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field updates: 5.4 million multiply-adds times S + 1;
 // adds of the rows of active units, 27 million if all were; 2.7 million multiply-adds and 1 million popcounts for the
@@ -23,6 +24,7 @@
 
 #define WARPS (N_THREADS / WARP)
 #define WORDS 4  // words of chains that a warp takes side by side
+#define TILE 64  // columns whose fields lie in shared memory at a time
 #define AHEAD 8  // loads that are under way together
 #define BLOCKS_AHEAD 16  // blocks whose contributions are asked for together
 #if BATCH > 1
@@ -52,7 +54,7 @@ struct Share {
     u32 moved;  // images that some mean of this block has not converged for
     // in shared memory
     Place<float> mu1, mu2;  // [n1][PADDED], [columns][PADDED]
-    Place<float> scratch;   // parts of sums [parts][columns][PADDED]; fields [WARP][WORDS WARP + 1]; lists [WARPS][units]
+    Place<float> scratch;   // parts of sums [parts][columns][PADDED]; lists [WARPS][units]; fields of chains, and their states
     Place<float> input;     // [n1][PADDED], fields of layer 1 from below
     Place<float> w2;        // [n1][stride]
     Place<u32> bits0, bits1, bits2;  // [units][n_words], chains whose unit is on; of all units, of layer 2 of the columns
@@ -298,6 +300,10 @@ __device__ __forceinline__ int infer(Share& my, int n, float tolerance, int max_
     return n_updates;
 }
 
+__device__ __forceinline__ unsigned short* list_of_warp(Share& my) {
+    return (unsigned short*)(float*)my.scratch + threadIdx.x / WARP * max(my.n1, my.n_columns);
+}
+
 // Units of a chain that are on, ascending, into this warp's list; their number. All lanes take part.
 __device__ __forceinline__ int list_active(Share& my, const u32* bits, int n, int chain, unsigned short* list) {
     int lane = threadIdx.x % WARP, total = 0;
@@ -354,8 +360,9 @@ __device__ __forceinline__ void draw_words(Share& my, const float field[WORDS], 
 
 // What this block's columns contribute to the fields of layer 1 in every chain, a warp a chain; those with no column on
 // are left out.
-__device__ __forceinline__ void contribute_of_chains(Share& my, unsigned short* list) {
+__device__ __forceinline__ void contribute_of_chains(Share& my) {
     int lane = threadIdx.x % WARP;
+    unsigned short* list = list_of_warp(my);
     for (int word = 0; word < my.n_words; word++) {
         u32 busy = 0;
         for (int j = lane; j < my.n_columns; j += WARP) busy |= my.bits2[j * my.n_words + word];
@@ -399,8 +406,110 @@ __device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, 
     }
 }
 
-// Draws this block's units of layer 2: a thread a column, 16 chains one after the other.
-__device__ __forceinline__ void draw_layer_2(Share& my, unsigned short* list, u32 step) {
+#if TENSOR
+#ifndef CUDA_ON_CPU
+// c += a b on the tensor cores, a warp together: (16, 16) times (16, 8) bfloat16, sums in float32. Lane l has g = l / 4,
+// t = l % 4: c[0..1] at row g, columns 2 t and 2 t + 1, c[2..3] eight rows below; a[0], a[1] two values from column 2 t in
+// rows g and g + 8, a[2], a[3] 8 columns to the right; b[0], b[1] two values from row 2 t and from row 2 t + 8 in column g.
+__device__ __forceinline__ void multiply_add(float c[4], const u32 a[4], const u32 b[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
+// The lowest two bits of a word as two bfloat16.
+__device__ __forceinline__ u32 pair_of_bits(u32 bits) {
+    return ((bits & 1) | (bits & 2) << 15) * 0x3F80u;
+}
+
+// Two float32 as sums of three bfloat16, exact: each takes the 8 highest bits of what the others left of 24.
+__device__ __forceinline__ void split(u32 parts[3], float low, float high) {
+#pragma unroll
+    for (int p = 0; p < 3; p++) {
+        u32 low_bits = __float_as_int(low), high_bits = __float_as_int(high);
+        parts[p] = low_bits >> 16 | (high_bits & 0xFFFF0000u);
+        low -= __int_as_float(low_bits & 0xFFFF0000u), high -= __int_as_float(high_bits & 0xFFFF0000u);
+    }
+}
+
+// `bits1` of WORDS words of chains, turned: of each chain a word for 32 units.
+__device__ __forceinline__ void turn_bits(Share& my, u32* by_chain, int apart, int word) {
+    int lane = threadIdx.x % WARP, n_groups = (my.n1 + WARP - 1) / WARP;
+    for (int item = threadIdx.x / WARP; item < n_groups * WORDS; item += WARPS) {
+        int group = item / WORDS, one = item % WORDS, unit = group * WARP + lane;
+        u32 chains = unit < my.n1 && word + one < my.n_words ? my.bits1[unit * my.n_words + word + one] : 0, units = 0;
+        for (int c = 0; c < WARP; c++) {
+            u32 found = __ballot_sync(FULL_WARP, chains >> c & 1);
+            if (lane == c) units = found;
+        }
+        by_chain[(one * WARP + lane) * apart + group] = units;
+    }
+}
+
+// Fields of layer 2 from layer 1 for columns [first, first + TILE) in WORDS words of chains: a warp eight columns and half
+// of the chains. States are bfloat16 as they are, weights the sum of three.
+__device__ __forceinline__ void multiply(Share& my, const u32* by_chain, int apart, int first, float* fields) {
+    int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, n = min(TILE, my.n_columns - first);
+    for (int item = threadIdx.x / WARP; item < 2 * ((n + 7) / 8); item += WARPS) {
+        int columns = item / 2 * 8, chains = item % 2 * (WORDS * WARP / 2), j = first + columns + g;
+        float c[WORDS][4] = {};
+        for (int start = 0; start < my.n1; start += 16) {
+            float w[4];
+            u32 weights[2][3], shift = start % WARP + 2 * t;
+#pragma unroll
+            for (int k = 0; k < 4; k++) {
+                int i = start + 2 * t + k % 2 + k / 2 * 8;
+                w[k] = i < my.n1 && j < my.n_columns ? my.w2[i * my.stride + j] : 0.0f;
+            }
+            split(weights[0], w[0], w[1]), split(weights[1], w[2], w[3]);
+#pragma unroll
+            for (int m = 0; m < WORDS; m++) {
+                const u32* row = by_chain + (chains + 16 * m + g) * apart + start / WARP;
+                u32 upper = row[0] >> shift, lower = row[8 * apart] >> shift;
+                u32 states[4] = {pair_of_bits(upper), pair_of_bits(lower), pair_of_bits(upper >> 8), pair_of_bits(lower >> 8)};
+#pragma unroll
+                for (int p = 0; p < 3; p++) {
+                    u32 part[2] = {weights[0][p], weights[1][p]};
+                    multiply_add(c[m], states, part);
+                }
+            }
+        }
+#pragma unroll
+        for (int m = 0; m < WORDS; m++)
+#pragma unroll
+            for (int k = 0; k < 4; k++)
+                fields[(columns + 2 * t + k % 2) * (WORDS * WARP + 1) + chains + 16 * m + g + k / 2 * 8] = c[m][k];
+    }
+}
+
+// Draws this block's units of layer 2, given layer 1: fields on the tensor cores, then a warp a unit.
+__device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
+    int lane = threadIdx.x % WARP, apart = (my.n1 + WARP - 1) / WARP | 1;
+    u32* by_chain = (u32*)(float*)my.scratch;
+    float* fields = my.scratch + WORDS * WARP * apart;
+    for (int word = 0; word < my.n_words; word += WORDS) {
+        turn_bits(my, by_chain, apart, word);
+        for (int first = 0; first < my.n_columns; first += TILE) {
+            __syncthreads();
+            multiply(my, by_chain, apart, first, fields);
+            __syncthreads();
+            for (int u = threadIdx.x / WARP; u < min(TILE, my.n_columns - first); u += WARPS) {
+                float field[WORDS];
+#pragma unroll
+                for (int one = 0; one < WORDS; one++) field[one] = fields[u * (WORDS * WARP + 1) + one * WARP + lane];
+                int j = first + u;
+                draw_words(my, field, my.bias2[j], word, my.first2 + j, step, 2, my.bits2 + j * my.n_words);
+            }
+        }
+        __syncthreads();
+    }
+}
+#else
+// Draws this block's units of layer 2: a thread a column, 16 chains one after the other, each a list of the units that are on.
+__device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
+    unsigned short* list = list_of_warp(my);
     int lanes = lanes_of(my), groups = N_THREADS / lanes, j = threadIdx.x % lanes, group = threadIdx.x / lanes;
     if (group >= groups) return;
     for (int half = group; half < 2 * my.n_words; half += groups) {
@@ -414,11 +523,11 @@ __device__ __forceinline__ void draw_layer_2(Share& my, unsigned short* list, u3
         if (j < my.n_columns) ((unsigned short*)(u32*)my.bits2)[2 * j * my.n_words + half] = (unsigned short)found;
     }
 }
+#endif
 
 // One Gibbs step of all chains: layer 1 given the others, then they given layer 1.
 __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
-    unsigned short* list = (unsigned short*)(float*)my.scratch + threadIdx.x / WARP * max(my.n1, my.n_columns);
-    contribute_of_chains(my, list);
+    contribute_of_chains(my);
     meet(my.counter, my.n_blocks);
     for (int word = 0; word < my.n_words; word += WORDS) {
         __syncthreads();
@@ -434,7 +543,7 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
     meet(my.counter, my.n_blocks);
     copy_words(my.bits1, my.told1, my.n1 * my.n_words);
     __syncthreads();
-    draw_layer_2(my, list, step);
+    draw_layer_2(my, step);
     for (int word = 0; word < my.n_words; word += WORDS)
         for (int v = my.first0 + threadIdx.x / WARP; v < my.last0; v += WARPS) {
             float field[WORDS] = {};
@@ -623,7 +732,8 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
         my.stride = width | 1, my.n_all = n0 + most1 + most2, my.n_words = (n_chains + 31) / 32, my.key = keys[machine];
         my.moved = 0;
 
-        int n_scratch = max(max(N_THREADS * PADDED, WARP * (WORDS * WARP + 1)), (WARPS * max(n1, width) + 7) / 8 * 4);
+        int of_chains = WORDS * WARP * ((n1 + WARP - 1) / WARP | 1) + max(WARP, min(TILE, (width + 7) / 8 * 8)) * (WORDS * WARP + 1);
+        int n_scratch = max(max(N_THREADS * PADDED, (of_chains + 3) / 4 * 4), (WARPS * max(n1, width) + 7) / 8 * 4);
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
         my.mu2.at = my.mu1.at + n1 * PADDED;
         my.scratch.at = my.mu2.at + width * PADDED;
