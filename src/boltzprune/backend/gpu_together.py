@@ -103,6 +103,10 @@ def in_turns(card, plans, work, run, bytes_each=None):
 def launch(card, kernel, batch, n_machines, plan, arguments, more_defines=None):
     """Launch a kernel whose blocks meet: all blocks at the same time, or those of each machine as a cluster."""
     in_clusters = MEET_IN_CLUSTERS and card.compute_capability >= 90 and plan.n_blocks in CLUSTERS
-    defines = {"BATCH": batch, "N_THREADS": N_THREADS} | (more_defines or {}) | ({"CLUSTER": plan.n_blocks} if in_clusters else {})
+    defines = (
+        {"BATCH": batch, "N_THREADS": N_THREADS}
+        | (more_defines or {})
+        | ({"CLUSTER": plan.n_blocks} if in_clusters else {})
+    )
     grid = (n_machines * plan.n_blocks,)
     card.launch(kernel, defines, grid, N_THREADS, arguments, plan.shared, together=not in_clusters)
