@@ -188,6 +188,23 @@ def test_a_checkpoint_of_other_code_data_or_machine_is_not_used(cases, ticking, 
     assert not (tmp_path / "retrain.npz.checkpoint").exists()
 
 
+@pytest.mark.parametrize("other_card", [False, True])
+def test_a_checkpoint_of_a_card_goes_on_beside_another_processor_but_on_no_other_card(
+    cases, ticking, monkeypatch, caplog, gpu_card, other_card
+):
+    """Only the card computes: a cluster may give the second half of a training another host."""
+    monkeypatch.setattr("boltzprune.backend.cupy_.Card", lambda: gpu_card)
+    ticking(0)
+    assert killed_after(3, cases("retrain", "gpu"), monkeypatch)
+    monkeypatch.setattr("boltzprune.stages.processor", lambda: "another")
+    if other_card:
+        monkeypatch.setattr(gpu_card, "versions", gpu_card.versions | {"gpu": "another"})
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        run(cases("retrain", "gpu"))
+    assert ("not used, it is of another versions; starting anew" if other_card else "going on after") in caplog.text
+
+
 def _state(seed):
     rng = np.random.default_rng(seed)
     fields = (rng.normal(size=shape).astype(np.float32) for shape in ((5, 7), (5,), (7,)))

@@ -147,9 +147,13 @@ class Job:
 
         modules = f"boltzprune.stages.{STAGES[self.stage].module}", type(self._backend).__module__
         code = code_digest(*modules, "boltzprune.checkpoint")
-        key = self.provenance() | {"code": code, "processor": processor(), "part": part}
+        key = self.provenance() | {"code": code, "processor": self._processor(), "part": part}
         output = self.outputs["machine"]
         return Checkpoint(output.with_name(f"{output.name}{part and f'.{part}'}{CHECKPOINT}"), key)
+
+    def _processor(self):
+        """What the bits of a training depend on besides: on the CPU its kind; a card is among the versions."""
+        return None if self.device == "gpu" else processor()
 
 
 def _section(model, key, value):
