@@ -195,22 +195,3 @@ def test_machines_that_the_kernel_does_not_take_are_trained_all_the_same(gpu):
     found = gpu.joint_epochs(work, cases, EPOCH, lambda n: None)
     for one, result in zip(work, found, strict=True):
         _assert_as_reference(result, one, cases, EPOCH)
-
-
-@pytest.mark.parametrize(
-    ("wanted", "capability", "n_blocks", "in_clusters"),
-    [(True, 90, 8, True), (True, 120, 2, True), (True, 80, 8, False), (True, 90, 7, False), (False, 90, 8, False)],
-)
-def test_blocks_meet_in_clusters_only_where_there_are_some(monkeypatch, wanted, capability, n_blocks, in_clusters):
-    seen = []
-
-    class Card:
-        compute_capability = capability
-
-        def launch(self, kernel, defines, grid, block, arguments, shared, together):
-            seen.append((kernel, defines, grid, block, arguments, shared, together))
-
-    monkeypatch.setattr(gpu_together, "MEET_IN_CLUSTERS", wanted)
-    gpu_together.launch(Card(), "joint", 10, 3, gpu_together.Plan(n_blocks, 5), [7])
-    defines = {"BATCH": 10, "N_THREADS": 512} | ({"CLUSTER": n_blocks} if in_clusters else {})
-    assert seen == [("joint", defines, (3 * n_blocks,), 512, [7], 5, not in_clusters)]

@@ -201,14 +201,14 @@ class Backend(reference.Backend):
         cases, groups = self.asarray(cases, np.uint8), {}
         for place, (machine, state, _) in enumerate(work):
             plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
-            groups.setdefault(plan and plan.n_blocks, []).append(place)
+            groups.setdefault(plan is not None, []).append(place)
         return self._grouped(
-            groups, work, lambda n_blocks, part: self._joint_group(n_blocks, part, cases, epoch, report)
+            groups, work, lambda for_kernel, part: self._joint_group(for_kernel, part, cases, epoch, report)
         )
 
-    def _joint_group(self, n_blocks, work, cases, epoch, report):
+    def _joint_group(self, for_kernel, work, cases, epoch, report):
         """Machines that are trained side by side; those that the kernel does not take, one after the other."""
-        if n_blocks is None:
+        if not for_kernel:
             return self._in_turn(lambda one: self._array_joint_epoch(*one, cases, epoch, report), work)
         return gpu_joint.epoch_of_many(self.card, work, cases, epoch, report)
 

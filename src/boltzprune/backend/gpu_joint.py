@@ -47,7 +47,7 @@ def _bytes_on_card(plan, machine, n_chains, batch):
 
 
 def epoch_of_many(card, work, cases, epoch, report):
-    """One epoch of joint training of machines that need the same number of blocks.
+    """One epoch of joint training of machines that the kernel takes.
 
     Parameters
     ----------
@@ -68,18 +68,18 @@ def epoch_of_many(card, work, cases, epoch, report):
     """
     n_chains, batch = len(work[0][1].chains[0]), epoch.batch_size
     plans = [plan(machine, n_chains, batch, card) for machine, *_ in work]
-    need = max(_bytes_on_card(plans[0], machine, n_chains, batch) for machine, *_ in work)
+    need = max(_bytes_on_card(plan, machine, n_chains, batch) for plan, (machine, *_) in zip(plans, work))
 
-    def run(everyone, part):
-        return _side_by_side(card, everyone, part, cases, epoch, report)
+    def run(plans, part):
+        return _side_by_side(card, plans, part, cases, epoch, report)
 
     return gpu_together.in_turns(card, plans, work, run, need if epoch.first_update == 0 else None)
 
 
-def _side_by_side(card, plan, work, cases, epoch, report):
+def _side_by_side(card, plans, work, cases, epoch, report):
     """Machines that the card holds at the same time."""
     machines, states, keys = zip(*work)
-    held = _Held(card, plan, machines, states, keys, epoch)
+    held = _Held(card, plans, machines, states, keys, epoch)
     per_launch = UPDATES_PER_LAUNCH * epoch.batch_size
     for start in range(0, len(cases), per_launch):
         piece = cases[start : start + per_launch]
@@ -93,8 +93,8 @@ def _side_by_side(card, plan, work, cases, epoch, report):
 class _Held:
     """Several machines on the card, as the kernel wants them."""
 
-    def __init__(self, card, plan, machines, states, keys, epoch):
-        self.card, self.plan, self.machines, self.epoch = card, plan, machines, epoch
+    def __init__(self, card, plans, machines, states, keys, epoch):
+        self.card, self.plans, self.machines, self.epoch = card, plans, machines, epoch
         self.lists = [_Lists(machine.masks[0]) for machine in machines]
         sizes = np.array([machine.layer_sizes[1:] for machine in machines], np.int32)
         self.most1, self.most2 = (int(n) for n in sizes.max(axis=0))
@@ -137,8 +137,9 @@ class _Held:
 
     def _place_space(self, sizes, keys):
         """What the kernel needs besides: sizes, streams, and room where blocks meet."""
-        xp, n, n_blocks, width = self.card.xp, len(self.machines), self.plan.n_blocks, padded(self.epoch.batch_size)
-        n_words = -(-self.n_chains // WORD)
+        xp, n, width, n_words = self.card.xp, len(self.machines), padded(self.epoch.batch_size), -(-self.n_chains // WORD)
+        each = [plan.n_blocks for plan in self.plans]
+        n_blocks, self.first_block = max(each), self.card.asarray(np.cumsum([0, *each], dtype=np.int32))
         self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
         inputs, means = (xp.empty((n, self.most1, width), dtype=np.float32) for _ in range(2))
         partial = xp.empty((n, 2, n_blocks, self.most1, width), dtype=np.float32)
@@ -156,13 +157,15 @@ class _Held:
         visible_of, row_entry, row_unit = self.lists_on_card
         arrays = [self.w1, self.s1, visible_of, self.column_start, self.row_start, row_entry, row_unit]
         arrays += [self.w2, self.s2, self.mask2, self.biases, self.bias_steps, self.chains, *self.about, cases]
-        arrays += [*self.told, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field]
-        counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, self.plan.n_blocks, len(cases))
+        arrays += [*self.told, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field, self.first_block]
+        most_blocks = max(plan.n_blocks for plan in self.plans)
+        counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
         numbers = [*map(np.int32, counts), np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps)]
         numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
-        defines = {"TENSOR": int(self.card.compute_capability >= TENSOR_CORES)}
-        gpu_together.launch(self.card, "joint", epoch.batch_size, n, self.plan, [*arrays, *numbers], defines)
+        tensor = self.card.compute_capability >= TENSOR_CORES
+        defines = {"BATCH": epoch.batch_size, "TENSOR": int(tensor)}
+        gpu_together.launch(self.card, "joint", self.plans, defines, [*arrays, *numbers])
         return self.card.to_host(done)
 
     def results(self):

@@ -15,9 +15,6 @@ MAX_BLOCKS = 64
 """Blocks that share a machine, at most: each adds up what all others contribute."""
 STATIC_SHARED = 1 << 10
 """Bytes of shared memory that the kernel and the system use besides."""
-MEET_IN_CLUSTERS, CLUSTERS = False, (2, 4, 8)
-"""Whether the blocks of a machine are a cluster (compute capability 9.0 and up, these sizes), whose barrier ought to be
-quicker: nobody has measured it, so the way that runs everywhere is the default. Results are the same."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +30,6 @@ class Plan:
 
     n_blocks: int
     shared: int
-
-    @classmethod
-    def of_all(cls, plans):
-        """What machines with the same number of blocks need in one launch."""
-        return cls(plans[0].n_blocks, max(plan.shared for plan in plans))
 
 
 def fewest_blocks(card, n_columns, n_floats, most_columns=N_THREADS):
@@ -77,10 +69,10 @@ def in_turns(card, plans, work, run, bytes_each=None):
     ----------
     card : cupy_.Card
     plans : list of Plan
-        Of each machine, all with the same number of blocks.
+        Of each machine.
     work : list
     run : callable
-        (plan, part of the work) -> list of results.
+        (plans, work) of machines that the card holds together -> list of results.
     bytes_each : int, optional
         Of the card's memory, that a machine needs; logged where given.
 
@@ -88,25 +80,22 @@ def in_turns(card, plans, work, run, bytes_each=None):
     -------
     list
     """
-    plan, results = Plan.of_all(plans), []
-    at_once = max(1, card.n_multiprocessors // plan.n_blocks)
-    if bytes_each is not None:
-        need, free = (n / 2**20 for n in (min(at_once, len(work)) * bytes_each, card.free_memory()))
-        about = (len(work), plan.n_blocks, need, free)
-        log.info("GPU memory: %d machines, %d blocks each, need about %.0f MiB of %.0f MiB free", *about)
-    for first in range(0, len(work), at_once):
+    first, results = 0, []
+    while first < len(work):
+        last, n_blocks = first, 0
+        while last < len(work) and n_blocks + plans[last].n_blocks <= card.n_multiprocessors:
+            n_blocks, last = n_blocks + plans[last].n_blocks, last + 1
+        if bytes_each is not None:
+            need, free = (n / 2**20 for n in ((last - first) * bytes_each, card.free_memory()))
+            about = (last - first, n_blocks, need, free)
+            log.info("GPU memory: %d machines side by side, %d blocks, need about %.0f MiB of %.0f MiB free", *about)
         with at_places(range(first, len(work))):
-            results += run(plan, work[first : first + at_once])
+            results += run(plans[first:last], work[first:last])
+        first = last
     return results
 
 
-def launch(card, kernel, batch, n_machines, plan, arguments, more_defines=None):
-    """Launch a kernel whose blocks meet: all blocks at the same time, or those of each machine as a cluster."""
-    in_clusters = MEET_IN_CLUSTERS and card.compute_capability >= 90 and plan.n_blocks in CLUSTERS
-    defines = (
-        {"BATCH": batch, "N_THREADS": N_THREADS}
-        | (more_defines or {})
-        | ({"CLUSTER": plan.n_blocks} if in_clusters else {})
-    )
-    grid = (n_machines * plan.n_blocks,)
-    card.launch(kernel, defines, grid, N_THREADS, arguments, plan.shared, together=not in_clusters)
+def launch(card, kernel, plans, defines, arguments):
+    """Launch a kernel whose blocks meet, all at the same time, for machines with these plans."""
+    grid, shared = (sum(plan.n_blocks for plan in plans),), max(plan.shared for plan in plans)
+    card.launch(kernel, {"N_THREADS": N_THREADS} | defines, grid, N_THREADS, arguments, shared, together=True)

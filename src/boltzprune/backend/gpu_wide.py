@@ -49,11 +49,11 @@ def epoch_of_many(card, work, epoch, report):
     need = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
     first = epoch.first_update == 0
     return gpu_together.in_turns(
-        card, plans, work, lambda everyone, part: _at_once(card, everyone, part, epoch, report), need if first else None
+        card, plans, work, lambda plans, part: _at_once(card, plans, part, epoch, report), need if first else None
     )
 
 
-def _at_once(card, plan, work, epoch, report):
+def _at_once(card, plans, work, epoch, report):
     """Machines that the card holds at the same time."""
     machines, velocities, keys, cases = zip(*work)
     xp, n, batch, n_visible = card.xp, len(work), epoch.batch_size, cases[0].shape[1]
@@ -64,17 +64,18 @@ def _at_once(card, plan, work, epoch, report):
     about = [card.asarray(x) for x in (masks, n_hidden, np.array(keys, np.uint64))]
     shared = all(one is cases[0] for one in cases)
     together = cases[0][None] if shared else xp.stack(cases)
-    partial = xp.empty((n, 2, plan.n_blocks, batch, n_visible), dtype=np.float32)
+    n_blocks = plans[0].n_blocks
+    partial = xp.empty((n, 2, n_blocks, batch, n_visible), dtype=np.float32)
     rates = [np.float32(x) for x in (epoch.learning_rate, epoch.decay, epoch.up, epoch.down)]
     per_launch, n_cases = UPDATES_PER_LAUNCH * batch, together.shape[1]
     for start in range(0, n_cases, per_launch):
         piece, update = together[:, start : start + per_launch].copy(), start // batch
         n_updates, done = -(-piece.shape[1] // batch), xp.zeros(n, dtype=np.int32)
         apart_by = np.uint64(0 if shared else piece.shape[1] * n_visible)
-        numbers = [np.int32(x) for x in (n_visible, width, plan.n_blocks, piece.shape[1])]
+        numbers = [np.int32(x) for x in (n_visible, width, n_blocks, piece.shape[1])]
         numbers += [np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps), np.int32(epoch.n_gibbs_steps)]
         arguments = [*arrays, *about, piece, apart_by, partial, xp.zeros(n, dtype=np.uint32), done, *numbers, *rates]
-        gpu_together.launch(card, "contrastive_wide", batch, n, plan, arguments)
+        gpu_together.launch(card, "contrastive_wide", plans, {"BATCH": batch}, arguments)
         check_done(card.to_host(done), n_updates, update)
         report(n_updates * n)
     return apart(machines, [card.to_host(x) for x in arrays])

@@ -17,7 +17,6 @@ KERNELS = {
         {"BATCH": 1, "N_THREADS": 512},
         {"BATCH": 10, "N_THREADS": 512},
         {"BATCH": 16, "N_THREADS": 512},
-        {"BATCH": 1, "N_THREADS": 512, "CLUSTER": 8},
     ],
     "joint": [
         {"BATCH": 1, "N_THREADS": 512, "TENSOR": 0},
@@ -47,7 +46,7 @@ def options(defines):
 
 def runs_on(defines, architecture):
     """Whether a kernel with these defines exists for an architecture: see joint.cu."""
-    return architecture >= (90 if "CLUSTER" in defines else 80 if defines.get("TENSOR") else 0)
+    return architecture >= (80 if defines.get("TENSOR") else 0)
 
 
 @functools.cache

@@ -8,8 +8,8 @@
 // columns contribute: one meeting of the blocks a Gibbs step, two buffers in turn. A thread keeps one column of sums for all
 // cases of the batch. A field that is not finite reaches all blocks through the contributions and ends the machine's updates.
 //
-// Grid: (n_machines n_blocks), all at the same time (a cooperative launch), or with CLUSTER a cluster of n_blocks blocks per
-// machine. Block: N_THREADS, a thread at least per column. BATCH: cases an update, at most.
+// Grid: (n_machines n_blocks), all at the same time (a cooperative launch). Block: N_THREADS, a thread at least per column.
+// BATCH: cases an update, at most.
 //
 // Dependent steps: k barriers an update. Operations: 2 BATCH (k + 2) n_visible n_hidden multiply-adds, and about 6 a weight
 // and update. Bytes, from the second-level cache: 4 BATCH n_visible n_blocks a block and Gibbs step; weights stay.
@@ -44,7 +44,7 @@ __device__ __forceinline__ void hidden_inputs(const float* w, int stride, const 
     __syncthreads();
 }
 
-extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     contrastive_wide(float* __restrict__ all_weights, float* __restrict__ all_steps, float* __restrict__ all_visible_biases,
                      float* __restrict__ all_visible_steps, float* __restrict__ all_hidden_biases, float* __restrict__ all_hidden_steps,
                      const u8* __restrict__ all_masks, const int* __restrict__ n_hidden_of, const u64* __restrict__ keys,

@@ -2,7 +2,7 @@
 // mean-field inference until every image has converged, Gibbs steps of the persistent chains, and a step up the gradient.
 // What is computed is backend/joint.py; sums have another order, so that results agree as float32 computations do.
 //
-// n_blocks blocks share a machine. Block g has a slice of the columns of the upper weights in shared memory for the whole
+// Several blocks share a machine, n_blocks, of which the largest has most_blocks. Block g has a slice of the columns of the upper weights in shared memory for the whole
 // launch, and what goes with them: the units of h2, and slices of h1 and of the visible units for draws and updates. The
 // lower weights, few where receptive fields are small, are listed unit by unit in global memory. Blocks of a machine meet
 // at barriers, one a mean-field update: each writes what its columns contribute to the fields of h1, and each adds up all
@@ -11,7 +11,10 @@
 // States of chains are bits, 32 chains to a word, so that a warp draws a unit in 32 chains at a time: its lanes read the
 // same weights and the same words. What waits for the second-level cache, some 0.6 us, is asked for AHEAD at a time.
 //
-// Grid: (n_machines n_blocks), all at the same time (a cooperative launch). Block: N_THREADS. BATCH: images an update, at most.
+// Without images the chains of all machines run freely for n_gibbs_steps.
+//
+// Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch); first_block says where
+// those of each machine begin. Block: N_THREADS. BATCH: images an update, at most.
 // TENSOR: whether tensor cores multiply bfloat16 (compute capability 8.0 and up).
 //
 // An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field updates: 5.4 million multiply-adds times S + 1;
@@ -455,6 +458,7 @@ __device__ __forceinline__ void multiply(Share& my, const u32* by_chain, int apa
     for (int item = threadIdx.x / WARP; item < 2 * ((n + 7) / 8); item += WARPS) {
         int columns = item / 2 * 8, chains = item % 2 * (WORDS * WARP / 2), j = first + columns + g;
         float c[WORDS][4] = {};
+#pragma unroll 1
         for (int start = 0; start < my.n1; start += 16) {
             float w[4];
             u32 weights[2][3], shift = start % WARP + 2 * t;
@@ -709,16 +713,18 @@ __device__ __forceinline__ void chains_of_bits(Share& my, const u32* bits, int n
     }
 }
 
-extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
+extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     joint(float* w1, float* s1, const int* __restrict__ visible_of, const int* __restrict__ column_start,
           const int* __restrict__ row_start, const int* __restrict__ row_entry, const int* __restrict__ row_unit, float* w2,
           float* s2, const u8* __restrict__ mask2, float* biases, float* bias_steps, u8* chains, const int* __restrict__ sizes,
           const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
-          u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field, int n0, int most1,
-          int most2, int most, int n_chains, int n_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_updates,
+          u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field,
+          const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_updates,
           float tolerance, float learning_rate, float decay, float max_norm) {
     __shared__ Share my;
-    int t = threadIdx.x, machine = blockIdx.x / n_blocks, g = blockIdx.x % n_blocks;
+    int t = threadIdx.x, machine = 0;
+    while (first_block[machine + 1] <= (int)blockIdx.x) machine++;
+    int g = blockIdx.x - first_block[machine], n_blocks = first_block[machine + 1] - first_block[machine];
     int n1 = sizes[2 * machine], n2 = sizes[2 * machine + 1];
     int width = (n2 + n_blocks - 1) / n_blocks, each1 = (n1 + n_blocks - 1) / n_blocks, each0 = (n0 + n_blocks - 1) / n_blocks;
     u64 lower = (u64)machine * most, upper = (u64)machine * most1 * most2 + min(n2, g * width);
@@ -757,10 +763,10 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
         my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
         my.all_bias1 = biases + units + n0;
         my.inputs = inputs + (u64)machine * most1 * PADDED, my.means = means + (u64)machine * most1 * PADDED;
-        my.partial = partial + (u64)machine * 2 * n_blocks * most1 * PADDED;
-        my.chain_partial = chain_partial + (u64)machine * n_blocks * n_chains * most1;
+        my.partial = partial + (u64)machine * 2 * most_blocks * most1 * PADDED;
+        my.chain_partial = chain_partial + (u64)machine * most_blocks * n_chains * most1;
         my.told0 = told_bits + (u64)machine * (n0 + most1) * my.n_words, my.told1 = my.told0 + n0 * my.n_words;
-        my.told_busy = told_busy + machine * n_blocks * my.n_words, my.told_moved = told_moved + machine * 2 * n_blocks;
+        my.told_busy = told_busy + machine * most_blocks * my.n_words, my.told_moved = told_moved + machine * 2 * most_blocks;
         my.counter = counters + machine;
     }
     __syncthreads();
@@ -780,17 +786,22 @@ extern "C" __global__ void ALL_AT_ONCE __launch_bounds__(N_THREADS, 1)
     bits_of_chains(my, states1, n1, my.bits1);
     bits_of_chains(my, states2, my.n_columns, my.bits2);
 
+    __syncthreads();
+
     Rates rates = {learning_rate, decay, max_norm};
     u64 n_counted = 0;
     int turn = 0;
-    for (int update = 0, start = 0; start < n_cases; update++, start += BATCH) {
+    for (int update = 0, start = 0; start < max(n_cases, 1); update++, start += BATCH) {
         int n = min(BATCH, n_cases - start);
-        look(my, cases + (u64)start * n0, n);
-        tell_inputs(my);
-        meet(my.counter, n_blocks);
-        if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
-        n_counted += infer(my, n, tolerance, max_updates, turn);
+        if (n > 0) {
+            look(my, cases + (u64)start * n0, n);
+            tell_inputs(my);
+            meet(my.counter, n_blocks);
+            if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
+            n_counted += infer(my, n, tolerance, max_updates, turn);
+        }
         for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
+        if (n <= 0) break;
         bool is_bad = learn_above(my, n, rates);
         is_bad = learn_below(my, n, rates) || is_bad;
         if (is_bad) atomicMin(&done[machine], update);

@@ -1,7 +1,8 @@
 // Where the blocks that share a machine wait for each other; what they wrote before is seen by all after it.
 //
 // `counter` starts at 0 and only grows: the k-th meeting is over once n_blocks k blocks have come. All blocks have to run at
-// the same time, which a cooperative launch guarantees; with CLUSTER they are one cluster and the hardware counts.
+// the same time, which a cooperative launch guarantees. A meeting of 8 to 13 blocks takes 1.0 us on an H100; in clusters of
+// blocks, whose barrier is the hardware's, it takes 0.7 us, which was not worth their restrictions.
 
 #ifndef BOLTZPRUNE_MEET
 #define BOLTZPRUNE_MEET
@@ -23,9 +24,6 @@ __device__ __forceinline__ u32 arrived(const u32* counter) {
 #endif
 
 __device__ __forceinline__ void meet(u32* counter, int n_blocks) {
-#ifdef CLUSTER
-    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-#else
     __syncthreads();
     if (threadIdx.x == 0) {
         u32 wanted = (arrive(counter) / n_blocks + 1) * n_blocks;
@@ -33,13 +31,6 @@ __device__ __forceinline__ void meet(u32* counter, int n_blocks) {
         }
     }
     __syncthreads();
-#endif
 }
-
-#ifdef CLUSTER
-#define ALL_AT_ONCE __cluster_dims__(CLUSTER, 1, 1)
-#else
-#define ALL_AT_ONCE
-#endif
 
 #endif
