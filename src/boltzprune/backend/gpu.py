@@ -1,7 +1,7 @@
 """The GPU backend: kernels of our own where NumPy's operations would be many small launches, else CuPy's.
 
 States, fields and random numbers of a chain depend on that chain alone, to the last bit, however many are computed
-together: the sums that they rest on are exact (kernels/draw.cu) or have one order (kernels/field.cu).
+together: the sums that they rest on are exact (kernels/draw.cu, gibbs.cu) or have one order (field.cu, joint.cu).
 
 This module asks the card for arrays and launches and knows nothing else of it; `cupy_.Card` is the real one.
 """
@@ -106,6 +106,11 @@ class Backend(reference.Backend):
         machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
         states = [self.asarray(layer, np.uint8) for layer in states]
         return gibbs(self.card, machine, states, key, first_step, n_steps, first_chain, first_layer)
+
+    def free_run(self, machines, chains, keys):
+        """See `reference.Backend.free_run`; None where kernels/joint.cu does not take all machines."""
+        plans = [gpu_joint.plan(machine, len(states[0]), 1, self.card) for machine, states in zip(machines, chains)]
+        return gpu_joint.FreeRun(self.card, plans, machines, chains, keys) if all(plans) else None
 
     def probability(self, machine, means, layer, gain=1):
         """See `reference.Backend.probability`."""

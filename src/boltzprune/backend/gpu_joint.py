@@ -5,11 +5,15 @@ import numpy as np
 from boltzprune.backend import gpu_together
 from boltzprune.backend.contrastive import check_done
 from boltzprune.backend.gpu_together import MAX_BATCH, fewest_blocks, padded
-from boltzprune.backend.joint import JointState
+from boltzprune.backend.joint import JointEpoch, JointState
 from boltzprune.machine import BoltzmannMachine
 
 UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
+STEPS_PER_LAUNCH = 2000
+"""Of chains that run freely, for the same reason."""
+AT_REST = JointEpoch(0.0, 0.0, 1, 1, 0, max_norm=np.inf, tolerance=0.0, max_updates=0)
+"""What machines are given that learn nothing."""
 COLUMNS = 52
 """Of the upper weights, that a block has at most: more blocks than have to be, for they share the work of an update."""
 WARP, WORD, WORDS_TOGETHER, TILE = 32, 32, 4, 64
@@ -90,6 +94,28 @@ def _side_by_side(card, plans, work, cases, epoch, report):
     return held.results()
 
 
+class FreeRun:
+    """Persistent chains of several machines, which run freely side by side; see `reference.Backend.free_run`."""
+
+    def __init__(self, card, plans, machines, chains, keys):
+        states = [JointState.at_rest(machine, one) for machine, one in zip(machines, chains)]
+        work = list(zip(machines, states, keys, strict=True))
+
+        def hold(plans, part):
+            return [_Held(card, plans, *zip(*part), AT_REST)]
+
+        self._held = gpu_together.in_turns(card, plans, work, hold)
+
+    def advance(self, first_step, n_steps):
+        """States of all layers of each machine after so many Gibbs steps, on the card."""
+        found = []
+        for held in self._held:
+            for step in range(first_step, first_step + n_steps, STEPS_PER_LAUNCH):
+                held.run_freely(step, min(STEPS_PER_LAUNCH, first_step + n_steps - step))
+            found += held.states()
+        return found
+
+
 class _Held:
     """Several machines on the card, as the kernel wants them."""
 
@@ -137,7 +163,8 @@ class _Held:
 
     def _place_space(self, sizes, keys):
         """What the kernel needs besides: sizes, streams, and room where blocks meet."""
-        xp, n, width, n_words = self.card.xp, len(self.machines), padded(self.epoch.batch_size), -(-self.n_chains // WORD)
+        xp, n = self.card.xp, len(self.machines)
+        width, n_words = padded(self.epoch.batch_size), -(-self.n_chains // WORD)
         each = [plan.n_blocks for plan in self.plans]
         n_blocks, self.first_block = max(each), self.card.asarray(np.cumsum([0, *each], dtype=np.int32))
         self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
@@ -152,21 +179,36 @@ class _Held:
 
     def run(self, cases, n_updates, update):
         """Updates on some cases; how many of them each machine did before a parameter was not finite."""
+        n_steps, done = self.epoch.n_gibbs_steps, self.card.xp.full(len(self.machines), n_updates, dtype=np.int32)
+        self._launch(cases, (self.epoch.first_update + update) * n_steps, n_steps, done)
+        return self.card.to_host(done)
+
+    def run_freely(self, first_step, n_steps):
+        """Gibbs steps of all chains, whose states are in `chains` then."""
+        no_cases = self.card.xp.zeros((0, self.n0), dtype=np.uint8)
+        self._launch(no_cases, first_step, n_steps, self.card.xp.zeros(len(self.machines), dtype=np.int32))
+
+    def _launch(self, cases, first_step, n_gibbs_steps, done):
+        """kernels/joint.cu."""
         xp, epoch, n = self.card.xp, self.epoch, len(self.machines)
-        done = xp.full(n, n_updates, dtype=np.int32)
         visible_of, row_entry, row_unit = self.lists_on_card
         arrays = [self.w1, self.s1, visible_of, self.column_start, self.row_start, row_entry, row_unit]
         arrays += [self.w2, self.s2, self.mask2, self.biases, self.bias_steps, self.chains, *self.about, cases]
         arrays += [*self.told, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field, self.first_block]
         most_blocks = max(plan.n_blocks for plan in self.plans)
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
-        numbers = [*map(np.int32, counts), np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps)]
-        numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_updates)]
+        numbers = [*map(np.int32, counts), np.uint32(first_step)]
+        numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_updates)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         tensor = self.card.compute_capability >= TENSOR_CORES
         defines = {"BATCH": epoch.batch_size, "TENSOR": int(tensor)}
         gpu_together.launch(self.card, "joint", self.plans, defines, [*arrays, *numbers])
-        return self.card.to_host(done)
+
+    def states(self):
+        """States of the chains of each machine, layer by layer, on the card."""
+        starts = (0, self.n0, self.n0 + self.most1)
+        places = [[slice(a, a + n) for a, n in zip(starts, machine.layer_sizes)] for machine in self.machines]
+        return [[self.chains[k, :, place].copy() for place in of] for k, of in enumerate(places)]
 
     def results(self):
         """Machines, states and mean-field updates, on the host."""

@@ -103,6 +103,24 @@ class Backend:
                 states[layer] = self.sample_layer(field_of(machine, states, layer), key, step, layer, first_chain)
         return states
 
+    def free_run(self, machines, chains, keys):
+        """Persistent chains of several machines that advance side by side.
+
+        Parameters
+        ----------
+        machines : list of BoltzmannMachine
+            On the host.
+        chains : list of tuple of (n_chains, n_units) uint8
+        keys : list of np.uint64
+
+        Returns
+        -------
+        object or None
+            With advance(first_step, n_steps) -> list of list of (n_chains, n_units) uint8: of each machine the states
+            of all layers, where the backend computes. None where the chains of each machine had better advance alone.
+        """
+        return None
+
     def probability(self, machine, means, layer, gain=1):
         """Probability of the units of a layer given the layers around it; see `joint.probability`."""
         return joint.probability(machine, means, layer, gain, np)

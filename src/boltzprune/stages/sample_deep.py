@@ -1,6 +1,6 @@
 """Deep machines -> samples of their free-running activity -> statistics; of the samples the visible states are kept."""
 
-from boltzprune.sampling import PHASES, deep_statistics
+from boltzprune.sampling import PHASES, deep_statistics_of_all
 from boltzprune.store import read_chains, read_machine, statistics_arrays, write_arrays
 from boltzprune.streams import fork
 
@@ -11,14 +11,10 @@ def run(job):
     seeds, ended = job.split(machines)
     n_samples = spec["sampling"].n_samples or int(job.arrays("digits")["n_train"])
     with job.progress(len(seeds) * n_samples, "samples") as progress:
-
-        def work(seed):
-            machine = read_machine(machines, seed)
-            chains = read_chains(machines, seed, machine.layer_sizes)
-            key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
-            return deep_statistics(machine, chains, n_samples, spec["sampling"], key, backend, progress)
-
-        found = backend.map(work, seeds)
+        read = [read_machine(machines, seed) for seed in seeds]
+        chains = [read_chains(machines, seed, machine.layer_sizes) for seed, machine in zip(seeds, read)]
+        keys = [fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]]) for seed in seeds]
+        found = deep_statistics_of_all(read, chains, n_samples, spec["sampling"], keys, backend, progress)
     statistics, samples = {}, {}
     for seed, (means, visible) in zip(seeds, found):
         statistics |= statistics_arrays(seed, means)
