@@ -157,10 +157,114 @@ __device__ __forceinline__ int lanes_of(Share& my) {
     return max(WARP, (my.n_columns + WARP - 1) / WARP * WARP);
 }
 
+#if TENSOR
+#ifndef CUDA_ON_CPU
+// c += a b on the tensor cores, a warp together: (16, 16) times (16, 8) bfloat16, sums in float32. Lane l has g = l / 4,
+// t = l % 4: c[0..1] at row g, columns 2 t and 2 t + 1, c[2..3] eight rows below; a[0], a[1] two values from column 2 t in
+// rows g and g + 8, a[2], a[3] 8 columns to the right; b[0], b[1] two values from row 2 t and from row 2 t + 8 in column g.
+__device__ __forceinline__ void multiply_add(float c[4], const u32 a[4], const u32 b[2]) {
+    asm volatile(
+        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+#endif
+
+// The lowest two bits of a word as two bfloat16.
+__device__ __forceinline__ u32 pair_of_bits(u32 bits) {
+    return ((bits & 1) | (bits & 2) << 15) * 0x3F80u;
+}
+
+// Two float32 as sums of three bfloat16, exact: each takes the 8 highest bits of what the others left of 24.
+__device__ __forceinline__ void split(u32 parts[3], float low, float high) {
+#pragma unroll
+    for (int p = 0; p < 3; p++) {
+        u32 low_bits = __float_as_int(low), high_bits = __float_as_int(high);
+        parts[p] = low_bits >> 16 | (high_bits & 0xFFFF0000u);
+        low -= __int_as_float(low_bits & 0xFFFF0000u), high -= __int_as_float(high_bits & 0xFFFF0000u);
+    }
+}
+
+#if BATCH > 1
+#define TILES ((PADDED + 7) / 8)  // of eight images
+
+// sum += weights times means on the tensor cores, a warp together: rows [first, first + 32) of the upper weights, or where
+// IS_TURNED of their transpose, times the means of units [start, end) in all images. Lane l has of 16 rows m and 8 images n
+// sum[m][n] as `multiply_add` has it. Each number is the sum of three bfloat16, and of their nine products the six largest
+// are added: what is left out is below 2**-24 of the product.
+template <bool IS_TURNED>
+__device__ __forceinline__ void multiply_means(Share& my, float sum[2][TILES][4], int first, int n_rows, const float* means, int start,
+                                               int end) {
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll 1
+    for (; start < end; start += 16) {
+        u32 right[3][TILES][2];
+#pragma unroll
+        for (int n = 0; n < TILES; n++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int k = start + 2 * t + 8 * half, b = 8 * n + g;
+                float low = k < end && b < PADDED ? means[k * PADDED + b] : 0.0f;
+                float high = k + 1 < end && b < PADDED ? means[(k + 1) * PADDED + b] : 0.0f;
+                u32 parts[3];
+                split(parts, low, high);
+#pragma unroll
+                for (int p = 0; p < 3; p++) right[p][n][half] = parts[p];
+            }
+#pragma unroll
+        for (int m = 0; m < 2; m++) {
+            u32 left[3][4];
+#pragma unroll
+            for (int quarter = 0; quarter < 4; quarter++) {
+                int row = first + 16 * m + g + quarter % 2 * 8, k = start + 2 * t + quarter / 2 * 8, apart = IS_TURNED ? my.stride : 1;
+                int place = IS_TURNED ? k * my.stride + row : row * my.stride + k;
+                float low = row < n_rows && k < end ? my.w2[place] : 0.0f;
+                float high = row < n_rows && k + 1 < end ? my.w2[place + apart] : 0.0f;
+                u32 parts[3];
+                split(parts, low, high);
+#pragma unroll
+                for (int p = 0; p < 3; p++) left[p][quarter] = parts[p];
+            }
+#pragma unroll
+            for (int order = 2; order >= 0; order--)  // the smallest products first
+#pragma unroll
+                for (int p = 0; p <= order; p++)
+#pragma unroll
+                    for (int n = 0; n < TILES; n++) multiply_add(sum[m][n], left[p], right[order - p][n]);
+        }
+    }
+}
+
+// Sums as `multiply_means` has them, to rows of PADDED numbers from row `first` on.
+__device__ __forceinline__ void write_means(float* to, const float sum[2][TILES][4], int first, int n_rows) {
+    int g = threadIdx.x % WARP / 4, t = threadIdx.x % 4;
+#pragma unroll
+    for (int m = 0; m < 2; m++)
+#pragma unroll
+        for (int n = 0; n < TILES; n++)
+#pragma unroll
+            for (int half = 0; half < 2; half++) {
+                int row = first + 16 * m + g + 8 * half, b = 8 * n + 2 * t;
+                if (row >= n_rows || b >= PADDED) continue;
+                to[row * PADDED + b] = sum[m][n][2 * half];
+                to[row * PADDED + b + 1] = sum[m][n][2 * half + 1];
+            }
+}
+#endif
+#endif
+
 // Probabilities of this block's units of layer 2 from those of layer 1; of open images, or of all at the start.
 __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float tolerance, bool is_start) {
     int lanes = lanes_of(my), parts = N_THREADS / lanes;
     int each = (my.n1 + parts - 1) / parts, column = threadIdx.x % lanes, part = threadIdx.x / lanes;
+#if TENSOR && BATCH > 1
+    if (part < parts) {
+        float sum[2][TILES][4] = {};
+        int first = column / WARP * WARP;
+        multiply_means<true>(my, sum, first, my.n_columns, my.mu1, part * each, min(my.n1, (part + 1) * each));
+        write_means(my.scratch + part * my.n_columns * PADDED, sum, first, my.n_columns);
+    }
+#else
     if (part < parts && column < my.n_columns) {
         float sum[PADDED] = {};
         int end = min(my.n1, (part + 1) * each);
@@ -168,6 +272,7 @@ __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float toler
         for (int i = part * each; i < end; i++) add_cases(sum, my.mu1 + i * PADDED, my.w2[i * my.stride + column]);
         write(my.scratch + (part * my.n_columns + column) * PADDED, sum);
     }
+#endif
     __syncthreads();
     u32 moved = 0;
     for (int place = threadIdx.x; place < my.n_columns * PADDED; place += N_THREADS) {
@@ -186,12 +291,20 @@ __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float toler
 
 // What this block's columns contribute to the fields of layer 1, for every image.
 __device__ __forceinline__ void contribute(Share& my, float* partial) {
+#if TENSOR && BATCH > 1
+    for (int first = threadIdx.x / WARP * WARP; first < my.n1; first += N_THREADS) {
+        float sum[2][TILES][4] = {};
+        multiply_means<false>(my, sum, first, my.n1, my.mu2, 0, my.n_columns);
+        write_means(partial, sum, first, my.n1);
+    }
+#else
     for (int i = threadIdx.x; i < my.n1; i += N_THREADS) {
         float sum[PADDED] = {};
 #pragma unroll 4
         for (int j = 0; j < my.n_columns; j++) add_cases(sum, my.mu2 + j * PADDED, my.w2[i * my.stride + j]);
         write(partial + i * PADDED, sum);
     }
+#endif
 }
 
 // A field of layer 1: what all blocks contribute, in one order.
@@ -410,33 +523,6 @@ __device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, 
 }
 
 #if TENSOR
-#ifndef CUDA_ON_CPU
-// c += a b on the tensor cores, a warp together: (16, 16) times (16, 8) bfloat16, sums in float32. Lane l has g = l / 4,
-// t = l % 4: c[0..1] at row g, columns 2 t and 2 t + 1, c[2..3] eight rows below; a[0], a[1] two values from column 2 t in
-// rows g and g + 8, a[2], a[3] 8 columns to the right; b[0], b[1] two values from row 2 t and from row 2 t + 8 in column g.
-__device__ __forceinline__ void multiply_add(float c[4], const u32 a[4], const u32 b[2]) {
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-#endif
-
-// The lowest two bits of a word as two bfloat16.
-__device__ __forceinline__ u32 pair_of_bits(u32 bits) {
-    return ((bits & 1) | (bits & 2) << 15) * 0x3F80u;
-}
-
-// Two float32 as sums of three bfloat16, exact: each takes the 8 highest bits of what the others left of 24.
-__device__ __forceinline__ void split(u32 parts[3], float low, float high) {
-#pragma unroll
-    for (int p = 0; p < 3; p++) {
-        u32 low_bits = __float_as_int(low), high_bits = __float_as_int(high);
-        parts[p] = low_bits >> 16 | (high_bits & 0xFFFF0000u);
-        low -= __int_as_float(low_bits & 0xFFFF0000u), high -= __int_as_float(high_bits & 0xFFFF0000u);
-    }
-}
-
 // `bits1` of WORDS words of chains, turned: of each chain a word for 32 units.
 __device__ __forceinline__ void turn_bits(Share& my, u32* by_chain, int apart, int word) {
     int lane = threadIdx.x % WARP, n_groups = (my.n1 + WARP - 1) / WARP;
