@@ -73,6 +73,9 @@ struct Share {
     float *partial, *chain_partial;               // what their columns contribute to its fields
     u32 *told0, *told1, *told_busy, *told_moved;  // and bits0, bits1, busy and moved
     u32* counter;
+    // what is read at the beginning and written at the end
+    u64 upper, at0, at1, at2;         // where its columns begin, and its own units among all biases
+    u8 *states0, *states1, *states2;  // its own units in the first chain, n_all apart
 };
 
 struct Rates {
@@ -779,6 +782,7 @@ __device__ __forceinline__ bool learn_below(Share& my, int n, const Rates& rates
 // Numbers of this block's own units, between the card's memory and shared memory.
 template <class T>
 __device__ __forceinline__ void copy(T* target, const T* source, int n) {
+#pragma unroll 1
     for (int k = threadIdx.x; k < n; k += N_THREADS) target[k] = source[k];
 }
 
@@ -793,6 +797,7 @@ __device__ __forceinline__ void bits_of_chains(Share& my, const u8* states, int 
 }
 
 __device__ __forceinline__ void chains_of_bits(Share& my, const u32* bits, int n, u8* states) {
+#pragma unroll 1
     for (int place = threadIdx.x; place < n * my.n_chains; place += N_THREADS) {
         int unit = place % n, c = place / n;
         states[(u64)c * my.n_all + unit] = bits[unit * my.n_words + c / 32] >> (c % 32) & 1;
@@ -815,7 +820,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     int width = (n2 + n_blocks - 1) / n_blocks, each1 = (n1 + n_blocks - 1) / n_blocks, each0 = (n0 + n_blocks - 1) / n_blocks;
     u64 lower = (u64)machine * most, upper = (u64)machine * most1 * most2 + min(n2, g * width);
     u64 units = (u64)machine * (n0 + most1 + most2);
-    u8 *states0 = chains + units * n_chains, *states1 = states0 + n0, *states2 = states1 + most1 + min(n2, g * width);
+    u8* states = chains + units * n_chains;
     if (t == 0) {
         my.n_blocks = n_blocks, my.g = g, my.n0 = n0, my.n1 = n1, my.most1 = most1, my.most2 = most2, my.n_chains = n_chains;
         my.first0 = min(n0, g * each0), my.last0 = min(n0, my.first0 + each0);
@@ -854,6 +859,8 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.told0 = told_bits + (u64)machine * (n0 + most1) * my.n_words, my.told1 = my.told0 + n0 * my.n_words;
         my.told_busy = told_busy + machine * most_blocks * my.n_words, my.told_moved = told_moved + machine * 2 * most_blocks;
         my.counter = counters + machine;
+        my.upper = upper, my.at0 = units + my.first0, my.at1 = units + n0 + my.first1, my.at2 = units + n0 + most1 + my.first2;
+        my.states0 = states + my.first0, my.states1 = states + n0 + my.first1, my.states2 = states + n0 + most1 + my.first2;
     }
     __syncthreads();
 
@@ -861,16 +868,14 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         int i = place / my.n_columns, j = place % my.n_columns;
         my.w2[i * my.stride + j] = w2[upper + (u64)i * most2 + j];
     }
-    int mine0 = my.last0 - my.first0, mine1 = my.last1 - my.first1;
-    u64 at0 = units + my.first0, at1 = units + n0 + my.first1, at2 = units + n0 + most1 + my.first2;
-    copy<float>(my.bias0, biases + at0, mine0), copy<float>(my.step0, bias_steps + at0, mine0);
-    copy<float>(my.bias1, biases + at1, mine1), copy<float>(my.step1, bias_steps + at1, mine1);
-    copy<float>(my.bias2, biases + at2, my.n_columns), copy<float>(my.step2, bias_steps + at2, my.n_columns);
-    copy<int>(my.column_start, column_start + (u64)machine * (most1 + 1) + my.first1, mine1 + 1);
-    copy<int>(my.row_start, row_start + (u64)machine * (n0 + 1) + my.first0, mine0 + 1);
-    bits_of_chains(my, states0, n0, my.bits0);
-    bits_of_chains(my, states1, n1, my.bits1);
-    bits_of_chains(my, states2, my.n_columns, my.bits2);
+    copy<float>(my.bias0, biases + my.at0, my.last0 - my.first0), copy<float>(my.step0, bias_steps + my.at0, my.last0 - my.first0);
+    copy<float>(my.bias1, biases + my.at1, my.last1 - my.first1), copy<float>(my.step1, bias_steps + my.at1, my.last1 - my.first1);
+    copy<float>(my.bias2, biases + my.at2, my.n_columns), copy<float>(my.step2, bias_steps + my.at2, my.n_columns);
+    copy<int>(my.column_start, column_start + (u64)machine * (most1 + 1) + my.first1, my.last1 - my.first1 + 1);
+    copy<int>(my.row_start, row_start + (u64)machine * (n0 + 1) + my.first0, my.last0 - my.first0 + 1);
+    bits_of_chains(my, states, n0, my.bits0);
+    bits_of_chains(my, states + n0, n1, my.bits1);
+    bits_of_chains(my, my.states2, my.n_columns, my.bits2);
 
     __syncthreads();
 
@@ -895,13 +900,13 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     }
     for (int place = t; place < n1 * my.n_columns; place += N_THREADS) {
         int i = place / my.n_columns, j = place % my.n_columns;
-        w2[upper + (u64)i * most2 + j] = my.w2[i * my.stride + j];
+        w2[my.upper + (u64)i * most2 + j] = my.w2[i * my.stride + j];
     }
-    copy<float>(biases + at0, my.bias0, mine0), copy<float>(bias_steps + at0, my.step0, mine0);
-    copy<float>(biases + at1, my.bias1, mine1), copy<float>(bias_steps + at1, my.step1, mine1);
-    copy<float>(biases + at2, my.bias2, my.n_columns), copy<float>(bias_steps + at2, my.step2, my.n_columns);
-    chains_of_bits(my, my.bits0 + my.first0 * my.n_words, mine0, states0 + my.first0);
-    chains_of_bits(my, my.bits1 + my.first1 * my.n_words, mine1, states1 + my.first1);
-    chains_of_bits(my, my.bits2, my.n_columns, states2);
+    copy<float>(biases + my.at0, my.bias0, my.last0 - my.first0), copy<float>(bias_steps + my.at0, my.step0, my.last0 - my.first0);
+    copy<float>(biases + my.at1, my.bias1, my.last1 - my.first1), copy<float>(bias_steps + my.at1, my.step1, my.last1 - my.first1);
+    copy<float>(biases + my.at2, my.bias2, my.n_columns), copy<float>(bias_steps + my.at2, my.step2, my.n_columns);
+    chains_of_bits(my, my.bits0 + my.first0 * my.n_words, my.last0 - my.first0, my.states0);
+    chains_of_bits(my, my.bits1 + my.first1 * my.n_words, my.last1 - my.first1, my.states1);
+    chains_of_bits(my, my.bits2, my.n_columns, my.states2);
     if (g == 0 && t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);
 }
