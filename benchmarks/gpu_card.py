@@ -21,6 +21,7 @@ LONGEST_SPIN = 0.1
 MOST_CALLS = 50
 CHAIN_BLOCK, CHAIN_LENGTHS = 96, (1 << 14, 1 << 17)
 CHAINS = ("BARRIER", "SHUFFLE", "LOGISTIC", "ADD", "SHARED")
+MEETINGS, MEETING_MACHINES, MEETING_BLOCKS, MEETING_THREADS = (1000, 5000), 10, 8, 512
 MATRIX, COPY_BYTES = 4096, 1 << 29
 PRODUCTS_BLOCK, PRODUCTS_A_WARP, PRODUCT = 256, 8 * 4096, 2 * 16 * 8 * 32
 """Threads of a block of `products`, products that each of its warps does, and operations of one."""
@@ -54,13 +55,14 @@ class OwnKernels:
     def __init__(self, card):
         self._card, self._function = card, functools.cache(self._compiled)
 
-    def _compiled(self, name, defines):
+    def _compiled(self, name, defines, together):
         options = kernels.options(dict(defines))
-        return self._card.xp.RawModule(code=source(), options=options).get_function(name)
+        module = self._card.xp.RawModule(code=source(), options=options, enable_cooperative_groups=together)
+        return module.get_function(name)
 
-    def launch(self, name, defines, grid, block, arguments):
+    def launch(self, name, defines, grid, block, arguments, together=False):
         """As `Card.launch`."""
-        self._function(name, tuple(defines.items()))(grid, (block,), tuple(arguments))
+        self._function(name, tuple(defines.items()), together)(grid, (block,), tuple(arguments))
 
 
 def source():
@@ -202,6 +204,19 @@ def chains(card, clock, launch, effort):
     return found
 
 
+def meeting(card, clock, launch, effort):
+    """Seconds of a meeting of blocks: the slope between few and many."""
+    n_machines = max(1, min(MEETING_MACHINES, card.n_multiprocessors // MEETING_BLOCKS))
+
+    def run(n):
+        counters = card.asarray(np.zeros(n_machines, np.uint32))
+        grid, numbers = (n_machines * MEETING_BLOCKS,), [np.int32(MEETING_BLOCKS), np.int32(n)]
+        launch("meetings", {}, grid, MEETING_THREADS, [counters, *numbers], together=True)
+
+    few, many = (median(clock, lambda n=n: run(n), effort, queued=False) for n in MEETINGS)
+    return (many - few) / (MEETINGS[1] - MEETINGS[0])
+
+
 def measure(card, clock, launch, effort):
     """What the card does: Rates."""
     queued, from_python = launches(clock, launch, effort)
@@ -212,6 +227,7 @@ def measure(card, clock, launch, effort):
         n_multiprocessors=int(card.n_multiprocessors),
         launch=queued,
         launch_from_python=from_python,
+        meeting=meeting(card, clock, launch, effort),
         **chains(card, clock, launch, effort),
     )
 

@@ -1,12 +1,10 @@
 """What is timed of the kernels for deep machines: many Gibbs steps of few chains, joint training side by side."""
 
-import contextlib
-
 import gpu_floors as floors
 from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, parameters_on
 from gpu_rows import Piece
 
-from boltzprune.backend import gpu_joint, gpu_together
+from boltzprune.backend import gpu_joint
 
 
 def gibbs(bench, n_chains):
@@ -38,17 +36,7 @@ def gibbs(bench, n_chains):
     )
 
 
-@contextlib.contextmanager
-def meeting_in_clusters(wanted):
-    """Blocks of a machine as a cluster, or not."""
-    before, gpu_together.MEET_IN_CLUSTERS = gpu_together.MEET_IN_CLUSTERS, wanted
-    try:
-        yield
-    finally:
-        gpu_together.MEET_IN_CLUSTERS = before
-
-
-def joint(bench, n_machines, in_clusters=False):
+def joint(bench, n_machines):
     """Joint training of several deep machines side by side, random weights; CuPy trains one after the other."""
     backend, sizes, rates = bench.backend, bench.sizes, bench.rates
     n, batch, epoch = sizes.joint_updates, sizes.batch, joint_epoch(sizes.batch)
@@ -56,15 +44,14 @@ def joint(bench, n_machines, in_clusters=False):
     on_card, (first, state, _) = backend.asarray(cases), work[0]
 
     def ours():
-        with meeting_in_clusters(in_clusters):
-            return backend.joint_epochs(work, on_card, epoch, lambda done: None)
+        return backend.joint_epochs(work, on_card, epoch, lambda done: None)
 
     sweeps = sum(float(result[2]) for result in ours()) / len(cases) / n_machines
     plan = gpu_joint.plan(first, sizes.joint_chains, batch, backend.card)
     bounds = floors.joint(rates, sizes.deep, batch, sweeps, n, n_machines, plan.n_blocks if plan else 1)
     size = f"{n_machines} machines of {'-'.join(map(str, sizes.deep))}, {n} updates, batch {batch}"
     return Piece(
-        "joint, clusters" if in_clusters and backend.card.compute_capability >= 90 else "joint",
+        "joint",
         f"{size}, {sizes.joint_chains} chains",
         ours,
         queued=False,

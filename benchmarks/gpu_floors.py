@@ -42,6 +42,8 @@ class Rates:
         Of one of many empty kernels that were queued.
     launch_from_python : float, s
         Of one of many empty kernels that are launched one after the other.
+    meeting : float, s
+        Of the blocks of a machine, 8 for each of 10 machines side by side, by kernels/meet.cuh.
     barrier, shuffle, logistic, add, shared : float, s
         Of one step of a dependent chain of them.
     """
@@ -53,6 +55,7 @@ class Rates:
     n_multiprocessors: int
     launch: float
     launch_from_python: float
+    meeting: float
     barrier: float
     shuffle: float
     logistic: float
@@ -136,21 +139,21 @@ def joint(rates, layer_sizes, batch, sweeps, n_updates, n_machines, n_blocks):
     """Bounds of kernels/joint.cu: the products with the upper weights, by the multiprocessors that hold a machine.
 
     Each update has `sweeps` mean-field updates and a start, two products each, and the gradient, one; `n_blocks`
-    multiprocessors hold a machine, and machines that find no place wait. Barriers between blocks, at least two barriers
-    within a block each: one a mean-field update and five.
+    multiprocessors hold a machine, and machines that find no place wait. Meetings of blocks: five, and one a mean-field
+    update.
     """
     products = (2 * (sweeps + 1) + 1) * batch * layer_sizes[1] * layer_sizes[2]
-    chain = (sweeps + 5) * 2 * rates.barrier
+    chain = (sweeps + 5) * rates.meeting
     return _shared_machines(rates, n_updates * products, n_updates * chain, n_machines, n_blocks)
 
 
 def contrastive_wide(rates, n_visible, n_hidden, batch, n_updates, n_machines, n_blocks):
     """Bounds of kernels/contrastive_wide.cu for CD-1: three products, two of the gradient, six instructions a weight.
 
-    Multiprocessors as for `joint`. Dependent: a barrier between blocks and three logistic functions.
+    Multiprocessors as for `joint`. Dependent: a meeting of blocks and three logistic functions.
     """
     instructions = (5 * batch + 6) * n_visible * n_hidden
-    chain = 2 * rates.barrier + 3 * rates.logistic
+    chain = rates.meeting + 3 * rates.logistic
     return _shared_machines(rates, n_updates * instructions, n_updates * chain, n_machines, n_blocks)
 
 

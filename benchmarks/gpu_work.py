@@ -179,5 +179,4 @@ def pieces(sizes):
         *(("contrastive_wide", lambda bench, n=n: contrastive_wide(bench, n)) for n in sizes.wide_machines),
         *(("gibbs", lambda bench, n=n: gpu_deep.gibbs(bench, n)) for n in sizes.few_chains),
         *(("joint", lambda bench, n=n: gpu_deep.joint(bench, n)) for n in sizes.joint_machines),
-        *(("joint, clusters", lambda bench, n=n: gpu_deep.joint(bench, n, True)) for n in sizes.joint_machines),
     ]

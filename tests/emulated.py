@@ -174,6 +174,9 @@ class EmulatedCard:
     def synchronise(self):
         """Nothing is under way."""
 
+    def forget_kernels(self):
+        """Each text is a library of its own."""
+
     def launch(self, kernel, defines, grid, block, arguments, shared=0, together=False):
         """Run a kernel; its arrays are given to it between poisoned bytes."""
         self.launches.append((kernel, tuple(grid), block))

@@ -39,6 +39,7 @@ RATES = floors.Rates(
     n_multiprocessors=10,
     launch=2e-6,
     launch_from_python=6e-6,
+    meeting=1.5e-6,
     barrier=20e-9,
     shuffle=10e-9,
     logistic=50e-9,
@@ -76,7 +77,6 @@ TINY = Sizes(
 )
 ONCE = gpu_card.Effort(repeats=1, least=1, budget=0, each=0)
 BLOCKED = "snakemake numba pydantic pandas matplotlib sklearn cupy cupyx cupy_backends rich yaml pooch threadpoolctl"
-CLOCK64 = "static unsigned long long clock64() { static unsigned long long now; return now += 7; }\n"
 
 
 class OnHost(Naive):
@@ -146,7 +146,7 @@ def test_everything_is_checked_and_timed(monkeypatch, tmp_path, capsys):
     assert [row["kernel"] for row in rows] == [
         *["draw"] * 3,
         *("field", "states", "pack", "pair_counts", "pair_counts", "contrastive", "contrastive"),
-        *("contrastive_wide", "gibbs", *["joint"] * 4),  # twice without clusters: this card has none
+        *("contrastive_wide", "gibbs", "joint", "joint"),
     ]
     assert [row["kernel"] for row in found["primitives"]] == ["advance", "mean_field", "eigh", "logistic"]
     for row in rows:
@@ -305,11 +305,11 @@ def test_the_floors_of_deep_machines_by_hand():
     # 4 mean-field updates: 11 products of 2 x 3 x 4; 3 machines of 4 blocks on 10 multiprocessors take turns
     bounds = floors.joint(RATES, (9, 3, 4), 2, 4, 7, 3, 4)
     assert bounds["operations"] == pytest.approx(2 * 7 * 11 * 24 / (0.4 * 1e13))
-    assert bounds["chain"] == pytest.approx(2 * 7 * (4 + 5) * 2 * 20e-9)
+    assert bounds["chain"] == pytest.approx(2 * 7 * (4 + 5) * 1.5e-6)
     # two images: 10 multiply-adds and 6 more for each of 3 x 4 weights; 2 machines of 5 blocks at a time
     bounds = floors.contrastive_wide(RATES, 3, 4, 2, 7, 2, 5)
     assert bounds["operations"] == pytest.approx(7 * 16 * 12 / (0.5 * 1e13))
-    assert bounds["chain"] == pytest.approx(7 * (2 * 20e-9 + 3 * 50e-9))
+    assert bounds["chain"] == pytest.approx(7 * (1.5e-6 + 3 * 50e-9))
 
 
 def test_the_largest_bound_is_the_floor_and_launches_add():
@@ -414,7 +414,7 @@ def test_short_calls_are_repeated_and_long_ones_are_not():
 
 @needs_compiler
 def test_chains_of_steps_on_the_emulated_card(monkeypatch):
-    monkeypatch.setattr(kernels, "source", lambda name: CLOCK64 + gpu_card.source())
+    monkeypatch.setattr(kernels, "source", lambda name: gpu_card.source())
     card, n, lanes = EmulatedCard(), 11, np.arange(96)
     expected = {
         "BARRIER": lanes + 0.5 * lanes,
@@ -434,7 +434,7 @@ def test_chains_of_steps_on_the_emulated_card(monkeypatch):
 
 @needs_compiler
 def test_products_are_done_as_often_as_they_are_counted(monkeypatch):
-    monkeypatch.setattr(kernels, "source", lambda name: CLOCK64 + gpu_card.source())
+    monkeypatch.setattr(kernels, "source", lambda name: gpu_card.source())
     card, totals = EmulatedCard(), {}
     for n in (1, 3):
         found = card.asarray(np.zeros(64, np.int32))

@@ -91,6 +91,11 @@ class Card:
         """Wait until all that was asked of the card is done."""
         self.xp.cuda.get_current_stream().synchronize()
 
+    @staticmethod
+    def forget_kernels():
+        """Compile kernels anew at their next launch: their source has changed."""
+        _function.cache_clear()
+
     def launch(self, kernel, defines, grid, block, arguments, shared=0, together=False):
         """Run a kernel.
 
