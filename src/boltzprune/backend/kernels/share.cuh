@@ -1,0 +1,133 @@
+// What one of several blocks that share a deep machine has of it, and how its threads read and write what blocks tell each
+// other. For kernels/joint.cu, which says how a machine is shared; BATCH and N_THREADS are its.
+
+#ifndef BOLTZPRUNE_SHARE
+#define BOLTZPRUNE_SHARE
+
+#define WARPS (N_THREADS / WARP)
+#define WORDS 4  // words of chains that a warp takes side by side
+#define TILE 64  // columns whose fields lie in shared memory at a time
+#define AHEAD 8  // loads that are under way together
+#define BLOCKS_AHEAD 16  // blocks whose contributions are asked for together
+#if BATCH > 1
+#define PADDED ((BATCH + 3) / 4 * 4)
+#define WIDE 4  // images whose numbers are read with one load
+#else
+#define PADDED 1
+#define WIDE 1
+#endif
+
+DYNAMIC_SHARED(float, memory);
+
+// Where something begins in a block's shared memory: of a pointer the compiler would not know what memory it points to.
+template <class T>
+struct Place {
+    int at;
+    __device__ __forceinline__ operator T*() const { return (T*)(memory + at); }
+};
+
+// What one block has of its machine; it lies in shared memory, since registers do not suffice. Layers: 0 visible, 1 and 2
+// hidden; columns: its units of layer 2.
+struct Share {
+    int n_blocks, g, n0, n1, n_columns, stride;
+    int first0, last0, first1, last1, first2;  // its units of each layer
+    int n_all, most1, most2, n_chains, n_words;
+    u64 key;
+    u32 moved;  // images that some mean of this block has not converged for
+    // in shared memory
+    Place<float> mu1, mu2;  // [n1][PADDED], [columns][PADDED]
+    Place<float> scratch;   // parts of sums [parts][columns][PADDED]; lists [WARPS][units]; fields of chains, and their states
+    Place<float> input;     // [n1][PADDED], fields of layer 1 from below
+    Place<float> w2;        // [n1][stride]
+    Place<u32> bits0, bits1, bits2;  // [units][n_words], chains whose unit is on; of all units, of layer 2 of the columns
+    Place<u32> seen;        // [n0], images whose unit is on
+    Place<u32> busy;        // [n_blocks][WORDS], chains in which any of a block's columns is on
+    Place<float> bias0, bias1, bias2, step0, step1, step2;  // of its own units, from the first on
+    Place<int> column_start, row_start;                     // of its own units of layer 1 and of layer 0, and one more each
+    // in the card's memory
+    float *w1, *s1, *s2;  // lower weights and steps, listed by unit of layer 1; upper steps
+    const u8* mask2;
+    const int *visible_of, *row_entry, *row_unit;
+    float *all_bias1, *inputs, *means;            // what blocks tell each other of layer 1: biases, fields from below, mu1
+    float *partial, *chain_partial;               // what their columns contribute to its fields
+    u32 *told0, *told1, *told_busy, *told_moved;  // and bits0, bits1, busy and moved
+    u32* counter;
+    // what is read at the beginning and written at the end
+    u64 upper, at0, at1, at2;         // where its columns begin, and its own units among all biases
+    u8 *states0, *states1, *states2;  // its own units in the first chain, n_all apart
+};
+
+__device__ __forceinline__ bool draw(float field, u32 unit, u32 chain, u32 step, u32 layer, u64 key) {
+    Words words = philox(unit / 4, chain, step, layer, key);
+    return uniform(select(words, unit % 4)) < logistic(field);
+}
+
+__device__ __forceinline__ u32 any_of_warp(u32 bits) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) bits |= __shfl_xor_sync(FULL_WARP, bits, offset);
+    return bits;
+}
+
+__device__ __forceinline__ float sum_of_warp(float x) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(FULL_WARP, x, offset);
+    return x;
+}
+
+// Numbers of WIDE images that another block has written.
+__device__ __forceinline__ void read(float value[WIDE], const float* address) {
+#if WIDE == 4
+    float4 x = __ldcg((const float4*)address);
+    value[0] = x.x, value[1] = x.y, value[2] = x.z, value[3] = x.w;
+#else
+    value[0] = __ldcg(address);
+#endif
+}
+
+// Sums of all images, side by side.
+__device__ __forceinline__ void write(float* address, const float sum[PADDED]) {
+#if WIDE == 4
+#pragma unroll
+    for (int b = 0; b < PADDED; b += 4) {
+        float4 four = {sum[b], sum[b + 1], sum[b + 2], sum[b + 3]};
+        *(float4*)(address + b) = four;
+    }
+#else
+    address[0] = sum[0];
+#endif
+}
+
+// sum[b] += w of[b] for all images.
+__device__ __forceinline__ void add_cases(float sum[PADDED], const float* of, float w) {
+#if WIDE == 4
+#pragma unroll
+    for (int b = 0; b < PADDED; b += 4) {
+        float4 x = *(const float4*)(of + b);
+        sum[b] = fmaf(x.x, w, sum[b]);
+        sum[b + 1] = fmaf(x.y, w, sum[b + 1]);
+        sum[b + 2] = fmaf(x.z, w, sum[b + 2]);
+        sum[b + 3] = fmaf(x.w, w, sum[b + 3]);
+    }
+#else
+    sum[0] = fmaf(of[0], w, sum[0]);
+#endif
+}
+
+// Words that other blocks have written, into shared memory.
+__device__ __forceinline__ void copy_words(u32* target, const u32* source, int n) {
+    for (int start = threadIdx.x; start < n; start += AHEAD * N_THREADS) {
+        u32 word[AHEAD];
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++)
+            if (start + k * N_THREADS < n) word[k] = __ldcg(source + start + k * N_THREADS);
+#pragma unroll
+        for (int k = 0; k < AHEAD; k++)
+            if (start + k * N_THREADS < n) target[start + k * N_THREADS] = word[k];
+    }
+}
+
+// Takes down which images a mean changed for by more than the tolerance, or to what is no number.
+__device__ __forceinline__ void note_moved(Share& my, u32 images) {
+    images = any_of_warp(images);
+    if (images && threadIdx.x % WARP == 0) atomicOr(&my.moved, images);
+}
+
+#endif
