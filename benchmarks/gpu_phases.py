@@ -145,7 +145,7 @@ def free_run(card, sizes, h2):
 
 
 def wide(card, sizes, shape, batch):
-    """Microseconds of an update of each of several machines by kernels/contrastive_wide.cu."""
+    """Microseconds of an update by kernels/contrastive_wide.cu, with what goes to the card and comes back."""
     machines = [random_machine(shape, seed=k) for k in range(sizes.machines)]
     cases = card.asarray(binary((sizes.wide_updates * batch, shape[0]), 0.3))
     keys, backend = [key_of("training", k) for k in range(len(machines))], Backend(card=card)
