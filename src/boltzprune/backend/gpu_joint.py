@@ -1,4 +1,4 @@
-"""Joint training of DBMs with two hidden layers on the GPU: all machines of a job side by side in kernels/joint.cu."""
+"""DBMs with two hidden layers on the GPU, trained or running freely: all machines of a job side by side in kernels/joint.cu."""
 
 import numpy as np
 

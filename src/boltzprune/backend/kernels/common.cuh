@@ -7,8 +7,8 @@ typedef unsigned char u8;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
-#ifndef DYNAMIC_SHARED  // shared memory whose size the launch names
-#define DYNAMIC_SHARED(type, name) extern __shared__ type name[]
+#ifndef DYNAMIC_SHARED  // shared memory whose size the launch names, at a multiple of 16 bytes
+#define DYNAMIC_SHARED(type, name) extern __shared__ __align__(16) type name[]
 #endif
 
 #define NAN_VALUE __int_as_float(0x7FFFFFFF)
