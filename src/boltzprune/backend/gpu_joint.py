@@ -1,4 +1,4 @@
-"""DBMs with two hidden layers on the GPU, trained or running freely: all machines of a job side by side in kernels/joint.cu."""
+"""DBMs with two hidden layers on the GPU, trained or running freely: the machines of a job side by side (joint.cu)."""
 
 import numpy as np
 
