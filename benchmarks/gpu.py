@@ -75,6 +75,15 @@ def gpu_tools():
     )
 
 
+def opened(make_tools):
+    """The tools of a benchmark, or None, once it is told why there is no GPU to use."""
+    try:
+        return make_tools()
+    except InputError as error:
+        print(f"no GPU to measure: {error}", file=sys.stderr)
+        return None
+
+
 def run(tools, sizes, effort):
     """Check, measure the card, time everything; raises CheckError at the first kernel that is wrong."""
     backend, start = Backend(card=tools.card), time.perf_counter()
@@ -137,10 +146,8 @@ def main(words=None, make_tools=gpu_tools, sizes=None, effort=None):
     chosen = options(words)
     sizes = sizes or dataclasses.replace(Sizes(), **TENTH if chosen.quick else {})
     effort = effort or (gpu_card.QUICK if chosen.quick else gpu_card.Effort())
-    try:
-        tools = make_tools()
-    except InputError as error:
-        print(f"no GPU to measure: {error}", file=sys.stderr)
+    tools = opened(make_tools)
+    if tools is None:
         return 2
     try:
         measurements = run(tools, sizes, effort)

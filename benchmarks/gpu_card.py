@@ -50,14 +50,14 @@ QUICK = Effort(repeats=2, least=2, budget=0.3, each=0.002)
 
 
 class OwnKernels:
-    """The kernels of latency.cu on a card."""
+    """The kernels of latency.cu and meetings.cu on a card."""
 
     def __init__(self, card):
         self._card, self._function = card, functools.cache(self._compiled)
 
     def _compiled(self, name, defines, together):
         options = kernels.options(dict(defines))
-        module = self._card.xp.RawModule(code=source(), options=options, enable_cooperative_groups=together)
+        module = self._card.xp.RawModule(code=source(name), options=options, enable_cooperative_groups=together)
         return module.get_function(name)
 
     def launch(self, name, defines, grid, block, arguments, together=False):
@@ -65,9 +65,10 @@ class OwnKernels:
         self._function(name, tuple(defines.items()), together)(grid, (block,), tuple(arguments))
 
 
-def source():
-    """The text of latency.cu with what it includes."""
-    text = Path(__file__).with_name("latency.cu").read_text(encoding="utf-8")
+def source(name):
+    """The text of the file that has a kernel, with what it includes."""
+    file = "meetings.cu" if name == "meetings" else "latency.cu"
+    text = Path(__file__).with_name(file).read_text(encoding="utf-8")
     return kernels.INCLUDE.sub(lambda found: (kernels.FOLDER / found[1]).read_text(encoding="utf-8"), text)
 
 
@@ -209,12 +210,21 @@ def meeting(card, clock, launch, effort):
     n_machines = max(1, min(MEETING_MACHINES, card.n_multiprocessors // MEETING_BLOCKS))
 
     def run(n):
-        counters = card.asarray(np.zeros(n_machines, np.uint32))
-        grid, numbers = (n_machines * MEETING_BLOCKS,), [np.int32(MEETING_BLOCKS), np.int32(n)]
-        launch("meetings", {}, grid, MEETING_THREADS, [counters, *numbers], together=True)
+        launch_meetings(card, launch, {"HOW": 1}, MEETING_BLOCKS, n_machines, n)
 
     few, many = (median(clock, lambda n=n: run(n), effort, queued=False) for n in MEETINGS)
     return (many - few) / (MEETINGS[1] - MEETINGS[0])
+
+
+def launch_meetings(card, launch, defines, n_blocks, n_machines, n):
+    """The blocks of each machine meet n times, as meetings.cu is told."""
+    counters, result = (
+        card.asarray(np.zeros(size, np.uint32)) for size in (n_machines, n_machines * n_blocks * MEETING_THREADS)
+    )
+    arguments = [counters, np.int32(n_blocks), np.int32(n), result]
+    grid, together = (n_machines * n_blocks,), "CLUSTER" not in defines
+    launch("meetings", defines, grid, MEETING_THREADS, arguments, together=together)
+    return result
 
 
 def measure(card, clock, launch, effort):

@@ -12,7 +12,6 @@ import dataclasses
 import json
 import sys
 import time
-from pathlib import Path
 
 import gpu_card
 import numpy as np
@@ -23,7 +22,6 @@ import gpu
 from boltzprune.backend import gpu_joint, kernels
 from boltzprune.backend.contrastive import Epoch, Velocity
 from boltzprune.backend.gpu import Backend
-from boltzprune.errors import InputError
 
 SILENT, BUSY = (0.006, -6.0), (0.3, -1.0)
 """Share of the units of h2 that are on, and their bias."""
@@ -157,16 +155,10 @@ def wide(card, sizes, shape, batch):
 
 def meeting(card, sizes, how, is_cluster, n_blocks, n_machines):
     """Microseconds of a meeting of the blocks of a machine."""
-    text = (Path(__file__).parent / "meetings.cu").read_text(encoding="utf-8")
-    source = kernels.INCLUDE.sub(lambda found: (kernels.FOLDER / found[1]).read_text(encoding="utf-8"), text)
-    options = kernels.options({"HOW": how} | ({"CLUSTER": n_blocks} if is_cluster else {}))
-    module = card.xp.RawModule(code=source, options=options, enable_cooperative_groups=not is_cluster)
-    function = module.get_function("meetings")
-    result = card.xp.zeros(n_blocks * n_machines * 512, dtype=np.uint32)
+    launch, defines = gpu_card.OwnKernels(card).launch, {"HOW": how} | ({"CLUSTER": n_blocks} if is_cluster else {})
 
     def run(n):
-        counters = card.xp.zeros(n_machines, dtype=np.uint32)
-        function((n_blocks * n_machines,), (512,), (counters, np.int32(n_blocks), np.int32(n), result))
+        gpu_card.launch_meetings(card, launch, defines, n_blocks, n_machines, n)
 
     few, many = sizes.meetings
     seconds = (_seconds(card, lambda: run(many)) - _seconds(card, lambda: run(few))) / (many - few)
@@ -219,10 +211,8 @@ def main(words=None, make_tools=gpu.gpu_tools, sizes=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--no-write", action="store_true", help="print the results and write no file")
     chosen = parser.parse_args(words)
-    try:
-        tools = make_tools()
-    except InputError as error:
-        print(f"no GPU to measure: {error}", file=sys.stderr)
+    tools = gpu.opened(make_tools)
+    if tools is None:
         return 2
     rows = measure(tools.card, sizes or Sizes(), isinstance(tools.clock, gpu_card.EventClock))
     found = {"card": tools.about(), "rows": rows}

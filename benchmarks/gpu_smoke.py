@@ -21,7 +21,6 @@ from gpu_inputs import Sizes, binary, deep_machine, joint_epoch, joint_work, key
 import gpu
 from boltzprune.backend import reference
 from boltzprune.backend.gpu import Backend
-from boltzprune.errors import InputError
 
 AT_ONCE = 6
 PRODUCT = 1e-6
@@ -30,14 +29,11 @@ PRODUCT = 1e-6
 
 def same_bits(backend, sizes, n_machines, n_updates, batch):
     """Joint training three times, and of one machine alone: any other bit is a race."""
-    work, cases = (
-        joint_work(sizes, n_machines, 100),
-        backend.asarray(binary((n_updates * batch, sizes[0]), 0.3, seed=5)),
-    )
+    work, epoch = joint_work(sizes, n_machines, 100), joint_epoch(batch, learning_rate=0.01)
+    cases = backend.asarray(binary((n_updates * batch, sizes[0]), 0.3, seed=5))
 
     def run(part):
-        epoch = joint_epoch(batch, learning_rate=0.01)
-        found = backend.joint_epochs(part, backend.asarray(cases), epoch, lambda n: None)
+        found = backend.joint_epochs(part, cases, epoch, lambda n: None)
         return [(gpu_checks.flat_joint(one).tobytes(), [c.tobytes() for c in one[1].chains], one[2]) for one in found]
 
     first = run(work)
@@ -167,10 +163,8 @@ def main(words=None, make_tools=gpu.gpu_tools, sizes=None):
     parser.add_argument("name", nargs="?", choices=NAMES, help="run this piece here; default: all, each apart")
     parser.add_argument("--limit", type=float, default=120.0, metavar="S", help="seconds for each piece (default 120)")
     chosen = parser.parse_args(words)
-    try:
-        tools = make_tools()
-    except InputError as error:
-        print(f"no GPU to try: {error}", file=sys.stderr)
+    tools = gpu.opened(make_tools)
+    if tools is None:
         return 2
     if chosen.name:
         print(json.dumps(one(chosen.name, Backend(card=tools.card), sizes or Sizes())))

@@ -7,12 +7,10 @@
 // Grid: (1); block: 96 threads, as contrastive.cu has them for 70 hidden units. Bytes: none that count.
 //
 // Besides: `empty`, whose time is that of a launch; `spin`, which keeps the card busy while launches queue up; `products`,
-// n times SIDE_BY_SIDE independent products of the tensor cores by every warp, whose time is that of their rate; `meetings`,
-// where the blocks of each of several machines meet n times.
+// n times SIDE_BY_SIDE independent products of the tensor cores by every warp, whose time is that of their rate.
 
 #include "common.cuh"
 #include "fixed_point.cuh"
-#include "meet.cuh"
 
 #define BARRIER 0
 #define SHUFFLE 1
@@ -71,8 +69,4 @@ extern "C" __global__ void products(int n, int* __restrict__ result) {
     int total = 0;
     for (int one = 0; one < SIDE_BY_SIDE; one++) total += sum[one][0] + sum[one][1] + sum[one][2] + sum[one][3];
     result[(u64)blockIdx.x * blockDim.x + threadIdx.x] = total;
-}
-
-extern "C" __global__ void meetings(u32* counters, int n_blocks, int n) {
-    for (int k = 0; k < n; k++) meet(counters + blockIdx.x / n_blocks, n_blocks);
 }

@@ -217,14 +217,20 @@ inline unsigned ballot(bool vote) {
     return found;
 }
 
-// mma.sync m16n8k32 of u8 and s8 as PTX lays its fragments over the lanes of a warp.
-inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
+// The fragments of all lanes of a warp, as registers: four of the left factor, two of the right one.
+inline unsigned (&fragments(const unsigned a[4], const unsigned b[2]))[32][6] {
     Warp& warp = *now->warp;
-    unsigned turn = now->turn++ & 1, group = now->lane / 4, lane = now->lane % 4;
-    auto& all = warp.fragments[turn];
+    auto& all = warp.fragments[now->turn++ & 1];
     memcpy(all[now->lane], a, 16);
     memcpy(all[now->lane] + 4, b, 8);
     wait(warp.barrier);
+    return all;
+}
+
+// mma.sync m16n8k32 of u8 and s8 as PTX lays its fragments over the lanes of a warp.
+inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
+    unsigned group = now->lane / 4, lane = now->lane % 4;
+    auto& all = fragments(a, b);
     for (unsigned i = 0; i < 4; i++)
         for (unsigned k = 0; k < 32; k += 4) {  // four neighbouring values are one register
             unsigned left = all[4 * group + k % 16 / 4][i / 2 + 2 * (k / 16)];
@@ -235,12 +241,8 @@ inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
 
 // mma.sync m16n8k16 of bfloat16 with sums in float32, products in the order of k.
 inline void multiply_add(float c[4], const unsigned a[4], const unsigned b[2]) {
-    Warp& warp = *now->warp;
-    unsigned turn = now->turn++ & 1, group = now->lane / 4, lane = now->lane % 4;
-    auto& all = warp.fragments[turn];
-    memcpy(all[now->lane], a, 16);
-    memcpy(all[now->lane] + 4, b, 8);
-    wait(warp.barrier);
+    unsigned group = now->lane / 4, lane = now->lane % 4;
+    auto& all = fragments(a, b);
     auto number = [](unsigned pair, unsigned which) {
         unsigned bits = which ? pair & 0xFFFF0000u : pair << 16;
         float x;

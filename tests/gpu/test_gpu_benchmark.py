@@ -414,7 +414,7 @@ def test_short_calls_are_repeated_and_long_ones_are_not():
 
 @needs_compiler
 def test_chains_of_steps_on_the_emulated_card(monkeypatch):
-    monkeypatch.setattr(kernels, "source", lambda name: gpu_card.source())
+    monkeypatch.setattr(kernels, "source", lambda name: gpu_card.source(name))
     card, n, lanes = EmulatedCard(), 11, np.arange(96)
     expected = {
         "BARRIER": lanes + 0.5 * lanes,
@@ -434,7 +434,7 @@ def test_chains_of_steps_on_the_emulated_card(monkeypatch):
 
 @needs_compiler
 def test_products_are_done_as_often_as_they_are_counted(monkeypatch):
-    monkeypatch.setattr(kernels, "source", lambda name: gpu_card.source())
+    monkeypatch.setattr(kernels, "source", lambda name: gpu_card.source(name))
     card, totals = EmulatedCard(), {}
     for n in (1, 3):
         found = card.asarray(np.zeros(64, np.int32))
@@ -467,8 +467,48 @@ def test_chains_of_steps_compile(architecture):
         pytest.skip(f"this NVRTC does not compile for {architecture}")
     for chain in gpu_card.CHAINS:
         arguments = (*kernels.options({"CHAIN": chain}), f"-arch=sm_{architecture}")
-        status, log = nvrtc.compile_text("latency.cu", gpu_card.source(), arguments)
+        status, log = nvrtc.compile_text("latency.cu", gpu_card.source("latency"), arguments)
         assert status == 0 and "warning" not in log, log
+
+
+@pytest.mark.parametrize("how", [0, 1, 2, 3])
+def test_meetings_compile(how):
+    try:
+        nvrtc.architectures()
+    except InputError as error:
+        pytest.skip(str(error))
+    arguments = (*kernels.options({"HOW": how} | ({"CLUSTER": 8} if how > 1 else {})), "-arch=sm_90")
+    status, log = nvrtc.compile_text("meetings.cu", gpu_card.source("meetings"), arguments)
+    assert status == 0 and "warning" not in log, log
+
+
+@needs_compiler
+def test_meetings_on_the_emulated_card(monkeypatch):
+    monkeypatch.setattr(kernels, "source", gpu_card.source)
+    card = EmulatedCard()
+    card.n_multiprocessors, counters = 17, []
+
+    def launch(name, defines, grid, block, arguments, together):
+        card.launch(name, defines, grid, block, arguments, together=together)
+        counters.append(card.to_host(arguments[0]).tolist())
+
+    found = gpu_card.launch_meetings(card, launch, {"HOW": 1}, 3, 2, 5)
+    assert counters == [[15, 15]] and (card.to_host(found) == 4).all() and found.shape == (2 * 3 * 512,)
+
+
+def test_the_time_of_a_meeting_is_a_slope():
+    launched, card = [], SimpleNamespace(n_multiprocessors=17, asarray=np.asarray)
+
+    def launch(name, defines, grid, block, arguments, together):
+        launched.append((name, defines, grid, block, together, int(arguments[2])))
+
+    def clock(function, n=1, queued=False):
+        function()
+        return 5e-6 + 1e-6 * launched[-1][-1]
+
+    assert gpu_card.meeting(card, clock, launch, ONCE) == pytest.approx(1e-6)
+    assert {one[-1] for one in launched} == {1000, 5000}
+    assert all(one[:5] == ("meetings", {"HOW": 1}, (16,), 512, True) for one in launched)
 
 
 def test_sizes_are_those_of_the_paper_and_quick_ones_a_tenth():
