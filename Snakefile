@@ -21,7 +21,8 @@ if not str(getattr(sys.modules.get("boltzprune"), "__file__", SOURCE)).startswit
     for name in [name for name in sys.modules if name.partition(".")[0] == "boltzprune"]:
         del sys.modules[name]
 try:
-    from boltzprune import jobs, settings
+    from boltzprune.study import jobs
+    from boltzprune.study import settings
 except ModuleNotFoundError as error:
     HERE = workflow.current_basedir  # of a workflow that Snakemake itself fetched there is no package beside it
     FROM = f"git+https://{HERE.host}/{HERE.repo}@{HERE.ref}" if hasattr(HERE, "repo") else f"-e '{HERE}'"

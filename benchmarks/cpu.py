@@ -15,10 +15,10 @@ from sklearn.neural_network import BernoulliRBM
 from threadpoolctl import threadpool_limits
 
 from boltzprune.backend import get_backend
-from boltzprune.backend.contrastive import Epoch, Velocity
-from boltzprune.fisher import pack
-from boltzprune.streams import fork
-from boltzprune.training import data_rate, decay_of, new_rbm
+from boltzprune.core.contrastive import Epoch, Velocity
+from boltzprune.core.fisher import pack
+from boltzprune.core.streams import fork
+from boltzprune.learning.training import data_rate, decay_of, new_rbm
 
 
 def contrastive_divergence(n_visible, n_hidden, activity, n_ours, n_peer):

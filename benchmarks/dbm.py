@@ -16,15 +16,15 @@ from pairs import paired
 from threadpoolctl import threadpool_limits
 
 from boltzprune.backend import get_backend
-from boltzprune.backend.joint import JointEpoch, JointState
-from boltzprune.config import DigitData, Digits
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.masks import receptive_fields
+from boltzprune.core.streams import fork
 from boltzprune.datasets import LABELLED_SOURCES
 from boltzprune.datasets.digits import prepare
-from boltzprune.joint_training import train_jointly
-from boltzprune.masks import receptive_fields
-from boltzprune.pretraining import pretrain
-from boltzprune.progress import Progress
-from boltzprune.streams import fork
+from boltzprune.learning.joint_training import train_jointly
+from boltzprune.learning.pretraining import pretrain
+from boltzprune.study.config import DigitData, Digits
+from boltzprune.study.progress import Progress
 
 N_UPDATES, N_CHAINS, BATCH = 30, 100, 10
 SETTINGS = {

@@ -28,8 +28,7 @@ from gpu_inputs import Sizes
 from gpu_naive import Naive
 from gpu_rows import measure, table
 
-from boltzprune.backend import driver
-from boltzprune.backend.gpu import Backend
+from boltzprune.backend.gpu import Backend, driver
 from boltzprune.errors import InputError
 
 TENTH = {"updates": 3_000, "wide_updates": 200, "naive_updates": 30, "steps": 20, "joint_updates": 10}
@@ -41,7 +40,7 @@ class Tools(NamedTuple):
 
     Attributes
     ----------
-    card : boltzprune.backend.cupy_.Card
+    card : boltzprune.backend.gpu.card.Card
     clock : gpu_card.EventClock
     naive : Naive
     rates : callable
@@ -61,7 +60,7 @@ def gpu_tools():
     """Those of the GPU; InputError if there is none."""
     if problem := driver.problem():
         raise InputError(problem)
-    from boltzprune.backend.cupy_ import Card
+    from boltzprune.backend.gpu.card import Card
 
     card = Card()
     launch = gpu_card.OwnKernels(card).launch

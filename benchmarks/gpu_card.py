@@ -1,7 +1,7 @@
 """What needs CuPy itself: a clock made of CUDA events, and what the card is and does.
 
-The card is only asked through `boltzprune.backend.cupy_.Card` and its array module, so that this file can be imported
-where there is no GPU.
+The card is only asked through `boltzprune.backend.gpu.card.Card` and its array module, so that this file can be
+imported where there is no GPU.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from gpu_floors import Rates
 
-from boltzprune.backend import kernels
+from boltzprune.backend.gpu import kernels
 
 SPIN_HZ = 2e9
 """Cycles of `spin` per second that it is wanted for; a card with a slower clock spins longer."""
@@ -77,7 +77,7 @@ class EventClock:
 
     Parameters
     ----------
-    card : boltzprune.backend.cupy_.Card
+    card : boltzprune.backend.gpu.card.Card
     launch : callable
         `OwnKernels.launch`.
     """

@@ -5,11 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from gpu_inputs import binary, joint_epoch, joint_work, key_of, parameters_on, random_machine
 
-from boltzprune import streams
 from boltzprune.backend import reference
-from boltzprune.backend.contrastive import Epoch, Velocity
-from boltzprune.backend.gpu_contrastive import is_small
-from boltzprune.machine import field_of, sigmoid
+from boltzprune.backend.gpu.cd_small import is_small
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, Velocity
+from boltzprune.core.machine import field_of, sigmoid
 
 TOLERANCE = 1e-5
 """Of probabilities and trained parameters; where a uniform number is this close to a probability, states may differ."""

@@ -4,7 +4,7 @@ import gpu_floors as floors
 from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, parameters_on
 from gpu_rows import Piece
 
-from boltzprune.backend import gpu_joint
+from boltzprune.backend.gpu import joint as gpu_joint
 
 
 def gibbs(bench, n_chains):

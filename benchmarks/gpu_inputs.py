@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from boltzprune.backend.joint import JointEpoch, JointState, Parameters
-from boltzprune.machine import BoltzmannMachine
-from boltzprune.masks import receptive_fields
-from boltzprune.streams import fork
+from boltzprune.core.joint import JointEpoch, JointState, Parameters
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.core.masks import receptive_fields
+from boltzprune.core.streams import fork
 
 
 @dataclass(frozen=True)

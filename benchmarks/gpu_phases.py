@@ -19,9 +19,9 @@ import record
 from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, parameters_on, random_machine
 
 import gpu
-from boltzprune.backend import gpu_joint, kernels
-from boltzprune.backend.contrastive import Epoch, Velocity
-from boltzprune.backend.gpu import Backend
+from boltzprune.backend.gpu import Backend, kernels
+from boltzprune.backend.gpu import joint as gpu_joint
+from boltzprune.core.contrastive import Epoch, Velocity
 
 SILENT, BUSY = (0.006, -6.0), (0.3, -1.0)
 """Share of the units of h2 that are on, and their bias."""

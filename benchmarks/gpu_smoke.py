@@ -20,7 +20,7 @@ from gpu_inputs import Sizes, binary, deep_machine, joint_epoch, joint_work, key
 
 import gpu
 from boltzprune.backend import reference
-from boltzprune.backend.gpu import Backend
+from boltzprune.backend.gpu.backend import Backend
 
 AT_ONCE = 6
 PRODUCT = 1e-6
@@ -102,7 +102,7 @@ def logistic(backend):
 
 def ais(backend):
     """Annealed importance sampling with the same random numbers as the reference."""
-    from boltzprune.ais import ais as estimate
+    from boltzprune.sampling.ais import ais as estimate
 
     machine = deep_machine((13, 17, 31))
     found, expected = (estimate(machine, 100, 60, key_of("log Z"), one).log_z for one in (backend, reference.Backend()))

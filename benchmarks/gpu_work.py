@@ -9,10 +9,10 @@ import numpy as np
 from gpu_inputs import Sizes, binary, key_of, parameters_on, random_machine
 from gpu_rows import Piece
 
-from boltzprune.backend import gpu_wide
-from boltzprune.backend.contrastive import Epoch, Velocity
-from boltzprune.backend.gpu_contrastive import UPDATES_PER_LAUNCH
-from boltzprune.backend.gpu_layers import Chains, drawing_weights
+from boltzprune.backend.gpu import cd_large
+from boltzprune.backend.gpu.cd_small import UPDATES_PER_LAUNCH
+from boltzprune.backend.gpu.gibbs import Chains, drawing_weights
+from boltzprune.core.contrastive import Epoch, Velocity
 
 EPOCH = Epoch(0.01, 0.009, 1, 1, 0)
 """Learning rate 0.01, momentum 0.9 by the rule of the default configuration."""
@@ -141,7 +141,7 @@ def contrastive(bench, n_machines):
 def contrastive_wide(bench, n_machines):
     """An epoch of CD-1 of several machines that need more than a block each."""
     sizes, n = bench.sizes, bench.sizes.wide_updates
-    plan = gpu_wide.plan(random_machine(sizes.wide), 1, bench.backend.card)
+    plan = cd_large.plan(random_machine(sizes.wide), 1, bench.backend.card)
     bounds = floors.contrastive_wide(bench.rates, *sizes.wide, 1, n, n_machines, plan.n_blocks if plan else 1)
     piece = _contrastive(bench, "contrastive_wide", sizes.wide, n_machines, n, floors.floor(bench.rates, bounds))
     return dataclasses.replace(piece, about=lambda: {"plan": repr(plan)})

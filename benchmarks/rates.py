@@ -1,9 +1,10 @@
 """Seconds for one of each kind of work on one core, and for the start of each stage: `rates.py --mnist FOLDER`.
 
 Runs small studies through the workflow, each job on one core, every stage in at least two sizes, and reads from the
-records of their jobs what each had to do (`boltzprune.workload`) and the processor time that it took without compiling,
-keeps the least of the repeats, and fits non-negative rates and starts to all jobs at once by their relative errors.
-Writes benchmarks/results/rates.json, with every job, and the table of the package, src/boltzprune/rates.json.
+records of their jobs what each had to do (`boltzprune.study.cost.workload`) and the processor time that it took without
+compiling, keeps the least of the repeats, and fits non-negative rates and starts to all jobs at once by their relative
+errors. Writes benchmarks/results/rates.json, with every job, and the table of the package,
+src/boltzprune/study/cost/rates.json.
 """
 
 import argparse
@@ -19,14 +20,14 @@ import record
 import yaml
 from scipy.optimize import nnls
 
-from boltzprune import records
-from boltzprune.config import DigitData
 from boltzprune.datasets import mnist
-from boltzprune.settings import merged
-from boltzprune.workload import KINDS
+from boltzprune.results import records
+from boltzprune.study.config import DigitData
+from boltzprune.study.cost.workload import KINDS
+from boltzprune.study.settings import merged
 
 ROOT = Path(__file__).resolve().parent.parent
-TABLE = ROOT / "src" / "boltzprune" / "rates.json"
+TABLE = ROOT / "src" / "boltzprune" / "study" / "cost" / "rates.json"
 PATCHES = {
     "experiments": ["patches"],
     "patches": {"criteria": ["eigenvector", "random_weights"], "iterations": 1, "controls": []},

@@ -21,10 +21,10 @@ def logging_as_before():
 @pytest.fixture(scope="session")
 def gpu_card():
     """The real card where there is one, else the emulated one; tests that need either are skipped without both."""
-    from boltzprune.backend import driver
+    from boltzprune.backend.gpu import driver
 
     if driver.is_usable():
-        from boltzprune.backend.cupy_ import Card
+        from boltzprune.backend.gpu.card import Card
 
         return Card()
     if COMPILER is None:

@@ -1,6 +1,6 @@
 """A graphics card for tests: the kernels themselves, on the CPU (`cuda_on_cpu.h`), and arrays that mix with no others.
 
-It has what `boltzprune.backend.cupy_.Card` has, so that all of the GPU backend but CuPy itself is tested without a GPU.
+It has what `backend.gpu.card.Card` has, so that all of the GPU backend but CuPy itself is tested without a GPU.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from boltzprune.backend import kernels
+from boltzprune.backend.gpu import kernels
 from boltzprune.errors import InputError
 
 HEADER = Path(__file__).parent / "cuda_on_cpu.h"

@@ -8,8 +8,10 @@ import shlex
 import sys
 from pathlib import Path
 
-from boltzprune import __version__, lifeline, memory
+from boltzprune import __version__
 from boltzprune.errors import DeviceError, InputError, TrainingError
+from boltzprune.results import lifeline
+from boltzprune.study import memory
 
 USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
 STATUS = {InputError: USER_FAULT, TrainingError: NOT_FINITE, DeviceError: DEVICE_FAULT}
@@ -98,7 +100,7 @@ def _parser(first=""):
     first : str
         The first argument.
     """
-    from boltzprune.stages import STAGES
+    from boltzprune.study.stages import STAGES
 
     parser = argparse.ArgumentParser(
         prog="boltzprune",
@@ -118,8 +120,8 @@ def _parser(first=""):
 
 def _add_commands(commands):
     """Subcommands that a user asks for."""
-    from boltzprune import reruns
-    from boltzprune.backend import compiler
+    from boltzprune.backend.gpu import compiler
+    from boltzprune.study import reruns
 
     reruns.add_commands(commands)
     _add_settings(commands)
@@ -176,8 +178,8 @@ def _run_stage(options):
     os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     from threadpoolctl import threadpool_limits
 
-    from boltzprune import records
-    from boltzprune.stages import Job, run
+    from boltzprune.results import records
+    from boltzprune.study.stages import Job, run
 
     inputs = {}
     for name, path in _inputs(options.inputs):
@@ -246,9 +248,9 @@ def _check(options):
     """Print the study as YAML, and to standard error what it will do; or all its problems."""
     import yaml
 
-    from boltzprune import feasible, jobs
-    from boltzprune.reruns import arguments
-    from boltzprune.settings import study_of
+    from boltzprune.study import feasible, jobs
+    from boltzprune.study.reruns import arguments
+    from boltzprune.study.settings import study_of
 
     study = study_of(options.files, arguments.values(options.set))
     sys.stdout.write(yaml.safe_dump(study.model_dump(), sort_keys=False))
@@ -263,14 +265,15 @@ def _check(options):
 
 def _presets(options):
     """Print the table of presets."""
-    from boltzprune.config.preset_table import as_markdown
+    from boltzprune.study.config.preset_table import as_markdown
 
     sys.stdout.write(as_markdown())
 
 
 def _device(options):
     """Print the device that `auto` chooses; a GPU is opened, so that one which fails is seen."""
-    from boltzprune.backend import driver, get_backend
+    from boltzprune.backend import get_backend
+    from boltzprune.backend.gpu import driver
 
     problem, about = driver.problem(), None
     if not problem:
@@ -283,7 +286,7 @@ def _device(options):
 
 def _schema(options):
     """Print the JSON schema."""
-    from boltzprune.settings import json_schema
+    from boltzprune.study.settings import json_schema
 
     sys.stdout.write(json.dumps(json_schema(), indent=2) + "\n")
 

@@ -2,7 +2,7 @@
 
     snakemake --logger boltzprune ...
 
-What it shows, and how, is in `boltzprune.reruns.display`; the full log of Snakemake lies in .snakemake/log as ever.
+What it shows, and how, is in `boltzprune.study.reruns.display`; the full log of Snakemake lies in .snakemake/log.
 Snakemake imports this package at every start, to know its name. It imports nothing of `boltzprune` before it is used:
 the workflow brings the package that lies beside it, which may be another one.
 """
@@ -17,7 +17,7 @@ class LogHandler(LogHandlerBase):
     has_filter = has_formatter = True
 
     def __post_init__(self):
-        from boltzprune.reruns.display import Display
+        from boltzprune.study.reruns.display import Display
 
         self._display = Display(dry=self.common_settings.dryrun)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from boltzprune.__main__ import main
-from boltzprune.settings import study_of
+from boltzprune.study.settings import study_of
 
 ROOT = Path(__file__).parents[2]
 TWICE = """study: mine

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from workflow_copy import Copy
 
-from boltzprune import records
 from boltzprune.datasets import Raw, cifar10, mnist, patches
 from boltzprune.errors import InputError
-from boltzprune.patterns import read_digits, read_states
-from boltzprune.reruns.verify import DAMAGED
-from boltzprune.settings import merged
-from boltzprune.store import Arrays, checksum
+from boltzprune.results import records
+from boltzprune.results.prepared import read_digits, read_states
+from boltzprune.results.store import Arrays, checksum
+from boltzprune.study.reruns.verify import DAMAGED
+from boltzprune.study.settings import merged
 
 OLD = 1_600_000_000
 """Seconds: long before any result was written."""

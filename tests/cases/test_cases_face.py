@@ -10,15 +10,16 @@ import pytest
 from outer_machines import random_evidence
 from outer_study import Runner, tiny_values
 
-from boltzprune import exact, jobs
 from boltzprune.__main__ import main
 from boltzprune.backend import explained
-from boltzprune.criteria import resolve, saliency_of
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE, count_patterns, counts_of, missing_share
-from boltzprune.machine import BoltzmannMachine
-from boltzprune.settings import study_from
-from boltzprune.stages import Job, run
+from boltzprune.pruning.criteria import resolve, saliency_of
+from boltzprune.sampling import exact
+from boltzprune.study import jobs
+from boltzprune.study.settings import study_from
+from boltzprune.study.stages import Job, run
 
 
 def test_an_own_criterion_that_imports_a_module_beside_it(tmp_path):

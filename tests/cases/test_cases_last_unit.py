@@ -11,11 +11,11 @@ from outer_deep_study import DeepRunner, deep_values, write_images
 from outer_study import Runner, tiny_values, write_patterns
 from workflow_copy import TINY, Copy
 
-from boltzprune.claims.collected import Chains
-from boltzprune.settings import merged
-from boltzprune.stages import Job
-from boltzprune.store import Arrays
-from boltzprune.tidy import endings
+from boltzprune.report.claims.collected import Chains
+from boltzprune.results.store import Arrays
+from boltzprune.results.tidy import endings
+from boltzprune.study.settings import merged
+from boltzprune.study.stages import Job
 
 SEEDS, ITERATIONS = (0, 1, 2), (1, 2, 3, 4)
 SUDDEN = '''

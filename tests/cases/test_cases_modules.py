@@ -15,9 +15,9 @@ from outer_study import write_patterns
 from workflow_copy import ROOT, TINY, Copy
 
 import boltzprune
-from boltzprune import paths
 from boltzprune.__main__ import _listed
-from boltzprune.settings import merged
+from boltzprune.study import paths
+from boltzprune.study.settings import merged
 
 VALUES = merged(
     TINY,

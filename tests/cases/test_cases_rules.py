@@ -14,11 +14,11 @@ import pytest
 from outer_study import write_patterns
 from workflow_copy import TINY, Copy
 
-from boltzprune import paths
 from boltzprune.__main__ import main
-from boltzprune.criteria import slug
 from boltzprune.errors import InputError
-from boltzprune.settings import merged, study_from
+from boltzprune.pruning.criteria import slug
+from boltzprune.study import paths
+from boltzprune.study.settings import merged, study_from
 
 OWN = "import numpy as np\n\n\ndef mine(evidence):\n    return np.abs(evidence.weights)\n"
 ODD = 'it\'s "$HOME" & `id`; *?[1] #%~!|<>,=:@ ü'

@@ -5,7 +5,7 @@ import warnings
 import pytest
 
 from boltzprune.backend import get_backend
-from boltzprune.backend.gpu import Backend as GpuBackend
+from boltzprune.backend.gpu.backend import Backend as GpuBackend
 
 
 @pytest.fixture(params=["reference", "cpu", "gpu"])

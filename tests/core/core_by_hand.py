@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from boltzprune import streams
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.core import streams
+from boltzprune.core.machine import BoltzmannMachine
 
 
 def machine(sizes, seed, scale=1.0, density=1.0, dtype=np.float32):

@@ -6,7 +6,7 @@ import math
 import core_by_hand as by_hand
 import numpy as np
 
-from boltzprune.masks import receptive_fields
+from boltzprune.core.masks import receptive_fields
 
 SIZES = [(5, 7), (5, 7, 3), (7, 5, 11, 3), (3, 5, 2, 3, 2)]
 """One to four hidden layers."""

@@ -4,10 +4,11 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import ais, exact_deep, streams
 from boltzprune.backend import get_backend
+from boltzprune.core import streams
+from boltzprune.core.machine import BoltzmannMachine, energy
 from boltzprune.errors import InputError
-from boltzprune.machine import BoltzmannMachine, energy
+from boltzprune.sampling import ais, exact_deep
 
 CASES = [
     ((3, 5, 2), 1.0, 3),

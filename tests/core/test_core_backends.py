@@ -9,9 +9,11 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend import MODULES, driver, get_backend, numba_, reference
-from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.backend import MODULES, get_backend, reference
+from boltzprune.backend.cpu import backend as cpu_backend
+from boltzprune.backend.gpu import driver
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.errors import InputError
 
 KEY = streams.fork(7, "training")
@@ -91,7 +93,7 @@ def test_dense_loop_of_large_masked_machines():
 def test_which_loop_computes_what():
     small, large = by_hand.machine((13, 11), seed=1), by_hand.machine(LARGE, seed=1)
     holed = by_hand.machine(LARGE, seed=1, density=0.99)
-    low_rank, dense = numba_._low_rank_epoch, numba_._dense_epoch
+    low_rank, dense = cpu_backend._low_rank_epoch, cpu_backend._dense_epoch
     for machine, decay, expected in [
         (large, 0.0, low_rank),
         (large, 0.009, low_rank),
@@ -135,7 +137,7 @@ def test_chunks_do_not_change_a_bit(sizes, decay, monkeypatch):
     epochs = _two_epochs(223, (0.01, 0.003), (decay, decay))
     whole, pieces = [], []
     expected = _epochs(CPU, machine, cases, epochs, report=whole.append)
-    monkeypatch.setattr(numba_, "CHUNK", 1.0)
+    monkeypatch.setattr(cpu_backend, "CHUNK", 1.0)
     _assert_same_bits(_epochs(CPU, machine, cases, epochs, report=pieces.append), expected)
     assert whole == [223, 223] and pieces == [100, 100, 23] * 2
 
@@ -218,11 +220,11 @@ def test_the_first_update_that_is_not_finite_is_named(sizes, backend):
 
 def test_backends_by_name(caplog, monkeypatch):
     assert set(MODULES) == {"cpu", "gpu", "reference"}
-    assert type(get_backend("reference", 3)) is reference.Backend and type(get_backend("cpu")) is numba_.Backend
+    assert type(get_backend("reference", 3)) is reference.Backend and type(get_backend("cpu")) is cpu_backend.Backend
     assert get_backend("reference", 3).threads == 1 and get_backend("cpu", 3).threads == 3
     monkeypatch.setattr(driver, "problem", lambda: "no GPU here")
     with caplog.at_level("INFO"):
-        assert type(get_backend("auto", 2)) is numba_.Backend
+        assert type(get_backend("auto", 2)) is cpu_backend.Backend
     assert "device auto: cpu (no GPU here)" in caplog.text
     with pytest.raises(InputError, match="'tpu': expected one of auto"):
         get_backend("tpu")

@@ -5,11 +5,12 @@ import core_deep as deep
 import numpy as np
 import pytest
 
-from boltzprune import exact_deep, gibbs, streams
 from boltzprune.backend import get_backend
-from boltzprune.config import DeepSampling
-from boltzprune.machine import field_of, sigmoid
-from boltzprune.sampling import deep_statistics
+from boltzprune.core import streams
+from boltzprune.core.machine import field_of, sigmoid
+from boltzprune.sampling import exact_deep, gibbs
+from boltzprune.sampling.statistics import deep_statistics
+from boltzprune.study.config import DeepSampling
 
 KEY = streams.fork(5, "samples", 3)
 CPU, REFERENCE = get_backend("cpu"), get_backend("reference")

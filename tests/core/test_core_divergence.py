@@ -6,11 +6,13 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend import get_backend, gpu, gpu_contrastive, gpu_together
-from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
-from boltzprune.backend.joint import JointEpoch, JointState
-from boltzprune.machine import all_finite
+from boltzprune.backend import get_backend
+from boltzprune.backend.gpu import backend as gpu_backend
+from boltzprune.backend.gpu import cd_small, cooperative
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.machine import all_finite
 
 WITHIN = 100
 RATES, DECAYS = ((37.8, 38.4), (29, 39), (36, 38)), (0.9, 0.2, 0.0)
@@ -112,11 +114,11 @@ def _planted(machine, state, rng, turn):
 @pytest.fixture
 def backend_of(monkeypatch, request):
     """backend_of(device), with small blocks of threads where a GPU is emulated."""
-    monkeypatch.setattr(gpu_together, "N_THREADS", 64)
-    monkeypatch.setattr(gpu_contrastive, "MAX_VISIBLE", 59)
+    monkeypatch.setattr(cooperative, "N_THREADS", 64)
+    monkeypatch.setattr(cd_small, "MAX_VISIBLE", 59)
 
     def make(device):
-        return gpu.Backend(card=request.getfixturevalue("gpu_card")) if device == "gpu" else get_backend(device)
+        return gpu_backend.Backend(card=request.getfixturevalue("gpu_card")) if device == "gpu" else get_backend(device)
 
     return make
 

@@ -8,10 +8,11 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import exact, streams
 from boltzprune.backend import get_backend
+from boltzprune.core import streams
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.sampling import exact
 
 MACHINES = [((3, 5), 1.0, 3), ((3, 5), 0.6, 5), ((5, 3), 0.6, 7), ((1, 2), 1.0, 11), ((7, 1), 0.7, 13)]
 SMALL_BLOCKS = [1 << 13, 3]

@@ -7,9 +7,9 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import exact, exact_deep
+from boltzprune.core.machine import BoltzmannMachine, energy
 from boltzprune.errors import InputError
-from boltzprune.machine import BoltzmannMachine, energy
+from boltzprune.sampling import exact, exact_deep
 
 MACHINES = [
     ((3, 5, 2), 1.0, 3),  # even and odd layers of the same size

@@ -6,10 +6,11 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import exact, fisher, sampling, streams
 from boltzprune.backend import get_backend
-from boltzprune.config import Sampling
+from boltzprune.core import fisher, streams
 from boltzprune.errors import InputError
+from boltzprune.sampling import exact
+from boltzprune.study.config import Sampling
 
 REFERENCE = get_backend("reference")
 WORD_TAILS = [1, 63, 64, 65, 257]
@@ -172,7 +173,7 @@ def test_entries_of_weights_lie_where_the_weights_do():
 def test_estimate_gives_what_the_configuration_asks_for(statistics):
     backend, machine = get_backend("cpu"), by_hand.machine((3, 5), seed=47, density=0.7)
     samples = exact.sample(machine, 131, streams.fork(53, "samples"), backend)
-    found, matrix = sampling.estimate(machine, samples, Sampling(statistics=statistics), backend)
+    found, matrix = statistics.estimate(machine, samples, Sampling(statistics=statistics), backend)
     if statistics == "enumerated":
         expected, expected_matrix = exact.statistics(machine).pair_means[0], exact.fisher_matrix(machine)
     else:

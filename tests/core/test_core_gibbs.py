@@ -4,10 +4,12 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import exact, gibbs, sampling, streams
-from boltzprune.backend import get_backend, loops
-from boltzprune.config import Sampling
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.backend import get_backend
+from boltzprune.backend.cpu import loops
+from boltzprune.core import streams
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.sampling import exact, gibbs, statistics
+from boltzprune.study.config import Sampling
 
 KEY = streams.fork(3, "samples", 2)
 
@@ -140,7 +142,7 @@ def test_strong_fields_decide(backend):
 
 
 def test_auto_enumerates_small_rbms_only(backend, monkeypatch):
-    monkeypatch.setattr(sampling, "MAX_VISIBLE_AUTO", 5)
+    monkeypatch.setattr(statistics, "MAX_VISIBLE_AUTO", 5)
     by_method = {
         "exact": lambda machine: by_hand.on_host(backend, exact.sample(machine, 13, KEY, backend)),
         "gibbs": lambda machine: by_hand.on_host(backend, gibbs.sample(machine, 13, 3, KEY, backend)),
@@ -154,7 +156,7 @@ def test_auto_enumerates_small_rbms_only(backend, monkeypatch):
     ]:
         machine = by_hand.machine(sizes, seed=37)
         found = by_hand.on_host(
-            backend, sampling.draw(machine, 13, Sampling(method=method, n_gibbs_steps=3), KEY, backend)
+            backend, statistics.draw(machine, 13, Sampling(method=method, n_gibbs_steps=3), KEY, backend)
         )
         assert _equal(found, by_method[expected](machine))
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from boltzprune import ais, exact, exact_deep, streams
 from boltzprune.backend import get_backend
-from boltzprune.fisher import fisher_diagonal
-from boltzprune.intervals import fisher_interval
+from boltzprune.core import streams
+from boltzprune.core.fisher import fisher_diagonal, fisher_interval
+from boltzprune.sampling import ais, exact, exact_deep
 
 CPU = get_backend("cpu")
 

@@ -8,14 +8,15 @@ import core_deep as deep
 import numpy as np
 import pytest
 
-from boltzprune import exact_deep, streams
-from boltzprune.backend import get_backend, joint, reference
-from boltzprune.backend.contrastive import NotFiniteError
-from boltzprune.backend.joint import JointEpoch, JointState
-from boltzprune.config import JointTraining, MeanField
+from boltzprune.backend import get_backend, reference
+from boltzprune.core import joint, streams
+from boltzprune.core.contrastive import NotFiniteError
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import TrainingError
-from boltzprune.joint_training import train_jointly
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.learning.joint_training import train_jointly
+from boltzprune.sampling import exact_deep
+from boltzprune.study.config import JointTraining, MeanField
 
 KEY = streams.fork(7, "training", 2)
 CPU, REFERENCE = get_backend("cpu"), get_backend("reference")
@@ -174,7 +175,7 @@ def test_norms_of_incoming_weights_are_limited(limit):
     if limit == "reference":
         found = joint.limit_norms(weights, 2.0)
     else:
-        from boltzprune.backend.numba_layers import limit_columns
+        from boltzprune.backend.cpu.gibbs import limit_columns
 
         found = weights.copy()
         limit_columns(found, np.float32(2.0))

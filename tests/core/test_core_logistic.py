@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from numba import njit
 
-from boltzprune.backend import numba_math
+from boltzprune.backend.cpu import arithmetic
 
-OPTIONS = {name: value for name, value in numba_math.FAST.items() if name in ("fastmath", "error_model")}
+OPTIONS = {name: value for name, value in arithmetic.FAST.items() if name in ("fastmath", "error_model")}
 
 
 @njit(**OPTIONS)
 def _logistic(x, out):
     for k in range(x.size):
-        out[k] = numba_math.logistic(x[k])
+        out[k] = arithmetic.logistic(x[k])
 
 
 def logistic(x):
@@ -59,7 +59,7 @@ def test_logistic_keeps_nan(n):
 def test_popcount_counts_every_bit():
     @njit
     def count(word):
-        return numba_math.popcount(word)
+        return arithmetic.popcount(word)
 
     words = [0, 1, 2**63, 2**64 - 1, 0x0123456789ABCDEF, *(1 << k for k in range(64))]
     assert [count(np.uint64(word)) for word in words] == [word.bit_count() for word in words]

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from boltzprune.core.masks import receptive_fields
 from boltzprune.errors import InputError
-from boltzprune.masks import receptive_fields
 
 
 def sees(mask, shape, place):

@@ -5,9 +5,9 @@ import core_deep as deep
 import numpy as np
 import pytest
 
-from boltzprune import exact_deep
 from boltzprune.backend import get_backend
-from boltzprune.machine import field_of, sigmoid
+from boltzprune.core.machine import field_of, sigmoid
+from boltzprune.sampling import exact_deep
 
 CPU, REFERENCE = get_backend("cpu"), get_backend("reference")
 DAMPED = [((5, 7, 3), 0.8), ((7, 5, 11, 3), 0.5), ((3, 5, 2, 3, 2), 0.8), ((11, 67, 131), 0.15)]

@@ -9,16 +9,18 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import ais, exact, exact_deep, fisher, gibbs, joint_training, machine, pretraining, sampling, training
 from boltzprune.backend import get_backend
-from boltzprune.config import DeepPruning, DeepSampling, JointTraining, MeanField, Pruning, Sampling, Training
-from boltzprune.criteria import CRITERIA
-from boltzprune.deep_pruning import prune_deep
+from boltzprune.core import fisher, machine
+from boltzprune.core.fisher import Statistics
+from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
-from boltzprune.fisher import Statistics
-from boltzprune.progress import Progress
+from boltzprune.learning import joint_training, pretraining, training
 from boltzprune.pruning import prune
-from boltzprune.streams import fork
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.pruning.deep import prune_deep
+from boltzprune.sampling import ais, exact, exact_deep, gibbs, statistics
+from boltzprune.study.config import DeepPruning, DeepSampling, JointTraining, MeanField, Pruning, Sampling, Training
+from boltzprune.study.progress import Progress
 
 DEEP, RBM = by_hand.machine((5, 3, 2), seed=3), by_hand.machine((5, 3), seed=5)
 THREE = by_hand.machine((5, 3, 2, 2), seed=7)
@@ -27,7 +29,7 @@ VISIBLE = by_hand.patterns(7, 5, seed=9)
 VARIANCE, EIGENVECTOR = CRITERIA["variance_fi"], CRITERIA["eigenvector"]
 
 
-def statistics(*sizes):
+def means(*sizes):
     """Means that say nothing, of layers of those sizes."""
     return Statistics(0, tuple(np.full(n, 0.5) for n in sizes), tuple(np.full(s, 0.2) for s in zip(sizes, sizes[1:])))
 
@@ -58,13 +60,13 @@ OF_DEEP = {
     "gradient": (lambda m: exact.log_likelihood_gradient(m, VISIBLE), "exact_deep.log_likelihood_gradient"),
     "sample": (lambda m: exact.sample(m, 3, KEY, BACKEND), "gibbs.sample"),
     "free_energy": (lambda m: machine.free_energy(m, VISIBLE), "ais.variational_bound"),
-    "draw": (lambda m: sampling.draw(m, 3, Sampling(method="exact"), KEY, BACKEND), "gibbs.sample"),
-    "estimate": (lambda m: sampling.estimate(m, chains(5, 3, 2), Sampling(), BACKEND), "sampling.deep_statistics"),
+    "draw": (lambda m: statistics.draw(m, 3, Sampling(method="exact"), KEY, BACKEND), "gibbs.sample"),
+    "estimate": (lambda m: statistics.estimate(m, chains(5, 3, 2), Sampling(), BACKEND), "statistics.deep_statistics"),
     "enumerated": (
-        lambda m: sampling.estimate(m, chains(5, 3, 2), Sampling(statistics="enumerated"), BACKEND),
-        "sampling.deep_statistics",
+        lambda m: statistics.estimate(m, chains(5, 3, 2), Sampling(statistics="enumerated"), BACKEND),
+        "statistics.deep_statistics",
     ),
-    "prune": (lambda m: pruned(m, statistics(5, 3, 2)), "deep_pruning.prune_deep"),
+    "prune": (lambda m: pruned(m, means(5, 3, 2)), "deep.prune_deep"),
     "train": (trained, "joint_training.train_jointly"),
     "stack": (lambda m: pretraining.stack([m, m]), "the RBMs that it was stacked of"),
     "hidden_data": (lambda m: pretraining.hidden_data(m, VISIBLE, "sampled", 1.0, KEY, BACKEND), "an RBM"),
@@ -103,7 +105,7 @@ SHAPES = {
         "with the same n",
     ),
     "chains of an RBM": (
-        lambda: sampling.deep_statistics(DEEP, chains(5, 3), 4, DeepSampling(), KEY, BACKEND),
+        lambda: statistics.deep_statistics(DEEP, chains(5, 3), 4, DeepSampling(), KEY, BACKEND),
         r"chains has shapes \[\(2, 5\), \(2, 3\)\]; expected \(n, 5\), \(n, 3\), \(n, 2\)",
     ),
     "chains, layers swapped": (lambda: trained_jointly(chains(5, 2, 3)), r"mine: chains has shapes"),
@@ -112,25 +114,25 @@ SHAPES = {
         lambda: joint_training.restarted(DEEP, VISIBLE[:, 1:], 3, KEY, BACKEND),
         r"cases has shapes \[\(7, 4\)\]; expected \(n, 5\)",
     ),
-    "statistics of another": (lambda: pruned(RBM, statistics(3, 5)), r"statistics have shapes \[\(3,\), .* expected"),
+    "statistics of another": (lambda: pruned(RBM, means(3, 5)), r"statistics have shapes \[\(3,\), .* expected"),
     "statistics of deep": (
-        lambda: prune_deep(DEEP, statistics(5, 3), VARIANCE, "mine", DeepPruning(), 0, 1),
+        lambda: prune_deep(DEEP, means(5, 3), VARIANCE, "mine", DeepPruning(), 0, 1),
         "statistics have shapes",
     ),
     "no eigenvector": (
-        lambda: pruned(RBM, statistics(5, 3), None, EIGENVECTOR),
+        lambda: pruned(RBM, means(5, 3), None, EIGENVECTOR),
         r"criterion 'mine' needs the leading eigenvector .* missing \(not asked for when the machine was sampled\)",
     ),
     "eigenvector, too long": (
-        lambda: pruned(RBM, statistics(5, 3), np.ones(24), EIGENVECTOR),
+        lambda: pruned(RBM, means(5, 3), np.ones(24), EIGENVECTOR),
         r"leading_eigenvector has shape \(24,\); expected one entry for each parameter, \(23,\)",
     ),
     "eigenvector, deep": (
-        lambda: prune_deep(DEEP, statistics(5, 3, 2), EIGENVECTOR, "mine", DeepPruning(), 0, 1),
+        lambda: prune_deep(DEEP, means(5, 3, 2), EIGENVECTOR, "mine", DeepPruning(), 0, 1),
         "criterion 'mine' needs the full FIM, which is computed for RBMs only; use pruning.prune",
     ),
     "fractions": (
-        lambda: prune_deep(THREE, statistics(5, 3, 2, 2), VARIANCE, "mine", DeepPruning(), 0, 1),
+        lambda: prune_deep(THREE, means(5, 3, 2, 2), VARIANCE, "mine", DeepPruning(), 0, 1),
         "pruning.fraction has 2 entries; expected one for each weight layer of the machine, 3",
     ),
     "rates swapped": (
@@ -164,4 +166,4 @@ def test_the_whole_matrix_of_too_many_parameters_is_refused_by_enumeration_too()
 
 def test_an_rbm_is_a_machine_like_any_other_for_what_takes_all():
     assert exact_deep.log_z(RBM) == pytest.approx(exact.log_z(RBM), abs=1e-9)
-    assert len(sampling.draw(RBM, 3, Sampling(), KEY, BACKEND)) == 2
+    assert len(statistics.draw(RBM, 3, Sampling(), KEY, BACKEND)) == 2

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from boltzprune import pretraining, streams, training
 from boltzprune.backend import get_backend, reference
-from boltzprune.backend.contrastive import Epoch, Velocity
-from boltzprune.config import DeepMachine, PreTraining
-from boltzprune.config.digits import RbmTraining, SecondRbm
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, Velocity
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError, TrainingError
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.learning import pretraining, training
+from boltzprune.study.config import DeepMachine, PreTraining
+from boltzprune.study.config.digits import RbmTraining, SecondRbm
 
 KEY = streams.fork(3, "pre-training", 1)
 CPU, REFERENCE = get_backend("cpu"), get_backend("reference")
@@ -301,7 +302,7 @@ def test_the_rbm_that_failed_is_named(progress):
 
 def test_pretraining_learns(progress):
     """The first RBM alone gives patterns of the data a higher probability than before."""
-    from boltzprune import exact
+    from boltzprune.sampling import exact
 
     patterns = np.array([[1, 1, 0, 0, 0], [0, 0, 1, 1, 1]], dtype=np.uint8)[np.arange(101) % 2]
     masks, start = [np.ones((5, 7), bool), np.ones((7, 3), bool)], START.model_copy(update={"n_hidden": [7, 3]})

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from boltzprune import ais, exact, exact_deep, gibbs, sampling, streams
-from boltzprune.backend import get_backend, loops
-from boltzprune.backend.contrastive import Epoch, Velocity
-from boltzprune.backend.joint import JointEpoch, JointState
-from boltzprune.config.digits import DeepSampling
+from boltzprune.backend import get_backend
+from boltzprune.backend.cpu import loops
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, Velocity
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.sampling import ais, exact, exact_deep, gibbs, statistics
+from boltzprune.study.config.digits import DeepSampling
 
 pytestmark = pytest.mark.torture
 KINDS = {"RBM": samplers.RBM, "DBM": samplers.DBM}
@@ -111,7 +113,7 @@ def test_statistics_of_deep_machines(chains, backend, scale, promise):
     def p_value(machine, key, seeds):
         states, probability = samplers.distribution(machine)
         start = samplers.draw(states, probability, scale[1] // 3 + 1, seeds)
-        found, visible = sampling.deep_statistics(machine, start, scale[1], settings, key, backend)
+        found, visible = statistics.deep_statistics(machine, start, scale[1], settings, key, backend)
         bits = np.unpackbits(visible, axis=1)[:, : machine.layer_sizes[0]]
         assert np.allclose(bits.mean(axis=0), found.rates[0], atol=1e-12) and len(bits) == found.n_samples == scale[1]
         means = np.concatenate([*found.rates, *(pair.ravel() for pair in found.pair_means)])

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from boltzprune.config import JointTraining, Training
-from boltzprune.schedules import epochs, learning_rates
-from boltzprune.settings import study_of
+from boltzprune.core.schedules import epochs, learning_rates
+from boltzprune.study.config import JointTraining, Training
+from boltzprune.study.settings import study_of
 
 HALVING = {"learning_rate": [8.0, 1.0], "momentum": [0.5, 0.9], "momentum_switch": 2}
 

@@ -5,8 +5,8 @@ import pytest
 from numba import njit
 from scipy.stats import chisquare, kstest
 
-from boltzprune import streams
-from boltzprune.backend import numba_math
+from boltzprune.backend.cpu import arithmetic
+from boltzprune.core import streams
 
 VECTORS = [
     (
@@ -31,7 +31,7 @@ KEY = np.uint64(0x0123_4567_89AB_CDEF)
 
 @njit
 def _compiled_philox(c0, c1, c2, c3, k0, k1):
-    return numba_math.philox(c0, c1, c2, c3, k0, k1)
+    return arithmetic.philox(c0, c1, c2, c3, k0, k1)
 
 
 @pytest.mark.parametrize(("counter", "key", "expected"), VECTORS)
@@ -44,11 +44,11 @@ def test_philox_gives_the_published_vectors(counter, key, expected):
 @pytest.mark.parametrize("n_units", [1, 3, 4, 5, 13, 31, 70])
 @pytest.mark.parametrize(("step", "layer", "chain"), [(0, 0, 0), (1, 0, 2), (17, 1, 0), (2**31 + 11, 2, 2**32 - 1)])
 def test_compiled_and_array_numbers_are_the_same_bits(n_units, step, layer, chain):
-    blocks, layers, (first, second) = numba_math.blocks_for((layer, n_units), (layer + 1, 7))
-    assert len(blocks) == len(layers) and len(blocks) % numba_math.LANES == 0
+    blocks, layers, (first, second) = arithmetic.blocks_for((layer, n_units), (layer + 1, 7))
+    assert len(blocks) == len(layers) and len(blocks) % arithmetic.LANES == 0
     out = np.full(4 * len(blocks), np.nan, dtype=np.float32)
     k0, k1 = np.uint32(int(KEY) & 0xFFFFFFFF), np.uint32(int(KEY) >> 32)
-    numba_math.fill_uniform(out, blocks, layers, chain, step, k0, k1)
+    arithmetic.fill_uniform(out, blocks, layers, chain, step, k0, k1)
     expected = streams.uniform(KEY, step, layer, [chain], n_units)[0]
     assert out[first : first + n_units].tobytes() == expected.tobytes()
     assert out[second : second + 7].tobytes() == streams.uniform(KEY, step, layer + 1, [chain], 7)[0].tobytes()

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from boltzprune import exact, streams, training
-from boltzprune.backend import contrastive, get_backend, reference
-from boltzprune.config import Training
+from boltzprune.backend import get_backend, reference
+from boltzprune.core import contrastive, streams
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import TrainingError
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.learning import training
+from boltzprune.sampling import exact
+from boltzprune.study.config import Training
 
 SCHEDULE = {"learning_rate": [0.2, 0.05, 0.1], "momentum": [0.5, 0.9, 0.0]}
 

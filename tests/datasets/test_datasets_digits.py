@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from boltzprune import streams
+from boltzprune.core import streams
 from boltzprune.datasets import Labelled
 from boltzprune.datasets.digits import binarise, crop, prepare
 from boltzprune.errors import InputError

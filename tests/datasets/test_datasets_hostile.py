@@ -12,9 +12,9 @@ from hostile_archives import npzs, tars
 from hostile_pickles import pickles
 
 from boltzprune.datasets import SOURCES, arrays, cifar10, idx, labelled, mnist
-from boltzprune.settings import read_yaml
-from boltzprune.store import Arrays, read_json
-from boltzprune.tidy import read as read_table
+from boltzprune.results.store import Arrays, read_json
+from boltzprune.results.tidy import read as read_table
+from boltzprune.study.settings import read_yaml
 from limits import fault, traced
 
 WANTED = SimpleNamespace(batches=list(cifar10.BATCHES), n_classes=10, seed=7)

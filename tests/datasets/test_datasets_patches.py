@@ -7,7 +7,7 @@ import statistics
 import numpy as np
 import pytest
 
-from boltzprune import streams
+from boltzprune.core import streams
 from boltzprune.datasets import SOURCES, Raw, binary, patches
 from boltzprune.errors import InputError
 

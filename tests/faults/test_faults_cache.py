@@ -10,7 +10,7 @@ import numba
 import pytest
 from faults_processes import python
 
-from boltzprune.backend import numba_cache
+from boltzprune.backend.cpu import cache as numba_cache
 
 
 @pytest.fixture
@@ -139,9 +139,9 @@ def test_memory_that_runs_out_is_no_damage(cache, monkeypatch):
 def test_the_folder_is_the_first_that_can_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     monkeypatch.setattr(numba.config, "CACHE_DIR", "")
-    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "package" / "numba_cache.py"))
+    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "package" / "cache.py"))
     assert numba_cache.choose_folder().parent == tmp_path / "package" / "__pycache__"
-    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "file" / "numba_cache.py"))
+    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "file" / "cache.py"))
     monkeypatch.setattr(Path, "home", lambda: tmp_path / "home")
     assert numba_cache.choose_folder().parent == tmp_path / "home" / ".cache" / "boltzprune"
 
@@ -155,10 +155,10 @@ def test_the_folder_is_the_first_that_can_be_written(tmp_path, monkeypatch):
 
 
 def test_edited_sources_have_a_folder_of_their_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "numba_cache.py"))
+    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "cache.py"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "own"))
     found = set()
-    for name, text in itertools.product(("numba_x.py", "numba_y.py"), ("x = 1", "x = 2")):
+    for name, text in itertools.product(("x.py", "y.py"), ("x = 1", "x = 2")):
         (tmp_path / name).write_text(text)
         found.add(numba_cache.choose_folder())
     assert len(found) == 4

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from faults_processes import SECONDS_TO_END, partial, python, wait_for
 
-from boltzprune import lifeline
-from boltzprune.store import write_bytes
+from boltzprune.results import lifeline
+from boltzprune.results.store import write_bytes
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/cwd"), reason="looks at processes in /proc")
 
 HOLDER = """
 import subprocess, sys
-from boltzprune import lifeline
+from boltzprune.results import lifeline
 lifeline.hold()
 job = subprocess.Popen(["bash", "-c", 'set -euo pipefail; "$0" "$@"; true', sys.executable, *sys.argv[1:]])
 print(flush=True)
@@ -26,8 +26,8 @@ sys.exit(job.wait())
 WRITER = """
 import sys, time
 from pathlib import Path
-from boltzprune import lifeline
-from boltzprune.store import atomic
+from boltzprune.results import lifeline
+from boltzprune.results.store import atomic
 lifeline.start()
 with atomic("result.bin") as temporary:
     temporary.write_bytes(b"half")
@@ -39,7 +39,7 @@ with atomic("result.bin") as temporary:
 
 TWO = """
 import sys
-from boltzprune.store import write_bytes
+from boltzprune.results.store import write_bytes
 for _ in range(int(sys.argv[2])):
     write_bytes("result.bin", sys.argv[1].encode() * 300_007)
 """
@@ -113,7 +113,7 @@ def test_a_job_from_another_machine_says_that_it_watches_nothing(tmp_path):
 
 def test_the_workflow_holds_one_lock_and_forgets_whose_it_was_started_by(tmp_path):
     code = (
-        "import os; from boltzprune import lifeline; lifeline.hold(); first = os.environ[lifeline.VARIABLE];"
+        "import os; from boltzprune.results import lifeline; lifeline.hold(); first = os.environ[lifeline.VARIABLE];"
         "lifeline.hold(); assert os.environ[lifeline.VARIABLE] == first; print(first)"
     )
     environment = {lifeline.VARIABLE: "/other/machine", "TMPDIR": str(tmp_path)}
@@ -124,7 +124,7 @@ def test_the_workflow_holds_one_lock_and_forgets_whose_it_was_started_by(tmp_pat
 
 def test_a_workflow_that_cannot_lock_says_so_and_names_no_other_lock(tmp_path):
     code = (
-        "import os; from boltzprune import lifeline\n"
+        "import os; from boltzprune.results import lifeline\n"
         "def refuse(*_): raise OSError(37, 'No locks available')\n"
         "lifeline.fcntl.flock = refuse; lifeline.hold(); print(os.environ.get(lifeline.VARIABLE))"
     )

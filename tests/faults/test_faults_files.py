@@ -14,10 +14,10 @@ import pytest
 from faults_processes import partial
 from outer_machines import random_machine
 
-from boltzprune import tidy
 from boltzprune.__main__ import main
 from boltzprune.errors import InputError
-from boltzprune.store import Arrays, machine_arrays, read_machine, write_arrays, write_bytes, write_table
+from boltzprune.results import tidy
+from boltzprune.results.store import Arrays, machine_arrays, read_machine, write_arrays, write_bytes, write_table
 
 STUDY = {"config": {"study": "x" * 50_000}}
 """A spec whose result does not fit on a disk of 32 KiB."""
@@ -109,7 +109,7 @@ def test_any_other_failure_of_a_disk_is_one_line(tmp_path, monkeypatch, capsys):
     def run(job):
         raise OSError(errno.EIO, "Input/output error", "patterns.npz")
 
-    monkeypatch.setattr("boltzprune.stages.study.run", run)
+    monkeypatch.setattr("boltzprune.study.stages.study.run", run)
     assert write_study(tmp_path) == 2
     error = capsys.readouterr().err
     assert "[Errno 5] Input/output error: 'patterns.npz'; is the disk full" in error

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boltzprune import records
 from boltzprune.__main__ import _new_log, main
-from boltzprune.checkpoint import SECONDS, Checkpoint
-from boltzprune.store import write_bytes
+from boltzprune.learning.checkpoint import SECONDS, Checkpoint
+from boltzprune.results import records
+from boltzprune.results.store import write_bytes
 
 KEPT = b"what somebody else needs"
 

@@ -9,17 +9,18 @@ import pytest
 from faults_processes import python
 from outer_machines import random_machine
 
-from boltzprune import npz, settings
 from boltzprune.__main__ import main
 from boltzprune.datasets import archives, arrays, safe_pickle
-from boltzprune.store import Arrays, machine_arrays, write_arrays
+from boltzprune.results import npz
+from boltzprune.results.store import Arrays, machine_arrays, write_arrays
+from boltzprune.study import settings
 
 ASKED = "Unable to allocate 14.9 GiB for an array with shape (2000000011,) and data type float64"
 SMALL = """
 import resource, sys
 from boltzprune.__main__ import main
-from boltzprune.stages import prepare
-import boltzprune.provenance, numpy, threadpoolctl
+from boltzprune.study.stages import prepare
+import boltzprune.results.provenance, numpy, threadpoolctl
 with open("/proc/self/statm") as file:
     size = int(file.read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (size + 40 * 2**20, resource.RLIM_INFINITY))
@@ -40,7 +41,7 @@ def run_stage(monkeypatch, tmp_path, error, **options):
     def body(job):
         raise error
 
-    monkeypatch.setattr("boltzprune.stages.train.run", body)
+    monkeypatch.setattr("boltzprune.study.stages.train.run", body)
     (tmp_path / "patterns.npz").touch()
     training = {"learning_rate": [0.1], "momentum": [0.5]}
     spec = {"machine": {"n_hidden": 71}, "training": training, "device": "reference"}

@@ -2,8 +2,7 @@
 
 import pytest
 
-from boltzprune.backend import driver
-from boltzprune.backend.gpu import Backend
+from boltzprune.backend.gpu import Backend, driver
 from emulated import COMPILER, EmulatedCard
 
 

@@ -11,13 +11,19 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import gibbs, stages, streams
 from boltzprune.__main__ import DEVICE_FAULT, USER_FAULT, main
-from boltzprune.backend import MODULES, cupy_, driver, explained, get_backend, gpu, gpu_contrastive, numba_, reference
-from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
-from boltzprune.backend.joint import JointEpoch, JointState
+from boltzprune.backend import MODULES, explained, get_backend, reference
+from boltzprune.backend.cpu import backend as cpu_backend
+from boltzprune.backend.gpu import backend as gpu_backend
+from boltzprune.backend.gpu import card as card_module
+from boltzprune.backend.gpu import cd_small, driver
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.errors import DeviceError, InputError
-from boltzprune.provenance import versions
+from boltzprune.results.provenance import versions
+from boltzprune.sampling import gibbs
+from boltzprune.study import stages
 from emulated import ALLOWED, COMPILER, EmulatedCard, Namespace, OutOfMemory
 
 KEY = streams.fork(7, "training")
@@ -45,7 +51,7 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch, caplog):
 def test_auto_takes_the_processor_where_there_is_none_and_says_why(monkeypatch, caplog):
     monkeypatch.setattr(driver, "problem", lambda: "the fan is stuck; loosen it")
     with caplog.at_level("INFO"):
-        assert type(get_backend("auto")) is numba_.Backend
+        assert type(get_backend("auto")) is cpu_backend.Backend
     assert "device auto: cpu (the fan is stuck; loosen it)" in caplog.text
 
 
@@ -105,7 +111,7 @@ def test_cupy_without_its_cuda_libraries_is_told_by_name_and_auto_takes_the_proc
         get_backend("gpu")
     assert str(caught.value) == str(told) or "CuPy cannot be loaded" in str(caught.value)
     with caplog.at_level("INFO"):
-        assert type(get_backend("auto")) is numba_.Backend
+        assert type(get_backend("auto")) is cpu_backend.Backend
     assert f"device auto: cpu (device gpu: {expected}" in caplog.text
 
 
@@ -184,7 +190,7 @@ class SmallCard(EmulatedCard):
 )
 def test_a_piece_is_whole_tiles_in_half_of_the_free_memory(memory, n, bytes_each, expected, caplog):
     with caplog.at_level("INFO"):
-        assert gpu.Backend(card=EmulatedCard(memory=memory)).piece(n, bytes_each) == expected
+        assert gpu_backend.Backend(card=EmulatedCard(memory=memory)).piece(n, bytes_each) == expected
     assert f"{expected} at once" in caplog.text
 
 
@@ -199,7 +205,7 @@ def _pieces(n, fits, memory=1 << 30):
             raise OutOfMemory
         return list(range(first, first + count))
 
-    return asked, card, gpu.Backend(card=card).in_pieces(function, n, 1)
+    return asked, card, gpu_backend.Backend(card=card).in_pieces(function, n, 1)
 
 
 @pytest.mark.parametrize(("n", "fits"), [(0, 1), (1, 1), (523, 523), (523, 522), (523, 131), (523, 1), (64, 3)])
@@ -220,7 +226,7 @@ def test_results_before_a_piece_that_does_not_fit_are_kept():
             raise OutOfMemory
         return count
 
-    assert gpu.Backend(card=card).in_pieces(function, 523, 1) == [256, 128, 128, 11]
+    assert gpu_backend.Backend(card=card).in_pieces(function, 523, 1) == [256, 128, 128, 11]
     assert asked == [(0, 256), (256, 256), (256, 128), (384, 128), (512, 11)]
 
 
@@ -234,10 +240,10 @@ def test_a_card_too_small_for_one_chain(caplog):
 @needs_compiler
 def test_samples_are_the_same_in_halves(progress_counter):
     machine = by_hand.machine((13, 67), seed=3, scale=0.3)
-    expected = gibbs.sample(machine, 523, 3, KEY, gpu.Backend(card=EmulatedCard()))
+    expected = gibbs.sample(machine, 523, 3, KEY, gpu_backend.Backend(card=EmulatedCard()))
     for card in (SmallCard(n_bytes=4 * 67 * 131), SmallCard(largest_grid=9)):
         counter = progress_counter()
-        found = gibbs.sample(machine, 523, 3, KEY, gpu.Backend(card=card), counter)
+        found = gibbs.sample(machine, 523, 3, KEY, gpu_backend.Backend(card=card), counter)
         assert counter.done == 523 and card.n_released == 2
         assert all((a == b).all() and a.shape == b.shape for a, b in zip(found, expected, strict=True))
 
@@ -301,9 +307,9 @@ def _assert_same(found, expected):
 )
 def test_which_machines_are_small(sizes, expected):
     machine = SimpleNamespace(layer_sizes=sizes)
-    assert gpu_contrastive.is_small(machine, EPOCH) is expected
-    assert not gpu_contrastive.is_small(machine, dataclasses.replace(EPOCH, batch_size=2))
-    assert not gpu_contrastive.is_small(machine, dataclasses.replace(EPOCH, n_gibbs_steps=2))
+    assert cd_small.is_small(machine, EPOCH) is expected
+    assert not cd_small.is_small(machine, dataclasses.replace(EPOCH, batch_size=2))
+    assert not cd_small.is_small(machine, dataclasses.replace(EPOCH, n_gibbs_steps=2))
 
 
 class Watched(EmulatedCard):
@@ -318,10 +324,10 @@ def test_shared_memory_suffices_for_every_size():
     for n_visible in range(1, 62):
         for n_hidden in (1, 33, 65, 97, 129, 257, 512):
             [machine], [velocity], [key] = _machines([(n_visible, n_hidden)])
-            if not gpu_contrastive.is_small(machine, EPOCH):
+            if not cd_small.is_small(machine, EPOCH):
                 continue
             with pytest.raises(StopIteration) as caught:
-                gpu_contrastive.epoch_of_many(
+                cd_small.epoch_of_many(
                     card, [(machine, velocity, key)], card.asarray(np.zeros((1, n_visible), np.uint8)), EPOCH, _ignore
                 )
             about = caught.value.args[0]
@@ -336,14 +342,14 @@ def test_shared_memory_suffices_for_every_size():
 @needs_compiler
 def test_machines_that_do_not_fit_together_are_halved(caplog):
     work, cases = _machines([(5, n) for n in (7, 31, 3, 33, 2)]), by_hand.patterns(37, 5, seed=1)
-    expected = gpu.Backend(card=EmulatedCard()).cd_epoch(*work, cases, EPOCH, _ignore)
+    expected = gpu_backend.Backend(card=EmulatedCard()).cd_epoch(*work, cases, EPOCH, _ignore)
     card, reported = SmallCard(largest_grid=2), []
-    found = gpu.Backend(card=card).cd_epoch(*work, cases, EPOCH, reported.append)
+    found = gpu_backend.Backend(card=card).cd_epoch(*work, cases, EPOCH, reported.append)
     _assert_same(found, expected)
     assert [grid for _, grid, _ in card.launches] == [(2,), (1,), (2,)]
     assert sum(reported) == 5 * 37 and caplog.text.count("halving") == card.n_released == 2
     with pytest.raises(InputError, match="does not suffice for 1 machines"):
-        gpu.Backend(card=SmallCard(largest_grid=0)).cd_epoch(*work, cases, EPOCH, _ignore)
+        gpu_backend.Backend(card=SmallCard(largest_grid=0)).cd_epoch(*work, cases, EPOCH, _ignore)
 
 
 @needs_compiler
@@ -354,7 +360,7 @@ def test_small_and_large_machines_in_their_order(batch_size, n_gibbs_steps):
     cases = by_hand.patterns(31, 13, seed=1)
     epoch = dataclasses.replace(EPOCH, batch_size=batch_size, n_gibbs_steps=n_gibbs_steps)
     card, reported = EmulatedCard(), []
-    found = gpu.Backend(card=card).cd_epoch(machines, velocities, keys, cases, epoch, reported.append)
+    found = gpu_backend.Backend(card=card).cd_epoch(machines, velocities, keys, cases, epoch, reported.append)
     together = [grid for kernel, grid, _ in card.launches if kernel == "contrastive"]
     assert together == ([(4,)] if batch_size == n_gibbs_steps == 1 else [])
     assert sum(reported) == len(sizes) * -(-31 // batch_size)
@@ -372,7 +378,7 @@ def test_small_and_large_machines_in_their_order(batch_size, n_gibbs_steps):
 @needs_compiler
 def test_what_goes_in_and_what_comes_out_do_not_share_memory():
     machines, velocities, keys = _machines([(5, 7), (5, 521)])
-    found = gpu.Backend(card=EmulatedCard()).cd_epoch(
+    found = gpu_backend.Backend(card=EmulatedCard()).cd_epoch(
         machines, velocities, keys, by_hand.patterns(0, 5, 1), EPOCH, _ignore
     )
     _assert_same(found, list(zip(machines, velocities)))
@@ -387,7 +393,7 @@ def test_the_first_machine_that_is_not_finite_is_named():
     machines[3].biases[0][:] = np.nan
     cases = by_hand.patterns(37, 5, seed=1)
     with pytest.raises(NotFiniteError) as caught:
-        gpu.Backend(card=EmulatedCard()).cd_epoch(machines, velocities, keys, cases, EPOCH, _ignore)
+        gpu_backend.Backend(card=EmulatedCard()).cd_epoch(machines, velocities, keys, cases, EPOCH, _ignore)
     assert (caught.value.update, caught.value.place) == (0, 2)
 
 
@@ -401,9 +407,9 @@ def test_deep_machines_that_do_not_fit_together_are_halved():
     states = [JointState.at_rest(m, [by_hand.patterns(11, n, seed=n) for n in m.layer_sizes]) for m in machines]
     work = list(zip(machines, states, [streams.fork(seed, "training") for seed in range(5)]))
     cases = by_hand.patterns(7, 5, seed=1)
-    expected = gpu.Backend(card=EmulatedCard()).joint_epochs(work, cases, epoch, _ignore)
+    expected = gpu_backend.Backend(card=EmulatedCard()).joint_epochs(work, cases, epoch, _ignore)
     card, reported = SmallCard(largest_grid=2), []
-    found = gpu.Backend(card=card).joint_epochs(work, cases, epoch, reported.append)
+    found = gpu_backend.Backend(card=card).joint_epochs(work, cases, epoch, reported.append)
     assert {kernel for kernel, *_ in card.launches} == {"joint"} and card.n_released == 2 and sum(reported) == 5 * 3
     for (machine, state, n), (other, other_state, m) in zip(found, expected, strict=True):
         arrays = [[*x.weights, *x.biases, *s.chains] for x, s in ((machine, state), (other, other_state))]
@@ -448,7 +454,7 @@ def failing(monkeypatch, tmp_path):
         def body(job):
             raise error
 
-        monkeypatch.setattr("boltzprune.stages.fetch.run", body)
+        monkeypatch.setattr("boltzprune.study.stages.fetch.run", body)
         return main([*arguments, "--log", str(tmp_path / "log.txt")])
 
     yield run
@@ -472,7 +478,7 @@ def test_a_stage_raises_what_was_explained(monkeypatch, error, kind):
     def body(job):
         raise error
 
-    monkeypatch.setattr("boltzprune.stages.fetch.run", body)
+    monkeypatch.setattr("boltzprune.study.stages.fetch.run", body)
     with pytest.raises(kind) as caught:
         stages.run(stages.Job("fetch", {}, {"manifest": None}, {"data": {}}, (0,)))
     assert error in (caught.value, caught.value.__cause__)
@@ -480,7 +486,7 @@ def test_a_stage_raises_what_was_explained(monkeypatch, error, kind):
 
 def test_provenance_names_the_card(monkeypatch):
     job = stages.Job("train", {}, {}, {"device": "gpu"}, (3,))
-    monkeypatch.setattr(stages, "get_backend", lambda device, threads: gpu.Backend(threads, EmulatedCard()))
+    monkeypatch.setattr(stages, "get_backend", lambda device, threads: gpu_backend.Backend(threads, EmulatedCard()))
     assert job.provenance()["versions"] == versions() | dict.fromkeys(("cupy", "cuda"), "emulated") | {
         "gpu": "emulated card"
     }
@@ -557,16 +563,16 @@ def fake(monkeypatch):
     )
     monkeypatch.setitem(sys.modules, "cupy", module)
     monkeypatch.setattr(driver, "problem", lambda: None)
-    monkeypatch.setattr(cupy_, "claim", lambda names: seen.claimed.append(names) or 1)
+    monkeypatch.setattr(card_module, "claim", lambda names: seen.claimed.append(names) or 1)
     monkeypatch.delenv("CUPY_TF32", raising=False)
-    cupy_._function.cache_clear()
+    card_module._function.cache_clear()
     yield seen
-    cupy_._function.cache_clear()
+    card_module._function.cache_clear()
 
 
 def test_a_card_is_claimed_used_and_logged(fake, caplog):
     with caplog.at_level("INFO"):
-        card = cupy_.Card()
+        card = card_module.Card()
     assert fake.claimed == [[f"0000:0{number}:00.0" for number in range(3)]] and fake.used == [1]
     assert fake.kernels == [1]  # tried at once
     assert (card.name, card.n_multiprocessors, card.max_shared) == ("Card 7", 11, 1 << 17)
@@ -575,11 +581,11 @@ def test_a_card_is_claimed_used_and_logged(fake, caplog):
     assert "GPU 1: Card 7, compute capability 90, 11 multiprocessors, 3.0 of 5.0 GiB free; CUDA 13.2" in caplog.text
     card.release()
     assert fake.n_released == 1
-    assert gpu.Backend().versions == card.versions
+    assert gpu_backend.Backend().versions == card.versions
 
 
 def test_arrays_of_a_card(fake):
-    card = cupy_.Card()
+    card = card_module.Card()
     on_card = card.asarray([[1, 2]], np.uint8)
     assert type(on_card) is np.ma.MaskedArray and fake.converted == [(np.uint8, "C")]
     host = card.to_host(on_card)
@@ -588,7 +594,7 @@ def test_arrays_of_a_card(fake):
 
 
 def test_launches_of_a_card(fake):
-    card, defines = cupy_.Card(), {"N": 3, "M": 5}
+    card, defines = card_module.Card(), {"N": 3, "M": 5}
     for kernel, shared, together in (("states", 0, False), ("states", 1 << 10, False), ("pack", (48 << 10) + 1, True)):
         card.launch(kernel, defines, (7, 2), 64, [np.int32(1), np.float32(2)], shared, together)
     assert [module[1:3] for module in fake.modules] == [
@@ -605,7 +611,7 @@ def test_launches_of_a_card(fake):
 
 def test_blocks_that_wait_for_each_other_are_never_more_than_fit(fake):
     """CuPy would launch as many as fit, and warn: they would wait for ever for those that never come."""
-    card = cupy_.Card()
+    card = card_module.Card()
     card.launch("pack", {}, (11, 2), 64, [], 31 << 10, together=True)  # 2 a multiprocessor, as the driver says
     card.launch("states", {}, (23,), 64, [])
     with pytest.raises(InputError, match=r"kernel pack needs 23 blocks of 64 threads at the same time.* room for 22"):
@@ -616,9 +622,9 @@ def test_blocks_that_wait_for_each_other_are_never_more_than_fit(fake):
 def test_products_rounded_to_10_bits_are_refused(fake, monkeypatch):
     monkeypatch.setenv("CUPY_TF32", "1")
     with pytest.raises(InputError, match="CUPY_TF32 is set"):
-        cupy_.Card()
+        card_module.Card()
     monkeypatch.setenv("CUPY_TF32", "0")
-    cupy_.Card()
+    card_module.Card()
 
 
 # CuPy itself, as far as it can be asked without a device --------------------------------------------------------------

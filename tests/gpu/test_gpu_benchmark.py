@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 import emulated
-from boltzprune.backend import driver, kernels, nvrtc, reference
-from boltzprune.backend.contrastive import gradient
+from boltzprune.backend import reference
+from boltzprune.backend.gpu import driver, kernels, nvrtc
+from boltzprune.core.contrastive import gradient
 from boltzprune.errors import InputError
 from emulated import DeviceArray, EmulatedCard
 

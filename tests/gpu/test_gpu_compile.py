@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from boltzprune.__main__ import main
-from boltzprune.backend import compiler, kernels, nvrtc
+from boltzprune.backend.gpu import compiler, kernels, nvrtc
 from boltzprune.errors import InputError
 
 try:

@@ -9,9 +9,9 @@ import types
 
 import pytest
 
-from boltzprune.backend import driver as module
-from boltzprune.backend import nvrtc
-from boltzprune.backend.driver import Driver, cupy_packages, environment, is_usable, problem
+from boltzprune.backend.gpu import driver as module
+from boltzprune.backend.gpu import nvrtc
+from boltzprune.backend.gpu.driver import Driver, cupy_packages, environment, is_usable, problem
 from boltzprune.errors import InputError
 
 FAKE_DRIVER = """
@@ -331,7 +331,7 @@ def test_installed_packages_are_read_by_normalised_name(tmp_path, monkeypatch):
 def test_importing_the_module_is_cheap():
     """Against a start of Python without it, as the site's own start-up files may import anything."""
     heavy = "print({'numpy', 'cupy', 'numba', 'importlib.metadata'} & {*sys.modules})"
-    code = f"import sys; {heavy}; import boltzprune.backend.driver; {heavy}"
+    code = f"import sys; {heavy}; import boltzprune.backend.gpu.driver; {heavy}"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     before, after = run.stdout.splitlines()
     assert sorted(after) == sorted(before)

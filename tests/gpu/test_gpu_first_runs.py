@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from boltzprune.backend import kernels
+from boltzprune.backend.gpu import kernels
 from emulated import EmulatedCard
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"

@@ -4,10 +4,10 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend.fixed_point import BITS, N_DIGITS, FixedPoint, digits, fixed_point
-from boltzprune.backend.gpu_layers import Chains, drawing_weights
-from boltzprune.machine import BoltzmannMachine, sigmoid
+from boltzprune.backend.gpu.fixed_point import BITS, N_DIGITS, FixedPoint, digits, fixed_point
+from boltzprune.backend.gpu.gibbs import Chains, drawing_weights
+from boltzprune.core import streams
+from boltzprune.core.machine import BoltzmannMachine, sigmoid
 
 KEY = streams.fork(11, "samples")
 

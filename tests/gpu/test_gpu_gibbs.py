@@ -5,8 +5,8 @@ import core_deep as deep
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend import gpu_layers
+from boltzprune.backend.gpu import gibbs
+from boltzprune.core import streams
 
 KEY = streams.fork(3, "samples")
 SIZES = [(13, 71), (61, 37, 131), (5, 7, 0), (5, 0, 3), (257, 300, 3, 7), (1, 1), (31, 32, 33), (127, 128, 129, 3, 2)]
@@ -23,7 +23,7 @@ def _advance(gpu, machine, n_chains, first_layer=0, n_steps=11, first_step=5, fi
 def test_both_kernels_give_the_same_bits(sizes, first_layer, gpu, monkeypatch):
     machine = by_hand.machine(sizes, seed=11, scale=0.4, density=0.8)
     found = _advance(gpu, machine, 7, first_layer)
-    monkeypatch.setattr(gpu_layers, "STEPS_WORTH_A_LAUNCH", 12)
+    monkeypatch.setattr(gibbs, "STEPS_WORTH_A_LAUNCH", 12)
     expected = _advance(gpu, machine, 7, first_layer)
     assert all(np.array_equal(a, b) and a.dtype == b.dtype == np.uint8 for a, b in zip(found, expected, strict=True))
 
@@ -41,7 +41,7 @@ def test_steps_by_hand(sizes, gpu):
 def test_launches_can_be_cut(gpu, monkeypatch):
     machine = by_hand.machine((13, 17, 11), seed=19)
     expected = _advance(gpu, machine, 5)
-    monkeypatch.setattr(gpu_layers, "STEPS_PER_LAUNCH", 4)
+    monkeypatch.setattr(gibbs, "STEPS_PER_LAUNCH", 4)
     found = _advance(gpu, machine, 5)
     assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
@@ -50,7 +50,7 @@ def test_which_kernel_computes_what(gpu):
     if not hasattr(gpu.card, "launches"):
         pytest.skip("a real card keeps no list of its launches")
     machine = by_hand.machine((13, 17), seed=23)
-    most = gpu_layers.BLOCKS_A_MULTIPROCESSOR * gpu.card.n_multiprocessors
+    most = gibbs.BLOCKS_A_MULTIPROCESSOR * gpu.card.n_multiprocessors
     for n_chains, n_steps, expected in [(most, 8, "gibbs"), (most + 1, 8, "draw"), (most, 7, "draw")]:
         gpu.card.launches.clear()
         _advance(gpu, machine, n_chains, n_steps=n_steps)

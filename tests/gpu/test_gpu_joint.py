@@ -8,10 +8,12 @@ import core_deep as deep
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend import gpu_joint, gpu_together, reference
-from boltzprune.backend.contrastive import NotFiniteError
-from boltzprune.backend.joint import JointEpoch, JointState
+from boltzprune.backend import reference
+from boltzprune.backend.gpu import cooperative
+from boltzprune.backend.gpu import joint as gpu_joint
+from boltzprune.core import streams
+from boltzprune.core.contrastive import NotFiniteError
+from boltzprune.core.joint import JointEpoch, JointState
 
 REFERENCE = reference.Backend()
 EPOCH = JointEpoch(
@@ -29,7 +31,7 @@ EPOCH = JointEpoch(
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once."""
-    monkeypatch.setattr(gpu_together, "N_THREADS", 64)
+    monkeypatch.setattr(cooperative, "N_THREADS", 64)
     monkeypatch.setattr(gpu_joint, "COLUMNS", 512)
 
 

@@ -11,11 +11,12 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend import gpu_contrastive, joint, reference
-from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity, array_epoch
-from boltzprune.backend.gpu_layers import decide
-from boltzprune.machine import BoltzmannMachine, field_of, sigmoid
+from boltzprune.backend import reference
+from boltzprune.backend.gpu import cd_small
+from boltzprune.backend.gpu.gibbs import decide
+from boltzprune.core import joint, streams
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity, array_epoch
+from boltzprune.core.machine import BoltzmannMachine, field_of, sigmoid
 
 REFERENCE = reference.Backend()
 KEY = streams.fork(5, "samples")
@@ -302,7 +303,7 @@ def _side_by_side(n_visible, n_cases, epoch, hidden=HIDDEN):
 
 
 def _epoch(card, work, cases, epoch, report=_ignore):
-    return gpu_contrastive.epoch_of_many(card, work, card.asarray(cases), epoch, report)
+    return cd_small.epoch_of_many(card, work, card.asarray(cases), epoch, report)
 
 
 def _arrays(result):
@@ -379,7 +380,7 @@ def test_bits_do_not_depend_on_updates_per_launch(card, n_at_once, monkeypatch):
     work, cases, _ = _side_by_side(5, 97, epoch, [(31, 1.0), (33, 0.6)])
     whole, pieces = [], []
     expected = _epoch(card, work, cases, epoch, whole.append)
-    monkeypatch.setattr(gpu_contrastive, "UPDATES_PER_LAUNCH", n_at_once)
+    monkeypatch.setattr(cd_small, "UPDATES_PER_LAUNCH", n_at_once)
     _assert_same_bits(_epoch(card, work, cases, epoch, pieces.append), expected)
     assert whole == [2 * 97] and sum(pieces) == 2 * 97 and len(pieces) == -(-97 // n_at_once)
 
@@ -432,7 +433,7 @@ def test_a_bias_that_is_not_finite_ends_the_first_update(card, n_visible, value)
 @pytest.mark.parametrize("n_at_once", [7, 97, 131])
 def test_a_weight_that_is_not_finite_ends_the_first_update(card, value, n_at_once, monkeypatch):
     """Whether its hidden unit fires or not, and long before its visible unit is 1."""
-    monkeypatch.setattr(gpu_contrastive, "UPDATES_PER_LAUNCH", n_at_once)
+    monkeypatch.setattr(cd_small, "UPDATES_PER_LAUNCH", n_at_once)
     machine, cases = by_hand.machine((5, 37), seed=53, scale=0.3), by_hand.patterns(131, 5, seed=59)
     cases[:, 3] = np.arange(131) == 43
     silent = _with(_with(machine, 1, 3, -60.0), 2, 31, -60.0)  # neither unit is ever 1, but for the case

@@ -11,14 +11,14 @@ import tempfile
 
 import pytest
 
-from boltzprune.backend import lock
+from boltzprune.backend.gpu import lock
 
 pytest.importorskip("fcntl", reason="files are locked on POSIX systems only")
 
 DEVICES = ["00000000:01:00.0", "00000000:C1:00.0"]
 CLAIM = """
 import logging, sys
-from boltzprune.backend.lock import claim
+from boltzprune.backend.gpu.lock import claim
 logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stdout)
 index = claim(sys.argv[2:], sys.argv[1], {})
 assert claim(sys.argv[2:], sys.argv[1], {}) == index

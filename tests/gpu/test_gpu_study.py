@@ -6,16 +6,16 @@ import pytest
 from outer_deep_study import DeepRunner, deep_values, write_images
 from outer_study import Runner, tiny_values, write_patterns
 
-from boltzprune.store import Arrays
+from boltzprune.results.store import Arrays
 
 
 @pytest.fixture(scope="module")
 def on_gpu(gpu_card):
     """`device: gpu` finds the card of the tests."""
-    from boltzprune.backend import cupy_
+    from boltzprune.backend.gpu import card as card_module
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cupy_, "Card", lambda: gpu_card)
+        patch.setattr(card_module, "Card", lambda: gpu_card)
         yield
 
 

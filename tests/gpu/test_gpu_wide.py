@@ -6,9 +6,10 @@ import core_by_hand as by_hand
 import numpy as np
 import pytest
 
-from boltzprune import streams
-from boltzprune.backend import gpu_contrastive, gpu_together, gpu_wide, reference
-from boltzprune.backend.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.backend import reference
+from boltzprune.backend.gpu import cd_large, cd_small, cooperative
+from boltzprune.core import streams
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 
 REFERENCE = reference.Backend()
 EPOCH = Epoch(learning_rate=0.05, decay=0.5, n_gibbs_steps=1, batch_size=5, first_update=7, up=2.0, down=1.0)
@@ -17,8 +18,8 @@ EPOCH = Epoch(learning_rate=0.05, decay=0.5, n_gibbs_steps=1, batch_size=5, firs
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once; and no machine for the other kernel."""
-    monkeypatch.setattr(gpu_together, "N_THREADS", 64)
-    monkeypatch.setattr(gpu_contrastive, "MAX_VISIBLE", 0)
+    monkeypatch.setattr(cooperative, "N_THREADS", 64)
+    monkeypatch.setattr(cd_small, "MAX_VISIBLE", 0)
 
 
 def _work(sizes, seed, density=0.8):
@@ -33,7 +34,7 @@ def _need_blocks(gpu, machine, epoch, monkeypatch, n_blocks):
 
     def blocks_with(shared):
         monkeypatch.setattr(gpu.card, "max_shared", shared, raising=False)
-        plan = gpu_wide.plan(machine, epoch.batch_size, gpu.card)
+        plan = cd_large.plan(machine, epoch.batch_size, gpu.card)
         return plan and plan.n_blocks
 
     assert any(blocks_with(shared) == n_blocks for shared in range(1 << 17, 1 << 10, -128))
@@ -93,9 +94,9 @@ def test_company_and_cuts_do_not_change_a_bit(gpu, monkeypatch, n_blocks, same_c
     one = by_hand.patterns(23, 31, seed=17)
     cases = one if same_cases else [by_hand.patterns(23, 31, seed=19 + k) for k in range(9)]
     _need_blocks(gpu, work[-1][0], EPOCH, monkeypatch, n_blocks)
-    assert sum(gpu_wide.plan(one[0], 5, gpu.card).n_blocks == n_blocks for one in work) > 2
+    assert sum(cd_large.plan(one[0], 5, gpu.card).n_blocks == n_blocks for one in work) > 2
     alone = [_epoch(gpu, [w], one if same_cases else cases[k], EPOCH)[0] for k, w in enumerate(work)]
-    monkeypatch.setattr(gpu_wide, "UPDATES_PER_LAUNCH", 2)
+    monkeypatch.setattr(cd_large, "UPDATES_PER_LAUNCH", 2)
     together = _epoch(gpu, work, cases, EPOCH)
     assert all(_same_bits(a, b) for a, b in zip(together, alone, strict=True))
     assert not np.array_equal(alone[0][0].biases[0], alone[1][0].biases[0])
@@ -128,13 +129,13 @@ def test_the_machine_that_is_not_finite_is_named(gpu, monkeypatch, where, value,
 
 
 def test_which_machines_the_kernel_takes(gpu, monkeypatch):
-    monkeypatch.setattr(gpu_together, "N_THREADS", 512)
+    monkeypatch.setattr(cooperative, "N_THREADS", 512)
     monkeypatch.setattr(gpu.card, "max_shared", 227 << 10, raising=False)
     monkeypatch.setattr(gpu.card, "n_multiprocessors", 132, raising=False)
     for sizes, batch, n_blocks in [((400, 400), 1, 6), ((400, 676), 1, 10), ((400, 676), 10, 14), ((5, 1031), 1, 3)]:
-        assert gpu_wide.plan(by_hand.machine(sizes, seed=43), batch, gpu.card).n_blocks == n_blocks
+        assert cd_large.plan(by_hand.machine(sizes, seed=43), batch, gpu.card).n_blocks == n_blocks
     for sizes, batch in [((5, 0), 1), ((0, 7), 1), ((5, 7), 17)]:
-        assert gpu_wide.plan(by_hand.machine(sizes, seed=43), batch, gpu.card) is None
+        assert cd_large.plan(by_hand.machine(sizes, seed=43), batch, gpu.card) is None
 
 
 def test_machines_that_the_kernel_does_not_take_are_trained_all_the_same(gpu):

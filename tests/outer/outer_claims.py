@@ -6,9 +6,9 @@ Wherever a claim must look at one iteration, phase or statistic, the others say 
 import numpy as np
 import pandas as pd
 
-from boltzprune.claims import judge
-from boltzprune.claims.collected import Results
-from boltzprune.store import write_arrays
+from boltzprune.report.claims import judge
+from boltzprune.report.claims.collected import Results
+from boltzprune.results.store import write_arrays
 
 SEEDS = tuple(range(3, 16))  # thirteen
 PATCHES = "variance_fi heuristic_fi eigenvector weight_magnitude random_weights anti_fi random_units".split()

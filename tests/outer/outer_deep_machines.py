@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from boltzprune.config import DeepPruning
-from boltzprune.criteria import Criterion
-from boltzprune.deep_pruning import prune_deep
-from boltzprune.fisher import Statistics
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.core.fisher import Statistics
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.pruning.criteria import Criterion
+from boltzprune.pruning.deep import prune_deep
+from boltzprune.study.config import DeepPruning
 
 
 def machine_of(masks, seed=11, units=()):

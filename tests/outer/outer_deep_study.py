@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from boltzprune import jobs
-from boltzprune.figures import FIGURES
-from boltzprune.patterns import read_digits
-from boltzprune.settings import merged, study_from
-from boltzprune.stages import CLAIMS_INPUTS, Job, run
-from boltzprune.store import Arrays, read_machine
+from boltzprune.report.figures import FIGURES
+from boltzprune.results.prepared import read_digits
+from boltzprune.results.store import Arrays, read_machine
+from boltzprune.study import jobs
+from boltzprune.study.settings import merged, study_from
+from boltzprune.study.stages import CLAIMS_INPUTS, Job, run
 
 DIGIT_FIGURES = [name for name, row in FIGURES.items() if row.experiment == "digits"]
 SHAPE, N_IMAGES, N_TRAIN, N_TEST, N_SAMPLES, N_CHAINS = (5, 3), 131, 101, 47, 97, 13

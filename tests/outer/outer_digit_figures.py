@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from outer_digits import Digits
 
-from boltzprune.figures import FIGURES
-from boltzprune.figures.style import RC, Look, _settle
+from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures.style import RC, Look, _settle
 
 CRITERIA = ["variance_fi", "weight_magnitude", "anti_fi"]
 LAST = {"variance_fi": 2, "anti_fi": 1}

@@ -3,8 +3,8 @@
 import numpy as np
 import pandas as pd
 
-from boltzprune.criteria import CRITERIA
-from boltzprune.figures import FIGURES
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.report.figures import FIGURES
 
 DIGITS_CRITERIA = ["variance_fi", "heuristic_fi", "weight_magnitude", "random_weights", "anti_fi", "random_units"]
 HARM = {"variance_fi": 0.3, "heuristic_fi": 0.12, "weight_magnitude": 0.02, "random_weights": 0.7, "anti_fi": 3.0}

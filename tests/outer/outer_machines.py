@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from boltzprune.config import Pruning
-from boltzprune.criteria import Criterion, Evidence
-from boltzprune.fisher import Statistics
-from boltzprune.machine import BoltzmannMachine
+from boltzprune.core.fisher import Statistics
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.pruning import prune
+from boltzprune.pruning.criteria import Criterion, Evidence
+from boltzprune.study.config import Pruning
 
 
 def random_machine(n_visible=5, n_hidden=7, seed=11, share=1.0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from boltzprune.store import write_arrays
+from boltzprune.results.store import write_arrays
 
 RNG = np.random.default_rng(29)
 KEYS = ["criterion", "iteration", "phase"]

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from boltzprune.criteria import CRITERIA as LIST
-from boltzprune.figures import FIGURES
-from boltzprune.store import write_arrays
+from boltzprune.pruning.criteria import CRITERIA as LIST
+from boltzprune.report.figures import FIGURES
+from boltzprune.results.store import write_arrays
 
 CRITERIA = ["weight_magnitude", "anti_fi", "eigenvector"]
 """Neither in alphabetical order nor in that of the list."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from boltzprune import jobs
-from boltzprune.figures import FIGURES
-from boltzprune.settings import study_from
-from boltzprune.stages import Job, run
+from boltzprune.report.figures import FIGURES
+from boltzprune.study import jobs
+from boltzprune.study.settings import study_from
+from boltzprune.study.stages import Job, run
 
 PATCH_FIGURES = [name for name, row in FIGURES.items() if row.experiment == "patches"]
 """What the results of this study are drawn as; the figures of the digits are in outer_deep_study.py."""

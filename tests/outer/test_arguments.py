@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from boltzprune.errors import InputError
-from boltzprune.reruns import arguments
-from boltzprune.reruns.arguments import read
-from boltzprune.settings import typed
+from boltzprune.study.reruns import arguments
+from boltzprune.study.reruns.arguments import read
+from boltzprune.study.settings import typed
 
 
 @pytest.fixture(autouse=True)

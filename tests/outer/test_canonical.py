@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 import boltzprune
-from boltzprune.canonical import canonical, tree_of
-from boltzprune.criteria import CRITERIA
-from boltzprune.provenance import ROW
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.results.canonical import canonical, tree_of
+from boltzprune.results.provenance import ROW
 
 SAMPLE = r'''
 # -*- coding: utf-8 -*-
@@ -68,8 +68,8 @@ OF_ALL = """
 import json, sys
 from collections import namedtuple
 sys.path.insert(0, sys.argv[1])
-from boltzprune.canonical import canonical, tree_of
-from boltzprune.provenance import PACKAGE, ROW, code_digest, criterion_digest
+from boltzprune.results.canonical import canonical, tree_of
+from boltzprune.results.provenance import PACKAGE, ROW, code_digest, criterion_digest
 names = [".".join(("boltzprune", *path.relative_to(PACKAGE).with_suffix("").parts)) for path in PACKAGE.rglob("*.py")]
 found = {name: code_digest(name.removesuffix(".__init__")) for name in names}
 for name, fields in json.loads(sys.argv[2]).items():

@@ -15,13 +15,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from boltzprune import checkpoint, jobs, joint_training, provenance, store
-from boltzprune.backend.contrastive import Velocity
-from boltzprune.checkpoint import Checkpoint
+from boltzprune.core.contrastive import Velocity
 from boltzprune.errors import InputError
-from boltzprune.progress import Progress
-from boltzprune.settings import merged
-from boltzprune.stages import Job, run
+from boltzprune.learning import checkpoint, joint_training
+from boltzprune.learning.checkpoint import Checkpoint
+from boltzprune.results import provenance, store
+from boltzprune.study import jobs
+from boltzprune.study.progress import Progress
+from boltzprune.study.settings import merged
+from boltzprune.study.stages import Job, run
 
 TRAINING = {"learning_rate": [0.1, 0.3, 0.2, 0.05, 0.1], "momentum": [0.5, 0.9, 0.8, 0.9, 0.5]}
 PATCHES = {"train": {"training": TRAINING}, "retrain": {"retraining": TRAINING}}
@@ -106,7 +108,7 @@ def n_reports(job, monkeypatch):
 def test_killed_trainings_go_on_with_the_same_bits(cases, ticking, monkeypatch, caplog, promise, at_scale):
     rng, devices = np.random.default_rng(61), ("cpu", "reference")
     works = [cases(stage, device) for stage in (*PATCHES, *DIGITS) for device in devices]
-    caplog.set_level(logging.INFO, "boltzprune.checkpoint")
+    caplog.set_level(logging.INFO, "boltzprune.learning.checkpoint")
     monkeypatch.setattr(joint_training, "UPDATES_AT_ONCE", 7)  # of 11 updates an epoch
     with promise("A training killed at random moments goes on from its checkpoint, bit for bit") as count:
         for job in works:
@@ -176,7 +178,7 @@ def test_a_checkpoint_of_other_code_data_or_machine_is_not_used(cases, ticking, 
     elif what == "version":
         monkeypatch.setattr(provenance, "versions", lambda: {"numpy": "another"})
     elif what == "processor":
-        monkeypatch.setattr("boltzprune.stages.processor", lambda: "another")
+        monkeypatch.setattr("boltzprune.study.stages.processor", lambda: "another")
     else:
         arrays = store.Arrays(job.inputs["patterns"][0])
         values = {name: arrays[name] for name in arrays.names if name != store.PROVENANCE}
@@ -193,10 +195,10 @@ def test_a_checkpoint_of_a_card_goes_on_beside_another_processor_but_on_no_other
     cases, ticking, monkeypatch, caplog, gpu_card, other_card
 ):
     """Only the card computes: a cluster may give the second half of a training another host."""
-    monkeypatch.setattr("boltzprune.backend.cupy_.Card", lambda: gpu_card)
+    monkeypatch.setattr("boltzprune.backend.gpu.card.Card", lambda: gpu_card)
     ticking(0)
     assert killed_after(3, cases("retrain", "gpu"), monkeypatch)
-    monkeypatch.setattr("boltzprune.stages.processor", lambda: "another")
+    monkeypatch.setattr("boltzprune.study.stages.processor", lambda: "another")
     if other_card:
         monkeypatch.setattr(gpu_card, "versions", gpu_card.versions | {"gpu": "another"})
     caplog.clear()

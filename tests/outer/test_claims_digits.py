@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from outer_claims import LAST, SEEDS, found, good_results, put, select, times, verdicts
 
-from boltzprune.claims import digits, digits_course, digits_generation, digits_size
+from boltzprune.report.claims import digits, digits_course, digits_generation, digits_size
 
 MODULES = (digits, digits_course, digits_size, digits_generation)
 CLAIMS = tuple(claim for module in MODULES for claim in module.CLAIMS)

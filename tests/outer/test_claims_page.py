@@ -3,9 +3,9 @@
 import pytest
 from outer_claims import PATCHES, SEEDS, good_results, put, some_seeds
 
-from boltzprune.claims import CLAIMS, judge
-from boltzprune.claims.claim import VERDICTS
-from boltzprune.claims.page import as_markdown
+from boltzprune.report.claims import CLAIMS, judge
+from boltzprune.report.claims.claim import VERDICTS
+from boltzprune.report.claims.page import as_markdown
 
 
 @pytest.fixture

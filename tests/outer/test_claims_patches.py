@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from outer_claims import FI, SEEDS, found, good_results, put, select, times, verdicts
 
-from boltzprune.claims import patches
-from boltzprune.claims.collected import Results
+from boltzprune.report.claims import patches
+from boltzprune.report.claims.collected import Results
 
 CLAIMS = patches.CLAIMS
 LAST = {"table": "metrics", "iteration": 3, "phase": "retrained"}

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from outer_claims import FI, PATCHES, SEEDS, found, good_results, put, select, times, verdicts
 
-from boltzprune.claims import patches_fit
-from boltzprune.claims.collected import UNPRUNED
+from boltzprune.report.claims import patches_fit
+from boltzprune.report.claims.collected import UNPRUNED
 
 CLAIMS = patches_fit.CLAIMS
 NAMES = [claim.name for claim in CLAIMS]

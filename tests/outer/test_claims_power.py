@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from boltzprune.claims.power import fewest_seeds, in_words, seeds_needed
-from boltzprune.claims.statistics import LEVEL, above, every, hits, share
+from boltzprune.report.claims.power import fewest_seeds, in_words, seeds_needed
+from boltzprune.report.claims.statistics import LEVEL, above, every, hits, share
 
 Z = norm.ppf([0.95, 0.8]).sum()
 

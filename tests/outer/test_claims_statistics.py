@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from boltzprune.claims.statistics import (
+from boltzprune.report.claims.statistics import (
     Comparison,
     above,
     below,

@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from outer_claims import LAST, PATCHES, SEEDS, good_results, good_tables, put, select, some_seeds, write_statistics
 
-from boltzprune.claims import CLAIMS, COLUMNS, judge
-from boltzprune.claims.claim import Claim, Finding
-from boltzprune.claims.collected import Results, read
-from boltzprune.claims.statistics import Comparison
 from boltzprune.errors import InputError
-from boltzprune.stages import Job
-from boltzprune.stages.claims import run
+from boltzprune.report.claims import CLAIMS, COLUMNS, judge
+from boltzprune.report.claims.claim import Claim, Finding
+from boltzprune.report.claims.collected import Results, read
+from boltzprune.report.claims.statistics import Comparison
+from boltzprune.study.stages import Job
+from boltzprune.study.stages.claims import run
 
 N_ROWS = {"patches": 28, "digits": 34}
 
@@ -206,7 +206,7 @@ def test_what_cannot_be_tested_is_not_corrected_for():
 
 def test_neither_direction_is_found_too_often_where_nothing_is_true():
     """Twenty claims of random differences: in at most about 5 % of studies one of them is supported."""
-    from boltzprune.claims.statistics import above
+    from boltzprune.report.claims.statistics import above
 
     rng, found = np.random.default_rng(61), {"supported": 0, "contradicted": 0}
     for _ in range(300):

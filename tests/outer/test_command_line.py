@@ -14,12 +14,12 @@ from outer_study import write_patterns
 
 from boltzprune import backend
 from boltzprune.__main__ import main
-from boltzprune.backend import driver
-from boltzprune.config import Study
+from boltzprune.backend.gpu import driver
 from boltzprune.errors import InputError
-from boltzprune.settings import json_schema, study_from
-from boltzprune.stages import STAGES
-from boltzprune.store import Arrays, read_machine
+from boltzprune.results.store import Arrays, read_machine
+from boltzprune.study.config import Study
+from boltzprune.study.settings import json_schema, study_from
+from boltzprune.study.stages import STAGES
 
 TRAIN = {"machine": {"n_hidden": 7}, "training": {"learning_rate": [0.1], "momentum": [0.5]}, "device": "reference"}
 

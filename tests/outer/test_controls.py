@@ -8,16 +8,16 @@ import pandas as pd
 import pytest
 from outer_study import Runner, tiny_values, write_patterns
 
-from boltzprune import jobs, settings
 from boltzprune.backend import get_backend
-from boltzprune.controls import CONTROLS
-from boltzprune.criteria import CRITERIA
+from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
-from boltzprune.patterns import read_states
-from boltzprune.progress import Progress
-from boltzprune.store import Arrays, read_machine
-from boltzprune.streams import fork
-from boltzprune.training import train
+from boltzprune.learning.training import train
+from boltzprune.pruning.controls import CONTROLS
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import Arrays, read_machine
+from boltzprune.study import jobs, settings
+from boltzprune.study.progress import Progress
 
 RETRAINING = {"learning_rate": [0.2, 0.05, 0.01], "momentum": [0.3, 0.7, 0.9], "batch_size": 3}
 """Other than the training."""

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from outer_machines import criterion, random_evidence
 
-from boltzprune.criteria import CRITERIA, OWN_COLOURS, resolve, saliency_of, slug
 from boltzprune.errors import InputError
+from boltzprune.pruning.criteria import CRITERIA, OWN_COLOURS, resolve, saliency_of, slug
 
 SEES = {
     "variance_fi": {"pair_mean"},

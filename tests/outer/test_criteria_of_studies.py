@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from boltzprune.settings import read_yaml, study_from
+from boltzprune.study.settings import read_yaml, study_from
 
 FOLDER = Path(__file__).parents[2] / "config"
 STUDIES = ["config.yaml", "digits-small.yaml", "paper.yaml"]
@@ -19,9 +19,9 @@ EXPERIMENTS = {"digits-small.yaml": ["digits"]}
 
 WITH_ONE_MORE = """
 import dataclasses, json, sys
-from boltzprune import criteria
+from boltzprune.pruning import criteria
 criteria.CRITERIA["one_more"] = dataclasses.replace(criteria.CRITERIA["anti_fi"], label="One more")
-from boltzprune.settings import read_yaml, study_from
+from boltzprune.study.settings import read_yaml, study_from
 studies = [study_from(read_yaml(path)) for path in sys.argv[1:]]
 studies.append(study_from({"patches": {"criteria": ["one_more"]}}))
 print(json.dumps([study.model_dump() for study in [study_from({}), *studies]]))

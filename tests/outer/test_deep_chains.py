@@ -11,20 +11,21 @@ from outer_deep_study import N_CHAINS, N_SAMPLES, N_TRAIN, DeepRunner, deep_valu
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from boltzprune import exact_deep, jobs
-from boltzprune.ais import ais
 from boltzprune.backend import get_backend
+from boltzprune.core.masks import receptive_fields
+from boltzprune.core.streams import fork, uniform
 from boltzprune.errors import InputError
-from boltzprune.joint_training import restarted, train_jointly
-from boltzprune.masks import receptive_fields
-from boltzprune.pretraining import pretrain
-from boltzprune.progress import Progress
-from boltzprune.pruning import compact
-from boltzprune.sampling import deep_statistics
-from boltzprune.settings import merged
-from boltzprune.stages import Job, run
-from boltzprune.store import Arrays, checksum, read_chains, read_machine
-from boltzprune.streams import fork, uniform
+from boltzprune.learning.joint_training import restarted, train_jointly
+from boltzprune.learning.pretraining import pretrain
+from boltzprune.pruning.prune import compact
+from boltzprune.results.store import Arrays, checksum, read_chains, read_machine
+from boltzprune.sampling import exact_deep
+from boltzprune.sampling.ais import ais
+from boltzprune.sampling.statistics import deep_statistics
+from boltzprune.study import jobs
+from boltzprune.study.progress import Progress
+from boltzprune.study.settings import merged
+from boltzprune.study.stages import Job, run
 
 REFERENCE = get_backend("reference")
 SILENT = Progress(1, "updates", "test", bar=False)

@@ -21,7 +21,7 @@ from outer_deep_study import (
 from scipy.special import entr
 from sklearn.linear_model import LogisticRegression
 
-from boltzprune.figures import FIGURES
+from boltzprune.report.figures import FIGURES
 
 
 def judge(deep, n=N_IMAGES):

@@ -5,9 +5,9 @@ import json
 import pytest
 from test_jobs import DIGITS_CRITERIA, DIGITS_PRINTED, PRINTED, PRUNE_DEEP, all_jobs, differing, in_order, spec
 
-from boltzprune import jobs, raw_data
-from boltzprune.figures import FIGURES
-from boltzprune.settings import study_from
+from boltzprune.report.figures import FIGURES
+from boltzprune.study import jobs, raw_data
+from boltzprune.study.settings import study_from
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from outer_deep_machines import activity, by_layer, full_machine, machine_of, original_masks, prune_deeply
 
-from boltzprune.criteria import CRITERIA
-from boltzprune.deep_pruning import drop_zeros
+from boltzprune.core.fisher import fisher_diagonal
 from boltzprune.errors import InputError
-from boltzprune.fisher import fisher_diagonal
-from boltzprune.pruning import n_kept
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.pruning.deep import drop_zeros
+from boltzprune.pruning.prune import n_kept
 
 DEEP = [name for name, row in CRITERIA.items() if row.needs != "eigenvector"]
 OF_WEIGHTS = [name for name in DEEP if not CRITERIA[name].whole_units]

@@ -8,14 +8,14 @@ from outer_deep_machines import activity, by_layer, full_machine, machine_of, or
 from outer_machines import high_in, prune_with, random_machine
 
 from boltzprune.backend import get_backend
-from boltzprune.backend.joint import JointEpoch, JointState
-from boltzprune.config import DeepSampling
-from boltzprune.criteria import CRITERIA
-from boltzprune.deep_pruning import dead_ends, drop_units_in_proportion, drop_units_of_layers
-from boltzprune.pruning import n_kept
-from boltzprune.sampling import deep_statistics
-from boltzprune.store import Arrays, chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
-from boltzprune.streams import fork, uniform_double
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.streams import fork, uniform_double
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.pruning.deep import dead_ends, drop_units_in_proportion, drop_units_of_layers
+from boltzprune.pruning.prune import n_kept
+from boltzprune.results.store import Arrays, chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
+from boltzprune.sampling.statistics import deep_statistics
+from boltzprune.study.config import DeepSampling
 
 DEEP = [name for name, row in CRITERIA.items() if row.needs != "eigenvector"]
 

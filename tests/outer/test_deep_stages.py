@@ -23,12 +23,12 @@ from outer_deep_study import (
 from scipy.special import entr, expit, logsumexp
 from sklearn.linear_model import LogisticRegression
 
-from boltzprune import exact_deep
-from boltzprune.criteria import CRITERIA
-from boltzprune.deep_pruning import dead_ends, prune_deep
-from boltzprune.pruning import drop_lowest, numbers_per_weight
-from boltzprune.store import Arrays, read_statistics
-from boltzprune.streams import fork
+from boltzprune.core.streams import fork
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.pruning.deep import dead_ends, prune_deep
+from boltzprune.pruning.prune import drop_lowest, numbers_per_weight
+from boltzprune.results.store import Arrays, read_statistics
+from boltzprune.sampling import exact_deep
 
 EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
 REGIONS = ["border_disconnected", "centre_disconnected"]

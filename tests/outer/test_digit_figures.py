@@ -7,7 +7,7 @@ import pytest
 from matplotlib.patches import Rectangle
 from outer_digit_figures import LAST, axes_titled, bars, drawn, small_study, tables
 
-from boltzprune.figures import digits, fig3
+from boltzprune.report.figures import digits, fig3
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,10 @@ from outer_digit_figures import CRITERIA, LAST, drawn, small_study, tables
 from outer_digits import Digits
 
 from boltzprune.errors import InputError
-from boltzprune.figures import FIGURES, digits, targets
-from boltzprune.figures.style import save
-from boltzprune.stages import Job
-from boltzprune.stages import figure as stage
+from boltzprune.report.figures import FIGURES, digits, targets
+from boltzprune.report.figures.style import save
+from boltzprune.study.stages import Job
+from boltzprune.study.stages import figure as stage
 
 NAMES = [name for name, row in FIGURES.items() if row.experiment == "digits"]
 

@@ -6,7 +6,7 @@ from matplotlib.colors import to_hex
 from outer_digit_figures import LAST, axes_titled, drawn, small_study
 from outer_patch_figures import legend_entries, letters
 
-from boltzprune.figures.style import INK
+from boltzprune.report.figures.style import INK
 
 ERROR, WEIGHTS = "Error of the classifier, test images", "remaining weights (pruning: ←)"
 LETTERS = {

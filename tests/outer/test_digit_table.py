@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from boltzprune.digit_table import as_latex, as_markdown, per_digit, range_of_shares
-from boltzprune.stages import Job
-from boltzprune.stages import per_digit as stage
+from boltzprune.report.tables.per_digit import as_latex, as_markdown, per_digit, range_of_shares
+from boltzprune.study.stages import Job
+from boltzprune.study.stages import per_digit as stage
 
 LABELS = {"b": "Second & last", "a": "First_one | 50%"}
 PHASES = ("pruned", "retrained")

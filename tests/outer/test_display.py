@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from boltzprune.reruns import display
-from boltzprune.reruns.display import Display
+from boltzprune.study.reruns import display
+from boltzprune.study.reruns.display import Display
 
 
 @pytest.fixture

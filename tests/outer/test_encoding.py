@@ -7,9 +7,9 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from boltzprune import store
 from boltzprune.backend import get_backend
 from boltzprune.evaluation.encoding import Classifier, classifier_arrays, error, fit, probabilities, read_classifier
+from boltzprune.results import store
 
 BACKEND = get_backend("reference")
 

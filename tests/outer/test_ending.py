@@ -6,17 +6,17 @@ from outer_deep_machines import activity, full_machine, machine_of, prune_deeply
 from outer_machines import prune_with, random_machine, random_statistics
 
 from boltzprune.backend import get_backend
-from boltzprune.config import DeepPruning, JointTraining, MeanField, Pruning, Sampling, Training
-from boltzprune.config.presets import PRESETS
-from boltzprune.criteria import CRITERIA
-from boltzprune.ending import ends_at
-from boltzprune.joint_training import train_jointly
-from boltzprune.machine import all_finite
-from boltzprune.masks import receptive_fields
-from boltzprune.progress import Progress
-from boltzprune.sampling import draw, estimate
-from boltzprune.streams import fork
-from boltzprune.training import train
+from boltzprune.core.machine import all_finite
+from boltzprune.core.masks import receptive_fields
+from boltzprune.core.streams import fork
+from boltzprune.learning.joint_training import train_jointly
+from boltzprune.learning.training import train
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.pruning.ending import ends_at
+from boltzprune.sampling.statistics import draw, estimate
+from boltzprune.study.config import DeepPruning, JointTraining, MeanField, Pruning, Sampling, Training
+from boltzprune.study.config.presets import PRESETS
+from boltzprune.study.progress import Progress
 
 SILENT = Progress(1, "updates", "test", bar=False)
 DEEP = [name for name, row in CRITERIA.items() if row.needs != "eigenvector"]

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from boltzprune import rates, records, sizes
-from boltzprune.config import Study
-from boltzprune.reruns import costs, dry_run, times
-from boltzprune.reruns.estimates import Estimate, Measured, wall
-from boltzprune.workload import KINDS
+from boltzprune.results import records
+from boltzprune.study.config import Study
+from boltzprune.study.cost import rates, sizes
+from boltzprune.study.cost.workload import KINDS
+from boltzprune.study.reruns import costs, dry_run, times
+from boltzprune.study.reruns.estimates import Estimate, Measured, wall
 
 
 def job(inputs=(), outputs=()):

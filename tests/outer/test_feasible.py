@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from outer_own import SIZE, write
 
-from boltzprune import feasible
 from boltzprune.__main__ import main
-from boltzprune.config import PatchData
 from boltzprune.datasets import SOURCES, cifar10, sizes
 from boltzprune.datasets.patches import circle_offsets, prepare
 from boltzprune.errors import InputError
-from boltzprune.settings import study_from
+from boltzprune.study import feasible
+from boltzprune.study.config import PatchData
+from boltzprune.study.settings import study_from
 
 VECTOR = "other = rule\ndef vector(e):\n    return abs(e.eigenvector)\nvector.needs = 'eigenvector'\n"
 RBM = {"receptive_field": None, "n_hidden": [7, 5]}

@@ -7,7 +7,7 @@ from matplotlib.colors import LogNorm, to_hex
 from outer_digit_figures import axes_titled, drawn, tables
 from outer_patch_figures import N_HIDDEN, N_PARAMETERS, N_VISIBLE, SEEDS, SHAPE, PatchStudy, letters
 
-from boltzprune.figures.style import INK
+from boltzprune.report.figures.style import INK
 
 N_WEIGHTS = N_VISIBLE * N_HIDDEN
 PANELS = {

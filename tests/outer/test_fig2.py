@@ -6,8 +6,8 @@ from matplotlib.colors import to_hex
 from outer_digit_figures import drawn, tables
 from outer_patch_figures import CRITERIA, ITERATIONS, N_PATTERNS, SEEDS, PatchStudy, legend_entries, letters
 
-from boltzprune.controls import CONTROLS
-from boltzprune.figures.style import DATA_COLOUR, INK
+from boltzprune.pruning.controls import CONTROLS
+from boltzprune.report.figures.style import DATA_COLOUR, INK
 
 MEASURES = {"kl_exact": "KL exact", "kl_sampled": "KL from samples"}
 PHASES = {"pruned": "after pruning", "retrained": "after retraining"}

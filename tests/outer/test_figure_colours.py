@@ -9,11 +9,11 @@ from outer_digit_figures import CRITERIA as DIGIT_CRITERIA
 from outer_digit_figures import drawn, small_study
 from outer_patch_figures import CRITERIA, PatchStudy, legend_entries
 
-from boltzprune import jobs
-from boltzprune.criteria import CRITERIA as LIST
-from boltzprune.figures import FIGURES
-from boltzprune.figures.style import DATA_COLOUR, INK
-from boltzprune.settings import study_from
+from boltzprune.pruning.criteria import CRITERIA as LIST
+from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures.style import DATA_COLOUR, INK
+from boltzprune.study import jobs
+from boltzprune.study.settings import study_from
 
 NAMES = [name for name, row in FIGURES.items() if row.by_criterion]
 STUDY = study_from(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from boltzprune import streams
 from boltzprune.backend import get_backend
+from boltzprune.core import streams
 from boltzprune.evaluation.encoding import Classifier, probabilities
 from boltzprune.evaluation.generation import generation, random_patterns
 

@@ -13,11 +13,11 @@ from hypothesis.extra import numpy as npst
 from outer_machines import criterion, random_evidence
 
 from boltzprune.__main__ import MAX_SEEDS, _pairs, _seeds, _spec
-from boltzprune.config import Section, Study
-from boltzprune.criteria import resolve, saliency_of
 from boltzprune.datasets import arrays, labelled
 from boltzprune.errors import InputError
-from boltzprune.settings import study_from
+from boltzprune.pruning.criteria import resolve, saliency_of
+from boltzprune.study.config import Section, Study
+from boltzprune.study.settings import study_from
 
 pytestmark = pytest.mark.torture
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.dates()

@@ -10,43 +10,22 @@ import pytest
 import boltzprune
 
 PACKAGE = Path(boltzprune.__file__).parent
-ROOMS = [
-    ["boltzprune"],  # the version
-    ["errors", "schedules", "lifeline", "controls", "canonical", "known_digests", "memory", "processor"],
-    ["streams", "progress", "machine", "masks", "files", "running", "paths"],
-    ["backend", "npz"],
-    ["fisher", "intervals", "own_files", "criterion_faults"],
-    ["exact", "gibbs", "criteria", "training", "ais"],
-    ["sampling", "pruning", "exact_deep", "pretraining", "joint_training"],
-    ["deep_pruning"],
-    ["datasets", "ending"],
-    ["store", "tidy", "provenance", "patterns", "evaluation"],
-    ["tables", "figures.style", "claims", "records", "checkpoint", "raw_files"],
-    ["figures", "figures.digits", "digit_table"],  # the list of them
-    ["config"],
-    ["feasible", "sizes", "rates"],
-    ["workload"],
-    ["settings", "stages"],
-    ["figures.fig1", "figures.fig2", "figures.fig3", "figures.fig4", "figures.s1"],
-    ["figures.s2a"],
-    ["raw_data"],
-    ["jobs", "reruns"],
-    ["limits"],
+LEVELS = [
+    ["boltzprune", "errors"],
+    ["core"],
+    ["backend"],
+    ["sampling"],
+    ["pruning"],
+    ["results"],
+    ["learning", "evaluation", "datasets"],
+    ["report"],
+    ["study"],
     ["__main__"],
 ]
-"""From the bottom up. A module may import from lower rooms, and from its own entry if that is a folder."""
-ENTRIES = {entry: level for level, room in enumerate(ROOMS) for entry in room}
-BACKEND = {
-    "compiling",
-    "numba_",
-    "numba_cache",
-    "numba_cd",
-    "numba_joint",
-    "numba_layers",
-    "numba_low_rank",
-    "numba_math",
-    "numba_mean_field",
-}
+"""The rooms of the package, from the bottom up; rooms of one level do not know each other."""
+LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+LIGHT = ("", ".study.stages", ".study.reruns", ".study.jobs", ".study.settings")
+"""What the workflow and the command line import at every start, behind the name of the package."""
 
 
 def modules():
@@ -67,27 +46,24 @@ def imported(path):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def entry(name):
-    """The longest entry of the rooms that holds a module or one of its names."""
-    parts = name.split(".")
-    return next((e for i in range(len(parts), 0, -1) if (e := ".".join(parts[:i])) in ENTRIES), None)
+def room(name):
+    """The room of a module, which is its folder, or the module itself if it lies in none."""
+    return name.removeprefix("boltzprune.").split(".")[0]
 
 
-def test_every_module_has_a_room():
-    homeless = [name for name, _ in modules() if entry(name) is None]
-    assert not homeless, "give new modules a place in ROOMS"
+def test_every_module_lies_in_a_room():
+    assert {room(name) for name, _ in modules()} == set(LEVEL_OF)
+    alone = {path.stem for path in PACKAGE.glob("*.py")}
+    assert alone == {"__init__", "__main__", "errors"}
 
 
 @pytest.mark.parametrize(("name", "path"), list(modules()), ids=[name for name, _ in modules()])
 def test_imports_point_downwards(name, path):
     for target in imported(path):
-        if target.split(".")[0] != "boltzprune":
+        if target.split(".")[0] != "boltzprune" or room(target) == room(name):
             continue
-        short = target.removeprefix("boltzprune.")
-        other = entry(short) or "boltzprune"
-        if other == entry(name) and (PACKAGE / other.replace(".", "/")).is_dir():
-            continue
-        assert ENTRIES[other] < ENTRIES[entry(name)], f"{name} imports {target}, which is not below it"
+        level = LEVEL_OF.get(room(target), LEVEL_OF["boltzprune"])  # else a name of the package itself: the version
+        assert level < LEVEL_OF[room(name)], f"{name} imports {target}, which is not below it"
 
 
 def test_there_are_no_cycles():
@@ -113,14 +89,13 @@ def roots(path):
     return {target.split(".")[0] for target in imported(path)}
 
 
-def test_only_modules_of_the_backend_import_numba():
+def test_one_folder_imports_numba():
     users = {name for name, path in modules() if "numba" in roots(path)}
-    assert users <= {f"backend.{name}" for name in BACKEND}
-    assert "backend.numba_" in users
+    assert {name.rpartition(".")[0] for name in users} == {"backend.cpu"}
 
 
 def test_one_module_imports_cupy_and_none_snakemake():
-    assert [name for name, path in modules() if "cupy" in roots(path)] == ["backend.cupy_"]
+    assert [name for name, path in modules() if "cupy" in roots(path)] == ["backend.gpu.card"]
     assert not [name for name, path in modules() if "snakemake" in roots(path)]
 
 
@@ -146,12 +121,10 @@ def test_one_module_starts_snakemake_as_a_command():
             for node in ast.walk(ast.parse(path.read_text()))
         )
     ]
-    assert starters == ["reruns.dry_run"]
+    assert starters == ["study.reruns.dry_run"]
 
 
-@pytest.mark.parametrize(
-    "module", ["boltzprune", "boltzprune.stages", "boltzprune.reruns", "boltzprune.jobs", "boltzprune.settings"]
-)
+@pytest.mark.parametrize("module", [f"boltzprune{name}" for name in LIGHT])
 def test_importing_loads_nothing_heavy(module):
     code = f"import sys, {module}; print(' '.join(sorted({{name.split('.')[0] for name in sys.modules}})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,11 +5,11 @@ import typing
 import pytest
 from test_jobs import BASE, DIGITS_PRINTED, PATCHES_PRINTED, PRINTED, all_jobs, spec
 
-from boltzprune import jobs
-from boltzprune.config import DeepPruning, DigitEvaluation, PatchData, Pruning, Section
-from boltzprune.figures import FIGURES
-from boltzprune.settings import merged, study_from
-from boltzprune.stages import STAGES
+from boltzprune.report.figures import FIGURES
+from boltzprune.study import jobs
+from boltzprune.study.config import DeepPruning, DigitEvaluation, PatchData, Pruning, Section
+from boltzprune.study.settings import merged, study_from
+from boltzprune.study.stages import STAGES
 
 NO_JOB_CHANGES = {
     "seeds_per_job": "which seeds share a job; the numbers do not depend on it",

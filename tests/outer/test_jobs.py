@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from boltzprune import jobs, raw_data
-from boltzprune.criteria import CRITERIA
-from boltzprune.figures import FIGURES
-from boltzprune.settings import merged, study_from
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.report.figures import FIGURES
+from boltzprune.study import jobs, raw_data
+from boltzprune.study.settings import merged, study_from
 
 BASE = {"preset": "published", "seeds": 7, "patches": {"data": {"source": "npz", "file": "x.npz"}}}
 

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from boltzprune import known_digests
-from boltzprune.known_digests import file, keep, of_source
+from boltzprune.results import known_digests
+from boltzprune.results.known_digests import file, keep, of_source
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from outer_latex import shown, table
 from test_digit_table import classes
 from test_tables_figures import metrics
 
-from boltzprune import digit_table, tables
+from boltzprune.report.tables import per_digit, table1
 
 LABELS = {
     "b": r"[x] |w| & 100% of_a #1 ^2 ~ \v <v_i h_j> {x} $5",
@@ -19,20 +19,20 @@ ALPHABET = "".join(map(chr, range(32, 127))) + "äöüÄÖÜßéèñçš±×−�
 
 @pytest.mark.parametrize("label", [*LABELS.values(), *ALPHABET.replace(" ", ""), "&%#_${}", r"\textbar{}", "a--b", ""])
 def test_text_is_set_as_it_was_meant(label):
-    assert shown(tables.tex(label)) == label
-    assert tables.tex(label).isascii()
+    assert shown(table1.tex(label)) == label
+    assert table1.tex(label).isascii()
 
 
 def test_any_text_is_set_as_it_was_meant():
     letters = random.Random(29)
     for _ in range(997):
         label = "x" + "".join(letters.choices(ALPHABET, k=13)) + "x"
-        assert shown(tables.tex(label)) == " ".join(label.split()), label
+        assert shown(table1.tex(label)) == " ".join(label.split()), label
 
 
 def test_text_becomes_one_line_and_never_starts_as_an_argument_of_the_row_before():
-    assert tables.tex(" a\n b\tc ") == "a b c"
-    assert tables.tex("[1pt]")[0] == tables.tex("*")[0] == "{"
+    assert table1.tex(" a\n b\tc ") == "a b c"
+    assert table1.tex("[1pt]")[0] == table1.tex("*")[0] == "{"
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_reader_is_strict(text):
 
 
 def test_table_1():
-    comments, rows = table(tables.as_latex(tables.remaining_units(metrics(), LABELS), STUDY))
+    comments, rows = table(table1.as_latex(table1.remaining_units(metrics(), LABELS), STUDY))
     about = r"Study \"{a}\_b: 50 \% \& more, missing: C:\textbackslash{}my\_rules.py:f."
     assert comments == [f"% Remaining hidden units, mean (standard deviation) over seeds, n = 3. {about}"]
     assert rows == [
@@ -58,12 +58,12 @@ def test_table_1():
 
 
 def test_table_1_where_all_criteria_have_as_many_weights():
-    few = tables.remaining_units(metrics().query("criterion == 'a'"), {"a": "A"})
-    assert r"Criterion & iteration 1 ($n_w = 17$) \\" in tables.as_latex(few, "").split("\n")
+    few = table1.remaining_units(metrics().query("criterion == 'a'"), {"a": "A"})
+    assert r"Criterion & iteration 1 ($n_w = 17$) \\" in table1.as_latex(few, "").split("\n")
 
 
 def test_table_per_digit():
-    comments, rows = table(digit_table.as_latex(digit_table.per_digit(classes(), LABELS), STUDY))
+    comments, rows = table(per_digit.as_latex(per_digit.per_digit(classes(), LABELS), STUDY))
     assert len(comments) == 1
     assert rows == [
         "toprule",
@@ -83,5 +83,5 @@ def test_table_per_digit():
 
 
 def test_a_label_of_several_lines_is_one_row_of_markdown():
-    rows = tables.as_markdown(tables.remaining_units(metrics(), {"a": "two\nlines | x"}), "").split("\n")
+    rows = table1.as_markdown(table1.remaining_units(metrics(), {"a": "two\nlines | x"}), "").split("\n")
     assert r"| two lines \| x | 6.0 (3.6) |" in rows

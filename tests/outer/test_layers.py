@@ -3,10 +3,10 @@
 import pytest
 import yaml
 
-from boltzprune import settings
-from boltzprune.config import PRESETS
 from boltzprune.errors import InputError
-from boltzprune.settings import lay, study_from, study_of, typed
+from boltzprune.study import settings
+from boltzprune.study.config import PRESETS
+from boltzprune.study.settings import lay, study_from, study_of, typed
 
 
 def write(folder, **texts):

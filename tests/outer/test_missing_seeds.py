@@ -6,18 +6,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from boltzprune.claims.collected import Chains, NotTestable
-from boltzprune.digit_table import per_digit
 from boltzprune.errors import InputError
-from boltzprune.figures import digits, fig2
-from boltzprune.figures.style import LINE_HEIGHT, save
-from boltzprune.stages import Job, collect_digits
-from boltzprune.stages import claims as claims_stage
-from boltzprune.stages import per_digit as per_digit_stage
-from boltzprune.stages import table1 as table1_stage
-from boltzprune.store import Arrays, read_machine, write_arrays
-from boltzprune.tables import as_latex, as_markdown, remaining_units
-from boltzprune.tidy import endings, missing_seeds
+from boltzprune.report.claims.collected import Chains, NotTestable
+from boltzprune.report.figures import digits, fig2
+from boltzprune.report.figures.style import LINE_HEIGHT, save
+from boltzprune.report.tables.per_digit import per_digit
+from boltzprune.report.tables.table1 import as_latex, as_markdown, remaining_units
+from boltzprune.results.store import Arrays, read_machine, write_arrays
+from boltzprune.results.tidy import endings, missing_seeds
+from boltzprune.study.stages import Job, collect_digits
+from boltzprune.study.stages import claims as claims_stage
+from boltzprune.study.stages import per_digit as per_digit_stage
+from boltzprune.study.stages import table1 as table1_stage
 
 LABELS = {"a": "First", "b": "Second"}
 COLUMNS = ["n_hidden", "n_weights", "kl_sampled", "mse_sampled", "kl_exact"]

@@ -5,12 +5,12 @@ import pytest
 from outer_machines import random_machine
 from outer_mutants import KEYS, RNG, digit_arrays, saved
 
+from boltzprune.core.fisher import Statistics
 from boltzprune.errors import InputError
 from boltzprune.evaluation.encoding import Classifier, classifier_arrays, read_classifier
 from boltzprune.evaluation.patterns import read_samples
-from boltzprune.fisher import Statistics
-from boltzprune.patterns import read_digits, read_states
-from boltzprune.store import (
+from boltzprune.results.prepared import read_digits, read_states
+from boltzprune.results.store import (
     Arrays,
     chain_arrays,
     machine_arrays,

@@ -8,12 +8,12 @@ import pytest
 from outer_machines import random_evidence
 
 from boltzprune import __main__
-from boltzprune.criteria import resolve, saliency_of
 from boltzprune.errors import InputError
-from boltzprune.settings import read_yaml, study_from
-from boltzprune.stages import STAGES, Job, run
-from boltzprune.stages.catalogue import VALUES
-from boltzprune.stages.fetch import read_manifest
+from boltzprune.pruning.criteria import resolve, saliency_of
+from boltzprune.study.settings import read_yaml, study_from
+from boltzprune.study.stages import STAGES, Job, run
+from boltzprune.study.stages.catalogue import VALUES
+from boltzprune.study.stages.fetch import read_manifest
 from limits import fault, traced, try_mutants
 from mutants import mutant
 

@@ -15,11 +15,12 @@ from outer_mutants import (
     record_table,
 )
 
-from boltzprune import claims, tidy
-from boltzprune.claims import collected, page
 from boltzprune.errors import InputError
-from boltzprune.figures import fig2, fig3, fig4, s1
-from boltzprune.stages import Job, run
+from boltzprune.report import claims
+from boltzprune.report.claims import collected, page
+from boltzprune.report.figures import fig2, fig3, fig4, s1
+from boltzprune.results import tidy
+from boltzprune.study.stages import Job, run
 from limits import try_mutants
 
 pytestmark = pytest.mark.torture

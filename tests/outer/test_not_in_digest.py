@@ -5,38 +5,38 @@ from pathlib import Path
 
 import boltzprune
 from boltzprune.backend import MODULES
-from boltzprune.figures import FIGURES
-from boltzprune.provenance import NOT_IN_DIGEST
-from boltzprune.stages import SECTIONS, STAGES
+from boltzprune.report.figures import FIGURES
+from boltzprune.results.provenance import NOT_IN_DIGEST
+from boltzprune.study.stages import SECTIONS, STAGES
 
 PACKAGE = Path(boltzprune.__file__).parent
 LEFT_OUT = {
-    "boltzprune.config": "values travel as parameters of the rules",
-    "boltzprune.criteria": "each criterion has a digest of its own, with saliency_of and Evidence; rows are in it too",
-    "boltzprune.criterion_faults": "what is said of a user's function that cannot be a criterion",
-    "boltzprune.own_files": "how a user's file is found and run; its content is in the digest of its criterion",
+    "boltzprune.study.config": "values travel as parameters of the rules",
+    "boltzprune.pruning.criteria": "each criterion has a digest of its own, with saliency_of, Evidence and its row",
+    "boltzprune.pruning.faults": "what is said of a user's function that cannot be a criterion",
+    "boltzprune.pruning.own_files": "how a user's file is found and run; its content is in the digest of its criterion",
     "boltzprune.errors": "what a job says that ends without a result",
-    "boltzprune.progress": "what a job says meanwhile",
-    "boltzprune.backend.driver": "which device there is; the digest of a job has all that could compute it",
-    "boltzprune.backend.lock": "which of several equal GPUs a job takes",
-    "boltzprune.backend.numba_cache": "where compiled code is kept; what is compiled, and how, is in the digest",
-    "boltzprune.lifeline": "when a process ends, and which unfinished files it removes",
+    "boltzprune.backend.preparation": "what a job says meanwhile",
+    "boltzprune.backend.gpu.driver": "which device there is; the digest of a job has all that could compute it",
+    "boltzprune.backend.gpu.lock": "which of several equal GPUs a job takes",
+    "boltzprune.backend.cpu.cache": "where compiled code is kept; what is compiled, and how, is in the digest",
+    "boltzprune.results.lifeline": "when a process ends, and which unfinished files it removes",
 }
 """Module or package -> why no edit of it changes a result."""
 TAKEN = {
-    "boltzprune.config": {model.__name__ for sections in SECTIONS.values() for model in sections.values()},
-    "boltzprune.criteria": {"Evidence", "resolve", "saliency_of"},
+    "boltzprune.study.config": {model.__name__ for sections in SECTIONS.values() for model in sections.values()},
+    "boltzprune.pruning.criteria": {"Evidence", "resolve", "saliency_of"},
     "boltzprune.errors": {"DeviceError", "InputError", "TrainingError"},
-    "boltzprune.backend.driver": {"problem"},
-    "boltzprune.backend.lock": {"claim"},
-    "boltzprune.backend.numba_cache": {"njit"},
-    "boltzprune.lifeline": {"unfinished"},
-    "boltzprune.progress": {"PREPARATION"},
+    "boltzprune.backend.gpu.driver": {"problem"},
+    "boltzprune.backend.gpu.lock": {"claim"},
+    "boltzprune.backend.cpu.cache": {"njit"},
+    "boltzprune.results.lifeline": {"unfinished"},
+    "boltzprune.backend.preparation": {"PREPARATION"},
 }
 """Module -> all that computing modules take from it; none takes anything from the others. Of the configuration these
 are the sections, by which the list of stages checks a spec."""
 ROOTS = {
-    *(f"boltzprune.stages.{row.module}" for row in STAGES.values()),
+    *(f"boltzprune.study.stages.{row.module}" for row in STAGES.values()),
     *(row.module for row in FIGURES.values()),
     *MODULES.values(),
 }
@@ -100,4 +100,9 @@ def test_the_list_is_the_one_that_was_thought_through():
 def test_computing_modules_take_nothing_else_from_what_is_left_out():
     found, from_others = computing()
     assert from_others == TAKEN
-    assert {"boltzprune.training", "boltzprune.fisher", "boltzprune.streams", "boltzprune.backend.numba_cd"} < found
+    assert {
+        "boltzprune.learning.training",
+        "boltzprune.core.fisher",
+        "boltzprune.core.streams",
+        "boltzprune.backend.cpu.cd",
+    } < found

@@ -12,8 +12,8 @@ import pytest
 from outer_machines import prune_with, random_evidence, random_machine
 from outer_own import SIZE, write
 
-from boltzprune.criteria import resolve, saliency_of
 from boltzprune.errors import InputError
+from boltzprune.pruning.criteria import resolve, saliency_of
 
 EVIDENCE = random_evidence()
 WEIGHTS = np.abs(EVIDENCE.weights.astype(np.float64))

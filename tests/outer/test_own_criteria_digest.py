@@ -7,10 +7,10 @@ import sys
 import pytest
 from outer_own import SIZE, write
 
-from boltzprune import jobs
-from boltzprune.criteria import resolve
-from boltzprune.provenance import criterion_digest
-from boltzprune.settings import study_from
+from boltzprune.pruning.criteria import resolve
+from boltzprune.results.provenance import criterion_digest
+from boltzprune.study import jobs
+from boltzprune.study.settings import study_from
 
 # what is imported inside functions is not loaded with the file
 TEXTS = {
@@ -32,7 +32,7 @@ def digest(tmp_path):
     """The digest of the criterion in a process of its own, with some of its files changed."""
     texts = TEXTS | {"rules": TEXTS["rules"] + "import importlib\nimportlib.import_module('cho' + 'sen')\n"}
     name = write(tmp_path, **texts)
-    code = "from boltzprune import criteria, provenance\n"
+    code = "from boltzprune.pruning import criteria; from boltzprune.results import provenance\n"
     code += f"print(provenance.criterion_digest({name!r}, criteria.resolve({name!r})))"
 
     def of(**changed):

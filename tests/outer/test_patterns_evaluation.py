@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from outer_machines import random_machine
 
-from boltzprune import exact
 from boltzprune.evaluation.patterns import (
     count_patterns,
     counts_of,
@@ -19,6 +18,7 @@ from boltzprune.evaluation.patterns import (
     missing_share,
     sampled_log_probabilities,
 )
+from boltzprune.sampling import exact
 
 
 def packed(*rows):

@@ -10,11 +10,11 @@ import pytest
 import yaml
 from test_settings import flat
 
-from boltzprune.config import PRESETS, Section, Study
-from boltzprune.config.presets import TRAINING_SET
+from boltzprune.core.schedules import epochs
 from boltzprune.errors import InputError
-from boltzprune.schedules import epochs
-from boltzprune.settings import merged, study_from, study_of
+from boltzprune.study.config import PRESETS, Section, Study
+from boltzprune.study.config.presets import TRAINING_SET
+from boltzprune.study.settings import merged, study_from, study_of
 
 ROOT = Path(__file__).parents[2]
 SCHEDULES = ("digits.pretraining.first", "digits.pretraining.second", "digits.training", "digits.retraining")

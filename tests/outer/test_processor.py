@@ -4,11 +4,12 @@ import json
 
 import pytest
 
-from boltzprune import jobs, records
 from boltzprune.__main__ import main
-from boltzprune.processor import CHOOSING, processor
-from boltzprune.stages import Job, run
-from boltzprune.store import write_bytes
+from boltzprune.results import records
+from boltzprune.results.processor import CHOOSING, processor
+from boltzprune.results.store import write_bytes
+from boltzprune.study import jobs
+from boltzprune.study.stages import Job, run
 
 FEATURES = {"sse2": True, "avx": True, "avx2": True, "fma": True, "avx512f": False, "avx512vl": False, "crc32": True}
 
@@ -55,7 +56,7 @@ def test_this_processor_has_a_kind():
 
 def trained(tiny, monkeypatch, kind, study, name):
     """Bytes of the result of a training on that processor; its record lies among the logs of a study."""
-    monkeypatch.setattr("boltzprune.stages.processor", lambda: kind)
+    monkeypatch.setattr("boltzprune.study.stages.processor", lambda: kind)
     output = study / f"{name}.npz"
     spec = json.loads(jobs.job(tiny.study, "train")["spec"])
     files = {"patterns": [tiny.folder / "patterns.npz"]}, {"machine": output}

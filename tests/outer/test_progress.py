@@ -7,9 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from boltzprune import progress
-from boltzprune.backend import compiling, get_backend
-from boltzprune.progress import Preparation, Progress
+from boltzprune.backend import get_backend
+from boltzprune.backend.cpu import compiling
+from boltzprune.study import progress
+from boltzprune.study.progress import Preparation, Progress
 
 
 @pytest.fixture

@@ -10,17 +10,27 @@ from pathlib import Path
 import pytest
 
 import boltzprune
-from boltzprune.provenance import versions
+from boltzprune.results.provenance import versions
 
 MODULES = [
-    *(f"stages.{name}" for name in ("fetch", "prepare", "train", "retrain", "sample", "prune", "evaluate", "collect")),
-    *("stages.table1", "stages.study", "stages.figure", "figures.fig1", "figures.fig2", "backend.numba_"),
+    *(
+        f"study.stages.{name}"
+        for name in ("fetch", "prepare", "train", "retrain", "sample", "prune", "evaluate", "collect")
+    ),
+    *(
+        "study.stages.table1",
+        "study.stages.study",
+        "study.stages.figure",
+        "report.figures.fig1",
+        "report.figures.fig2",
+        "backend.cpu.backend",
+    ),
     *("backend.reference",),
 ]
 DIGESTS = f"""
 import json
-from boltzprune.criteria import CRITERIA, resolve
-from boltzprune.provenance import code_digest, criterion_digest
+from boltzprune.pruning.criteria import CRITERIA, resolve
+from boltzprune.results.provenance import code_digest, criterion_digest
 found = {{name: code_digest("boltzprune." + name) for name in {MODULES!r}}}
 found |= {{"criterion " + name: criterion_digest(name, row) for name, row in CRITERIA.items()}}
 own = "rules.py:mine"
@@ -72,7 +82,7 @@ def edit(copied, before):
 def test_digests_are_stable_and_distinct(copied, before):
     assert digests(copied) == before
     assert all(len(value) == 16 for value in before.values())
-    assert len({before[f"stages.{name}"] for name in ("train", "retrain", "sample", "prune", "study")}) == 5
+    assert len({before[f"study.stages.{name}"] for name in ("train", "retrain", "sample", "prune", "study")}) == 5
 
 
 @pytest.mark.parametrize(
@@ -86,11 +96,11 @@ def test_digests_are_stable_and_distinct(copied, before):
     ids=["comment", "docstring of the module", "docstring of a function", "layout"],
 )
 def test_comments_docstrings_and_layout_change_nothing(edit, old, new):
-    assert edit("training.py", old, new) == set()
+    assert edit("learning/training.py", old, new) == set()
 
 
-FROM_STREAMS = {f"stages.{name}" for name in ("prepare", "train", "retrain", "sample", "prune")} | {
-    "backend.numba_",
+FROM_STREAMS = {f"study.stages.{name}" for name in ("prepare", "train", "retrain", "sample", "prune")} | {
+    "backend.cpu.backend",
     "backend.reference",
 }
 
@@ -98,15 +108,30 @@ FROM_STREAMS = {f"stages.{name}" for name in ("prepare", "train", "retrain", "sa
 @pytest.mark.parametrize(
     ("file", "old", "new", "expected"),
     [
-        ("training.py", "0.5 / len(cases)", "0.6 / len(cases)", {"stages.train", "stages.retrain"}),
-        ("figures/fig1.py", "MAX_SIDE = 1200", "MAX_SIDE = 1201", {"figures.fig1"}),
-        ("figures/style.py", '"font.size": 8', '"font.size": 9', {"stages.figure", "figures.fig1", "figures.fig2"}),
-        ("tables.py", '"std"', '"var"', {"stages.table1"}),
-        ("backend/numba_math.py", "LANES = ", "LANES = 2 * ", {"backend.numba_"}),
-        ("datasets/binary.py", "import numpy as np", "import numpy as np\nEXTRA = 1", {"stages.prepare"}),
-        ("datasets/download.py", "TIMEOUT_SECONDS = 30", "TIMEOUT_SECONDS = 31", {"stages.fetch", "stages.prepare"}),
-        ("checkpoint.py", "DEFAULT_SECONDS = 300", "DEFAULT_SECONDS = 301", set()),
-        ("pruning.py", "100.0 * fraction", "99.0 * fraction", {"stages.prune"}),
+        (
+            "learning/training.py",
+            "0.5 / len(cases)",
+            "0.6 / len(cases)",
+            {"study.stages.train", "study.stages.retrain"},
+        ),
+        ("report/figures/fig1.py", "MAX_SIDE = 1200", "MAX_SIDE = 1201", {"report.figures.fig1"}),
+        (
+            "report/figures/style.py",
+            '"font.size": 8',
+            '"font.size": 9',
+            {"study.stages.figure", "report.figures.fig1", "report.figures.fig2"},
+        ),
+        ("report/tables/table1.py", '"std"', '"var"', {"study.stages.table1"}),
+        ("backend/cpu/arithmetic.py", "LANES = ", "LANES = 2 * ", {"backend.cpu.backend"}),
+        ("datasets/binary.py", "import numpy as np", "import numpy as np\nEXTRA = 1", {"study.stages.prepare"}),
+        (
+            "datasets/download.py",
+            "TIMEOUT_SECONDS = 30",
+            "TIMEOUT_SECONDS = 31",
+            {"study.stages.fetch", "study.stages.prepare"},
+        ),
+        ("learning/checkpoint.py", "DEFAULT_SECONDS = 300", "DEFAULT_SECONDS = 301", set()),
+        ("pruning/prune.py", "100.0 * fraction", "99.0 * fraction", {"study.stages.prune"}),
     ],
 )
 def test_code_changes_the_stages_that_use_it(edit, file, old, new, expected):
@@ -116,9 +141,15 @@ def test_code_changes_the_stages_that_use_it(edit, file, old, new, expected):
 
 
 def test_code_far_below_reaches_everything_that_draws_numbers(edit):
-    changed = edit("streams.py", "N_ROUNDS = 10", "N_ROUNDS = 11")
+    changed = edit("core/streams.py", "N_ROUNDS = 10", "N_ROUNDS = 11")
     assert changed >= FROM_STREAMS
-    assert not changed & {"stages.collect", "stages.table1", "stages.study", "stages.figure", "figures.fig2"}
+    assert not changed & {
+        "study.stages.collect",
+        "study.stages.table1",
+        "study.stages.study",
+        "study.stages.figure",
+        "report.figures.fig2",
+    }
 
 
 @pytest.mark.parametrize(
@@ -144,23 +175,23 @@ def test_code_far_below_reaches_everything_that_draws_numbers(edit):
     ],
 )
 def test_an_edit_of_one_criterion_changes_its_digest_and_no_other(edit, old, new, expected):
-    assert edit("criteria.py", old, new) == expected
+    assert edit("pruning/criteria.py", old, new) == expected
 
 
 def test_constants_and_modules_that_a_criterion_uses_are_part_of_it(copied, edit):
     old = "    return -fisher_diagonal(evidence"
-    new = "    from boltzprune import tables\n\n    return -FACTOR * fisher_diagonal(evidence"
-    assert edit("criteria.py", 'PAPER = "', 'FACTOR = 1.0\nPAPER = "') == set()
-    assert edit("criteria.py", old, new) == {"criterion anti_fi"}
+    new = "    from boltzprune.report.tables import table1\n\n    return -FACTOR * fisher_diagonal(evidence"
+    assert edit("pruning/criteria.py", 'PAPER = "', 'FACTOR = 1.0\nPAPER = "') == set()
+    assert edit("pruning/criteria.py", old, new) == {"criterion anti_fi"}
     first = digests(copied)["criterion anti_fi"]
-    assert edit("criteria.py", "FACTOR = 1.0", "FACTOR = 2.0") == {"criterion anti_fi"}
+    assert edit("pruning/criteria.py", "FACTOR = 1.0", "FACTOR = 2.0") == {"criterion anti_fi"}
     second = digests(copied)["criterion anti_fi"]
-    assert edit("tables.py", '"std"', '"var"') == {"criterion anti_fi", "stages.table1"}
+    assert edit("report/tables/table1.py", '"std"', '"var"') == {"criterion anti_fi", "study.stages.table1"}
     assert len({first, second, digests(copied)["criterion anti_fi"]}) == 3
 
 
 def test_what_every_criterion_goes_through_changes_all_digests(edit, before):
-    changed = edit("criteria.py", "return array.astype(np.float64)", "return 1 * array.astype(np.float64)")
+    changed = edit("pruning/criteria.py", "return array.astype(np.float64)", "return 1 * array.astype(np.float64)")
     assert changed == {name for name in before if name.startswith("criterion")} - {"criterion own"}
 
 

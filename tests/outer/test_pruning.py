@@ -14,11 +14,11 @@ from outer_machines import (
     random_statistics,
 )
 
-from boltzprune import exact
-from boltzprune.criteria import CRITERIA
-from boltzprune.fisher import Statistics
-from boltzprune.machine import BoltzmannMachine
-from boltzprune.pruning import drop_at_percentile, drop_lowest, drop_units, n_kept
+from boltzprune.core.fisher import Statistics
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.pruning.prune import drop_at_percentile, drop_lowest, drop_units, n_kept
+from boltzprune.sampling import exact
 
 
 def test_the_paper_numbers():

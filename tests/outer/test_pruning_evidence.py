@@ -12,8 +12,8 @@ from outer_machines import (
     random_statistics,
 )
 
-from boltzprune.criteria import CRITERIA
 from boltzprune.errors import InputError
+from boltzprune.pruning.criteria import CRITERIA
 
 
 def seen(machine, iteration, seed=3, fraction=0.5, **fields):

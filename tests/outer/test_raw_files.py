@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from boltzprune import datasets, jobs, raw_data, raw_files
+from boltzprune import datasets
+from boltzprune.datasets import raw_files
 from boltzprune.errors import InputError
-from boltzprune.reruns import dry_run, verify
-from boltzprune.reruns.reasons import PARAMS, words
-from boltzprune.settings import study_from
-from boltzprune.stages import Job, run
-from boltzprune.store import Arrays, checksum, read_json
+from boltzprune.results.store import Arrays, checksum, read_json
+from boltzprune.study import jobs, raw_data
+from boltzprune.study.reruns import dry_run, verify
+from boltzprune.study.reruns.reasons import PARAMS, words
+from boltzprune.study.settings import study_from
+from boltzprune.study.stages import Job, run
 
 OLD = 1_600_000_000
 

@@ -8,16 +8,18 @@ from pathlib import Path
 
 import pytest
 
-from boltzprune import records, sizes, stages
 from boltzprune.__main__ import main
-from boltzprune.config import Study
 from boltzprune.errors import InputError
-from boltzprune.reruns import dry_run, verify
-from boltzprune.reruns.arguments import read
-from boltzprune.reruns.estimates import kind, n_seeds
-from boltzprune.reruns.page import duration, size
-from boltzprune.reruns.reasons import FOLLOWS, PARAMS, words
-from boltzprune.stages import Job
+from boltzprune.results import records
+from boltzprune.study import stages
+from boltzprune.study.config import Study
+from boltzprune.study.cost import sizes
+from boltzprune.study.reruns import dry_run, verify
+from boltzprune.study.reruns.arguments import read
+from boltzprune.study.reruns.estimates import kind, n_seeds
+from boltzprune.study.reruns.page import duration, size
+from boltzprune.study.reruns.reasons import FOLLOWS, PARAMS, words
+from boltzprune.study.stages import Job
 
 
 def job(reason="", inputs=(), outputs=("results/s/x.npz",)):

@@ -5,14 +5,14 @@ import json
 import pytest
 from outer_deep_study import CHAINS as DEEP_CHAINS
 
-from boltzprune import jobs
 from boltzprune.backend import get_backend
-from boltzprune.patterns import read_states
-from boltzprune.progress import Progress
-from boltzprune.stages import Job, run, train, train_jointly
-from boltzprune.store import Arrays, read_machine
-from boltzprune.streams import fork
-from boltzprune.training import train as by_library
+from boltzprune.core.streams import fork
+from boltzprune.learning.training import train as by_library
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import Arrays, read_machine
+from boltzprune.study import jobs
+from boltzprune.study.progress import Progress
+from boltzprune.study.stages import Job, run, train, train_jointly
 
 SEEDS = (0, 1)
 CHAINS = [(criterion, iteration) for criterion in ("eigenvector", "anti_fi") for iteration in (1, 2)]

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 import boltzprune
-from boltzprune import running
 from boltzprune.errors import InputError
+from boltzprune.study import running
 
 FIRST = {"reads": ["images.npz", "results/a/x.npz"], "writes": ["results/a/y.npz", "results/a/z.csv"]}
 FOLDER = Path("marks", "runs")
 RUN = """
 import pathlib, sys
-from boltzprune import running
+from boltzprune.study import running
 running.enter(["images.npz", "results/a/x.npz"], ["results/a/y.npz", "results/a/z.csv"], pathlib.Path("marks/runs"))
 print(flush=True)
 sys.stdin.read()

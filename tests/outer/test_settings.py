@@ -8,8 +8,8 @@ import jsonschema
 import pytest
 import yaml
 
-from boltzprune.config import PRESETS, Section, Study
-from boltzprune.settings import json_schema, merged, read_yaml, study_from
+from boltzprune.study.config import PRESETS, Section, Study
+from boltzprune.study.settings import json_schema, merged, read_yaml, study_from
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "config.yaml"

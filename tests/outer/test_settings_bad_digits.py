@@ -4,9 +4,9 @@ import pytest
 import yaml
 from test_settings_bad_input import FILE, problems
 
-from boltzprune import jobs
 from boltzprune.errors import InputError
-from boltzprune.settings import study_from
+from boltzprune.study import jobs
+from boltzprune.study.settings import study_from
 
 WRONG = [
     ("digits: 3", "digits = 3", "expected a valid dictionary"),

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from boltzprune.errors import InputError
-from boltzprune.settings import read_yaml, study_from
+from boltzprune.study.settings import read_yaml, study_from
 
 FILE = "my_study.yaml"
 WRONG = [

@@ -8,17 +8,18 @@ import pandas as pd
 import pytest
 from outer_study import Runner, tiny_values, write_patterns
 
-from boltzprune import exact, jobs
 from boltzprune.backend import get_backend
+from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
+from boltzprune.core.streams import fork, permutation
 from boltzprune.errors import InputError
-from boltzprune.fisher import fisher_diagonal, heuristic_diagonal
-from boltzprune.patterns import read_states
-from boltzprune.progress import Progress
-from boltzprune.pruning import n_kept
-from boltzprune.stages import Job, run
-from boltzprune.store import Arrays, checksum, read_machine, read_statistics
-from boltzprune.streams import fork, permutation
-from boltzprune.training import data_rate, new_rbm, train
+from boltzprune.learning.training import data_rate, new_rbm, train
+from boltzprune.pruning.prune import n_kept
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import Arrays, checksum, read_machine, read_statistics
+from boltzprune.sampling import exact
+from boltzprune.study import jobs
+from boltzprune.study.progress import Progress
+from boltzprune.study.stages import Job, run
 
 SILENT = Progress(1, "updates", "test", bar=False)
 

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from outer_machines import random_machine
 
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
-from boltzprune.machine import BoltzmannMachine
-from boltzprune.store import (
+from boltzprune.results.store import (
     Arrays,
     atomic,
     checksum,

@@ -9,13 +9,12 @@ import pandas as pd
 import pytest
 from outer_study import PATCH_FIGURES
 
-from boltzprune import jobs
-from boltzprune.figures import FIGURES, FORMATS
-from boltzprune.figures.style import save
-from boltzprune.fisher import fisher_diagonal
-from boltzprune.intervals import fisher_interval
-from boltzprune.store import Arrays, read_machine, read_statistics
-from boltzprune.tables import as_latex, as_markdown, remaining_units
+from boltzprune.core.fisher import fisher_diagonal, fisher_interval
+from boltzprune.report.figures import FIGURES, FORMATS
+from boltzprune.report.figures.style import save
+from boltzprune.report.tables.table1 import as_latex, as_markdown, remaining_units
+from boltzprune.results.store import Arrays, read_machine, read_statistics
+from boltzprune.study import jobs
 
 LABELS = {"b": "Second & last", "a": "First_one | 50%"}
 

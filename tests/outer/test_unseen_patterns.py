@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from outer_study import Runner, tiny_values
 
-from boltzprune import jobs
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
-from boltzprune.figures import fig2
-from boltzprune.stages import Job, run
+from boltzprune.report.figures import fig2
+from boltzprune.study import jobs
+from boltzprune.study.stages import Job, run
 
 N_SEEDS = 6
 KL = {"retraining_restores", "retraining_restores_partly", "random_units_recover"}

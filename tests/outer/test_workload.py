@@ -6,13 +6,14 @@ import math
 import numpy as np
 import pytest
 
-from boltzprune import jobs, rates, sizes, workload
-from boltzprune.backend import loops
-from boltzprune.config import Study
-from boltzprune.limits import LEAST, ROOM, UNKNOWN, Limits
-from boltzprune.masks import receptive_fields
-from boltzprune.settings import merged
-from boltzprune.stages import SECTIONS, STAGES, Job
+from boltzprune.backend.cpu import loops
+from boltzprune.core.masks import receptive_fields
+from boltzprune.study import jobs
+from boltzprune.study.config import Study
+from boltzprune.study.cost import rates, sizes, workload
+from boltzprune.study.cost.limits import LEAST, ROOM, UNKNOWN, Limits
+from boltzprune.study.settings import merged
+from boltzprune.study.stages import SECTIONS, STAGES, Job
 
 RBM = {"learning_rate": [0.01, 0.02, 0.03], "momentum": [0.5, 0.5, 0.5], "momentum_rule": "scaled", "batch_size": 1}
 PATCHES = {

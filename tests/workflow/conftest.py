@@ -3,7 +3,7 @@
 import pytest
 from workflow_copy import TINY, Copy
 
-from boltzprune.settings import merged
+from boltzprune.study.settings import merged
 
 OWN = """
 import numpy as np

@@ -162,7 +162,7 @@ CONFIGURATION = {
     "figures.colours, a criterion of the digits": Edit(
         DEEP_FIGURES, {"figures": {"colours": {"variance_fi": "#aa0000"}}}
     ),
-    "figures.last_iterations": Edit(
+    "report.figures.last_iterations": Edit(
         {"draw_fig3": 1, "draw_fig4": 1, **CLAIMS}, {"figures": {"last_iterations": {"variance_fi": 1}}}
     ),
 }
@@ -207,37 +207,47 @@ STAGES = {
 """Module of a stage -> what an edit of its code reruns."""
 
 CODE = {
-    "a comment": Edit({}, sources=code("training.py", "import numpy as np\n", "import numpy as np  # arrays\n")),
-    "a docstring": Edit({}, sources=code("training.py", '"""An RBM before', '"""A machine before')),
-    **{f"stages/{name}.py": Edit(jobs, sources=line(f"stages/{name}.py", "def run(")) for name, jobs in STAGES.items()},
-    "training.py": Edit(TRAINING | PRETRAINING, sources=code("training.py", "0.5 / len(", "0.6 / len(")),
-    "joint_training.py": Edit(JOINT_TRAINING, sources=line("joint_training.py", "import math")),
-    "deep_pruning.py": Edit(DEEP_CHAINS | DEEP_RESULTS, sources=line("deep_pruning.py", "import numpy")),
-    "ais.py": Edit(DEEP_EVALUATION, sources=line("ais.py", "import numpy")),
-    "digit_table.py": Edit({"per_digit": 1}, sources=line("digit_table.py", "INITIAL = ")),
-    "claims/digits.py": Edit(CLAIMS, sources=line("claims/digits.py", "import numpy")),
-    "criteria.py, one criterion of the patches": Edit(
-        CHAIN | RESULTS,
-        sources=code("criteria.py", '    signed = evidence.options["eigenvector_entry"]', "    signed = 1"),
+    "a comment": Edit(
+        {}, sources=code("learning/training.py", "import numpy as np\n", "import numpy as np  # arrays\n")
     ),
-    "criteria.py, one criterion of the digits": Edit(
-        DEEP_CHAIN | DEEP_RESULTS, sources=code("criteria.py", "    diagonal = fisher_", "    diagonal = 2 * fisher_")
+    "a docstring": Edit({}, sources=code("learning/training.py", '"""An RBM before', '"""A machine before')),
+    **{
+        f"study/stages/{name}.py": Edit(jobs, sources=line(f"study/stages/{name}.py", "def run("))
+        for name, jobs in STAGES.items()
+    },
+    "learning/training.py": Edit(
+        TRAINING | PRETRAINING, sources=code("learning/training.py", "0.5 / len(", "0.6 / len(")
+    ),
+    "learning/joint_training.py": Edit(JOINT_TRAINING, sources=line("learning/joint_training.py", "import math")),
+    "pruning/deep.py": Edit(DEEP_CHAINS | DEEP_RESULTS, sources=line("pruning/deep.py", "import numpy")),
+    "sampling/ais.py": Edit(DEEP_EVALUATION, sources=line("sampling/ais.py", "import numpy")),
+    "report/tables/per_digit.py": Edit({"per_digit": 1}, sources=line("report/tables/per_digit.py", "INITIAL = ")),
+    "report/claims/digits.py": Edit(CLAIMS, sources=line("report/claims/digits.py", "import numpy")),
+    "pruning/criteria.py, one criterion of the patches": Edit(
+        CHAIN | RESULTS,
+        sources=code("pruning/criteria.py", '    signed = evidence.options["eigenvector_entry"]', "    signed = 1"),
+    ),
+    "pruning/criteria.py, one criterion of the digits": Edit(
+        DEEP_CHAIN | DEEP_RESULTS,
+        sources=code("pruning/criteria.py", "    diagonal = fisher_", "    diagonal = 2 * fisher_"),
     ),
     "a file with a criterion of your own": Edit(
         {**CHAIN, **RESULTS, **DEEP_CHAIN, **DEEP_RESULTS}, sources=(("rules.py", "0.25", "0.26"),)
     ),
-    "figures/fig1.py": Edit({"draw_fig1": 1}, sources=code("figures/fig1.py", "SIDE = 1200", "SIDE = 1201")),
-    "figures/s1.py": Edit({"draw_s1": 1}, sources=line("figures/s1.py", "def draw(")),
-    "figures/fig3.py, which S2 A shows too": Edit(
-        {"draw_fig3": 1, "draw_s2a": 1}, sources=line("figures/fig3.py", "def draw(")
+    "report/figures/fig1.py": Edit(
+        {"draw_fig1": 1}, sources=code("report/figures/fig1.py", "SIDE = 1200", "SIDE = 1201")
     ),
-    "figures/style.py": Edit(FIGURES, sources=line("figures/style.py", "def panel_letter(")),
-    "records.py, reruns/, progress.py, workload.py, sizes.py, limits.py, errors.py": Edit(
+    "report/figures/s1.py": Edit({"draw_s1": 1}, sources=line("report/figures/s1.py", "def draw(")),
+    "report/figures/fig3.py, which S2 A shows too": Edit(
+        {"draw_fig3": 1, "draw_s2a": 1}, sources=line("report/figures/fig3.py", "def draw(")
+    ),
+    "report/figures/style.py": Edit(FIGURES, sources=line("report/figures/style.py", "def panel_letter(")),
+    "results/records.py, reruns/, progress.py, workload.py, sizes.py, limits.py, errors.py": Edit(
         {},
-        sources=line("records.py", "def ")
-        + line("reruns/plan.py", "def ")
-        + line("workload.py", "def ")
-        + line("sizes.py", "def ")
+        sources=line("results/records.py", "def ")
+        + line("study/reruns/plan.py", "def ")
+        + line("study/cost/workload.py", "def ")
+        + line("study/cost/sizes.py", "def ")
         + line("errors.py", "class Tr"),
     ),
     "a kernel (backend/kernels/*.cu), device cpu or reference": Edit(

@@ -7,15 +7,15 @@ import pandas as pd
 import pytest
 from workflow_copy import TINY, Copy
 
-from boltzprune import exact
 from boltzprune.backend import get_backend
+from boltzprune.core.streams import fork
 from boltzprune.evaluation.patterns import count_patterns, divergence, exact_log_model
-from boltzprune.patterns import read_states
-from boltzprune.progress import Progress
-from boltzprune.settings import merged, study_from
-from boltzprune.store import Arrays, checksum, read_machine
-from boltzprune.streams import fork
-from boltzprune.training import train
+from boltzprune.learning.training import train
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import Arrays, checksum, read_machine
+from boltzprune.sampling import exact
+from boltzprune.study.progress import Progress
+from boltzprune.study.settings import merged, study_from
 
 RETRAINING = {"learning_rate": [0.2, 0.03], "momentum": [0.7, 0.4], "momentum_rule": "classical", "batch_size": 3}
 """Other than the training."""

@@ -8,10 +8,10 @@ import pytest
 import yaml
 from workflow_copy import TINY, Copy
 
-from boltzprune import jobs
 from boltzprune.__main__ import main
 from boltzprune.errors import InputError
-from boltzprune.settings import merged, study_from
+from boltzprune.study import jobs
+from boltzprune.study.settings import merged, study_from
 
 SHARED = {"all", "claims", "study"}
 DIGITS = {"fetch_digits", "prepare_digits", "reference", "pretrain", "train_jointly", "collect_digits", "per_digit"}

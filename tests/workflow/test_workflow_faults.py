@@ -13,7 +13,7 @@ import pytest
 from faults_processes import SECONDS_TO_END, end_all, partial, results, seconds_to_end, snakemake, stages, wait_for
 from workflow_copy import Copy
 
-from boltzprune.settings import merged
+from boltzprune.study.settings import merged
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from workflow_copy import ROOT, TINY, Copy
 
-from boltzprune.settings import merged
+from boltzprune.study.settings import merged
 
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 CHAIN = "results/tiny/patches/seeds0-2/eigenvector/iteration1"

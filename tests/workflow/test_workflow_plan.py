@@ -7,9 +7,9 @@ import shutil
 
 import pytest
 
-from boltzprune import records
-from boltzprune.reruns.page import duration
-from boltzprune.settings import merged
+from boltzprune.results import records
+from boltzprune.study.reruns.page import duration
+from boltzprune.study.settings import merged
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +57,7 @@ def test_the_plan_names_keys_code_versions_times_and_sizes(copied):
     edit(
         copied, {"patches": {"training": {"learning_rate": [0.04]}, "retraining": copied.values["patches"]["training"]}}
     )
-    source = copied.folder / "src" / "boltzprune" / "stages" / "per_digit.py"
+    source = copied.folder / "src" / "boltzprune" / "study" / "stages" / "per_digit.py"
     source.write_text(source.read_text() + "\nEXTRA = 1\n")
     fake = copied.folder / "src" / "numpy-99.0.dist-info" / "METADATA"
     fake.parent.mkdir()

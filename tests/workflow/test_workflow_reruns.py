@@ -15,9 +15,9 @@ import pytest
 from edits import DATA, EDITS, OTHER, STAGES
 from workflow_copy import ROOT
 
-from boltzprune import stages
-from boltzprune.config import Digits, Figures, Patches, Study
-from boltzprune.settings import merged
+from boltzprune.study import stages
+from boltzprune.study.config import Digits, Figures, Patches, Study
+from boltzprune.study.settings import merged
 
 pytestmark = pytest.mark.slow
 WORKERS = 2

@@ -7,7 +7,7 @@ import sys
 import pytest
 from workflow_copy import ROOT, TINY, Copy
 
-from boltzprune.settings import merged
+from boltzprune.study.settings import merged
 
 pytestmark = pytest.mark.slow
 VALUES = merged(
@@ -81,7 +81,7 @@ def test_a_mistake_in_the_configuration_ends_before_anything_runs(tmp_path):
 def test_the_display_of_one_checkout_beside_the_workflow_of_another(tmp_path):
     """Jobs are made by the package beside the Snakefile, whichever package Snakemake has imported before."""
     workflow = Copy(tmp_path, VALUES)
-    stage = tmp_path / "src" / "boltzprune" / "stages" / "study.py"
+    stage = tmp_path / "src" / "boltzprune" / "study" / "stages" / "study.py"
     stage.write_text(stage.read_text().replace("sort_keys=False", "sort_keys=False, default_flow_style=True"))
     done = subprocess.run(
         [sys.executable, "-m", "snakemake", "results/tiny/study.yaml", "--cores", "1", "--logger", "boltzprune",

@@ -12,8 +12,8 @@ import pytest
 import yaml
 from workflow_copy import ROOT, Copy, compared
 
-from boltzprune.backend import driver
-from boltzprune.settings import merged
+from boltzprune.backend.gpu import driver
+from boltzprune.study.settings import merged
 
 pytestmark = pytest.mark.cluster
 

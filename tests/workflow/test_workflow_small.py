@@ -8,17 +8,17 @@ import pytest
 import yaml
 from workflow_copy import ROOT, TINY, Copy
 
-from boltzprune import exact
-from boltzprune.ais import ais
 from boltzprune.backend import get_backend
+from boltzprune.core.streams import fork
 from boltzprune.evaluation.encoding import read_classifier
 from boltzprune.evaluation.generation import generation
 from boltzprune.evaluation.patterns import count_patterns, divergence, exact_log_model
-from boltzprune.figures import FIGURES
-from boltzprune.patterns import read_states
-from boltzprune.settings import merged, read_yaml, study_from
-from boltzprune.store import Arrays, checksum, read_machine
-from boltzprune.streams import fork
+from boltzprune.report.figures import FIGURES
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import Arrays, checksum, read_machine
+from boltzprune.sampling import exact
+from boltzprune.sampling.ais import ais
+from boltzprune.study.settings import merged, read_yaml, study_from
 
 SEEDS = (0, 1, 2)
 BLOCK = "seeds0-2"

@@ -7,7 +7,7 @@ import shlex
 import pytest
 from workflow_copy import TINY, Copy
 
-from boltzprune.settings import merged
+from boltzprune.study.settings import merged
 
 VALUES = {"seeds": 5, "seeds_per_job": 3, "patches": {"criteria": ["anti_fi", "eigenvector"], "iterations": 3}}
 VALUES |= {"digits": {"criteria": ["anti_fi", "heuristic_fi"], "iterations": 2}}

@@ -7,8 +7,8 @@ import subprocess
 
 import pytest
 
-from boltzprune import records
-from boltzprune.reruns import verify
+from boltzprune.results import records
+from boltzprune.study.reruns import verify
 
 pytestmark = pytest.mark.slow
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import yaml
 
-from boltzprune.config import PRESETS
-from boltzprune.settings import merged
+from boltzprune.study.config import PRESETS
+from boltzprune.study.settings import merged
 
 ROOT = Path(__file__).parents[2]
 SCHEDULE = {"n_epochs": 2, "batch_size": 20, "learning_rate": [0.1, 0.05]}

@@ -1,11 +1,17 @@
-# The study, checked, and where its results lie. What each job is given is in src/boltzprune/jobs.py.
+# The study, checked, and where its results lie. What each job is given is in src/boltzprune/study/jobs.py.
 import re
 import shlex
 
-from boltzprune import jobs, limits, paths, raw_data, running, settings
+from boltzprune.study import jobs
+from boltzprune.study.cost import limits
+from boltzprune.study import paths
+from boltzprune.study import raw_data
+from boltzprune.study import running
+from boltzprune.study import settings
 from boltzprune.errors import InputError
-from boltzprune.figures import FIGURES, targets
-from boltzprune.stages import CLAIMS_INPUTS
+from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures import targets
+from boltzprune.study.stages import CLAIMS_INPUTS
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -83,7 +89,7 @@ def growing(amount):
 
 
 def minutes(stage, **n_inputs):
-    """A resource: the time limit of a job of that stage, growing like others; see src/boltzprune/limits.py."""
+    """A resource: the time limit of a job of that stage, growing like others; see src/boltzprune/study/cost/limits.py."""
 
     def limit(wildcards, attempt, threads):
         return LIMITS.minutes(stage, wildcards.get("block", "0-0"), threads, **n_inputs) * 2 ** (attempt - 1)

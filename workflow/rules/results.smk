@@ -1,4 +1,4 @@
-# Metrics of all machines -> tables -> figures. A figure is one line in src/boltzprune/figures/__init__.py.
+# Metrics of all machines -> tables -> figures. A figure is one line in src/boltzprune/report/figures/__init__.py.
 
 
 rule collect:

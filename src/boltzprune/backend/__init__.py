@@ -18,21 +18,22 @@ and what array code needs to run on either device: `xp`, asarray, to_host, on_de
 arrays of the host or of the device. Samples, statistics and posteriors come back where the backend computes, trained
 machines on the host.
 
-Random numbers come from `boltzprune.streams` counters, so that backends agree bit for bit on every uniform number, and
-on a state unless the number lies within rounding of the probability. To add a backend: one module, one line here.
+Random numbers come from counters of `boltzprune.core.streams`, so that backends agree bit for bit on every uniform
+number, and on a state unless the number lies within rounding of the probability. To add a backend: one module, one line
+here.
 """
 
 import importlib
 import logging
 import re
 
-from boltzprune.backend import driver
+from boltzprune.backend.gpu import driver
+from boltzprune.backend.preparation import PREPARATION
 from boltzprune.errors import DeviceError, InputError
-from boltzprune.progress import PREPARATION
 
 MODULES = {
-    "cpu": "boltzprune.backend.numba_",
-    "gpu": "boltzprune.backend.gpu",
+    "cpu": "boltzprune.backend.cpu.backend",
+    "gpu": "boltzprune.backend.gpu.backend",
     "reference": "boltzprune.backend.reference",
 }
 """Device -> module."""

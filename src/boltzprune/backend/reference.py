@@ -4,10 +4,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from boltzprune import streams
-from boltzprune.backend import joint
-from boltzprune.backend.contrastive import array_epoch, at_places, cases_of_each
-from boltzprune.machine import field_of, sigmoid
+from boltzprune.core import joint, streams
+from boltzprune.core.contrastive import array_epoch, at_places, cases_of_each
+from boltzprune.core.machine import field_of, sigmoid
 
 
 def _sample(probability, key, step, layer, first_chain=0):

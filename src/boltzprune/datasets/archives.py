@@ -7,7 +7,7 @@ import gzip
 import tarfile
 
 from boltzprune.errors import InputError
-from boltzprune.files import check_regular
+from boltzprune.results.files import check_regular
 
 MAX_UNPACKED = 256 * 2**20
 BLOCK, PIECE = tarfile.BLOCKSIZE, 2**20

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from boltzprune import npz
 from boltzprune.datasets import layouts, places
 from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
-from boltzprune.files import check_regular
+from boltzprune.results import npz
+from boltzprune.results.files import check_regular
 
 KEYS = ("patterns", "images")
 EXAMPLE = "numpy.savez_compressed(path, patterns=...) or (path, images=...)"

@@ -8,7 +8,7 @@ import numpy as np
 from boltzprune.datasets import archives, download, places, safe_pickle
 from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
-from boltzprune.files import read_bounded
+from boltzprune.results.files import read_bounded
 
 BATCHES = ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch")
 SIDE, CHANNELS, CLASSES = 32, 3, 10

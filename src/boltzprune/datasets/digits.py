@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from boltzprune import streams
+from boltzprune.core import streams
 from boltzprune.datasets.labels import MAX_CLASSES
 from boltzprune.errors import InputError
 

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 
 from boltzprune.errors import InputError
-from boltzprune.files import check_regular
+from boltzprune.results.files import check_regular
 
 MAGICS = {"images": 0x00000803, "labels": 0x00000801}
 """Unsigned bytes in three dimensions (n, height, width), and in one."""

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from boltzprune import streams
+from boltzprune.core import streams
 from boltzprune.datasets import arrays, labels, layouts
 from boltzprune.datasets.raw import Labelled
 from boltzprune.errors import InputError

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from boltzprune import streams
+from boltzprune.core import streams
 from boltzprune.datasets.binary import binarise, grey, two_values
 from boltzprune.datasets.example import example_patch
 from boltzprune.errors import InputError

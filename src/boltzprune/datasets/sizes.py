@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from boltzprune import npz
 from boltzprune.datasets import arrays, cifar10, idx, labelled, mnist, sample_images, scikit_digits
 from boltzprune.datasets.labelled import N_PARTS
 from boltzprune.errors import InputError
+from boltzprune.results import npz
 
 
 @dataclass(frozen=True)

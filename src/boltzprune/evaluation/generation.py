@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from boltzprune.core.streams import uniform
 from boltzprune.evaluation.encoding import probabilities
-from boltzprune.streams import uniform
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,97 @@
+"""The arithmetic inside the compiled loops: Philox4x32-10, the logistic function, popcount.
+
+`error_model="numpy"` is what lets LLVM vectorise a loop with a division. Reassociation is allowed, NaN and infinity are
+not optimised away: the checks for them must work.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import float32, int32, types, uint32, uint64
+from numba.extending import intrinsic
+
+from boltzprune.backend.cpu.cache import njit
+
+FAST = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy", "nogil": True, "cache": True}
+INLINE = {"inline": "always", "error_model": "numpy"}
+
+MULTIPLIER0, MULTIPLIER1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+INCREMENT0, INCREMENT1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
+UNIT = np.float32(2.0**-24)
+LANES = 8
+"""Layers are padded to a multiple of this many units, so that no loop has a scalar tail."""
+
+
+@njit(**INLINE)
+def philox(c0, c1, c2, c3, k0, k1):
+    """Four 32-bit words at one counter; the same as `streams.philox4x32`."""
+    for _ in range(10):
+        p0 = MULTIPLIER0 * uint64(c0)
+        p1 = MULTIPLIER1 * uint64(c2)
+        c0 = uint32(p1 >> uint64(32)) ^ c1 ^ k0
+        c2 = uint32(p0 >> uint64(32)) ^ c3 ^ k1
+        c1 = uint32(p1)
+        c3 = uint32(p0)
+        k0 = uint32(k0 + INCREMENT0)
+        k1 = uint32(k1 + INCREMENT1)
+    return c0, c1, c2, c3
+
+
+@njit(**FAST)
+def fill_uniform(out, blocks, layers, chain, step, k0, k1):
+    """Uniform numbers of units 4 blocks[b] ... + 3 of layers[b] into out[4 b ... + 3], as `streams.uniform`."""
+    for b in range(blocks.size):
+        x0, x1, x2, x3 = philox(blocks[b], uint32(chain), uint32(step), layers[b], k0, k1)
+        out[4 * b] = float32(int32(x0 >> uint32(8))) * UNIT
+        out[4 * b + 1] = float32(int32(x1 >> uint32(8))) * UNIT
+        out[4 * b + 2] = float32(int32(x2 >> uint32(8))) * UNIT
+        out[4 * b + 3] = float32(int32(x3 >> uint32(8))) * UNIT
+
+
+def blocks_for(*layers):
+    """Counter words for `fill_uniform`: for each (layer, n_units) its blocks, then padding to whole vectors.
+
+    Returns
+    -------
+    tuple
+        (n_blocks,) uint32 blocks, (n_blocks,) uint32 layers, and the offset of each layer's numbers in the buffer.
+    """
+    blocks, tags, offsets = [], [], []
+    for layer, n_units in layers:
+        offsets.append(4 * len(blocks))
+        n_blocks = -(-n_units // 4)
+        blocks += range(n_blocks)
+        tags += [layer] * n_blocks
+    padding = -len(blocks) % LANES
+    blocks += [0] * padding
+    tags += [layers[-1][0]] * padding
+    return np.array(blocks, dtype=np.uint32), np.array(tags, dtype=np.uint32), offsets
+
+
+@njit(**INLINE)
+def logistic(x):
+    """1 / (1 + exp(-x)) in float32, relative error below 2e-7 for |x| < 87; exp after Cephes (Moshier)."""
+    t = -x
+    t = float32(-87.0) if t < float32(-87.0) else t
+    t = float32(87.0) if t > float32(87.0) else t
+    n = np.float32(np.rint(t * float32(1.4426950408889634)))
+    f = t - n * float32(0.693359375) + n * float32(2.12194440e-4)
+    p = float32(1.9875691500e-4)
+    p = p * f + float32(1.3981999507e-3)
+    p = p * f + float32(8.3334519073e-3)
+    p = p * f + float32(4.1665795894e-2)
+    p = p * f + float32(1.6666665459e-1)
+    p = p * f + float32(5.0000001201e-1)
+    e = p * f * f + f + float32(1.0)
+    power_of_two = np.int32((int32(n) + np.int32(127)) * np.int32(1 << 23))
+    return float32(1.0) / (float32(1.0) + e * np.int32(power_of_two).view(np.float32))
+
+
+@intrinsic
+def popcount(typing_context, word):
+    """Number of ones in a 64-bit word."""
+
+    def generate(context, builder, signature, arguments):
+        function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
+        return builder.call(function, arguments)
+
+    return types.uint64(types.uint64), generate

@@ -1,0 +1,162 @@
+"""Compiled code on disk that no damage, no other job and no missing permission can turn against a job.
+
+Numba runs what its cache holds: a file cut short ends the job with an error of `pickle`, a changed bit of machine code
+is executed, and two jobs that compile one function for different arguments can swap files. Here each file carries its
+SHA-256 and says what it was compiled for; what does not fit is compiled anew. A cache that cannot be written costs time
+and nothing else.
+"""
+
+import hashlib
+import logging
+import os
+import pickle
+import tempfile
+from pathlib import Path
+
+import numba
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
+
+log = logging.getLogger(__name__)
+
+N_CHECK = hashlib.sha256().digest_size
+_told = set()
+"""What has been logged by this process: thirty functions have one cache."""
+
+
+def njit(cache=False, **options):
+    """`numba.njit` of those options, its compiled code kept in files that are checked when they are read."""
+
+    def compiled(function):
+        dispatcher = numba.njit(**options)(function)
+        if cache:
+            dispatcher._cache = _Cache(function)
+        return dispatcher
+
+    return compiled
+
+
+def choose_folder():
+    """The folder of compiled code of just these sources: Numba does not see edits of functions in other files.
+
+    NUMBA_CACHE_DIR if it is set; else beside this file, or in the user's cache where that is not writable.
+    """
+    here = Path(__file__).parent
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
+    roots = [Path(numba.config.CACHE_DIR)] if numba.config.CACHE_DIR else [here / "__pycache__", *_home()]
+    folders = [root / f"numba-{digest[:16]}" for root in roots]
+    return next((folder for folder in folders if _is_writable(folder)), folders[0])
+
+
+def _home():
+    """The user's cache; nothing in a container whose user has no home."""
+    try:
+        return [Path.home() / ".cache" / "boltzprune"]
+    except RuntimeError:
+        return []
+
+
+def _is_writable(folder):
+    """Whether files can be made in a folder, which is made if missing."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        return False
+    return True
+
+
+def _tell_once(what, message, *values):
+    """Log a warning if this process has not logged one of that kind."""
+    if what not in _told:
+        _told.add(what)
+        log.warning(message, *values)
+
+
+class _Files(IndexDataCacheFile):
+    """The files of one function: an index, and machine code for each kind of argument and processor."""
+
+    def save(self, key, data):
+        super().save(key, (key, data))
+
+    def load(self, key):
+        found_key, data = super().load(key) or (None, None)
+        return data if found_key == key else None
+
+    def _load_index(self):
+        version, stamp, names = self._read(self._index_path) or (None, None, {})
+        return names if (version, stamp) == (self._version, self._source_stamp) else {}
+
+    def _save_index(self, overloads):
+        self._write(self._index_path, (self._version, self._source_stamp, overloads))
+
+    def _load_data(self, name):
+        return self._read(self._data_path(name))
+
+    def _save_data(self, name, data):
+        self._write(self._data_path(name), data)
+
+    def _read(self, path):
+        """What a file holds; None if it is not there, or not as it was written."""
+        try:
+            content = Path(path).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if hashlib.sha256(content[N_CHECK:]).digest() != content[:N_CHECK]:
+            _tell_once("damaged", "%s: compiled code is damaged; what is damaged is compiled anew", path)
+            return None
+        return pickle.loads(content[N_CHECK:])
+
+    def _write(self, path, value):
+        """Write a file with its checksum, whole or not at all."""
+        content = self._dump(value)
+        with self._open_for_write(path) as file:
+            file.write(hashlib.sha256(content).digest() + content)
+
+
+class _Locator(UserProvidedCacheLocator):
+    """The folder chosen here, writable or not: what lies in it can be read."""
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls(py_func, py_file)
+
+
+class _Impl(CompileResultCacheImpl):
+    """No other folder: those that Numba would turn to know nothing of edits in other files."""
+
+    _locator_classes = [_Locator]
+
+
+class _Cache(FunctionCache):
+    """The cache of one function; whatever is wrong with it, the function is compiled."""
+
+    _impl_class = _Impl
+
+    def __init__(self, py_func):
+        super().__init__(py_func)
+        self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except MemoryError:
+            raise
+        except Exception as error:  # reading code that another program wrote can fail in any way
+            what = "%s: compiled code cannot be used (%s: %s); it is compiled anew"
+            _tell_once("unusable", what, self._cache_path, type(error).__name__, error)
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except OSError as error:
+            _tell_once(
+                "unwritable",
+                "%s: compiled code cannot be kept (%s), so that every job compiles it anew; make the folder writable, "
+                "or name another one in the environment variable NUMBA_CACHE_DIR",
+                self._cache_path,
+                error.strerror or error,
+            )
+
+
+numba.config.CACHE_DIR = str(choose_folder())

@@ -1,0 +1,181 @@
+"""CD-1 on a large unmasked machine: one array instead of two, and every row read from memory twice per update.
+
+With step D_t = d D_(t-1) + lr G_t and weights W_t = W_(t-1) + D_t, the combination U = W + c D, c = d / (1 - d), obeys
+
+    U_t = U_(t-1) + lr / (1 - d) G_t,
+
+so an update touches only the rows of units that are on in G_t = v0 p0^T - v1 p1^T. Fields need W = U - c D, and
+
+    D_t = d^t D_0 + lr sum_k d^k G_(t-k),
+
+whose terms fade: the last K updates are kept as vectors, and D_0, the step that the previous epoch left, matters for
+the first K updates only. Error: d^K relative to the step, below float32 rounding of the weights.
+
+The pass that reconstructs visible unit i also adds row i to the hidden field where the unit is on, and the pass that
+updates row i adds it to the next case's field: 2 x 4 n_visible n_hidden bytes read, about half of it written.
+"""
+
+import numpy as np
+from numba import float32
+
+from boltzprune.backend.cpu.arithmetic import FAST, fill_uniform, logistic
+from boltzprune.backend.cpu.cache import njit
+
+
+@njit(**FAST)
+def _add(total, row, factor):
+    """Total <- total + factor row."""
+    for j in range(total.size):
+        total[j] += factor * row[j]
+
+
+@njit(**FAST)
+def _dot(a, b):
+    """a.b."""
+    s = float32(0)
+    for j in range(a.size):
+        s += a[j] * b[j]
+    return s
+
+
+@njit(**FAST)
+def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, start_step, start_scale):
+    """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch."""
+    data, reconstruction, positive, negative = past
+    n_memory = data.shape[0]
+    for k in range(n_past):
+        row = (newest - k) % n_memory
+        n_on_data, n_on_reconstruction = 0, 0
+        for i in range(visible.size):
+            n_on_data += visible[i] & data[row, i]
+            n_on_reconstruction += visible[i] & reconstruction[row, i]
+        _add(field, positive[row], -scale * float32(n_on_data))
+        _add(field, negative[row], scale * float32(n_on_reconstruction))
+        scale *= decay
+    if start_scale != float32(0):
+        for i in range(visible.size):
+            if visible[i]:
+                _add(field, start_step[i], -start_scale)
+
+
+@njit(**FAST)
+def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, start_step, start_scale):
+    """Field <- field - c D.h."""
+    data, reconstruction, positive, negative = past
+    n_memory = data.shape[0]
+    for k in range(n_past):
+        row = (newest - k) % n_memory
+        on_data, on_reconstruction = scale * _dot(positive[row], hidden), scale * _dot(negative[row], hidden)
+        for i in range(field.size):
+            field[i] -= on_data * data[row, i] - on_reconstruction * reconstruction[row, i]
+        scale *= decay
+    if start_scale != float32(0):
+        for i in range(field.size):
+            field[i] -= start_scale * _dot(start_step[i], hidden)
+
+
+@njit(**FAST)
+def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
+    """V ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite."""
+    hidden_field[:] = float32(0)
+    not_finite = float32(0)
+    for i in range(visible.size):
+        x = field[i] + _dot(combined[i], hidden)
+        not_finite += x * float32(0)
+        visible[i] = 0
+        if uniform[i] < logistic(gain * x):
+            visible[i] = 1
+            _add(hidden_field, combined[i], float32(1))
+    return not_finite
+
+
+@njit(**FAST)
+def _update_rows(combined, data, visible, positive, negative, rate, next_case, next_field):
+    """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows."""
+    next_field[:] = float32(0)
+    for i in range(data.size):
+        row = combined[i]
+        if data[i] and visible[i]:
+            for j in range(row.size):
+                row[j] += rate * (positive[j] - negative[j])
+        elif data[i]:
+            _add(row, positive, rate)
+        elif visible[i]:
+            _add(row, negative, -rate)
+        if next_case[i]:
+            _add(next_field, row, float32(1))
+
+
+@njit(**FAST)
+def low_rank_updates(
+    combined,
+    biases,
+    bias_steps,
+    past,
+    start_step,
+    cases,
+    done,
+    n,
+    first_step,
+    k0,
+    k1,
+    rates,
+    gains,
+    blocks,
+    layers,
+    offset,
+):
+    """Updates done ... done + n - 1 of an epoch, in place; how many were done before a field or a bias was not finite.
+
+    combined : (n_visible, n_hidden) float32, U.
+    past : (data, reconstruction) (K, n_visible) uint8 and (positive, negative) (K, n_hidden) float32, rings.
+    rates, gains : (learning_rate, decay), (up, down) float32, see `contrastive.Epoch`.
+    """
+    learning_rate, decay = rates
+    up, down = gains
+    visible_bias, hidden_bias = biases
+    visible_steps, hidden_steps = bias_steps
+    n_visible, n_hidden = combined.shape
+    n_memory = past[0].shape[0]
+    share = decay / (float32(1) - decay)
+    uniform = np.empty(4 * blocks.size, np.float32)
+    visible, nothing = np.empty(n_visible, np.uint8), np.zeros(n_visible, np.uint8)
+    visible_field = np.empty(n_visible, np.float32)
+    vectors = np.empty((4, n_hidden), np.float32)
+    field, hidden, positive, negative = vectors[0], vectors[1], vectors[2], vectors[3]
+    _update_rows(combined, nothing, nothing, positive, negative, float32(0), cases[done], field)
+    for t in range(done, done + n):
+        data = cases[t]
+        n_past, newest = min(n_memory, t), (t - 1) % n_memory
+        start_scale = share * decay ** np.float32(t) if t < n_memory else float32(0)
+        memory = (past, n_past, newest, learning_rate * share, decay, start_step, start_scale)
+        fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
+        _subtract_from_hidden(field, data, *memory)
+        not_finite = float32(0)
+        for j in range(n_hidden):
+            not_finite += hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
+        for j in range(n_hidden):
+            positive[j] = logistic(up * (field[j] + hidden_bias[j]))
+            hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
+        visible_field[:] = visible_bias
+        _subtract_from_visible(visible_field, hidden, *memory)
+        not_finite += _reconstruct(combined, visible_field, hidden, uniform[offset:], down, visible, field)
+        if not_finite != float32(0):
+            return t - done
+        _subtract_from_hidden(field, visible, *memory)
+        for j in range(n_hidden):
+            negative[j] = logistic(up * (field[j] + hidden_bias[j]))
+            change = decay * hidden_steps[j] + learning_rate * (positive[j] - negative[j])
+            hidden_steps[j] = change
+            hidden_bias[j] += change
+        for i in range(n_visible):
+            change = decay * visible_steps[i] + learning_rate * (float32(data[i]) - float32(visible[i]))
+            visible_steps[i] = change
+            visible_bias[i] += change
+        next_case = cases[t + 1] if t + 1 < cases.shape[0] else nothing
+        _update_rows(
+            combined, data, visible, positive, negative, learning_rate / (float32(1) - decay), next_case, field
+        )
+        row = t % n_memory
+        past[0][row], past[1][row], past[2][row], past[3][row] = data, visible, positive, negative
+    return n

@@ -1,0 +1,208 @@
+"""Compiled mean-field iteration of deep machines, two images at a time.
+
+It works on changes: once a probability has moved by more than `quiet` since its last announcement, its row of weights
+times the change goes into the fields of its neighbours. What stays unsaid is at most quiet |w|_1 in a field. Two images
+share a pass over the weights, and nothing depends on which two.
+"""
+
+import numpy as np
+from numba import float32
+
+from boltzprune.backend.cpu.arithmetic import FAST, logistic
+from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.gibbs import add_active
+
+EXACT = {**FAST, "fastmath": {"contract", "nsz"}}
+"""Sums in the order that is written, so that an image's do not depend on the image beside it."""
+PAIR = 2
+"""Images that share a pass over the weights."""
+
+
+@njit(**EXACT)
+def _add_three_rows(field0, field1, row0, row1, row2, factors):
+    """Three rows to the fields of two images: as many arrays as the compiler still tells apart."""
+    a0, a1, b0, b1, c0, c1 = factors[0, 0], factors[0, 1], factors[1, 0], factors[1, 1], factors[2, 0], factors[2, 1]
+    for j in range(field0.size):
+        w0, w1, w2 = row0[j], row1[j], row2[j]
+        field0[j] = ((field0[j] + a0 * w0) + b0 * w1) + c0 * w2
+        field1[j] = ((field1[j] + a1 * w0) + b1 * w1) + c1 * w2
+
+
+@njit(**EXACT)
+def _add_rows_to_pair(fields, factors, rows, first, last, chosen, n_chosen, is_full):
+    """Fields[g] <- fields[g] + sum_k factors[k, g] rows[chosen[k]], rows one after the other, for two images."""
+    field0, field1, k = fields[0, : rows.shape[1]], fields[1, : rows.shape[1]], 0
+    if is_full:
+        while k + 3 <= n_chosen:
+            row0, row1, row2 = rows[chosen[k]], rows[chosen[k + 1]], rows[chosen[k + 2]]
+            _add_three_rows(field0, field1, row0, row1, row2, factors[k : k + 3])
+            k += 3
+    while k < n_chosen:
+        start, stop = first[chosen[k]], last[chosen[k]]
+        row, part0, part1 = rows[chosen[k], start:stop], field0[start:stop], field1[start:stop]
+        scale0, scale1 = factors[k, 0], factors[k, 1]
+        for j in range(row.size):
+            part0[j] += scale0 * row[j]
+            part1[j] += scale1 * row[j]
+        k += 1
+
+
+@njit(**FAST)
+def _dot_rows(fields, changes, rows, n_upper):
+    """Fields[g, i] <- fields[g, i] + rows[i].changes[g] for two images: downwards with the weights that go upwards.
+
+    Many changes: both directions read one copy of the weights, which then stays in second-level cache.
+    """
+    change0, change1, n_rows = changes[0], changes[1], rows.shape[0]
+    for i in range(0, n_rows - n_rows % 4, 4):
+        row0, row1, row2, row3 = rows[i], rows[i + 1], rows[i + 2], rows[i + 3]
+        sum0, sum1, sum2, sum3 = float32(0), float32(0), float32(0), float32(0)
+        also0, also1, also2, also3 = float32(0), float32(0), float32(0), float32(0)
+        for j in range(n_upper):
+            w0, w1, w2, w3, x0, x1 = row0[j], row1[j], row2[j], row3[j], change0[j], change1[j]
+            sum0 += w0 * x0
+            sum1 += w1 * x0
+            sum2 += w2 * x0
+            sum3 += w3 * x0
+            also0 += w0 * x1
+            also1 += w1 * x1
+            also2 += w2 * x1
+            also3 += w3 * x1
+        field0, field1 = fields[0], fields[1]
+        field0[i] += sum0
+        field0[i + 1] += sum1
+        field0[i + 2] += sum2
+        field0[i + 3] += sum3
+        field1[i] += also0
+        field1[i + 1] += also1
+        field1[i + 2] += also2
+        field1[i + 3] += also3
+    for i in range(n_rows - n_rows % 4, n_rows):
+        row, sum0, sum1 = rows[i], float32(0), float32(0)
+        for j in range(n_upper):
+            sum0 += row[j] * change0[j]
+            sum1 += row[j] * change1[j]
+        fields[0, i] += sum0
+        fields[1, i] += sum1
+
+
+@njit(**FAST)
+def _announce(means, said, size, quiet, chosen, factors, changes, n_moved):
+    """Units that moved by more than `quiet` in an image since they last said so: number, places, change per image.
+
+    n_moved : (PAIR,) int64, filled with the number in each image.
+    """
+    n, n_moved[:] = 0, 0
+    for i in range(size):
+        anywhere = False
+        for g in range(PAIR):
+            change = means[g, i] - said[g, i]
+            moved = not abs(change) <= quiet
+            factors[n, g] = changes[g, i] = change if moved else float32(0)
+            said[g, i] = means[g, i] if moved else said[g, i]
+            n_moved[g] += moved
+            anywhere |= moved
+        chosen[n] = i
+        n += anywhere
+    return n
+
+
+@njit(**FAST)
+def _settle(field, mean, tolerance):
+    """Mean <- s(field); how many changed by more than the tolerance (a value that is not finite counts)."""
+    n_changed = 0
+    for j in range(mean.size):
+        new = logistic(field[j])
+        n_changed += 0 if abs(new - mean[j]) <= tolerance else 1
+        mean[j] = new
+    return n_changed
+
+
+@njit(**FAST)
+def _start(field, bias, gain, mean):
+    """Mean <- s(b + gain (field - b)): a layer in the bottom-up pass."""
+    for j in range(mean.size):
+        mean[j] = logistic(bias[j] + gain * (field[j] - bias[j]))
+
+
+@njit(**FAST)
+def _fewest(n_moved):
+    """The smallest positive number, or 0."""
+    n = n_moved.max()
+    for g in range(PAIR):
+        n = n_moved[g] if 0 < n_moved[g] < n else n
+    return n
+
+
+@njit(**FAST)
+def _keep(changes, n_moved, size, are_many):
+    """Changes become 0 in images with many of them, or with few: which way an image takes depends on itself alone."""
+    for g in range(PAIR):
+        if (2 * n_moved[g] > size) != are_many:
+            changes[g, :size] = float32(0)
+
+
+@njit(**FAST)
+def _sweep(up, down, biases, fields, means, said, limits, is_first, is_open, chosen, factors, changes):
+    """One update of all layers from below for two images; `is_open` becomes False where an image is done."""
+    top, (tolerance, quiet) = len(biases) - 1, limits
+    changed, n_moved = np.zeros(PAIR, np.int64), np.zeros(PAIR, np.int64)
+    for layer in range(1, top + 1):
+        size = biases[layer].size
+        for g in range(PAIR):
+            if is_open[g] and is_first:
+                gain = float32(2) if layer < top else float32(1)
+                _start(fields[layer, g, :size], biases[layer], gain, means[layer, g, :size])
+                changed[g] = 1
+            elif is_open[g]:
+                changed[g] += _settle(fields[layer, g, :size], means[layer, g, :size], tolerance)
+        n = _announce(means[layer], said[layer], size, quiet, chosen, factors, changes, n_moved)
+        if layer < top:
+            rows, first, last, is_full = up[layer]
+            _add_rows_to_pair(fields[layer + 1], factors, rows, first, last, chosen, n, is_full)
+        if layer > 1 and 2 * n_moved.max() > size:
+            _keep(changes, n_moved, size, True)
+            _dot_rows(fields[layer - 1], changes, up[layer - 1][0], size)
+        if layer > 1 and 0 < 2 * _fewest(n_moved) <= size:
+            _keep(factors[:n].T, n_moved, size, False)
+            rows, first, last, is_full = down[layer - 1]
+            _add_rows_to_pair(fields[layer - 1], factors, rows, first, last, chosen, n, is_full)
+    for g in range(PAIR):
+        is_open[g] = is_open[g] and changed[g] > 0
+
+
+@njit(**FAST)
+def mean_field_cases(up, down, biases, visible, results, limits, max_updates, n_updates):
+    """Mean-field posteriors, see `joint.mean_field`: results (tuple of (n, n_units) float32) and n_updates are filled.
+
+    limits : (tolerance, quiet) float32.
+    """
+    n_layers, width = len(biases), 1
+    for layer in range(n_layers):
+        width = max(width, biases[layer].size)
+    space = np.zeros((3, n_layers, PAIR, width), np.float32)
+    fields, means, said = space[0], space[1], space[2]
+    chosen, ones = np.empty(width + 1, np.int64), np.ones(width, np.float32)
+    factors, is_open = np.empty((width + 1, PAIR), np.float32), np.zeros(PAIR, np.bool_)
+    changes = np.empty((PAIR, width), np.float32)
+    for start in range(0, visible.shape[0], PAIR):
+        n_cases = min(PAIR, visible.shape[0] - start)
+        said[:] = float32(0)
+        means[:] = float32(0)
+        for g in range(PAIR):
+            is_open[g] = g < n_cases
+            for layer in range(1, n_layers):
+                fields[layer, g, : biases[layer].size] = biases[layer]
+            if g < n_cases:
+                rows, first, last, is_full = up[0]
+                field = fields[1, g, : biases[1].size]
+                add_active(field, visible[start + g], rows, first, last, chosen, ones, is_full)
+        for sweep in range(max_updates + 1):
+            for g in range(n_cases):
+                n_updates[start + g] += is_open[g] and sweep > 0
+            _sweep(up, down, biases, fields, means, said, limits, sweep == 0, is_open, chosen, factors, changes)
+            if not is_open.any():
+                break
+        for layer in range(1, n_layers):
+            for g in range(n_cases):
+                results[layer - 1][start + g] = means[layer, g, : biases[layer].size]

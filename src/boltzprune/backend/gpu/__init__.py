@@ -1,0 +1,1 @@
+"""The primitives as CUDA kernels. Only `card` imports CuPy."""

@@ -1,0 +1,240 @@
+"""The GPU backend: kernels of our own where NumPy's operations would be many small launches, else CuPy's.
+
+States, fields and random numbers of a chain depend on that chain alone, to the last bit, however many are computed
+together: the sums that they rest on are exact (kernels/draw.cu, gibbs.cu) or have one order (field.cu, joint.cu).
+
+This module asks the card for arrays and launches and knows nothing else of it; `card.Card` is the real one.
+"""
+
+import dataclasses
+import logging
+
+import numpy as np
+
+from boltzprune.backend import reference
+from boltzprune.backend.gpu import cd_large, cd_small
+from boltzprune.backend.gpu import joint as gpu_joint
+from boltzprune.backend.gpu.gibbs import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
+from boltzprune.core import joint
+from boltzprune.core.contrastive import Velocity, array_epoch, at_places, cases_of_each
+from boltzprune.core.joint import JointState
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.errors import InputError
+
+log = logging.getLogger(__name__)
+
+SHARE_OF_MEMORY = 0.5
+"""Of the memory that is free, what the chains or cases that are computed together may take."""
+
+
+class Backend(reference.Backend):
+    """Primitives on one GPU, in float32.
+
+    Parameters
+    ----------
+    threads : int
+        Not used: the machines of a job share the card, not the processor.
+    card : card.Card, optional
+        Default: the one that CuPy finds.
+    """
+
+    def __init__(self, threads=1, card=None):
+        super().__init__()
+        if card is None:
+            from boltzprune.backend.gpu.card import Card
+
+            card = Card()
+        self.card, self.xp, self.versions = card, card.xp, card.versions
+
+    def asarray(self, array, dtype=None):
+        """See `reference.Backend.asarray`."""
+        return self.card.asarray(array, dtype)
+
+    def to_host(self, array):
+        """See `reference.Backend.to_host`."""
+        return self.card.to_host(array)
+
+    def on_device(self, machine):
+        """See `reference.Backend.on_device`."""
+        groups = (machine.weights, machine.biases, machine.masks)
+        return BoltzmannMachine(
+            *(tuple(map(self.asarray, group)) for group in groups), machine.units, must_be_finite=False
+        )
+
+    def piece(self, n, bytes_each):
+        """As many as fit into a share of the free memory, whole tiles."""
+        free = self.card.free_memory()
+        fit = int(SHARE_OF_MEMORY * free / max(bytes_each, 1)) // TILE * TILE
+        size = min(n, max(fit, TILE))
+        need = f"{n * bytes_each / 2**20:,.0f} MiB of {free / 2**20:,.0f} MiB free"
+        log.info("GPU memory: %d chains or cases of %d bytes need %s; %d at once", n, bytes_each, need, size)
+        return size
+
+    def in_pieces(self, function, n, bytes_each):
+        """See `reference.Backend.in_pieces`; where the memory does not suffice after all, pieces are halved."""
+        size, first, results = max(1, self.piece(n, bytes_each)), 0, []
+        while first < n:
+            count, fits = min(size, n - first), True
+            try:
+                results.append(function(first, count))
+                first += count
+            except self.card.OutOfMemory:
+                fits = False  # what was tried is let go of only once this clause is left
+            if not fits:
+                size = self._half(count, f"{count} chains or cases of {bytes_each} bytes")
+        return results
+
+    def _half(self, size, what):
+        """Half of a size that did not fit, once the card has let go of what it can; InputError if there is no half."""
+        self.card.release()
+        free = f"{self.card.free_memory() / 2**20:,.0f} MiB"
+        if size < 2:
+            raise InputError(
+                f"device gpu: the card's memory does not suffice for {what}; {free} are free. "
+                "Stop other programs that use the card, take a smaller machine, or set device: cpu"
+            )
+        log.warning("GPU memory: no room for %s (%s free); halving", what, free)
+        return size // 2
+
+    def sample_layer(self, fields, key, step, layer, first_chain):
+        """See `reference.Backend.sample_layer`."""
+        return decide(self.card, self.asarray(fields, np.float32), True, key, step, layer, first_chain)
+
+    def _decide(self, probabilities, key, step, layer):
+        """States from probabilities, as float32: what array code draws with."""
+        return decide(self.card, probabilities, False, key, step, layer, 0).astype(np.float32)
+
+    def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
+        """See `reference.Backend.advance`."""
+        machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
+        states = [self.asarray(layer, np.uint8) for layer in states]
+        return gibbs(self.card, machine, states, key, first_step, n_steps, first_chain, first_layer)
+
+    def free_run(self, machines, chains, keys):
+        """See `reference.Backend.free_run`; None where kernels/joint.cu does not take all machines."""
+        plans = [gpu_joint.plan(machine, len(states[0]), 1, self.card) for machine, states in zip(machines, chains)]
+        return gpu_joint.FreeRun(self.card, plans, machines, chains, keys) if all(plans) else None
+
+    def probability(self, machine, means, layer, gain=1):
+        """See `reference.Backend.probability`."""
+        return layer_given_neighbours(self.card, machine, means, layer, gain)
+
+    def pack(self, states):
+        """See `reference.Backend.pack`."""
+        states = whole(self.asarray(states, np.uint8))
+        n_samples, n_units = states.shape
+        n_words = -(-n_samples // 64)
+        bits = self.xp.empty((n_units, n_words), dtype=np.uint64)
+        if bits.size:
+            sizes = (np.int32(n_samples), np.int32(n_units), np.int32(n_words))
+            self.card.launch("pack", {}, (n_words, tiles(n_units)), TILE, [states, *sizes, bits])
+        return bits
+
+    def pair_counts(self, lower, upper):
+        """See `reference.Backend.pair_counts`."""
+        lower, upper = whole(self.asarray(lower)), whole(self.asarray(upper))
+        (n_lower, n_words), n_upper = lower.shape, len(upper)
+        counts = self.xp.zeros((n_lower, n_upper), dtype=np.int64)
+        if counts.size and n_words:
+            n_tiles = tiles(n_lower) * tiles(n_upper)
+            n_splits = max(1, min(4 * self.card.n_multiprocessors // n_tiles, n_words // 16))
+            words_each = -(-n_words // n_splits)
+            grid = (tiles(n_upper), tiles(n_lower), -(-n_words // words_each))
+            sizes = (np.int32(n_words), np.int32(words_each))
+            arguments = [lower, np.int32(n_lower), upper, np.int32(n_upper), *sizes, counts]
+            self.card.launch("pair_counts", {}, grid, BLOCK, arguments)
+        return counts
+
+    def eigh(self, matrix):
+        """See `reference.Backend.eigh`."""
+        return self.xp.linalg.eigh(self.asarray(matrix))
+
+    def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
+        """See `reference.Backend.cd_epoch`; machines that one kernel takes side by side, others one after the other."""
+        on_card = {id(one): self.asarray(one, np.uint8) for one in cases_of_each(cases, len(machines))}
+        cases = [on_card[id(one)] for one in cases_of_each(cases, len(machines))]
+        work, groups = list(zip(machines, velocities, keys, cases, strict=True)), {}
+        for place, (machine, *_, one) in enumerate(work):
+            if cd_small.is_small(machine, epoch):
+                kind = "small", id(one)
+            else:
+                plan = cd_large.plan(machine, epoch.batch_size, self.card)
+                kind = "wide", plan and plan.n_blocks, len(one)
+            groups.setdefault(kind, []).append(place)
+        return self._grouped(groups, work, lambda kind, part: self._cd_group(*kind[:2], part, epoch, report))
+
+    def _cd_group(self, kernel, n_blocks, work, epoch, report):
+        """Machines that are trained side by side; those that no kernel takes, one after the other."""
+        if kernel == "small":
+            return cd_small.epoch_of_many(self.card, [one[:3] for one in work], work[0][3], epoch, report)
+        if n_blocks is None:
+            return self._in_turn(lambda one: self._array_epoch(*one, epoch, report), work)
+        return cd_large.epoch_of_many(self.card, work, epoch, report)
+
+    def _grouped(self, groups, work, run):
+        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out."""
+        results, waiting = {}, list(groups.items())
+        while waiting:
+            (kind, places), fits = waiting.pop(0), True
+            try:
+                with at_places(places):
+                    results |= zip(places, run(kind, [work[place] for place in places]))
+            except self.card.OutOfMemory:
+                fits = False  # what was tried is let go of only once this clause is left
+            if not fits:
+                half = self._half(len(places), f"{len(places)} machines and what they learn from")
+                waiting[:0] = [(kind, places[:half]), (kind, places[half:])]
+        return [results[place] for place in range(len(work))]
+
+    def _array_epoch(self, machine, velocity, key, cases, epoch, report):
+        """Mini-batches, CD-k, large machines: the specification in float32, on the card."""
+        velocity = Velocity(*map(self.asarray, _fields(velocity)))
+        result = array_epoch(
+            self.on_device(machine), velocity, key, cases, epoch, report, self._decide, np.float32, self.xp
+        )
+        return self._machine(result[0], machine), Velocity(*map(self.to_host, _fields(result[1])))
+
+    def mean_field(self, machine, visible, tolerance, max_updates):
+        """See `reference.Backend.mean_field`."""
+        visible = self.asarray(visible, np.uint8)
+        means, n_updates = joint.mean_field(self.on_device(machine), visible, tolerance, max_updates, self, np.float32)
+        return means[1:], n_updates
+
+    def joint_epoch(self, machine, state, key, cases, epoch, report):
+        """See `reference.Backend.joint_epoch`."""
+        return self.joint_epochs([(machine, state, key)], cases, epoch, report)[0]
+
+    def joint_epochs(self, work, cases, epoch, report):
+        """See `reference.Backend.joint_epochs`; machines that kernels/joint.cu takes side by side, others in turn."""
+        cases, groups = self.asarray(cases, np.uint8), {}
+        for place, (machine, state, _) in enumerate(work):
+            plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
+            groups.setdefault(plan is not None, []).append(place)
+        return self._grouped(
+            groups, work, lambda for_kernel, part: self._joint_group(for_kernel, part, cases, epoch, report)
+        )
+
+    def _joint_group(self, for_kernel, work, cases, epoch, report):
+        """Machines that are trained side by side; those that the kernel does not take, one after the other."""
+        if not for_kernel:
+            return self._in_turn(lambda one: self._array_joint_epoch(*one, cases, epoch, report), work)
+        return gpu_joint.epoch_of_many(self.card, work, cases, epoch, report)
+
+    def _array_joint_epoch(self, machine, state, key, cases, epoch, report):
+        """The specification in float32, on the card."""
+        state = JointState(*(tuple(map(self.asarray, group)) for group in _fields(state)))
+        trained, state, n_updates = joint.array_joint_epoch(
+            self.on_device(machine), state, key, cases, epoch, report, self, np.float32
+        )
+        state = JointState(*(tuple(map(self.to_host, group)) for group in _fields(state)))
+        return self._machine(trained, machine), state, n_updates
+
+    def _machine(self, trained, before):
+        """A trained machine back on the host, masks and units as before."""
+        weights, biases = (tuple(map(self.to_host, group)) for group in (trained.weights, trained.biases))
+        return BoltzmannMachine(weights, biases, before.masks, before.units, must_be_finite=False)
+
+
+def _fields(record):
+    """The arrays of a dataclass, in order."""
+    return [getattr(record, field.name) for field in dataclasses.fields(record)]

@@ -1,0 +1,226 @@
+"""Activity statistics of a free-running machine, and the Fisher information (FI) that follows from them.
+
+Parameters are ordered: existing weights row by row, visible biases, hidden biases.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.errors import InputError
+
+MAX_PARAMETERS = 20_000
+NEGLIGIBLE = 0.01
+"""An entry of a Fisher information matrix is negligible if its size is below this times the largest."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Means over samples of the joint state.
+
+    Attributes
+    ----------
+    n_samples : int
+        0 if the means are exact.
+    rates : tuple of (n_units,) float64, in [0, 1]
+        <s> of every layer.
+    pair_means : tuple of (n_lower, n_upper) float64, in [0, 1]
+        <s_i s_j> of neighbouring layers.
+    """
+
+    n_samples: int
+    rates: tuple
+    pair_means: tuple
+
+
+def sampled_statistics(layers, n_samples, backend):
+    """Rates and pair means by counting bits.
+
+    Parameters
+    ----------
+    layers : list of (n_units, n_words) uint64
+        Samples of each layer, from `Backend.pack`.
+    n_samples : int
+    backend : Backend
+
+    Returns
+    -------
+    Statistics
+    """
+    every = ~backend.xp.zeros((1, layers[0].shape[1]), dtype=np.uint64)
+    counts = [backend.pair_counts(bits, every)[:, 0] for bits in layers]
+    counts += [backend.pair_counts(lower, upper) for lower, upper in zip(layers[:-1], layers[1:])]
+    means = [backend.to_host(count) / n_samples for count in counts]
+    return Statistics(n_samples, tuple(means[: len(layers)]), tuple(means[len(layers) :]))
+
+
+def fisher_diagonal(mean, n_samples=0):
+    """FI of parameters whose derivative of the energy is a Bernoulli variable of that mean: F = p (1 - p)  (Eq. 4).
+
+    Parameters
+    ----------
+    mean : array in [0, 1]
+        <v_i h_j> for weights, <v_i> or <h_j> for biases.
+    n_samples : int
+        Samples behind the mean, for the unbiased factor n / (n - 1); 0 if it is exact.
+
+    Returns
+    -------
+    array like `mean`, float64, >= 0, nats per squared parameter
+
+    Raises
+    ------
+    ValueError
+        If n_samples is 1.
+    """
+    if n_samples == 1:
+        raise ValueError("one sample has no variance; expected n_samples >= 2, or 0 for exact means")
+    mean = np.asarray(mean, dtype=np.float64)
+    return mean * (1.0 - mean) * (n_samples / (n_samples - 1) if n_samples else 1.0)
+
+
+def fisher_interval(mean, n_samples, level=0.95):
+    """Interval for F = p (1 - p) (Eq. 4) from the mean of n independent samples of a Bernoulli variable.
+
+    The image under p (1 - p) of Jeffreys' interval of p, the central part of Beta(k + 1/2, n - k + 1/2), which reaches
+    0 for k = 0 and 1 for k = n (Brown, Cai & DasGupta 2001). So it holds where a standard error of F does not: at
+    p = 1/2, where F is largest and its derivative 0, and at few counts. At level 95 % it covers F in 93 to 96 % of
+    cases where 10 counts or more are expected, in up to 98 % within some 2 standard errors of p = 1/2, since p and
+    1 - p have the same F; with fewer counts in 88 to 100 %, 95 to 96 % on average over p.
+
+    Parameters
+    ----------
+    mean : array in [0, 1]
+        <v_i h_j> for weights, <v_i> or <h_j> for biases.
+    n_samples : int
+        Independent samples behind the mean; 0 if it is exact.
+    level : float in (0, 1)
+
+    Returns
+    -------
+    tuple of two arrays like `mean`
+        Lower and upper end, float64, in [0, 1/4], nats per squared parameter; both F where the mean is exact.
+    """
+    mean = np.asarray(mean, dtype=np.float64)
+    if n_samples == 0:
+        return mean * (1.0 - mean), mean * (1.0 - mean)
+    from scipy.special import betaincinv
+
+    k = np.rint(mean * n_samples)
+    low, high = (betaincinv(k + 0.5, n_samples - k + 0.5, q) for q in (0.5 - level / 2, 0.5 + level / 2))
+    low, high = np.where(k == 0, 0.0, low), np.where(k == n_samples, 1.0, high)
+    ends = low * (1.0 - low), high * (1.0 - high)
+    return np.minimum(*ends), np.where((low < 0.5) & (high > 0.5), 0.25, np.maximum(*ends))
+
+
+def heuristic_diagonal(weights, lower_rate, upper_rate):
+    """FI of weights from rates and weight alone: p (1 - p), p_ij = <h_j> s(logit(<v_i>) + w_ij (1 - <h_j>))  (Eq. 6).
+
+    A unit whose rate is 0 or 1 carries no information: its weights get 0.
+
+    Parameters
+    ----------
+    weights : (n_lower, n_upper) float
+    lower_rate, upper_rate : (n_lower,), (n_upper,) float, in [0, 1]
+
+    Returns
+    -------
+    (n_lower, n_upper) float64, >= 0, nats per squared weight
+    """
+    if np.shape(weights) != (np.size(lower_rate), np.size(upper_rate)):
+        raise InputError(
+            f"weights have shape {np.shape(weights)}; expected one for each of {np.size(lower_rate)} lower rates and "
+            f"{np.size(upper_rate)} upper rates"
+        )
+    v, h = np.asarray(lower_rate, dtype=np.float64)[:, None], np.asarray(upper_rate, dtype=np.float64)[None, :]
+    speaking = (v > 0) & (v < 1) & (h > 0) & (h < 1)
+    v_safe = np.where((v > 0) & (v < 1), v, 0.5)
+    odds = v_safe / (1.0 - v_safe) * np.exp(np.clip(np.asarray(weights, dtype=np.float64) * (1.0 - h), -500, 500))
+    pair = h * odds / (1.0 + odds)  # s(logit(v) + x) = odds e^x / (1 + odds e^x)
+    return np.where(speaking, pair * (1.0 - pair), 0.0)
+
+
+def n_parameters(machine):
+    """Existing weights and biases of a machine."""
+    return sum(machine.n_weights) + sum(machine.layer_sizes)
+
+
+def not_computed(n):
+    """Why there is no full FIM of so many parameters, in words; empty where there is one."""
+    return f"not computed: {n:,} parameters are more than {MAX_PARAMETERS:,}" if n > MAX_PARAMETERS else ""
+
+
+def check_n_parameters(n):
+    """InputError for more parameters than `MAX_PARAMETERS`, whose FIM would not fit into memory."""
+    if n > MAX_PARAMETERS:
+        raise InputError(
+            f"the full FIM of {n} parameters needs {8e-9 * n**2:.0f} GB; at most {MAX_PARAMETERS} are supported. Use a "
+            "smaller machine (fewer hidden units, fewer visible ones), or criteria other than eigenvector"
+        )
+
+
+def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
+    """Full FIM of an RBM from samples: the unbiased covariance of (v_i h_j, v_i, h_j)  (Eqs. 2, 3).
+
+    Parameters
+    ----------
+    visible, hidden : (n_units, n_words) uint64
+        Samples, from `Backend.pack`.
+    mask : (n_visible, n_hidden) bool
+        Which weights exist.
+    n_samples : int, >= 2
+    backend : Backend
+
+    Returns
+    -------
+    (n_parameters, n_parameters) float64, symmetric, nats per squared parameter, where the backend computes
+
+    Raises
+    ------
+    InputError
+        If there are more than `MAX_PARAMETERS`, whose matrix would not fit into memory.
+    """
+    if mask.shape != (len(visible), len(hidden)):
+        raise InputError(f"mask has shape {mask.shape}; expected visible by hidden units, {len(visible), len(hidden)}")
+    i, j = np.nonzero(mask)
+    check_n_parameters(len(i) + len(visible) + len(hidden))
+    xp = backend.xp
+    pairs = visible[backend.asarray(i)] & hidden[backend.asarray(j)]
+    derivatives = xp.concatenate([pairs, visible, hidden])
+    second = backend.pair_counts(derivatives, derivatives) / n_samples
+    mean = xp.diagonal(second)
+    return (second - xp.outer(mean, mean)) * (n_samples / (n_samples - 1))
+
+
+def eigen_decomposition(fisher_matrix, backend):
+    """Eigenvalues, largest first, and the two leading eigenvectors as rows, each oriented to a positive sum.
+
+    Returns
+    -------
+    tuple
+        (n_parameters,) float64 in nats per squared parameter, and (2, n_parameters) float64 of unit length.
+    """
+    values, vectors = (backend.to_host(x) for x in backend.eigh(fisher_matrix))
+    leading = vectors[:, ::-1][:, :2].T
+    signs = np.where(leading.sum(axis=1) < 0, -1.0, 1.0)
+    return values[::-1], leading * signs[:, None]
+
+
+def negligible_share(fisher_matrix, backend):
+    """Share of the entries of a Fisher information matrix that are smaller in size than `NEGLIGIBLE` of the largest.
+
+    Returns
+    -------
+    float, in [0, 1]
+        0 if all entries are 0.
+    """
+    matrix = backend.asarray(fisher_matrix)
+    bound = NEGLIGIBLE * float(max(matrix.max(), -matrix.min()))
+    return float(((matrix < bound) & (matrix > -bound)).mean())
+
+
+def weight_entries(vector, mask):
+    """Entries of a parameter vector that belong to weights, laid out as the weights: 0 where none exists."""
+    entries = np.zeros(mask.shape)
+    entries[mask] = vector[: np.count_nonzero(mask)]
+    return entries

@@ -1,0 +1,197 @@
+"""Joint training of a deep Boltzmann machine: the records that every backend shares, and the plain-array specification.
+
+The likelihood's gradient is <s_l s_(l+1)>_data - <s_l s_(l+1)>_model for the weights, <s_l>_data - <s_l>_model for the
+biases. The data term is taken under a factorised posterior found by mean-field iteration, the model term over
+persistent Markov chains (Salakhutdinov & Hinton 2009).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from boltzprune.core.contrastive import NotFiniteError
+from boltzprune.core.machine import BoltzmannMachine, sigmoid
+
+
+@dataclass(frozen=True)
+class JointEpoch:
+    """What one epoch of joint training needs to know.
+
+    Attributes
+    ----------
+    learning_rate : float
+    decay : float, in [0, 1)
+        step <- decay step + learning_rate gradient; parameters <- parameters + step.
+    n_gibbs_steps : int
+        Steps of the chains per update.
+    batch_size : int
+    first_update : int
+        Updates before this epoch; update t uses Gibbs steps k t ... k t + k - 1 of the stream.
+    max_norm : float
+        Largest L2 norm of the incoming weights of a hidden unit; infinite: none.
+    tolerance : float
+    max_updates : int
+        See `mean_field`.
+    """
+
+    learning_rate: float
+    decay: float
+    n_gibbs_steps: int
+    batch_size: int
+    first_update: int
+    max_norm: float
+    tolerance: float
+    max_updates: int
+
+
+@dataclass(frozen=True)
+class JointState:
+    """What joint training changes besides the machine.
+
+    Attributes
+    ----------
+    weight_steps, bias_steps : tuple of float32 arrays, shaped as the machine's weights and biases
+        The step of the last update.
+    chains : tuple of (n_chains, n_units) uint8
+        States of the persistent chains, all layers.
+    """
+
+    weight_steps: tuple
+    bias_steps: tuple
+    chains: tuple
+
+    @classmethod
+    def at_rest(cls, machine, chains):
+        """No step yet."""
+        steps = (tuple(np.zeros_like(x) for x in group) for group in (machine.weights, machine.biases))
+        return cls(*steps, tuple(chains))
+
+
+class Parameters(NamedTuple):
+    """What of a machine changes with every update."""
+
+    weights: tuple
+    biases: tuple
+
+
+def probability(machine, means, layer, gain, xp):
+    """s(b + gain input) of a layer given the layers around it; one above that `means` does not hold does not count.
+
+    The gain is 1 where there is one above.
+
+    Returns
+    -------
+    (n, n_units) array of the dtype of the weights
+    """
+    total = machine.biases[layer] + gain * (means[layer - 1] @ machine.weights[layer - 1])
+    if layer + 1 < len(means):
+        total = total + means[layer + 1] @ machine.weights[layer].T
+    return sigmoid(total, xp)
+
+
+def mean_field(machine, visible, tolerance, max_updates, backend, dtype=np.float64):
+    """Mean-field posterior of the hidden units given visible states, each case on its own.
+
+    Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then, layer by
+    layer from below, mu_l = s(b_l + mu_(l-1).W_(l-1) + W_l.mu_(l+1)), until no probability of the case changes by more
+    than the tolerance, or max_updates times.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine or Parameters
+    visible : (n, n_visible) array in {0, 1}
+    tolerance : float
+    max_updates : int
+    backend : reference.Backend
+        Its array module and its `probability` are used; the arrays lie where it computes.
+    dtype : type
+
+    Returns
+    -------
+    tuple
+        List of (n, n_units) arrays of that dtype: the visible states, then the probabilities of every hidden layer; and
+        (n,) int64, the updates of each case.
+    """
+    xp, top = backend.xp, len(machine.weights)
+    machine = Parameters(*(tuple(x.astype(dtype) for x in group) for group in (machine.weights, machine.biases)))
+    means = [visible.astype(dtype)]
+    for layer in range(1, top + 1):
+        means.append(backend.probability(machine, means, layer, 2 if layer < top else 1))
+    n_updates, open_cases = xp.zeros(len(visible), dtype=xp.int64), xp.arange(len(visible))
+    for _ in range(max_updates):
+        if not len(open_cases):
+            break
+        part = [layer[open_cases] for layer in means]
+        change = xp.zeros(len(open_cases))
+        for layer in range(1, top + 1):
+            new = backend.probability(machine, part, layer)
+            if new.size:
+                change = xp.maximum(change, xp.abs(new - part[layer]).max(axis=1))
+            part[layer] = means[layer][open_cases] = new
+        n_updates[open_cases] += 1
+        open_cases = open_cases[~(change <= tolerance)]
+    return means, n_updates
+
+
+def limit_norms(weights, max_norm, xp=np):
+    """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer."""
+    norms = xp.sqrt((weights.astype(xp.float64) ** 2).sum(axis=0))
+    return (weights * xp.where(norms > max_norm, max_norm / xp.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
+
+
+def phase_means(layers):
+    """Pair means of neighbouring layers and means of all layers over the first axis."""
+    n = len(layers[0])
+    pairs = [lower.T @ upper / n for lower, upper in zip(layers[:-1], layers[1:])]
+    return pairs, [layer.mean(axis=0) for layer in layers]
+
+
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for
+def array_joint_epoch(machine, state, key, cases, epoch, report, backend, dtype=np.float64):
+    """One epoch with plain arrays of that dtype, parameters rounded to float32 after every update.
+
+    All arrays lie where the backend computes.
+
+    Returns
+    -------
+    tuple
+        BoltzmannMachine, JointState, and the mean-field updates of all cases in sum.
+
+    Raises
+    ------
+    NotFiniteError
+        At the first update that leaves a parameter which is not finite.
+    """
+    chains, n_mean_field = list(state.chains), 0
+    parameters = Parameters(machine.weights, machine.biases)
+    steps = [[x.astype(dtype) for x in group] for group in (state.weight_steps, state.bias_steps)]
+    for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
+        batch = cases[start : start + epoch.batch_size]
+        means, n_updates = mean_field(parameters, batch, epoch.tolerance, epoch.max_updates, backend, dtype)
+        first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
+        chains = backend.advance(parameters, chains, key, first_step, epoch.n_gibbs_steps, 0)
+        data, model = phase_means(means), phase_means([layer.astype(dtype) for layer in chains])
+        parameters = _updated(parameters, machine.masks, steps, data, model, epoch, backend.xp)
+        n_mean_field += int(n_updates.sum())
+        if not all(bool(backend.xp.isfinite(x).all()) for x in (*parameters.weights, *parameters.biases)):
+            raise NotFiniteError(update)
+        report(1)
+    rounded = [tuple(x.astype(np.float32) for x in group) for group in steps]
+    machine = BoltzmannMachine(*parameters, machine.masks, machine.units, must_be_finite=False)
+    return machine, JointState(*rounded, tuple(chains)), n_mean_field
+
+
+def _updated(parameters, masks, steps, data, model, epoch, xp):
+    """Parameters one step up the gradient, steps changed in place: the only place of the specification that learns."""
+    groups = []
+    for group, moving, positive, negative in zip(parameters, steps, data, model):
+        new = []
+        for place, (parameter, plus, minus) in enumerate(zip(group, positive, negative)):
+            slope = plus - minus
+            if parameter.ndim == 2:
+                slope = slope * masks[place]
+            moving[place] = epoch.decay * moving[place] + epoch.learning_rate * slope
+            new.append((parameter + moving[place]).astype(np.float32))
+        groups.append(tuple(new))
+    return Parameters(tuple(limit_norms(w, epoch.max_norm, xp) for w in groups[0]), groups[1])

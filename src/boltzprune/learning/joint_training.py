@@ -1,0 +1,124 @@
+"""Joint training of deep machines by mean-field inference and persistent chains, many side by side."""
+
+import logging
+import math
+
+import numpy as np
+
+from boltzprune.core.contrastive import NotFiniteError
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.machine import check_states
+from boltzprune.core.schedules import epochs
+from boltzprune.learning.training import decay_of, not_finite, resumed
+
+UPDATES_AT_ONCE = 5_000
+"""Of each machine between two places where a checkpoint can be taken: a long epoch of many seeds takes hours. Compiled
+backends have the same bits whatever it is; the reference rounds its steps to float32 there."""
+
+log = logging.getLogger(__name__)
+
+
+def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names, checkpoint=None):
+    """Train deep machines, each on all its layers at once, on the same cases.
+
+    Parameters
+    ----------
+    machines : list of BoltzmannMachine
+        Masked weights stay 0. Can be empty.
+    chains : list of tuples of (n_chains, n_units) uint8
+        Persistent chains of each machine, all layers; they go on from here.
+    cases : (n_cases, n_visible) uint8
+        In the order of presentation.
+    training : config.JointTraining
+    mean_field : config.MeanField
+    keys : list of np.uint64
+        Streams of the chains.
+    backend : Backend
+    progress : Progress
+    names : list of str
+        What messages call each training.
+    checkpoint : checkpoint.Checkpoint, optional
+        Where this training goes on from, with the same bits, and what is told of every epoch.
+
+    Returns
+    -------
+    list of (BoltzmannMachine, chains)
+
+    Raises
+    ------
+    InputError
+        If cases or chains do not fit the layers of a machine.
+    TrainingError
+        As soon as a parameter stops being finite.
+    """
+    if not machines:
+        return []
+    for name, machine, given in zip(names, machines, chains, strict=True):
+        check_states([cases], machine.layer_sizes[:1], f"{name}: cases")
+        check_states(given, machine.layer_sizes, f"{name}: chains")
+    start = [(machine, JointState.at_rest(machine, given)) for machine, given in zip(machines, chains)]
+    schedule, batch, updates_per_epoch = epochs(training), training.batch_size, -(-len(cases) // training.batch_size)
+    firsts = range(0, updates_per_epoch, UPDATES_AT_ONCE)
+    places = [(number, first) for number in range(len(schedule)) for first in firsts]
+    lengths = [min(UPDATES_AT_ONCE, updates_per_epoch - first) for _, first in places]
+    n_done, results = resumed(checkpoint, start, progress, lengths)
+    for turn, (number, first) in enumerate(places[n_done:], start=n_done + 1):
+        epoch = _epoch(training, mean_field, *schedule[number], number * updates_per_epoch + first)
+        progress.describe(f"epoch {number + 1} of {len(schedule)}")
+        piece = cases[first * batch : (first + UPDATES_AT_ONCE) * batch]
+        work = [(*result, key) for result, key in zip(results, keys, strict=True)]
+        try:
+            found = backend.joint_epochs(work, piece, epoch, progress.advance)
+        except NotFiniteError as error:
+            place = f"update {first + error.update + 1} of {updates_per_epoch}"
+            raise not_finite(names[error.place], number, place, epoch) from None
+        results = [(machine, state) for machine, state, _ in found]
+        place = f"epoch {number + 1}, update {first + lengths[turn - 1]}"
+        for name, (*_, n) in zip(names, found):
+            log.info("%s: %s, %.1f mean-field updates an image", name, place, n / len(piece))
+        if checkpoint:
+            checkpoint.save(turn, place, results)
+    return [(machine, state.chains) for machine, state in results]
+
+
+def restarted(machine, cases, n_chains, key, backend):
+    """Persistent chains that start anew at training cases, after a pruning.
+
+    The visible states are the first cases, again from the first if there are fewer of them than chains. Each hidden
+    layer is sampled given the one below; its input is doubled where the machine has a layer above, for the input that
+    is not there yet, as in the first pass of mean-field inference (Salakhutdinov & Hinton 2009).
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    cases : (n_cases, n_visible) uint8
+    n_chains : int
+    key : np.uint64
+        Stream of the hidden states.
+    backend : Backend
+
+    Returns
+    -------
+    tuple of (n_chains, n_units) uint8
+    """
+    check_states([cases], machine.layer_sizes[:1], "cases")
+    states = [np.ascontiguousarray(cases[np.arange(n_chains) % len(cases)])]
+    for layer, (weights, bias) in enumerate(zip(machine.weights, machine.biases[1:]), start=1):
+        gain = np.float32(2.0 if layer < len(machine.weights) else 1.0)
+        fields = backend.asarray(gain * (states[-1].astype(np.float32) @ weights + bias))
+        states.append(backend.to_host(backend.sample_layer(fields, key, 0, layer, 0)))
+    return tuple(states)
+
+
+def _epoch(training, mean_field, rate, momentum, first_update):
+    """What the backend is told of the updates from one on."""
+    return JointEpoch(
+        learning_rate=rate,
+        decay=decay_of(rate, momentum, training.momentum_rule),
+        n_gibbs_steps=training.n_gibbs_steps,
+        batch_size=training.batch_size,
+        first_update=first_update,
+        max_norm=training.max_norm or math.inf,
+        tolerance=mean_field.tolerance,
+        max_updates=mean_field.max_updates,
+    )

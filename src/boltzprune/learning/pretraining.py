@@ -1,0 +1,120 @@
+"""Pre-training of a deep machine: one RBM per weight layer, on what the one below makes of the data; then stacking."""
+
+import numpy as np
+
+from boltzprune.core.machine import BoltzmannMachine, require_rbm
+from boltzprune.core.streams import fork, uniform_double
+from boltzprune.errors import InputError
+from boltzprune.learning.training import train
+
+
+def layer_rbm(mask, layer, start, seed):
+    """The RBM of one weight layer before training: W ~ N(0, weight_sd^2) where the mask has a weight, constant biases.
+
+    Parameters
+    ----------
+    mask : (n_lower, n_upper) bool
+    layer : int
+        Of the lower units.
+    start : config.DeepMachine
+    seed : int
+
+    Returns
+    -------
+    BoltzmannMachine
+    """
+    from scipy.special import ndtri
+
+    u = uniform_double(fork(seed, "initial weights", layer), 0, 0, np.arange(len(mask)), mask.shape[1])
+    weights = (start.weight_sd * ndtri(u) * mask).astype(np.float32)
+    biases = [np.full(n, bias, np.float32) for n, bias in zip(mask.shape, (start.visible_bias, start.hidden_bias))]
+    return BoltzmannMachine((weights,), tuple(biases), (mask,))
+
+
+def gains(layer, n_layers):
+    """Factors of the input upwards and downwards: doubled where the deep machine has a neighbour that the RBM lacks."""
+    return (2.0 if layer < n_layers - 1 else 1.0, 2.0 if layer > 0 else 1.0)
+
+
+def hidden_data(rbm, cases, how, up, key, backend):
+    """What the next RBM learns from.
+
+    Parameters
+    ----------
+    rbm : BoltzmannMachine
+        Trained.
+    cases : (n, n_visible) uint8
+    how : str
+        sampled: h ~ s(up (b_h + v.W)); reconstructed: from there v' ~ p(v|h), then h' ~ s(up (b_h + v'.W)).
+    up : float
+        Factor of the input upwards.
+    key : np.uint64
+    backend : Backend
+
+    Returns
+    -------
+    (n, n_hidden) uint8, where the backend computes
+    """
+    require_rbm(rbm, "pretraining.hidden_data", "an RBM")
+    rbm, cases = backend.on_device(rbm), backend.asarray(cases)
+    weights, (visible_bias, hidden_bias) = rbm.weights[0], rbm.biases
+    fields = np.float32(up) * (cases.astype(np.float32) @ weights + hidden_bias)
+    hidden = backend.sample_layer(fields, key, 0, 1, 0)
+    if how == "sampled":
+        return hidden
+    visible = backend.sample_layer(hidden.astype(np.float32) @ weights.T + visible_bias, key, 0, 0, 0)
+    fields = np.float32(up) * (visible.astype(np.float32) @ weights + hidden_bias)
+    return backend.sample_layer(fields, key, 1, 1, 0)
+
+
+def stack(rbms):
+    """One deep machine: weights as they are, the bias of a layer that two RBMs share is the mean of both."""
+    for rbm in rbms:
+        require_rbm(rbm, "pretraining.stack", "the RBMs that it was stacked of")
+    biases = [rbms[0].biases[0]]
+    for lower, upper in zip(rbms[:-1], rbms[1:]):
+        if lower.layer_sizes[1] != upper.layer_sizes[0]:
+            raise InputError(f"cannot stack an RBM of {upper.layer_sizes[0]} on one of {lower.layer_sizes[1]} units")
+        biases.append((0.5 * (lower.biases[1] + upper.biases[0])).astype(np.float32))
+    biases.append(rbms[-1].biases[1])
+    return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms))
+
+
+def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progress, checkpoints=(None, None)):
+    """Train the RBMs of every seed's machine side by side, stack them, and start chains at the first training cases.
+
+    Parameters
+    ----------
+    masks : list of (n_lower, n_upper) bool
+    cases : (n, n_visible) uint8
+    start : config.DeepMachine
+    pretraining : config.PreTraining
+        With the training of the first and of the second RBM.
+    n_chains : int
+    seeds : sequence of int
+    backend : Backend
+    progress : Progress
+    checkpoints : (checkpoint.Checkpoint, checkpoint.Checkpoint), optional
+        Of the first and of the second RBM's training.
+
+    Returns
+    -------
+    list of tuples
+        For each seed: BoltzmannMachine, and its chains: a tuple of (n_chains, n_units) uint8, all layers.
+    """
+    rbms, layers = [[] for _ in seeds], [[cases] for _ in seeds]
+    trainings = pretraining.first, pretraining.second
+    for layer, (mask, training, checkpoint) in enumerate(zip(masks, trainings, checkpoints, strict=True)):
+        up, down = gains(layer, len(masks)) if pretraining.doubled_inputs else (1.0, 1.0)
+        keys = [fork(seed, "pre-training", layer) for seed in seeds]
+        names = [f"pretrain, RBM {layer + 1}, seed {seed}" for seed in seeds]
+        new, data = [layer_rbm(mask, layer, start, seed) for seed in seeds], [known[-1] for known in layers]
+        trained = train(new, data, training, keys, backend, progress, names, (up, down), checkpoint)
+        if checkpoint:
+            checkpoint.flush()
+        for seed, rbm, mine, known in zip(seeds, trained, rbms, layers):
+            key = fork(seed, "hidden data", layer)
+            mine.append(rbm)
+            known.append(hidden_data(rbm, known[-1], pretraining.second_data, up, key, backend))
+    chosen = np.arange(n_chains) % len(cases)
+    return [(stack(mine), tuple(backend.to_host(x)[chosen] for x in known)) for mine, known in zip(rbms, layers)]

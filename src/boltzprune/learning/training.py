@@ -1,0 +1,129 @@
+"""Training of RBMs by contrastive divergence, many side by side. The only writer of weights besides pruning."""
+
+import logging
+
+import numpy as np
+
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity, cases_of_each
+from boltzprune.core.machine import BoltzmannMachine, all_finite, require_rbm
+from boltzprune.core.schedules import epochs
+from boltzprune.core.streams import fork, uniform_double
+from boltzprune.errors import InputError, TrainingError
+
+log = logging.getLogger(__name__)
+
+
+def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
+    """An RBM before training.
+
+    W ~ N(0, weight_sd^2); b_v = logit(rate of each pixel), so that the model without weights has the rates of the data;
+    b_h = hidden_bias  (Hinton 2012).
+
+    Parameters
+    ----------
+    rate : (n_visible,) float
+        Mean of each visible unit over the data; see `data_rate` for pixels that never change.
+    n_hidden : int
+    weight_sd, hidden_bias : float
+    seed : int
+
+    Returns
+    -------
+    BoltzmannMachine
+    """
+    from scipy.special import ndtri
+
+    u = uniform_double(fork(seed, "initial weights"), 0, 0, np.arange(len(rate)), n_hidden)
+    weights = (weight_sd * ndtri(u)).astype(np.float32)
+    biases = (np.log(rate / (1.0 - rate)).astype(np.float32), np.full(n_hidden, hidden_bias, dtype=np.float32))
+    return BoltzmannMachine((weights,), biases, (np.ones(weights.shape, dtype=bool),))
+
+
+def data_rate(cases):
+    """Mean of each visible unit, half a count away from 0 and 1 so that its logit is finite: (n_visible,) float64."""
+    margin = 0.5 / len(cases)
+    return np.clip(cases.mean(axis=0, dtype=np.float64), margin, 1.0 - margin)
+
+
+def decay_of(learning_rate, momentum, rule):
+    """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too)."""
+    return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
+
+
+def train(machines, cases, training, keys, backend, progress, names, gains=(1.0, 1.0), checkpoint=None):
+    """Train RBMs by CD-k side by side, each with its own stream.
+
+    Parameters
+    ----------
+    machines : list of BoltzmannMachine
+        With one weight layer; shapes and masks may differ. Masked weights stay 0. Can be empty.
+    cases : (n_cases, n_visible) uint8, or a list of such arrays, one per machine
+        In the order of presentation.
+    training : config.Training or config.digits.RbmTraining
+    keys : list of np.uint64
+    backend : Backend
+    progress : Progress
+        Told of every few updates.
+    names : list of str
+        What messages call each training.
+    gains : (float, float)
+        Factors of the input upwards and downwards, see `backend.contrastive.Epoch`.
+    checkpoint : checkpoint.Checkpoint, optional
+        Where this training goes on from, with the same bits, and what is told of every epoch.
+
+    Returns
+    -------
+    list of BoltzmannMachine
+
+    Raises
+    ------
+    InputError
+        If the cases do not fit the visible layer, or a machine has several weight layers.
+    TrainingError
+        As soon as a machine's parameters stop being finite.
+    """
+    if not machines:
+        return []
+    of_each = cases_of_each(cases, len(machines))
+    for name, machine, one in zip(names, machines, of_each, strict=True):
+        require_rbm(machine, "training.train", "joint_training.train_jointly")
+        if machine.layer_sizes[0] != one.shape[1]:
+            raise InputError(f"{name}: {one.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
+    updates_per_epoch = -(-len(of_each[0]) // training.batch_size)
+    schedule, start = epochs(training), [(machine, Velocity.zero(machine)) for machine in machines]
+    n_done, results = resumed(checkpoint, start, progress, [updates_per_epoch] * len(schedule))
+    for number, (rate, momentum) in list(enumerate(schedule))[n_done:]:
+        decay = decay_of(rate, momentum, training.momentum_rule)
+        epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
+        progress.describe(f"epoch {number + 1} of {len(schedule)}")
+        try:
+            results = backend.cd_epoch(*zip(*results), keys, of_each, epoch, progress.advance)
+        except NotFiniteError as error:
+            place = f"update {error.update + 1} of {updates_per_epoch}"
+            raise not_finite(names[error.place], number, place, epoch) from None
+        for name, (machine, _) in zip(names, results):
+            if not all_finite(machine):
+                raise not_finite(name, number, "its last update", epoch)
+        if checkpoint:
+            checkpoint.save(number + 1, f"epoch {number + 1}", results)
+    return [machine for machine, _ in results]
+
+
+def resumed(checkpoint, start, progress, n_updates):
+    """Pieces of a training, of so many updates each, that a checkpoint has behind it, and the state after them.
+
+    A state has an entry for each machine. Without a checkpoint: 0 and the start.
+    """
+    n_done, state = checkpoint.resume(start) if checkpoint else (0, start)
+    if n_done:
+        progress.skip(sum(n_updates[:n_done]) * len(state))
+    return n_done, state
+
+
+def not_finite(name, number, update, epoch):
+    """What to say when parameters are no longer numbers."""
+    return TrainingError(
+        f"{name}: a parameter became NaN or infinite in epoch {number + 1} at {update} "
+        f"(learning rate {epoch.learning_rate}, share of the previous step kept {epoch.decay:.3g}). "
+        "Likely cause: the learning rate is too high; lower learning_rate or momentum"
+    )

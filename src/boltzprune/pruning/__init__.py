@@ -1,0 +1,1 @@
+"""Which weights go: the criteria, the rules by which a saliency becomes a smaller machine, the controls."""

@@ -1,0 +1,144 @@
+"""What a claim is, and what measuring it gives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from boltzprune.report.claims.collected import NotTestable
+from boltzprune.report.claims.statistics import Comparison, every, quartiles, weakest
+
+SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "supported", "contradicted", "undecided", "not testable"
+VERDICTS = (SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE)
+RANKS = "signed-rank test over seeds"
+LOG_RANKS = f"{RANKS}, of logarithms"
+SIGNS = "sign test over seeds"
+EACH = "it is supported if each of these is, and contradicted if one of them is"
+"""Words of rules."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was measured for a claim, for one criterion; the verdict follows once all p-values are corrected.
+
+    Attributes
+    ----------
+    measured : str
+        In words.
+    value, low, high : float
+        The number that the rule is about: median and quartiles over seeds unless `measured` says otherwise.
+    n : int
+        Seeds, or pairs of them.
+    quantity : str
+        What the comparison estimates, with its unit.
+    comparison : Comparison or None
+        The claim is supported or contradicted if a corrected p-value is small enough.
+    reason : str
+        Why these results can neither support nor contradict the claim; empty if they can.
+    """
+
+    measured: str = ""
+    value: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    n: int = 0
+    quantity: str = ""
+    comparison: Comparison | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row of the list.
+
+    Attributes
+    ----------
+    name : str
+    experiment : str
+        patches or digits.
+    statement : str
+    rule : str
+        When it is supported: from the statement alone, never from results.
+    measure : callable
+        (Results, criterion) -> Finding; raises NotTestable.
+    criteria : tuple of str
+        It is decided for each of them; ("",) if it is about no criterion.
+    """
+
+    name: str
+    experiment: str
+    statement: str
+    rule: str
+    measure: Callable
+    criteria: tuple = ("",)
+
+
+def claim(experiment, statement, rule, criteria=("",)):
+    """Decorator: a function `measure(results, criterion)` becomes the `Claim` of its name."""
+
+    def make(measure):
+        return Claim(measure.__name__, experiment, statement, rule, measure, tuple(criteria))
+
+    return make
+
+
+def show(values, digits=3):
+    """Median and quartiles in words, to that many significant digits."""
+    median, low, high = (f"{x:.{digits}g}" for x in quartiles(values))
+    return f"{median} ({low} to {high})"
+
+
+def percent(share, digits=3):
+    """A share in words."""
+    return f"{100 * share:.{digits}g} %"
+
+
+def interval(estimate, low, high):
+    """An estimate with its interval in words, or alone."""
+    return f"{estimate:.3g}" + (f" ({low:.3g} to {high:.3g})" if np.isfinite([low, high]).all() else "")
+
+
+def apart(parts):
+    """The parts of a rule in words, each with its estimate, interval and p-values, which are not corrected.
+
+    Parameters
+    ----------
+    parts : dict of str -> Comparison
+        What each is about.
+    """
+
+    def one(part):
+        p = f", p {part.p:.2g}, opposite {part.p_opposite:.2g}" if np.isfinite(part.p) else ""
+        return f"{interval(part.estimate, part.low, part.high)}{p}"
+
+    return "; ".join(f"{name}: {one(part)}" for name, part in parts.items())
+
+
+def joined(parts):
+    """The parts of a rule as one comparison, and what the one that is shown least clearly is about.
+
+    Parameters
+    ----------
+    parts : dict of str -> Comparison
+
+    Returns
+    -------
+    tuple
+        What the estimate is of, and the Comparison: the last two arguments of `found`.
+    """
+    least = weakest(parts.values())
+    return next(name for name, part in parts.items() if part is least), every(parts.values())
+
+
+def found(values, measured, quantity, comparison):
+    """A `Finding` about one number per seed: its median, quartiles and n; NotTestable if one is not finite."""
+    if not np.all(np.isfinite(values)):
+        raise NotTestable(f"not a finite number for every seed: {measured}")
+    return Finding(measured, *quartiles(values), len(values), quantity, comparison)
+
+
+def positive(values, what):
+    """The values, whose ratios a rule is about; NotTestable unless all are above 0."""
+    if not np.all(np.asarray(values) > 0):
+        raise NotTestable(f"{what} is not above 0 everywhere, so ratios have no meaning")
+    return values

@@ -1,0 +1,109 @@
+"""The table of claims in Markdown."""
+
+import re
+
+import numpy as np
+
+from boltzprune.report.claims.claim import VERDICTS, interval
+from boltzprune.report.claims.power import POWER
+from boltzprune.report.claims.statistics import CONFIDENCE, LEVEL
+
+HOW_TO_READ = (
+    "Every claim has a rule, below its table, that follows from the statement and is the same whatever the results. A "
+    "claim is **supported** if an exact one-sided test over seeds shows what its rule says (p < "
+    f"{LEVEL:g}), **contradicted** if the same test shows the opposite (p of the opposite < {LEVEL:g}), and "
+    "**undecided** otherwise: then the seeds needed are those with which such a test would decide it with a "
+    f"probability of {100 * POWER:g} %, if what was measured is the truth. It is **not testable** if a table or a "
+    "criterion is missing, if its measure says nothing here, or if there are too few seeds for any outcome to decide "
+    "it: then the seeds needed are the fewest with which some outcome does.\n\n"
+    "Estimate: of the quantity that the rule is about, with its "
+    f"{100 * CONFIDENCE:g} % interval: the pseudo-median over seeds (Hodges and Lehmann) with the interval of the "
+    "signed-rank test, or a share of seeds with the interval of Clopper and Pearson. Effect: 1 if every seed agrees "
+    "with the rule, -1 if every seed contradicts it. n: seeds. Both p are corrected for the number of tests of the "
+    "experiment (Holm); intervals, and p-values of the parts of a rule, are not. Where a rule has several parts, "
+    "estimate and effect are those of the part that is shown least clearly. Measured: median (first to third quartile) "
+    "over seeds unless said otherwise."
+)
+TITLES = {"patches": "Experiment A: image patches", "digits": "Experiment B: handwritten digits"}
+HEAD = (
+    "Claim",
+    "Criterion",
+    "Verdict",
+    "Estimate (interval)",
+    "Effect",
+    "n",
+    "p",
+    "p of the opposite",
+    "Seeds needed",
+    "Measured",
+)
+
+
+def as_markdown(table, study, labels):
+    """The table that `judge` made: readable numbers, and the rules as a list below each experiment.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    study : str
+        One line that says what was computed.
+    labels : dict of str -> str
+        Of criteria.
+
+    Returns
+    -------
+    str
+    """
+    parts = ["# Claims of the paper\n", f"{study}\n", f"{HOW_TO_READ}\n"]
+    for experiment, rows in table.groupby("experiment", sort=False):
+        lines = [HEAD, ["---"] * len(HEAD), *(_cells(row, labels) for row in rows.to_dict("records"))]
+        body = "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
+        rules = "\n".join(f"- {row['statement']} {row['rule']}" for row in _once(rows))
+        parts += [
+            f"## {TITLES.get(experiment, experiment)}\n",
+            f"{_counted(rows)}\n",
+            f"{body}\n",
+            f"Rules:\n\n{rules}\n",
+        ]
+    return "\n".join(parts)
+
+
+def _counted(rows):
+    """How many rows have each verdict, in words."""
+    counts = rows["verdict"].value_counts()
+    number = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
+    return f"{len(rows)} rows, one for each claim and criterion: {number}."
+
+
+def _once(rows):
+    """The first row of each claim."""
+    return rows.drop_duplicates("claim").to_dict("records")
+
+
+def _cells(row, labels):
+    """One line of the table in text."""
+    criterion = {"": "", "none": "before pruning"} | labels
+    verdict = f"**{row['verdict']}**" + (f": {_labelled(row['reason'], labels)}" if row["reason"] else "")
+    about = [row["statement"], criterion.get(row["criterion"], row["criterion"]), verdict]
+    seeds = row["seeds_needed"] or "-"
+    return [*about, _estimate(row, labels), *_test(row), seeds, _labelled(row["measured"], labels) or "-"]
+
+
+def _labelled(text, labels):
+    """Text with the labels of criteria instead of their names."""
+    return re.sub(r"\w+", lambda word: labels.get(word[0], word[0]), text)
+
+
+def _estimate(row, labels):
+    """What the rule is about, with its interval."""
+    if np.isnan(row["estimate"]):
+        return "-"
+    return (
+        f"{_labelled(row['quantity'], labels)}: {interval(row['estimate'], row['estimate_low'], row['estimate_high'])}"
+    )
+
+
+def _test(row):
+    """Effect, n and both corrected p in text, - where there is none."""
+    numbers = (("effect", "{:.2f}"), ("n", "{:g}"), ("p_corrected", "{:.2g}"), ("p_opposite_corrected", "{:.2g}"))
+    return ["-" if np.isnan(row[key]) or row["n"] == 0 else text.format(row[key]) for key, text in numbers]

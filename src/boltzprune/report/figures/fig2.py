@@ -1,0 +1,168 @@
+"""Figure 2: patterns under the data against patterns of the model; divergence before and after each retraining."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
+from boltzprune.pruning.controls import CONTROLS
+from boltzprune.report.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.results import tidy
+
+QUARTILES = ["log_model_q25", "log_model_q75"]
+MARKS = {"marker": "o", "ms": 3, "elinewidth": 0.8}
+CONTROL_MARKS = {"color": INK, "lw": 0.8, "ls": "--", "elinewidth": 0.8, "zorder": 3}
+MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
+
+
+def panels(inputs):
+    """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
+    patterns = tidy.read(inputs["pattern_probabilities"], "pattern_probabilities", QUARTILES)
+    metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", "missing_share", *MEASURES])
+    keys, missing = ["criterion", "iteration", "phase"], _missing(metrics)
+    patterns = patterns.merge(_errors(metrics).merge(missing, on=keys), on=keys, how="left")
+    initial, divergence = patterns["iteration"] == 0, _divergence(metrics).merge(missing, on=keys, how="left")
+    return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": divergence}
+
+
+def _missing(metrics):
+    """Largest share of the data, over the seeds, whose pattern no sample shows."""
+    return metrics.groupby(["criterion", "iteration", "phase"])["missing_share"].max().reset_index()
+
+
+def _errors(metrics):
+    """Mean squared error of the log-probabilities: mean, SD and number of the seeds with a finite one."""
+    metrics = metrics[np.isfinite(metrics["mse_sampled"])]
+    groups = metrics.groupby(["criterion", "iteration", "phase"])["mse_sampled"]
+    return groups.agg(mse_mean="mean", mse_sd="std", mse_n="count").reset_index()
+
+
+def _divergence(metrics):
+    """KL(data || model) per criterion, iteration and phase: mean, SD, median, quartiles, n; of finite ones."""
+    long = metrics.melt(["criterion", "iteration", "phase", "seed"], list(MEASURES), "measure", "kl")
+    groups = long[np.isfinite(long["kl"])].groupby(["measure", "criterion", "iteration", "phase"])["kl"]
+    return groups.agg(
+        mean="mean",
+        sd="std",
+        median="median",
+        q25=lambda x: x.quantile(0.25),
+        q75=lambda x: x.quantile(0.75),
+        n="count",
+    ).reset_index()
+
+
+def draw(panels, look):
+    """The figure, from the tables."""
+    names = [name for name in look.labels if name in {*panels["b.csv"]["criterion"], *panels["c.csv"]["criterion"]}]
+    measures = [measure for measure in MEASURES if measure in set(panels["c.csv"]["measure"])]
+    n_rows = -(-(len(names) + 1) // 4)
+    heights = [2.05 * n_rows, 2.0 * len(measures) + 0.5]
+    figure = plt.figure(figsize=(7.5, sum(heights)), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0.018, 1, 0.982), hspace=0.04)
+    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    _draw_patterns(upper, (n_rows, 4), panels, names, look)
+    _draw_divergence(lower, panels["c.csv"], measures, names, look)
+    return figure
+
+
+def _draw_patterns(figure, shape, panels, names, look):
+    """A, B: every pattern a point, its log-probability in the data against that among the model's samples."""
+    both = pd.concat([panels["a.csv"], panels["b.csv"]])
+    grid = figure.add_gridspec(*shape)
+    columns = ["log_data", *QUARTILES]
+    low, high = np.nanmin(both[columns].to_numpy()) - 0.4, np.nanmax(both[columns].to_numpy()) + 0.4
+    shown = [("A", panels["a.csv"], "Initial model", INK)]
+    shown += [
+        (
+            "B" if i == 0 else "",
+            panels["b.csv"][panels["b.csv"]["criterion"] == name],
+            look.labels[name],
+            look.colours[name],
+        )
+        for i, name in enumerate(names)
+    ]
+    first = None
+    for place, (letter, table, title, colour) in enumerate(shown):
+        axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
+        panel_letter(axes, letter, dx=-0.3)
+        axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
+        bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
+        axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
+        axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
+        about = _ended(panels["c.csv"], names[place - 1]) if table.empty else _error(table, both["mse_n"].max())
+        axes.set_title(f"{title}\n{about}", color=colour)
+        axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
+        axes.tick_params(labelleft=place % 4 == 0)
+        if place % 4 == 0:
+            axes.set_ylabel("log p, model (nats)")
+        if place >= len(shown) - 4:
+            axes.set_xlabel("log p, data (nats)")
+
+
+def _error(table, most):
+    """What a panel says of its points: their squared error, over how many seeds if fewer than most, and a warning."""
+    mean, sd, n = (table[f"mse_{name}"].iloc[0] for name in ("mean", "sd", "n"))
+    spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
+    fewer = f" [n = {n:g}]" if n < most else ""
+    return f"MSE {mean:.2f}{spread}{fewer}{_warning(table['missing_share'])}"
+
+
+def _ended(divergence, name):
+    """What the panel of a criterion says of which no seed has a machine after the last iteration."""
+    mine = divergence[(divergence["criterion"] == name) & (divergence["phase"] == "retrained")]
+    return f"until iteration {mine['iteration'].max()}"
+
+
+def _sparse(value, _):
+    """Labels 2, 3 and 5 of each decade between its ends, so that a short logarithmic axis has enough of them."""
+    return f"{value:g}" if f"{value:e}"[0] in "235" else ""
+
+
+def _draw_line(axes, line, shift, label, marks):
+    """Medians along the iterations with quartiles as bars, moved aside so that bars of other lines stay readable."""
+    line = line.sort_values("iteration").astype({"iteration": float, "median": float})
+    bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy())
+    axes.errorbar(line["iteration"] + shift, line["median"], bars, label=label, **marks)
+
+
+def _warning(missing):
+    """What a panel says of numbers from samples that miss too much of the data, else nothing."""
+    missed = missing.max()
+    return f"\nunreliable: samples miss\nup to {100 * missed:.0f} % of the data" if missed > MAX_MISSING_SHARE else ""
+
+
+def _draw_divergence(figure, table, measures, names, look):
+    """C: divergence after pruning (left) and after retraining (right, with the controls), over seeds."""
+    controls = {name: row.label for name, row in CONTROLS.items() if name in set(table["criterion"])}
+    low, high = int(table["n"].min()), int(table["n"].max())
+    n_seeds = f"{high}" if low == high else f"{low} to {high}"
+    grid, above = figure.add_gridspec(len(measures), 2), [None, None]
+    for row, measure in enumerate(measures):
+        part = table[table["measure"] == measure]
+        start = part[part["iteration"] == 0].iloc[0]
+        for column, (phase, title) in enumerate((("pruned", "after pruning"), ("retrained", "after retraining"))):
+            axes = figure.add_subplot(grid[row, column], sharex=above[0], sharey=above[column])
+            above[column] = axes
+            axes.axhline(start["median"], color=INK, lw=0.8, ls=":", zorder=0, label="initial level")
+            mine = part[part["phase"] == phase]
+            lines = [(name, look.labels[name], MARKS | {"color": look.colours[name]}) for name in names]
+            lines += [(name, label, CONTROL_MARKS) for name, label in controls.items() if phase == "retrained"]
+            for i, (name, label, marks) in enumerate(lines):
+                shift = 0.04 * (i - (len(names) - 1) / 2)
+                _draw_line(axes, pd.concat([start.to_frame().T, mine[mine["criterion"] == name]]), shift, label, marks)
+            axes.set_yscale("log" if part["q25"].min() > 0 else "linear")
+            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))
+            shown = part.loc[part["phase"].isin(["initial", phase]), "missing_share"]
+            warning = _warning(shown) if measure == "kl_sampled" else ""
+            axes.set_title(f"{title}, KL {MEASURES[measure]}{warning}")
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+            axes.tick_params(labelbottom=row == len(measures) - 1)
+            if column == 0:
+                axes.set_ylabel("KL(data ‖ model) (nats)")
+                panel_letter(axes, "C" if row == 0 else "", dx=-0.06)
+            if row == len(measures) - 1:
+                axes.set_xlabel(f"pruning iteration (n = {n_seeds} seeds, median and quartiles)")
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncol=4)

@@ -1,0 +1,183 @@
+"""Figure 3: digits and the machine; encoding error, remaining units and disconnected pixels during pruning."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.patches import FancyBboxPatch, Rectangle
+
+from boltzprune.report.figures import digits
+from boltzprune.report.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.results.prepared import read_images
+from boltzprune.results.store import Arrays
+
+UNITS = {"n_units_1": "h1", "n_units_2": "h2"}
+SIZES = [*UNITS, "n_weights_1", "n_weights_2", "n_visible_connected"]
+FIELD = "#D55E00"
+MAX_DIGITS = 10
+
+
+def panels(inputs):
+    """Tidy tables of panels A (digits), B (encoding error), C (units, weights of each layer), D (pixels)."""
+    metrics = digits.read(inputs, "digits_metrics", ["encoding_error", "n_weights", *SIZES])
+    references = digits.read(inputs, "digits_references", ["n_test"])
+    errors = digits.over_seeds(metrics, ["encoding_error"])
+    errors = digits.with_references(errors, references, [("raw", "error", "encoding_error")])
+    arrays = Arrays(inputs["digits"][0])
+    states, shape = read_images(arrays)
+    labels = arrays.checked("labels", "iu", (len(states),))
+    return {
+        "a.csv": _digits(states, labels, shape[1]),
+        "b.csv": errors.assign(n_test=int(references["n_test"].max())),
+        "c.csv": digits.over_seeds(metrics, SIZES),
+        "d.csv": _pixels(digits.read(inputs, "digits_pixels"), shape),
+    }
+
+
+def _digits(states, labels, width):
+    """Pixels of the first training image of each class."""
+    n_visible = states.shape[1]
+    classes, first = np.unique(labels, return_index=True)
+    images = states[first]
+    y, x = np.divmod(np.arange(n_visible), width)
+    return pd.DataFrame(
+        {
+            "digit": np.repeat(classes, n_visible),
+            "image": np.repeat(first, n_visible),
+            "y": np.tile(y, len(first)),
+            "x": np.tile(x, len(first)),
+            "value": images.ravel(),
+        }
+    )
+
+
+def _pixels(table, shape):
+    """The table with the place of each pixel."""
+    y, x = np.divmod(table["pixel"], shape[1])
+    return table.assign(y=y, x=x, height=shape[0], width=shape[1])
+
+
+def draw(panels, look):
+    """The figure, from the tables: three of them, or four if the first is of digits."""
+    *images, errors, units, maps = (panels[name] for name in sorted(panels))
+    letters, names = iter("ABCD"), digits.names_in(errors, look)
+    n_rows, n_columns, map_height = _places(maps, look)
+    heights = [1.75] * len(images) + [2.8, n_rows * (map_height + 0.42) + 0.1]
+    figure = plt.figure(figsize=(7.5, sum(heights)), layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0.02, 1, 0.98))
+    *top, middle, lower = figure.subfigures(len(heights), 1, height_ratios=heights)
+    if images:
+        _draw_digits(top[0], images[0], units, next(letters))
+    _draw_curves(middle, digits.up_to_last(errors, look), digits.up_to_last(units, look), names, look, letters)
+    _draw_maps(lower, maps[maps["n_seeds"] > 0], (n_rows, n_columns), look, next(letters))
+    return figure
+
+
+def _places(maps, look):
+    """Rows and columns of maps, and the height of one in inches."""
+    n = len(digits.names_in(maps[maps["n_seeds"] > 0], look))
+    n_rows = max(1, -(-n // 6))
+    n_columns = max(5, n) if n_rows == 1 else -(-n // n_rows)
+    ratio = (maps["height"] / maps["width"]).max()
+    return n_rows, n_columns, min(max(6.5 / n_columns * ratio, 0.95), 1.4)
+
+
+def _draw_digits(figure, pixels, units, letter):
+    """A: one digit of each class, and the machine."""
+    left, right = figure.add_gridspec(1, 2, width_ratios=[1, 1.45])
+    axes = figure.add_subplot(left)
+    shape = int(pixels["y"].max()) + 1, int(pixels["x"].max()) + 1
+    images = pixels["value"].to_numpy(float).reshape(-1, *shape)
+    shown = images[:MAX_DIGITS]
+    digits.show_images(axes, shown, 5 if len(shown) > 4 else len(shown))
+    axes.set_title(f"Digits, {shape[0]} × {shape[1]} pixels, binary", loc="left")
+    panel_letter(axes, letter, dx=-0.03)
+    machine = units[units["phase"] == "initial"].set_index("measure")["mean"].round().astype(int)
+    _draw_machine(figure.add_subplot(right), images[len(shown) // 2], len(images), machine)
+
+
+def _draw_machine(axes, image, n_classes, machine):
+    """The deep Boltzmann machine as a sketch: a few units and weights of each layer."""
+    height, width = image.shape
+    side, places = 1.3, np.linspace(0.1, 1.2, 7)
+    pixel = side / max(height, width)
+    frame = {"extent": (0, pixel * width, 0, pixel * height), "interpolation": "nearest", "zorder": 1}
+    axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, **frame)
+    axes.add_patch(Rectangle((0, 0), pixel * width, pixel * height, fill=False, color=INK, lw=0.6))
+    sees_all = machine["n_weights_1"] == image.size * machine["n_units_1"]
+    size = min(5 * pixel, 0.35 * pixel * min(width, height))
+    wide, high = (pixel * width, pixel * height) if sees_all else (size, size)
+    for across, up, unit in ((0.48, 0.55, 5), (0.2, 0.08, 1)):
+        left, bottom = (0.0, 0.0) if sees_all else (across * pixel * width, up * pixel * height)
+        axes.add_patch(Rectangle((left, bottom), wide, high, fill=False, color=FIELD, lw=1.2, zorder=3))
+        for corner in (bottom, bottom + high):
+            axes.plot([left + wide, 2.3], [corner, places[unit]], color=FIELD, lw=0.7, zorder=2)
+    for a in places:
+        for b in places:
+            axes.plot([2.3, 3.6], [a, b], color="#bbbbbb", lw=0.4, zorder=0)
+        axes.plot([3.6, 4.35], [a, 0.65], color="#bbbbbb", lw=0.4, zorder=0)
+    for x in (2.3, 3.6):
+        axes.scatter(np.full(len(places), x), places, s=26, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=4)
+    axes.add_patch(FancyBboxPatch((4.35, 0.4), 0.75, 0.5, boxstyle="round,pad=0.04", fc="white", ec=INK, lw=0.8))
+    axes.text(4.73, 0.65, f"classifier\n{n_classes} classes", ha="center", va="center", fontsize=6.5)
+    below = {"ha": "center", "va": "top", "fontsize": 7}
+    axes.text(pixel * width / 2, -0.08, f"v: {height * width} pixels", **below)
+    axes.text(2.3, -0.08, f"h1: {machine['n_units_1']} units", **below)
+    axes.text(3.6, -0.08, f"h2: {machine['n_units_2']} units", **below)
+    above = {"ha": "center", "va": "bottom", "fontsize": 7}
+    what = "all to all" if sees_all else "receptive fields"
+    axes.text(1.8, 1.33, f"{what}\n{machine['n_weights_1']:,} weights", **above)
+    axes.text(2.95, 1.33, f"all to all\n{machine['n_weights_2']:,} weights", **above)
+    axes.set(xlim=(-0.05, 5.2), ylim=(-0.25, 1.75), aspect="equal")
+    axes.axis("off")
+
+
+def _draw_curves(figure, errors, units, names, look, letters):
+    """B: encoding error; C: units of both hidden layers; against the remaining weights."""
+    grid = figure.add_gridspec(1, 3, width_ratios=[1.35, 1, 1])
+    axes = figure.add_subplot(grid[0])
+    panel_letter(axes, next(letters), dx=-0.12)
+    floor = 0.5 / errors["n_test"].max()
+    digits.curves(axes, errors, names, look, scale=100, floor=floor)
+    digits.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
+    measured, units = (table[table["phase"].isin(["initial", "retrained"])] for table in (errors, units))
+    digits.weights_axis(axes, measured)
+    raw = 100 * errors.loc[errors["phase"] == "reference", "mean"].clip(lower=floor)
+    digits.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
+    note = "\n(no error: drawn as half a test image)" if (measured["mean"] < floor).any() else ""
+    axes.set(ylabel="encoding error (%)", title="Error of the classifier, test images" + note)
+    all_axes = [axes]
+    for column, (measure, layer) in enumerate(UNITS.items(), start=1):
+        axes = figure.add_subplot(grid[column])
+        part = units[units["measure"] == measure]
+        digits.curves(axes, part, names, look)
+        digits.weights_axis(axes, part)
+        axes.set(
+            ylabel="units", ylim=(0, 1.06 * (part["mean"] + part["sd"].fillna(0)).max()), title=f"Units of {layer}"
+        )
+        all_axes.append(axes)
+    panel_letter(all_axes[1], next(letters), dx=-0.15)
+    digits.legend(figure, all_axes, look, digits.seeds_text(pd.concat([measured, units])))
+
+
+def _draw_maps(figure, maps, shape, look, letter):
+    """D: fraction of seeds in which a pixel has no weight left, a map per criterion."""
+    grid, shown = figure.add_gridspec(*shape), []
+    for place, name in enumerate(digits.names_in(maps, look)):
+        axes = figure.add_subplot(grid[place // shape[1], place % shape[1]])
+        last = digits.last_of(maps, name, look)
+        mine = maps[(maps["criterion"] == name) & (maps["iteration"] == last)]
+        image = np.zeros((int(mine["height"].iloc[0]), int(mine["width"].iloc[0])))
+        image[mine["y"], mine["x"]] = mine["disconnected"]
+        drawn = digits.show(axes, image)
+        axes.set_title(f"{digits.title(look.labels[name])}\niteration {last}", color=look.colours[name])
+        if place == 0:
+            style = {"fontsize": 11, "fontweight": "bold", "ha": "right"}
+            axes.annotate(
+                letter, (0.5, 1.02), (-72 * (0.06 + 3.25 / shape[1]), 0), "axes fraction", "offset points", **style
+            )
+        shown.append(axes)
+    if shown:
+        low, high = int(maps["n_seeds"].min()), int(maps["n_seeds"].max())
+        count = f"{high}" if low == high else f"{low} to {high}"
+        bar = figure.colorbar(drawn, ax=shown, fraction=0.03, pad=0.01, aspect=14, shrink=0.8)
+        bar.set_label(f"pixel disconnected\n(fraction of {count} {'seed' if high == 1 else 'seeds'})")

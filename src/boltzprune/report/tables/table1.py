@@ -1,0 +1,79 @@
+"""Table 1: hidden units and weights that remain, from the tidy metrics."""
+
+from boltzprune.report.tables.text import fewer, markdown_grid, number_of_seeds, tex
+from boltzprune.results.tidy import ENDED
+
+
+def remaining_units(metrics, labels):
+    """Table 1: hidden units and weights that remain after each iteration, mean and standard deviation over seeds.
+
+    Parameters
+    ----------
+    metrics : pandas.DataFrame
+        One row per criterion, iteration, phase and seed.
+    labels : dict of str -> str
+        Of each criterion, in the order wanted.
+
+    Returns
+    -------
+    pandas.DataFrame
+        criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds (with a machine;
+        0: all sequences of the criterion have ended, and there is no mean).
+    """
+    rows = metrics[metrics["phase"].isin(["retrained", ENDED]) & metrics["criterion"].isin(labels)]
+    sizes = ["n_hidden", "n_weights"]
+    rows = rows.assign(**rows[sizes].where(rows["phase"] != ENDED))
+    table = rows.groupby(["criterion", "iteration"], as_index=False).agg(
+        n_hidden_mean=("n_hidden", "mean"),
+        n_hidden_sd=("n_hidden", "std"),
+        n_weights_mean=("n_weights", "mean"),
+        n_weights_sd=("n_weights", "std"),
+        n_seeds=("n_hidden", "count"),
+    )
+    table.insert(1, "label", table["criterion"].map(labels))
+    order = {name: place for place, name in enumerate(labels)}
+    return table.sort_values(["criterion", "iteration"], key=lambda c: c.map(order) if c.name == "criterion" else c)
+
+
+def _grid(table):
+    """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
+    spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
+    cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")" + fewer(table["n_seeds"])
+    cell = cell.where(table["n_seeds"] > 0, "-")
+    grid = table.assign(cell=cell).pivot(index="criterion", columns="iteration", values="cell").fillna("-")
+    weights = {}
+    for iteration, rows in table.groupby("iteration"):
+        ends = [f"{rows['n_weights_mean'].agg(end):.0f}" for end in ("min", "max") if rows["n_seeds"].any()]
+        weights[iteration] = " to ".join(dict.fromkeys(ends)) or "-"
+    labels = dict(zip(table["criterion"], table["label"]))
+    return grid.loc[list(labels)].rename(index=labels), weights
+
+
+def as_markdown(table, study):
+    """Table 1 in Markdown, with a line that says what it shows."""
+    grid, weights = _grid(table)
+    head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
+    body = markdown_grid(head, [[label, *row] for label, row in zip(grid.index, grid.to_numpy())])
+    n = number_of_seeds(table)
+    return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
+
+
+def as_latex(table, study):
+    """Table 1 in LaTeX (booktabs)."""
+    grid, weights = _grid(table)
+    math = {k: f"$n_w = {text.replace(' to ', '$ to $')}$" for k, text in weights.items()}
+    head = " & ".join(["Criterion", *(f"iteration {k} ({math[k]})" for k in grid.columns)])
+    rows = [" & ".join([tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
+    return "\n".join(
+        [
+            rf"% Remaining hidden units, mean (standard deviation) over seeds, {number_of_seeds(table)}. {tex(study)}",
+            rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}",
+            r"\toprule",
+            head + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            "",
+        ]
+    )

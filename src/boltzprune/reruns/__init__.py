@@ -1,9 +1,0 @@
-"""Make a study; what would run and why, how far it is, whether its results are intact: commands for users."""
-
-from boltzprune.reruns import plan, run, status, verify
-
-
-def add_commands(commands):
-    """Add the subcommands `run`, `plan`, `status` and `verify` to the command line."""
-    for module in (run, plan, status, verify):
-        module.add_command(commands)

@@ -1,0 +1,301 @@
+"""Files that appear whole or not at all, and carry where they come from.
+
+Nothing that differs between two equal computations enters a file: no time, no absolute path, no host name.
+"""
+
+import contextlib
+import csv
+import hashlib
+import io
+import json
+import os
+import re
+import reprlib
+import socket
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.core.fisher import Statistics
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.errors import InputError
+from boltzprune.results import lifeline, npz
+from boltzprune.results.files import check_regular
+
+PROVENANCE, MAX_JSON = "provenance", 2**24
+CHECKPOINT = ".checkpoint"
+"""End of the name of a file that is no result: where a training goes on from."""
+WHICH = {"criterion": str, "iteration": int, "phase": str}
+"""Keys of a spec that say which machines a result is of."""
+
+
+@contextlib.contextmanager
+def atomic(path):
+    """A temporary path that takes the place of `path` when the block ends well; InputError if it cannot be written."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial{path.suffix}")
+    lifeline.unfinished.add(temporary)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_over(path)
+        temporary.unlink(missing_ok=True)  # of a process that had this number; or a link, which would be followed
+        yield temporary
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise InputError(
+            f"{path}: cannot be written ({error.strerror or error}); is the folder writable, the disk full?"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        lifeline.unfinished.discard(temporary)
+
+
+def _remove_left_over(path):
+    """Remove temporary files of `path` whose writers on this machine were killed."""
+    pattern = re.compile(re.escape(f".{path.name}.{socket.gethostname()}.") + r"(\d+)\.partial.*")
+    for other in path.parent.iterdir():
+        if (match := pattern.fullmatch(other.name)) and not _is_alive(int(match[1])):
+            other.unlink(missing_ok=True)
+
+
+def _is_alive(pid):
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
+def write_bytes(path, content):
+    """Write a whole file at once."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_json(path, value):
+    """Write JSON, indented, keys in the given order."""
+    write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def write_table(path, frame):
+    """Write a pandas DataFrame as CSV (compressed where the name ends in .gz), floats at full precision."""
+    text = frame.to_csv(index=False, lineterminator="\n").encode()
+    if str(path).endswith(".gz"):
+        import gzip
+
+        text = gzip.compress(text, mtime=0)
+    write_bytes(path, text)
+
+
+def write_rows(path, rows):
+    """Write dicts with the same keys as CSV; an empty field is a value that does not exist."""
+    content = io.StringIO()
+    writer = csv.DictWriter(content, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({key: "" if value != value else value for key, value in row.items()} for row in rows)
+    write_bytes(path, content.getvalue().encode())
+
+
+def read_json(path):
+    """The value in a JSON file."""
+    try:
+        check_regular(path, MAX_JSON)
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); delete it and run again") from error
+
+
+def checksum(path):
+    """SHA-256 of a file, hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_arrays(path, arrays, provenance, compress=False):
+    """Write named arrays and a provenance record (anything JSON) as one .npz file; equal content gives equal bytes."""
+    content = io.BytesIO()
+    record = np.frombuffer(json.dumps(provenance, sort_keys=True).encode(), dtype=np.uint8)
+    (np.savez_compressed if compress else np.savez)(content, **arrays, **{PROVENANCE: record})
+    write_bytes(path, content.getvalue())
+
+
+class Arrays:
+    """The arrays of one .npz file, read when asked for; a changed bit is noticed wherever it would change an array.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, no result of a stage, or lacks what is asked for.
+    """
+
+    def __init__(self, path):
+        self.path = Path(path)
+        try:
+            self._file = npz.open_archive(self.path)
+            keys = npz.keys(self._file)
+            if len(keys) != self._number():
+                raise ValueError("its directory has lost an entry")
+            for member in self._file.infolist():
+                self._file.open(member).close()  # a name that has changed is no longer the one beside the array
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
+        self.names = set(keys)
+        if len(self.names) < len(keys):
+            raise InputError(f"{path}: holds an array twice; delete it and run again")
+
+    def _number(self):
+        """How many members there are, by the last record of the file: in two bytes before its last ten."""
+        with open(self.path, "rb") as file:
+            file.seek(-12, os.SEEK_END)
+            return int.from_bytes(file.read(2), "little")
+
+    def __getitem__(self, name):
+        if name not in self.names:
+            raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
+        try:
+            return npz.read_array(self._file, name)
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
+
+    def checked(self, name, kinds, shape):
+        """An array of finite numbers whose `dtype.kind` is one of `kinds`; None in `shape`: any length."""
+        array = self[name]
+        fits = array.ndim == len(shape) and all(n in (None, found) for n, found in zip(shape, array.shape))
+        if array.dtype.kind not in kinds or not fits:
+            expected = f"numbers of kind {' or '.join(kinds)} and shape {shape}".replace("None", "any")
+            raise self.damaged(f"{name!r} is {array.dtype} of shape {array.shape}; expected {expected}")
+        if not np.isfinite(array).all():
+            raise self.damaged(f"{name!r} has a value that is NaN or infinite")
+        return array
+
+    def number(self, name):
+        """A whole number, 0 or larger."""
+        value = int(self.checked(name, "iu", ()))
+        if value < 0:
+            raise self.damaged(f"{name!r} is {value}; expected 0 or more")
+        return value
+
+    def states(self, name, n_units):
+        """States that were packed into bits: (n, n_units) uint8 in {0, 1}."""
+        return np.unpackbits(self.checked(name, "u", (None, -(-n_units // 8))), axis=1, count=n_units)
+
+    def damaged(self, what):
+        """The InputError for a file whose content is not what it has to be."""
+        return InputError(f"{self.path}: {what}; delete the file and run again")
+
+    @property
+    def provenance(self):
+        """The record written with the arrays."""
+        try:
+            record = json.loads(self.checked(PROVENANCE, "u", (None,)).tobytes())
+        except (ValueError, RecursionError) as error:
+            raise self.damaged(f"{PROVENANCE!r} is not readable ({error})") from error
+        if not isinstance(record, dict):
+            raise self.damaged(f"{PROVENANCE!r} is no record")
+        return record
+
+    @property
+    def seeds(self):
+        """Seeds that the file holds: list of int, those of the job that wrote it but for the ones in `ended`."""
+        seeds = self.provenance.get("seeds")
+        if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or not (seeds or self.ended):
+            raise self.damaged(f"its seeds are {reprlib.repr(seeds)}; expected whole numbers")
+        return seeds
+
+    @property
+    def ended(self):
+        """Seeds of that job whose sequence has ended (see `pruning`) -> with which iteration: dict of int -> int."""
+        ended = self.provenance.get("ended", {})
+        is_good = isinstance(ended, dict) and all(key.isdecimal() for key in ended)
+        if not is_good or any(type(iteration) is not int or iteration < 1 for iteration in ended.values()):
+            raise self.damaged(f"its ended seeds are {reprlib.repr(ended)}; expected an iteration for each")
+        return {int(seed): iteration for seed, iteration in ended.items()}
+
+    @property
+    def about(self):
+        """Criterion, iteration and phase of the machines behind it: dict."""
+        spec = self.provenance.get("spec")
+        found = {key: spec.get(key) if isinstance(spec, dict) else None for key in WHICH}
+        if [type(value) for value in found.values()] != list(WHICH.values()):
+            raise self.damaged(f"it is of {reprlib.repr(found)}; expected {', '.join(WHICH)}")
+        return found
+
+
+def machine_arrays(seed, machine):
+    """A machine as named arrays: seed3/weights0, seed3/mask0, seed3/bias0, seed3/units0, ..."""
+    arrays = {}
+    for name, layers in (
+        ("weights", machine.weights),
+        ("mask", machine.masks),
+        ("bias", machine.biases),
+        ("units", machine.units),
+    ):
+        arrays |= {f"seed{seed}/{name}{layer}": array for layer, array in enumerate(layers)}
+    return arrays
+
+
+def read_machine(arrays, seed):
+    """The machine of one seed from `Arrays`."""
+    n_layers = sum(name.startswith(f"seed{seed}/bias") for name in arrays.names)
+    if n_layers == 0:
+        raise InputError(f"{arrays.path}: has no machine of seed {seed}; delete it and run again")
+    weights = _layers(arrays, f"seed{seed}/weights", n_layers - 1, "f", (None, None))
+    masks = _layers(arrays, f"seed{seed}/mask", n_layers - 1, "b", (None, None))
+    biases = _layers(arrays, f"seed{seed}/bias", n_layers, "f", (None,))
+    units = _layers(arrays, f"seed{seed}/units", n_layers, "iu", (None,))
+    try:
+        return BoltzmannMachine(weights, biases, masks, units)
+    except InputError as error:
+        raise arrays.damaged(f"seed {seed}, {error}") from error
+
+
+def _layers(arrays, name, n, kinds, shape):
+    """One checked array per layer."""
+    return tuple(arrays.checked(f"{name}{layer}", kinds, shape) for layer in range(n))
+
+
+def chain_arrays(seed, chains):
+    """Persistent chains as named arrays, bit-packed: seed3/chain0, ..."""
+    return {f"seed{seed}/chain{layer}": np.packbits(states, axis=1) for layer, states in enumerate(chains)}
+
+
+def read_chains(arrays, seed, layer_sizes):
+    """The chains of one seed: a tuple of (n_chains, n_units) uint8, all layers."""
+    chains = tuple(arrays.states(f"seed{seed}/chain{layer}", n) for layer, n in enumerate(layer_sizes))
+    if len({len(states) for states in chains}) > 1:
+        raise arrays.damaged(f"seed {seed} has {[len(states) for states in chains]} chains of its layers")
+    return chains
+
+
+def statistics_arrays(seed, statistics):
+    """`Statistics` as named arrays: seed3/n_samples, seed3/rate0, seed3/pair_mean0, ..."""
+    arrays = {f"seed{seed}/n_samples": np.array(statistics.n_samples)}
+    arrays |= {f"seed{seed}/rate{i}": rate for i, rate in enumerate(statistics.rates)}
+    return arrays | {f"seed{seed}/pair_mean{i}": mean for i, mean in enumerate(statistics.pair_means)}
+
+
+def read_statistics(arrays, seed):
+    """The `Statistics` of one seed from `Arrays` that stage `sample` wrote, and its leading eigenvector or None."""
+    name = f"seed{seed}/"
+    n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)
+    rates = _layers(arrays, f"{name}rate", n_layers, "f", (None,))
+    sizes = [len(rate) for rate in rates]
+    pair_means = tuple(
+        arrays.checked(f"{name}pair_mean{i}", "f", shape) for i, shape in enumerate(zip(sizes[:-1], sizes[1:]))
+    )
+    if any((mean < 0).any() or (mean > 1).any() for mean in (*rates, *pair_means)):
+        raise arrays.damaged(f"a mean of seed {seed} is not in [0, 1]")
+    leading = None
+    if f"{name}eigenvectors" in arrays.names:
+        leading = arrays.checked(f"{name}eigenvectors", "f", (2, None))[0]
+    return Statistics(arrays.number(f"{name}n_samples"), rates, pair_means), leading

@@ -1,0 +1,228 @@
+"""THE list of tidy tables that stages hand on as CSV, and their reader: what is no such table is refused by name."""
+
+import io
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from boltzprune.errors import InputError
+from boltzprune.results.files import check_regular
+
+KEYS = ["criterion", "iteration", "phase"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of table.
+
+    Attributes
+    ----------
+    keys : tuple of str
+        Columns that together tell the rows apart; none is ever empty.
+    columns : tuple of str
+        Others that it cannot lack.
+    """
+
+    keys: tuple
+    columns: tuple = ()
+
+
+TABLES = {
+    "metrics": Table((*KEYS, "seed")),
+    "pattern_probabilities": Table((*KEYS, "pattern"), ("log_data", "log_model_mean")),
+    "digits_metrics": Table((*KEYS, "seed")),
+    "digits_classes": Table((*KEYS, "seed", "digit"), ("share",)),
+    "digits_pixels": Table(("criterion", "iteration", "pixel"), ("disconnected", "n_seeds")),
+    "digits_examples": Table((*KEYS, "seed", "sample"), ("pattern",)),
+    "digits_references": Table(("reference",), ("error",)),
+    "records": Table(("criterion", "iteration", "seed"), ("n_weights_1", "pixels_disconnected")),
+}
+"""Name -> table; those of one seed, before they are collected, have the same columns."""
+
+TEXT = re.compile(r"criterion|phase|reference|pattern|hidden_removed|units_removed_\d+|(pixels|visible)_disconnected")
+FRACTION = re.compile(
+    r"(\w+_)?error|(missing_)?share|(border_|centre_)?disconnected|quality(_\w+)?|activity_\d+|hidden_rate"
+)
+COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+)?")
+WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
+"""Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
+MAX_BYTES = 2**28
+PHASES = ("initial", "pruned", "retrained")
+"""Of a machine."""
+ENDED = "ended"
+"""Phase of a row that is of no machine: at this iteration, or before, the sequence of this seed has ended (see
+`pruning`). Its sizes are 0, its other fields are empty."""
+
+
+def read(paths, name, needs=()):
+    """One table from one or several files.
+
+    Parameters
+    ----------
+    paths : list of Path
+    name : str
+        One of `TABLES`.
+    needs : sequence of str
+        Columns that the caller needs besides.
+
+    Returns
+    -------
+    pandas.DataFrame
+        At least one row; patterns and lists of units are text, everything else numbers, finite or missing.
+
+    Raises
+    ------
+    InputError
+        If a file is not readable, lacks a column, or holds a value that its column cannot have, or if two rows have the
+        same keys.
+    """
+    import pandas as pd
+
+    table, frames = TABLES[name], []
+    for path in paths:
+        frames.append(frame := _from_file(path))
+        for column in (*table.keys, *table.columns, *needs):
+            if column not in frame:
+                raise _wrong(path, f"has no column {column}")
+        for column in frame:
+            if problem := _problem(frame[column], column in table.keys):
+                raise _wrong(path, f"column {column} {problem}")
+    frame = pd.concat(frames, ignore_index=True)
+    if frame.duplicated(list(table.keys)).any():
+        row = frame.loc[frame.duplicated(list(table.keys)), list(table.keys)].iloc[0].to_dict()
+        raise _wrong(", ".join(map(str, paths)), f"two rows are of {row}")
+    return frame
+
+
+def missing_seeds(table, columns):
+    """What no mean has in it, in words: seeds without a row, or without a finite value where other seeds have one.
+
+    A seed whose sequence has ended lacks nothing: `endings` names it.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `KEYS`, seed (0, 1, ...) and the columns.
+    columns : list of str
+
+    Returns
+    -------
+    list of str
+        A sentence for each; none if all seeds are there.
+    """
+    found, every = [], set(range(int(table["seed"].max()) + 1)) if len(table) else set()
+    ended = table[table["phase"] == ENDED].groupby(KEYS[:2])["seed"].agg(set).to_dict()
+    for (criterion, iteration, phase), rows in of_machines(table).groupby(KEYS, sort=False):
+        where = f"{criterion}, iteration {iteration}, {phase}"
+        lacks = {"row": every - set(rows["seed"]) - ended.get((criterion, iteration), set())}
+        for column in columns:
+            finite = np.isfinite(rows[column].astype(float))
+            lacks[column] = set(rows.loc[~finite, "seed"]) if finite.any() else set()
+        for what, seeds in lacks.items():
+            if seeds:
+                found.append(f"Missing: {where}: no {what} of seed {', '.join(map(str, sorted(seeds)))}.")
+    return found
+
+
+def ended_rows(about, seeds, sizes):
+    """One row for each seed whose sequence has ended: {seed: row}.
+
+    Parameters
+    ----------
+    about : dict
+        Criterion and iteration of the machines that the seeds would have.
+    seeds : iterable of int
+    sizes : dict of str -> int
+        Of a machine without units.
+    """
+    return {seed: {**about, "phase": ENDED, "seed": seed, **sizes} for seed in seeds}
+
+
+def of_machines(table):
+    """The rows that are of a machine, not of a sequence that has ended."""
+    return table[table["phase"] != ENDED]
+
+
+def endings(table, labels):
+    """Which prune-retrain sequences ended before the last iteration, in words.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `KEYS` and seed.
+    labels : dict of str -> str
+        Of criteria, in the order wanted; one that is not in it goes by its name.
+
+    Returns
+    -------
+    list of str
+        One sentence; none if all seeds have all iterations.
+    """
+    first = table[table["phase"] == ENDED].groupby(["criterion", "seed"], sort=False)["iteration"].min()
+    n_seeds, order, found = table["seed"].nunique(), list(labels), {}
+    for (criterion, iteration), rows in first.reset_index().groupby(["criterion", "iteration"]):
+        when = f"after iteration {iteration - 1}" if iteration > 1 else "with the first pruning"
+        which = "" if len(rows) == n_seeds else f" ({', '.join(map(str, sorted(rows['seed'])))})"
+        found.setdefault(criterion, []).append(f"{when} in {len(rows)} of {n_seeds} seeds{which}")
+    names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
+    told = "; ".join(f"{labels.get(name, name)} {', '.join(found[name])}" for name in names)
+    return [f"Ended, no weight left: {told}."] if told else []
+
+
+def measures(table):
+    """Columns of a table of metrics that hold numbers about a machine."""
+    return [name for name in table.columns if name not in (*KEYS, "seed")]
+
+
+def _from_file(path):
+    """The rows of a file as they are, at least one; text where a column has it."""
+    import pandas as pd
+
+    try:
+        check_regular(path, MAX_BYTES)
+        content = Path(path).read_bytes()
+        if not content.endswith(b"\n"):
+            raise ValueError("it is cut off" if content else "it is empty")
+        head = pd.read_csv(io.BytesIO(content), nrows=0)
+        text = {column: str for column in head if TEXT.fullmatch(column)}
+        frame = pd.read_csv(io.BytesIO(content), dtype=text, index_col=False)
+    except (OSError, ValueError, OverflowError) as error:
+        raise _wrong(path, f"not a readable table ({' '.join(str(error).split())})") from error
+    if frame.empty:
+        raise _wrong(path, "has no rows")
+    return frame
+
+
+def _problem(values, is_key):
+    """What is wrong with the values of a column, or nothing."""
+    name, known = values.name, values.dropna()
+    if (is_key or name in WHOLE or SIZE.fullmatch(name)) and len(known) < len(values):
+        return "has an empty field"
+    if TEXT.fullmatch(name):
+        phases = (*PHASES, ENDED)
+        other = known[~known.isin(phases)] if name == "phase" else known[:0]
+        return f"holds {other.iloc[0]!r}; expected one of {', '.join(phases)}" if len(other) else ""
+    if values.dtype.kind not in "iuf":
+        other = [value for value in known if not _is_number(value)] or [*known, str(values.dtype)]
+        return f"holds {other[0]!r}; expected numbers"
+    high = WHOLE.get(name, 1 if FRACTION.fullmatch(name) else float("inf"))
+    low = 0 if name in WHOLE or FRACTION.fullmatch(name) or COUNT.fullmatch(name) else -float("inf")
+    wrong = known[(known < low) | (known > high) | (known.abs() == float("inf"))]
+    if len(wrong):
+        return f"holds {wrong.iloc[0]}; expected finite numbers, {low} to {high}"
+    return "holds fractions; expected whole numbers" if name in WHOLE and values.dtype.kind == "f" else ""
+
+
+def _is_number(value):
+    """Whether text is a number."""
+    try:
+        return float(value) == float(value)
+    except ValueError:
+        return False
+
+
+def _wrong(path, what):
+    """The InputError for a file."""
+    return InputError(f"{path}: {what}; delete it and run again")

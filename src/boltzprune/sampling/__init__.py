@@ -1,0 +1,1 @@
+"""Samples of a machine and what follows from them: Gibbs sampling, enumeration, AIS, statistics."""

@@ -1,0 +1,155 @@
+"""Activity statistics of a machine as the configuration asks for them: drawn or enumerated."""
+
+import functools
+
+import numpy as np
+
+from boltzprune.core.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
+from boltzprune.core.machine import check_states, require_rbm
+from boltzprune.sampling import exact, gibbs
+
+MAX_VISIBLE_AUTO = 16
+PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
+"""Streams of the samples of one iteration: before and after its retraining."""
+
+
+def draw(machine, n_samples, sampling, key, backend):
+    """Joint samples of an RBM by the method of the configuration, where the backend computes.
+
+    Returns
+    -------
+    tuple of (n_samples, n_units) uint8
+    """
+    few = machine.is_rbm and machine.layer_sizes[0] <= MAX_VISIBLE_AUTO
+    if sampling.method == "exact" or (sampling.method == "auto" and few):
+        return exact.sample(machine, n_samples, key, backend)
+    return gibbs.sample(machine, n_samples, sampling.n_gibbs_steps, key, backend)
+
+
+def estimate(machine, samples, sampling, backend):
+    """Statistics of a machine, and a function that computes its full FIM.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    samples : tuple of (n_samples, n_units) uint8
+    sampling : config.Sampling
+    backend : Backend
+
+    Returns
+    -------
+    tuple
+        fisher.Statistics, and a callable without arguments that returns the (n_parameters, n_parameters) FIM, where the
+        backend computes.
+    """
+    require_rbm(machine, "statistics.estimate", "statistics.deep_statistics")
+    if sampling.statistics == "enumerated":
+        return exact.statistics(machine), functools.partial(exact.fisher_matrix, machine)
+    layers, n_samples = [backend.pack(states) for states in samples], len(samples[0])
+    fisher = functools.partial(sampled_fisher_matrix, *layers, machine.masks[0], n_samples, backend)
+    return sampled_statistics(layers, n_samples, backend), fisher
+
+
+class _Alone:
+    """Persistent chains of one machine."""
+
+    def __init__(self, machine, chains, key, backend):
+        self.machine, self.states, self.key, self.backend = machine, list(chains), key, backend
+
+    def advance(self, first_step, n_steps):
+        """States of all layers after so many Gibbs steps, as those of the only machine."""
+        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_steps, 0)
+        return [self.states]
+
+
+def _read(run, tallies, n_samples, n_chains, n_gibbs_steps, size):
+    """Count persistent chains of machines that advance side by side: all together, after every n_gibbs_steps."""
+    reads_per_piece, n_reads, kept = max(1, size // n_chains), -(-n_samples // n_chains), []
+    for read in range(n_reads):
+        kept.append(run.advance(1 + read * n_gibbs_steps, n_gibbs_steps))
+        if len(kept) == reads_per_piece or read + 1 == n_reads:
+            n_left = n_samples - (read + 1 - len(kept)) * n_chains
+            for tally, reads in zip(tallies, zip(*kept), strict=True):
+                tally.add([tally.backend.xp.concatenate(layer)[:n_left] for layer in zip(*reads)])
+            kept = []
+
+
+class _Tally:
+    """Ones and common ones of the samples of one machine, and its visible states."""
+
+    def __init__(self, machine, backend, progress):
+        sizes = machine.layer_sizes
+        self.ones, self.pairs = [np.zeros(n) for n in sizes], [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
+        self.visible, self.backend, self.progress = [], backend, progress
+
+    def add(self, states):
+        """More samples: (n, n_units) uint8 for each layer, where the backend computes."""
+        n = len(states[0])
+        part = sampled_statistics([self.backend.pack(layer) for layer in states], n, self.backend)
+        for total, rate in zip(self.ones + self.pairs, part.rates + part.pair_means):
+            total += np.rint(rate * n)
+        self.visible.append(np.packbits(self.backend.to_host(states[0]), axis=1))
+        if self.progress is not None:
+            self.progress.advance(n)
+
+    def result(self, n_samples):
+        """Statistics, and the visible states, bit-packed along the units."""
+        rates, means = (tuple(total / n_samples for total in group) for group in (self.ones, self.pairs))
+        return Statistics(n_samples, rates, means), np.concatenate(self.visible)
+
+
+def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress=None):
+    """Statistics of one free-running deep machine; see `deep_statistics_of_all`."""
+    return deep_statistics_of_all([machine], [chains], n_samples, sampling, [key], backend, progress)[0]
+
+
+def deep_statistics_of_all(machines, chains, n_samples, sampling, keys, backend, progress=None):
+    """Statistics of free-running deep machines, and their visible states; hidden states are counted, not kept.
+
+    Parameters
+    ----------
+    machines : list of BoltzmannMachine
+    chains : list of tuple of (n_chains, n_units) uint8
+        Persistent chains of each machine, which go on; read all together after every n_gibbs_steps.
+    n_samples : int
+        Of each machine.
+    sampling : config.DeepSampling
+    keys : list of np.uint64
+    backend : Backend
+    progress : Progress, optional
+        Told of the samples done.
+
+    Returns
+    -------
+    list of tuple
+        Of each machine, whatever the others are: fisher.Statistics, and (n_samples, n_bytes) uint8, the visible states,
+        bit-packed along the units.
+    """
+    if sampling.chains == "persistent" and machines:
+        for machine, states in zip(machines, chains, strict=True):
+            check_states(states, machine.layer_sizes, "chains")
+        if run := backend.free_run(machines, chains, keys):
+            tallies = [_Tally(machine, backend, progress) for machine in machines]
+            size = _piece(max(machines, key=lambda one: sum(one.layer_sizes)), n_samples, backend) // len(machines)
+            _read(run, tallies, n_samples, len(chains[0][0]), sampling.n_gibbs_steps, size)
+            return [tally.result(n_samples) for tally in tallies]
+
+    def alone(one):
+        machine, states, key = one
+        tally, size = _Tally(machine, backend, progress), _piece(machine, n_samples, backend)
+        machine = backend.on_device(machine)
+        if sampling.chains == "persistent":
+            run = _Alone(machine, states, key, backend)
+            _read(run, [tally], n_samples, len(states[0]), sampling.n_gibbs_steps, size)
+            return tally.result(n_samples)
+        for first in range(0, n_samples, size):
+            n = min(size, n_samples - first)
+            tally.add(gibbs.sample(machine, n, sampling.n_gibbs_steps, key, backend, first_chain=first))
+        return tally.result(n_samples)
+
+    return backend.map(alone, list(zip(machines, chains, keys, strict=True)))
+
+
+def _piece(machine, n_samples, backend):
+    """Samples of a machine that fit into memory together."""
+    return backend.piece(n_samples, gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))

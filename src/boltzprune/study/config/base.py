@@ -1,0 +1,78 @@
+"""What all sections of the configuration share: number types, and a frozen, strict base class."""
+
+import os
+import re
+import reprlib
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from boltzprune.pruning.criteria import CRITERIA, LONGEST_NAME, slug
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
+"""The name of a folder."""
+OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
+
+
+def _number(value):
+    """YAML 1.1 reads 1e-4 as text; take it for the number it is."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
+NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
+Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
+Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+OwnSeeds = Annotated[
+    Count | None,
+    Field(description="Independent repetitions of this experiment, seeds 0 to seeds - 1; null: the study's seeds."),
+]
+
+
+Threshold = Literal["rank", "percentile"]
+"""How the weights that go are told from those that stay; both experiments have it, twice:"""
+THRESHOLD = (
+    "rank: exactly the fraction goes, ties broken at random (paper); percentile: all weights whose saliency is at or "
+    "below the percentile go, ties together (authors' code). (preset)"
+)
+ANTI_FI_THRESHOLD = (
+    "The same for criterion anti_fi, which removes the highest values. rank: exactly the fraction, ties broken at "
+    "random (paper; revised code, digits); percentile: those above the opposite percentile, so that ties stay "
+    "(preprint's code; revised code, patches). (preset)"
+)
+SEQUENCE_ENDS = (
+    "The sequence of a seed under a criterion ends earlier, with the machines that it has, where a pruning leaves a "
+    "weight layer without weights."
+)
+"""What both experiments say of their number of iterations."""
+
+
+class Section(BaseModel):
+    """A section of the configuration: frozen, strict, and closed to unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+def check_criteria(names):
+    """The names of criteria as they are; ValueError if one is unknown, listed twice, or too long for a folder."""
+    for name in names:
+        if name not in CRITERIA and not OWN_CRITERION.match(name):
+            raise ValueError(
+                f"{name!r} is no criterion; expected one of {', '.join(CRITERIA)}, or file.py:function for your own"
+            )
+        if (n_bytes := len(os.fsencode(slug(name)))) > LONGEST_NAME:
+            raise ValueError(
+                f"its results would lie in a folder named after file and function, {reprlib.repr(slug(name))} of "
+                f"{n_bytes} bytes; expected at most {LONGEST_NAME}"
+            )
+    if len(set(names)) != len(names):
+        raise ValueError("a criterion is listed twice")
+    return names

@@ -1,0 +1,64 @@
+"""How long a cluster shall let a job run: what it would take by the rates of the package, with room.
+
+A pure function of the study: finished jobs, the machine at hand and what has been computed do not enter.
+"""
+
+import functools
+import json
+import math
+
+from boltzprune.study import jobs
+from boltzprune.study.cost import rates, sizes
+from boltzprune.study.stages import Job
+
+ROOM = 3
+"""Times what the rates say: for slower and busier machines, and for what the rates do not know."""
+LEAST, UNKNOWN = 30, 480
+"""Minutes: no limit is below the first; the second where the size of the user's data is not known."""
+
+
+class Limits:
+    """Limits of the jobs of one study.
+
+    Parameters
+    ----------
+    study : config.Study
+    """
+
+    def __init__(self, study):
+        self._study, self._sizes = study, sizes.of_study(study)
+        self._seconds = functools.cache(self._seconds)
+
+    def minutes(self, stage, block="0-0", threads=1, **n_inputs):
+        """The limit of a job's first attempt.
+
+        Parameters
+        ----------
+        stage : str
+        block : str
+            Its seeds, as first-last.
+        threads : int
+            That it gets; they share its seeds.
+        **n_inputs : int
+            How many files it is given under a name, where that matters to `workload.work`.
+
+        Returns
+        -------
+        int
+            For a job on CPUs; one on a GPU takes less.
+        """
+        first, last = map(int, block.split("-"))
+        n_seeds = last - first + 1
+        seconds = self._seconds(stage, n_seeds, tuple(n_inputs.items()))
+        if seconds is None:
+            return UNKNOWN
+        on_one_thread = math.ceil(n_seeds / threads) / n_seeds
+        return max(LEAST, math.ceil(ROOM * on_one_thread * seconds / 60))
+
+    def _seconds(self, stage, n_seeds, n_inputs):
+        """Processor time by the rates; None if the work is not known."""
+        given = {"eigenvector": True} if stage == "sample" else {}  # only some samples are so expensive
+        spec = json.loads(jobs.job(self._study, stage, **given)["spec"])
+        files = {name: [None] * n for name, n in n_inputs}
+        work = Job(stage, files, {}, spec, tuple(range(n_seeds))).work(self._sizes)
+        return None if work is None else rates.shipped().starts.get(stage, 0.0) + rates.shipped().seconds(work)

@@ -1,0 +1,207 @@
+"""How much a job has to do, in physical units: pure functions of its stage, its settings and the sizes of its study.
+
+A work is a dict of amounts, which say nothing about time; `rates` are seconds for one of each. What is counted is what
+the loops of the CPU backend pass over in machines as they are before any pruning. A pruned machine has fewer: its loops
+shrink with its units, and where single weights went they shrink little or not at all. So the work of what follows a
+pruning is an upper bound.
+"""
+
+import math
+from collections import Counter
+
+from boltzprune.backend.cpu import loops
+from boltzprune.core import schedules
+from boltzprune.learning.training import decay_of
+from boltzprune.sampling import exact, statistics
+
+SWEEPS_PER_DECADE = 2.8
+"""Mean-field updates of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
+1e-7 (benchmarks/results/dbm.json)."""
+
+KINDS = {
+    "dense": "weights x cases, CD-1 on single cases, small or masked machines",
+    "low_rank": "weights x cases, CD-1 on single cases, large full machines",
+    "products": "multiplications in matrix products of arrays",
+    "array_updates": "updates by arrays: batches, or CD-k with k > 1",
+    "array_weights": "weights x updates, by arrays",
+    "mean_field": "weights x sweeps x images",
+    "gibbs": "weights x steps x chains",
+    "draws": "units x steps x chains",
+    "joint_updates": "joint updates",
+    "joint_weights": "weights x joint updates",
+    "logistic": "images x features x classes of a logistic regression, all its iterations",
+    "annealed": "units x temperatures x chains of AIS",
+    "enumerated": "visible patterns x hidden units",
+    "samples": "samples x units that are drawn by enumeration or counted",
+    "pair_bits": "samples x pairs of units or of parameters",
+    "eigen": "third power of the number of parameters",
+    "pruned": "weights that a criterion looks at",
+    "pixels": "pixels that are read and made binary",
+}
+"""Name of an amount -> what is counted."""
+
+
+def work(stage, spec, n_seeds, n_inputs, found):
+    """What a job has to do.
+
+    Parameters
+    ----------
+    stage : str
+    spec : dict
+        As `stages.Job.spec`: sections of the configuration as models, and single values.
+    n_seeds : int
+    n_inputs : dict of str to int
+        How many files it is given under each name.
+    found : sizes.Sizes or None
+        Of its experiment.
+
+    Returns
+    -------
+    dict of str to float
+        Kinds and amounts above 0, see `KINDS`; None where it follows from sizes that are not known.
+    """
+    if stage not in OF_STAGE:
+        return {}
+    if found is None:
+        return None
+    amounts = OF_STAGE[stage](spec, found, n_seeds, n_inputs)
+    return {kind: float(amount) for kind, amount in amounts.items() if amount}
+
+
+def _times(n, amounts):
+    """So many of the same."""
+    return Counter({kind: n * amount for kind, amount in amounts.items()})
+
+
+def contrastive(training, n_cases, n_lower, n_upper, is_full):
+    """CD-k of one RBM: every epoch by the loop that the CPU backend takes for it."""
+    n_weights, n_updates, amounts = n_lower * n_upper, -(-n_cases // training.batch_size), Counter()
+    for rate, momentum in schedules.epochs(training):
+        decay = decay_of(rate, momentum, training.momentum_rule)
+        loop = loops.of_epoch(n_weights, is_full, training.batch_size, training.n_gibbs_steps, decay)
+        if loop == "array":
+            n_products = 2 * training.n_gibbs_steps + 3  # fields up and down, and the two outer products
+            amounts += Counter(products=n_products * n_cases * n_weights, array_updates=n_updates)
+            amounts += Counter(array_weights=n_updates * n_weights)
+        else:
+            amounts[loop] += n_cases * n_weights
+    return amounts
+
+
+def joint(training, mean_field, found):
+    """Joint training of one DBM."""
+    n_cases, n_updates = training.n_epochs * found.n_cases, training.n_epochs * -(-found.n_cases // training.batch_size)
+    states = training.batch_size + found.n_chains
+    return (
+        Counter(mean_field=n_cases * sweeps(mean_field) * sum(found.passes))
+        + gibbs(found, n_updates * training.n_gibbs_steps * found.n_chains)
+        + Counter(products=n_updates * states * sum(found.passes), joint_updates=n_updates)
+        + Counter(joint_weights=n_updates * sum(found.weights))
+    )
+
+
+def sweeps(mean_field):
+    """Mean-field updates of an image, as trained machines need them."""
+    return min(mean_field.max_updates, -SWEEPS_PER_DECADE * math.log10(mean_field.tolerance))
+
+
+def gibbs(found, n_steps):
+    """Gibbs steps of single chains."""
+    return Counter(gibbs=n_steps * sum(found.passes), draws=n_steps * sum(found.layers))
+
+
+def _prepare(spec, found, n_seeds, n_inputs):
+    return {"pixels": found.pixels}
+
+
+def _train(spec, found, n_seeds, n_inputs):
+    training = spec["retraining"] if "retraining" in spec else spec["training"]
+    return _times(n_seeds, contrastive(training, found.n_cases, *found.layers, is_full=True))
+
+
+def _sample(spec, found, n_seeds, n_inputs):
+    settings, (n_visible, n_hidden) = spec["sampling"], found.layers
+    n_samples, n_weights, n_units = settings.n_samples or found.n_cases, n_visible * n_hidden, n_visible + n_hidden
+    amounts = Counter(samples=n_samples * n_units)
+    few = settings.method == "auto" and n_visible <= statistics.MAX_VISIBLE_AUTO
+    if settings.method == "exact" or few:
+        amounts += Counter(enumerated=2**n_visible * n_hidden)
+    else:
+        amounts += gibbs(found, n_samples * settings.n_gibbs_steps)
+    n_parameters = n_weights + n_units if spec["eigenvector"] else 0
+    if settings.statistics == "enumerated":
+        amounts += Counter(enumerated=2**n_visible * n_hidden, products=2**n_visible * n_parameters**2)
+    else:
+        amounts += Counter(pair_bits=n_samples * (n_weights + n_parameters**2))
+    return _times(n_seeds, amounts + Counter(eigen=n_parameters**3))
+
+
+def _prune(spec, found, n_seeds, n_inputs):
+    return {"pruned": n_seeds * sum(found.weights)}
+
+
+def _evaluate(spec, found, n_seeds, n_inputs):
+    n_visible, n_hidden = found.layers
+    n_patterns = 2**n_visible if n_visible <= exact.MAX_VISIBLE else 0
+    enumerated = n_seeds * n_inputs["machine"] * n_patterns * n_hidden
+    return {"enumerated": enumerated, "samples": found.n_cases * n_visible}
+
+
+def _reference(spec, found, n_seeds, n_inputs):
+    return {"logistic": (found.n_cases + found.n_images) * found.layers[0] * found.n_classes}
+
+
+def _pretrain(spec, found, n_seeds, n_inputs):
+    settings, amounts = spec["pretraining"], Counter()
+    n_passes = 1 if settings.second_data == "sampled" else 3
+    for layer, training in enumerate((settings.first, settings.second)):
+        is_full = layer > 0 or spec["machine"].receptive_field is None
+        amounts += contrastive(training, found.n_cases, *found.layers[layer : layer + 2], is_full)
+        amounts += Counter(products=n_passes * found.n_cases * found.weights[layer])
+    return _times(n_seeds, amounts)
+
+
+def _train_jointly(spec, found, n_seeds, n_inputs):
+    training = spec["retraining"] if "retraining" in spec else spec["training"]
+    return _times(n_seeds, joint(training, spec["mean_field"], found))
+
+
+def _sample_deep(spec, found, n_seeds, n_inputs):
+    settings = spec["sampling"]
+    n_samples = settings.n_samples or found.n_cases
+    n_reads = n_samples if settings.chains == "fresh" else -(-n_samples // found.n_chains) * found.n_chains
+    counted = Counter(samples=n_samples * sum(found.layers), pair_bits=n_samples * sum(found.weights))
+    return _times(n_seeds, gibbs(found, n_reads * settings.n_gibbs_steps) + counted)
+
+
+def _evaluate_digits(spec, found, n_seeds, n_inputs):
+    settings, n_top = spec["evaluation"], found.layers[-1]
+    clamped, n_steps = settings.encoding == "sampled", settings.n_clamped_steps
+    n_inferred = found.n_test + (0 if clamped else found.n_cases)
+    amounts = Counter(mean_field=n_inferred * sweeps(spec["mean_field"]) * sum(found.passes))
+    if clamped:
+        amounts += gibbs(found, (found.n_cases + found.n_test) * n_steps)
+    amounts += Counter(logistic=found.n_cases * n_top * found.n_classes)
+    if settings.ais_chains is not None:
+        n_steps = settings.ais_chains * settings.ais_temperatures
+        amounts += Counter(annealed=n_steps * sum(found.layers), products=2 * n_steps * sum(found.weights))
+    return _times(n_seeds, amounts)  # what was pruned and not retrained is not encoded
+
+
+OF_STAGE = {
+    "prepare": _prepare,
+    "train": _train,
+    "retrain": _train,
+    "sample": _sample,
+    "prune": _prune,
+    "evaluate": _evaluate,
+    "prepare_digits": _prepare,
+    "reference": _reference,
+    "pretrain": _pretrain,
+    "train_jointly": _train_jointly,
+    "retrain_jointly": _train_jointly,
+    "sample_deep": _sample_deep,
+    "prune_deep": _prune,
+    "evaluate_digits": _evaluate_digits,
+}
+"""Stage -> what it does; the others read and write small files, and take little more than their start."""

@@ -1,0 +1,288 @@
+"""What each job of a study is given: block of seeds, spec, digest of its code. Pure functions of the `Study`.
+
+A spec holds the sections which the stage uses and nothing else, so an edit reruns what depends on it and nothing else.
+"""
+
+import functools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from boltzprune.backend import candidates
+from boltzprune.backend.gpu import driver
+from boltzprune.errors import InputError
+from boltzprune.pruning.controls import CONTROLS
+from boltzprune.pruning.criteria import CRITERIA, resolve, slug
+from boltzprune.report.figures import FIGURES
+from boltzprune.results import lifeline
+from boltzprune.results.provenance import code_digest, criterion_digest
+from boltzprune.study import paths, raw_data
+from boltzprune.study.config import EXPERIMENTS
+from boltzprune.study.cost import sizes
+from boltzprune.study.stages import SECTIONS, STAGES
+
+NO_CRITERION = "none"
+"""Criterion of the initial machines, in tables."""
+
+SECONDS_BETWEEN_CLOCKS = 300
+"""By so much the clocks of machines that share a disk may differ."""
+
+
+def export_environment(study):
+    """Let every job find this Python and this package, installed or not, and end when this process does.
+
+    A job notes what it had to do, for which it is told the sizes of the study; so is `boltzprune plan`, if it asks.
+    """
+    lifeline.hold()
+    os.environ[sizes.VARIABLE] = sizes.as_text(sizes.of_study(study))
+    if sizes.ASKED in os.environ:
+        sys.stdout.write(f"{sizes.LINE}{os.environ[sizes.VARIABLE]}\n")
+        sys.stdout.flush()
+    paths.put_first("PATH", Path(sys.executable).parent)
+    paths.put_first("PYTHONPATH", paths.PACKAGE)
+
+
+def check_dates(folder):
+    """InputError if a result seems to be made in the future: Snakemake goes by dates, and would take old for new."""
+    now = time.time()
+    for path in Path(folder).rglob("*"):
+        try:
+            ahead = path.stat().st_mtime - now
+        except FileNotFoundError:  # another run has renamed it
+            continue
+        if ahead > SECONDS_BETWEEN_CLOCKS:
+            raise InputError(
+                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this machine set back? What "
+                "is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
+            )
+
+
+def n_seeds(study, experiment):
+    """How many seeds an experiment has: its own number, else that of the study."""
+    own = getattr(study, experiment).seeds
+    return study.seeds if own is None else own
+
+
+def blocks(study, experiment):
+    """Seeds of an experiment that share a job, as first-last: ["0-9", "10-19", ...]."""
+    size, n = study.seeds_per_job, n_seeds(study, experiment)
+    return [f"{i}-{min(i + size, n) - 1}" for i in range(0, n, size)]
+
+
+def criteria(study, experiment="patches"):
+    """Criteria of an experiment: name in paths -> name in the configuration; InputError if one does not suit it."""
+    for name in study.digits.criteria if experiment == "digits" else ():
+        if needs_eigenvector(name):
+            raise InputError(
+                f"digits.criteria: {name!r} needs the full FIM, which is computed for RBMs only; leave it out"
+            )
+    return {slug(name): name for name in getattr(study, experiment).criteria}
+
+
+@functools.cache
+def _resolved(name, position=0):
+    return resolve(name, position)
+
+
+UNUSED = {
+    ("reference", "evaluation"): {
+        *("encoding", "n_clamped_steps", "strength_encoding", "quality"),
+        *("ais_chains", "ais_temperatures", "after_pruning"),
+    },
+    ("evaluate_digits", "evaluation"): {"strength_raw", "quality", "after_pruning"},
+}
+"""Stage and section -> the keys of it that the stage does not use. Named are those, so that a key which is new to a
+section reruns every stage that could use it."""
+
+
+def job(study, stage, /, **values):
+    """Spec and code of one job, as the one parameter of its rule.
+
+    Parameters
+    ----------
+    study : config.Study
+    stage : str
+    **values : object
+        Keys of the spec that are no section: criterion, iteration, phase, eigenvector, name, ...
+
+    Returns
+    -------
+    dict
+        spec: JSON; code: digest of everything behind it.
+    """
+    spec, row = dict(values), STAGES[stage]
+    experiment = getattr(study, row.experiment)
+    for key in row.spec:
+        if key in SECTIONS[row.experiment]:
+            spec[key] = getattr(experiment, key).model_dump(exclude=UNUSED.get((stage, key)))
+        elif key == "device":
+            spec[key] = study.device
+        elif key == "n_chains":
+            spec[key] = experiment.n_chains
+    modules = [f"boltzprune.study.stages.{STAGES[stage].module}"]
+    if "device" in spec:
+        modules += candidates(study.device)
+    return {"spec": json.dumps(spec), "code": code_digest(*modules)}
+
+
+def gpus_per_job(study):
+    """GPUs that a job which computes asks for: 1 if this study uses one here, else 0."""
+    return int(study.device == "gpu" or (study.device == "auto" and driver.is_usable()))
+
+
+def environment(study):
+    """Name of the conda environment of jobs that compute: with CuPy only where the study asks for a GPU by name."""
+    return driver.environment(driver.ask()) if study.device == "gpu" else "cpu"
+
+
+LOCATION = ("directory", "file", "download")
+"""Keys of section data that say where the files lie, not what is made of them."""
+WANTED = {"patches": ("source", "batches"), "digits": ("source",)}
+"""Keys of section data that finding the files needs besides."""
+
+
+def fetch_job(study, experiment="patches", folder=None):
+    """The job that finds the files: where they lie, which are wanted, and the content of those that the user put there.
+
+    Parameters
+    ----------
+    study : config.Study
+    experiment : str
+    folder : path or None
+        Where the results of the experiment lie.
+
+    Returns
+    -------
+    dict
+        spec, code; files: name of each raw file of the user's -> SHA-256, so that its content decides what runs.
+    """
+    data = getattr(study, experiment).data
+    keys = {*LOCATION, *WANTED[experiment]}
+    stage = {"patches": "fetch", "digits": "fetch_digits"}[experiment]
+    given = _with(job(study, stage), data=data.model_dump(include=keys))
+    return given | {"files": raw_data.content(study, experiment, folder)}
+
+
+def prepare_job(study, experiment="patches"):
+    """The job that makes patterns of them: everything but where the files lie."""
+    stage = {"patches": "prepare", "digits": "prepare_digits"}[experiment]
+    data = getattr(study, experiment).data
+    return _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
+
+
+def study_job(study):
+    """The job of `study`: preset and all values, but for those of an experiment that the study has not."""
+    left_out = {name for name in EXPERIMENTS if name not in study.experiments}
+    return job(study, "study", config=study.model_dump(exclude={"figures", *left_out}))
+
+
+def _with(given, **sections):
+    """A job with some sections replaced."""
+    return given | {"spec": json.dumps(json.loads(given["spec"]) | sections)}
+
+
+def needs_eigenvector(name):
+    """Whether a criterion needs the leading eigenvector of the FIM."""
+    return _resolved(name).needs == "eigenvector"
+
+
+def sample_job(study, criterion, iteration, phase):
+    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it."""
+    prunes_by_it = phase == "retrained" and criterion not in CONTROLS and needs_eigenvector(criterion)
+    wanted = phase == "initial" or prunes_by_it
+    return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
+
+
+def prune_job(study, criterion, iteration, stage="prune"):
+    """The job of `prune` or `prune_deep`: the digest of this criterion alone, and no option that only others declare.
+
+    A key of section `pruning` that no criterion declares concerns all of them.
+    """
+    row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
+    of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)
+    given = job(study, stage, criterion=criterion, iteration=iteration)
+    given = _with(given, pruning=pruning.model_dump(exclude=of_others))
+    return given | {"code": given["code"] + criterion_digest(criterion, row)}
+
+
+def _options(row):
+    """Keys of section `pruning` that a criterion declares: how it is applied, and what its function reads."""
+    declared = {"whole_units" if row.whole_units else row.threshold, *row.options}
+    return declared | {"zero_rule"} if row.zeros_go else declared
+
+
+def figure_job(study, name):
+    """The job of one figure: looks, and for figures by criterion their labels and colours."""
+    row = FIGURES[name]
+    about = summary(study, row.experiment)
+    look = {"name": name, "study": about, "formats": study.figures.formats, "dpi": study.figures.dpi}
+    if row.by_criterion:
+        look |= {"criteria": labels(study, row.experiment), "colours": colours(study, row.experiment)}
+    if row.experiment == "digits" and not row.all_iterations:
+        look["last_iterations"] = study.figures.last_iterations
+    if "digits_examples" in row.inputs:
+        look["quality"] = study.digits.evaluation.quality
+    given = job(study, "figure", **look)
+    return given | {"code": given["code"] + code_digest(row.module)}
+
+
+def table_job(study, stage):
+    """The job of a table by criterion: table1, per_digit."""
+    experiment = STAGES[stage].experiment
+    return job(study, stage, criteria=labels(study, experiment), study=summary(study, experiment))
+
+
+def claims_job(study):
+    """The job of the claims."""
+    both = {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
+    return job(study, "claims", criteria=both, study=summaries(study), last_iterations=study.figures.last_iterations)
+
+
+def labels(study, experiment):
+    """Label of each criterion of an experiment, in the order of the configuration."""
+    return {name: _resolved(name).label for name in getattr(study, experiment).criteria}
+
+
+def colours(study, experiment):
+    """Colour of each criterion, the same in every figure: the configuration's, else its own."""
+    every = dict.fromkeys([*study.patches.criteria, *study.digits.criteria])
+    own = [name for name in every if ":" in name]
+    return {
+        name: study.figures.colours.get(name, _resolved(name, own.index(name) if name in own else 0).colour)
+        for name in getattr(study, experiment).criteria
+    }
+
+
+def prospect(study):
+    """What a study will do, in lines."""
+    lines = []
+    for experiment in study.experiments:
+        section, n = getattr(study, experiment), n_seeds(study, experiment)
+        n_criteria = len(section.criteria)
+        lines.append(
+            f"{summary(study, experiment)} {n} trained machines, {n_criteria} criteria, {section.iterations} "
+            f"iterations: {n * n_criteria * section.iterations:,} prunings, each followed by a retraining."
+        )
+    return lines
+
+
+def summaries(study):
+    """The lines of all its experiments."""
+    return " ".join(summary(study, experiment) for experiment in study.experiments)
+
+
+def summary(study, experiment):
+    """One line that says what was computed."""
+    data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
+    start, n_machines = f"Study {study.study}: preset {study.preset}, {data.source}, ", n_seeds(study, experiment)
+    if experiment == "digits":
+        sizes = " and ".join(map(str, study.digits.machine.n_hidden))
+        n = "all" if data.n_train is None else data.n_train
+        return f"{start}{n} training images, {sizes} hidden units; {n_machines} seeds; {sampling.chains} chains."
+    method = f"{sampling.n_gibbs_steps} Gibbs steps" if sampling.method == "gibbs" else sampling.method
+    return (
+        f"{start}{data.n_patterns} patterns, radius {data.radius}; "
+        f"{n_machines} seeds; sampling {method}, {sampling.statistics} statistics."
+    )

@@ -1,0 +1,69 @@
+"""The raw files that a study names: where they are, whether they are what they have to be, what is in them."""
+
+from pathlib import Path
+
+from boltzprune.datasets import LABELLED_SOURCES, SOURCES, raw_files
+from boltzprune.errors import InputError
+from boltzprune.study.stages.fetch import MANIFEST, read_manifest
+
+LISTS = {"patches": SOURCES, "digits": LABELLED_SOURCES}
+
+
+def local_files(study, experiment="patches"):
+    """Raw files that the user put somewhere: list of str. Empty while they are missing or not what they have to be."""
+    data = getattr(study, experiment).data
+    if _place(study, experiment) is None:
+        return []
+    try:
+        source = LISTS[experiment][data.source]
+        return [str(path) for path in source.locate(data.model_copy(update={"download": False}))]
+    except InputError:
+        return []
+
+
+def check(study, experiment, folder):
+    """InputError if the file or folder that the user names is wrong: a job that finds out has lost its last result."""
+    if _place(study, experiment) is not None and not _removed(study, experiment, folder):
+        data = getattr(study, experiment).data
+        LISTS[experiment][data.source].locate(data)
+
+
+def content(study, experiment, folder):
+    """Name of each raw file of the user's -> SHA-256. Those that were removed count as what they were.
+
+    Parameters
+    ----------
+    study : config.Study
+    experiment : str
+    folder : path or None
+        Where the results of the experiment lie.
+
+    Returns
+    -------
+    dict of str to str or None
+        None: it cannot be read.
+    """
+    if found := local_files(study, experiment):
+        return raw_files.checksums(found, folder)
+    return _removed(study, experiment, folder)
+
+
+def _place(study, experiment):
+    """The user's file or folder with raw files; None if they come with a library or from a download."""
+    data = getattr(study, experiment).data
+    key = LISTS[experiment][data.source].place
+    return getattr(data, key) if key else None
+
+
+def _removed(study, experiment, folder):
+    """Name -> SHA-256 of raw files that `fetch` found where the study names them and that are gone, if all are."""
+    place = _place(study, experiment)
+    if not place or folder is None or not raw_files.is_gone(place):
+        return {}
+    try:
+        files = read_manifest(Path(folder) / MANIFEST)
+    except InputError:
+        return {}
+    if not all(raw_files.lay_at(place, file["path"]) for file in files):
+        return {}
+    return {Path(file["path"]).name: file["sha256"] for file in files}

@@ -1,0 +1,227 @@
+"""THE list of stages: what each reads, writes and is told, and which sections of the configuration that is."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from boltzprune.report.figures import FIGURES, FORMATS
+from boltzprune.results.tidy import PHASES
+from boltzprune.study import config
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One row of the list.
+
+    Attributes
+    ----------
+    summary : str
+    inputs, outputs : tuple of str
+        Names of files; an input can be given several times.
+    spec : tuple of str
+        Keys of the spec: sections of the experiment's configuration, or single values.
+    module : str
+        In this package, with a function `run(job)`.
+    optional : tuple of str
+        Inputs and keys of the spec that can be left out.
+    experiment : str
+        patches or digits: whose sections the spec holds.
+    """
+
+    summary: str
+    inputs: tuple
+    outputs: tuple
+    spec: tuple
+    module: str
+    optional: tuple = ()
+    experiment: str = "patches"
+
+
+FIGURE_INPUTS = tuple(sorted({name for row in FIGURES.values() for name in row.inputs}))
+LOOK = ("colours", "criteria", "last_iterations", "quality")
+CLAIMS_INPUTS = {
+    "metrics": "patches",
+    "statistics": "patches",
+    "digits_metrics": "digits",
+    "digits_classes": "digits",
+    "digits_references": "digits",
+}
+"""What the claims are judged by -> its experiment."""
+
+
+def _digits(*values):
+    """A row of the second experiment."""
+    return Stage(*values, experiment="digits")
+
+
+STAGES = {
+    "fetch": Stage("find or download the raw images", (), ("manifest",), ("data",), "fetch"),
+    "prepare": Stage("raw images -> binary patterns", ("manifest",), ("patterns",), ("data",), "prepare"),
+    "train": Stage("patterns -> trained RBMs", ("patterns",), ("machine",), ("machine", "training", "device"), "train"),
+    "sample": Stage(
+        "machines -> samples -> activity statistics, Fisher information",
+        ("machine", "patterns"),
+        ("statistics",),
+        ("sampling", "device", "criterion", "iteration", "phase", "eigenvector"),
+        "sample",
+    ),
+    "prune": Stage(
+        "machines and statistics -> pruned machines and a record",
+        ("machine", "statistics"),
+        ("machine", "record"),
+        ("pruning", "criterion", "iteration"),
+        "prune",
+    ),
+    "retrain": Stage(
+        "machines, pruned or of a control -> retrained machines",
+        ("machine", "patterns"),
+        ("machine",),
+        ("retraining", "device", "iteration"),
+        "retrain",
+    ),
+    "evaluate": Stage(
+        "machines and statistics -> metrics",
+        ("patterns", "machine", "statistics"),
+        ("metrics",),
+        ("evaluation",),
+        "evaluate",
+    ),
+    "collect": Stage(
+        "all metrics -> one tidy table; patterns of data and models -> another",
+        ("patterns", "metrics", "statistics"),
+        ("metrics", "pattern_probabilities"),
+        ("evaluation",),
+        "collect",
+    ),
+    "table1": Stage("metrics -> Table 1", ("metrics",), ("csv", "markdown", "latex"), ("criteria", "study"), "table1"),
+    "fetch_digits": _digits("find or download the raw labelled images", (), ("manifest",), ("data",), "fetch"),
+    "prepare_digits": _digits(
+        "raw labelled images -> binary images", ("manifest",), ("digits",), ("data",), "prepare_digits"
+    ),
+    "reference": _digits(
+        "digits -> references, and the classifier that judges samples",
+        ("digits",),
+        ("references", "classifier"),
+        ("evaluation", "device"),
+        "reference",
+    ),
+    "pretrain": _digits(
+        "digits -> stacked RBMs",
+        ("digits",),
+        ("machine",),
+        ("machine", "pretraining", "n_chains", "device"),
+        "pretrain",
+    ),
+    "train_jointly": _digits(
+        "stacked RBMs -> trained DBMs",
+        ("machine", "digits"),
+        ("machine",),
+        ("training", "mean_field", "device"),
+        "train_jointly",
+    ),
+    "retrain_jointly": _digits(
+        "pruned DBMs -> retrained DBMs",
+        ("machine", "digits"),
+        ("machine",),
+        ("retraining", "mean_field", "device", "iteration"),
+        "train_jointly",
+    ),
+    "sample_deep": _digits(
+        "DBMs -> samples -> activity statistics, visible samples",
+        ("machine", "digits"),
+        ("statistics", "samples"),
+        ("sampling", "device", "criterion", "iteration", "phase"),
+        "sample_deep",
+    ),
+    "prune_deep": _digits(
+        "DBMs and statistics -> pruned DBMs and a record",
+        ("machine", "statistics"),
+        ("machine", "record"),
+        ("pruning", "criterion", "iteration"),
+        "prune_deep",
+    ),
+    "evaluate_digits": _digits(
+        "DBMs, statistics and samples -> metrics",
+        ("digits", "classifier", "machine", "statistics", "samples"),
+        ("metrics", "classes"),
+        ("evaluation", "mean_field", "device"),
+        "evaluate_digits",
+    ),
+    "collect_digits": _digits(
+        "all metrics, records and samples -> tidy tables",
+        ("digits", "metrics", "classes", "records", "samples"),
+        ("metrics", "classes", "pixels", "examples"),
+        (),
+        "collect_digits",
+    ),
+    "per_digit": _digits(
+        "classes -> table of quality and share per digit",
+        ("classes",),
+        ("csv", "markdown", "latex"),
+        ("criteria", "study"),
+        "per_digit",
+    ),
+    "claims": Stage(
+        "all tables -> the paper's claims, measured and decided",
+        tuple(CLAIMS_INPUTS),
+        ("csv", "markdown"),
+        ("criteria", "study", "last_iterations"),
+        "claims",
+        (*CLAIMS_INPUTS, "last_iterations"),
+    ),
+    "study": Stage("the preset and all values of a study, as YAML", (), ("config",), ("config",), "study"),
+    "figure": Stage(
+        "tables -> one figure, and the data behind each panel",
+        FIGURE_INPUTS,
+        ("folder",),
+        ("name", "formats", "dpi", "study", *LOOK),
+        "figure",
+        (*FIGURE_INPUTS, *LOOK),
+    ),
+}
+"""Name -> stage."""
+
+_Whole = Annotated[int, Field(ge=0, lt=10**5)]
+VALUES = {
+    "criterion": str,
+    "iteration": _Whole,
+    "phase": Literal[PHASES],
+    "eigenvector": bool,
+    "device": str,
+    "n_chains": Annotated[int, Field(ge=1)],
+    "name": str,
+    "formats": list[Literal[FORMATS]],
+    "dpi": Annotated[int, Field(ge=30, le=2400)],
+    "study": str,
+    "criteria": dict[str, str],
+    "colours": dict[str, str],
+    "last_iterations": dict[str, _Whole],
+    "quality": Literal["mean", "class_mean"],
+    "config": dict,
+}
+"""Keys of a spec that are no sections -> what they take."""
+
+SECTIONS = {
+    "patches": {
+        "data": config.PatchData,
+        "machine": config.PatchMachine,
+        "training": config.Training,
+        "retraining": config.Training,
+        "sampling": config.Sampling,
+        "pruning": config.Pruning,
+        "evaluation": config.Evaluation,
+    },
+    "digits": {
+        "data": config.DigitData,
+        "machine": config.DeepMachine,
+        "pretraining": config.PreTraining,
+        "mean_field": config.MeanField,
+        "training": config.JointTraining,
+        "retraining": config.Retraining,
+        "sampling": config.DeepSampling,
+        "pruning": config.DeepPruning,
+        "evaluation": config.DigitEvaluation,
+    },
+}
+"""Experiment -> keys of a spec that are sections of its configuration."""

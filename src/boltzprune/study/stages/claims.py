@@ -1,0 +1,27 @@
+"""Collected results -> the paper's claims, each measured and decided."""
+
+from boltzprune.errors import InputError
+from boltzprune.report.claims import CLAIMS, judge
+from boltzprune.report.claims.collected import read
+from boltzprune.report.claims.page import as_markdown
+from boltzprune.results.store import write_bytes, write_table
+from boltzprune.results.tidy import endings, measures, missing_seeds
+from boltzprune.study.stages.catalogue import CLAIMS_INPUTS
+
+
+def run(job):
+    """Write the table as tidy CSV and as Markdown.
+
+    An experiment of which there is nothing has no claims; where some of its results are missing, those that need them
+    are not testable.
+    """
+    spec, experiments = job.spec, {CLAIMS_INPUTS[name] for name in job.inputs}
+    if not experiments:
+        raise InputError(f"claims: no --in is given; expected some of {', '.join(CLAIMS_INPUTS)}")
+    results = read(job.inputs, spec.get("last_iterations"))
+    table = judge(results, tuple(claim for claim in CLAIMS if claim.experiment in experiments))
+    metrics = [results.tables[name] for name in ("metrics", "digits_metrics") if name in results.tables]
+    about = [spec["study"], *(line for one in metrics for line in missing_seeds(one, measures(one)))]
+    about += [line for one in metrics for line in endings(one, spec["criteria"])]
+    write_table(job.outputs["csv"], table)
+    write_bytes(job.outputs["markdown"], as_markdown(table, " ".join(about), spec["criteria"]).encode())

@@ -1,0 +1,146 @@
+"""Deep machines, their statistics and their samples -> metrics per seed, and shares and qualities per digit."""
+
+import numpy as np
+
+from boltzprune.core.machine import without_units
+from boltzprune.core.streams import fork
+from boltzprune.errors import InputError
+from boltzprune.evaluation.activity import HIDDEN_LAYERS
+from boltzprune.evaluation.encoding import error, fit, read_classifier
+from boltzprune.evaluation.generation import generation
+from boltzprune.results import tidy
+from boltzprune.results.prepared import read_digits
+from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
+from boltzprune.sampling import gibbs
+from boltzprune.sampling.ais import ais, variational_bound
+
+BYTES_A_UNIT = 40
+"""Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
+
+
+def run(job):
+    """Write metrics and classes; machine, statistics and samples come in threes: pruned, retrained.
+
+    What a pruned machine encodes before its retraining is not looked at. A seed whose sequence has ended has a row of
+    phase `tidy.ENDED`, and one for each digit.
+    """
+    files = [job.inputs[name] for name in ("machine", "statistics", "samples")]
+    if len({len(paths) for paths in files}) > 1:
+        raise InputError("evaluate_digits: expected as many --in machine as statistics and samples, in the same order")
+    digits, judge = read_digits(job.arrays("digits")), read_classifier(job.arrays("classifier"))
+    backend, work, ended = job.backend(), [], {}
+    for paths in zip(*files, strict=True):
+        machines, statistics, samples = map(Arrays, paths)
+        about, (seeds, gone) = statistics.about, job.split(machines)
+        work += [(about | {"seed": seed}, machines, statistics, samples) for seed in seeds]
+        ended |= tidy.ended_rows(about, gone, {})
+    with job.progress(len(work), "machines") as progress:
+
+        def look(item):
+            row, machines, statistics, samples = item
+            machine = read_machine(machines, row["seed"])
+            visible = samples.states(f"seed{row['seed']}/visible", digits.states.shape[1])
+            made = generation(judge, visible, backend)
+            metrics = (
+                row | _sizes(machine) | _encoding(job.spec, machine, row, digits, backend) | _activity(statistics, row)
+            )
+            metrics |= {key: getattr(made, key) for key in ("quality_mean", "quality_class_mean", "diversity")}
+            progress.advance(1)
+            return metrics, _classes(row, made, judge, digits.n_classes)
+
+        found = backend.map(look, work)
+    nothing = _sizes(without_units(len(HIDDEN_LAYERS)))
+    found += [(row | nothing, _classes(row, None, judge, digits.n_classes)) for row in ended.values()]
+    write_rows(job.outputs["metrics"], [metrics for metrics, _ in found])
+    write_rows(job.outputs["classes"], [line for _, lines in found for line in lines])
+
+
+def _sizes(machine):
+    """How large a machine is."""
+    sizes = {"n_weights": sum(machine.n_weights)}
+    sizes |= {f"n_weights_{i}": n for i, n in enumerate(machine.n_weights, start=1)}
+    sizes |= {f"n_units_{i}": n for i, n in enumerate(machine.layer_sizes[1:], start=1)}
+    return sizes | {"n_visible_connected": int(machine.masks[0].any(axis=1).sum())}
+
+
+def _activity(statistics, row):
+    """Mean rate of the units of every hidden layer while the machine runs freely."""
+    rates = read_statistics(statistics, row["seed"])[0].rates
+    return {f"activity_{i}": float(rate.mean()) for i, rate in enumerate(rates[1:], start=1)}
+
+
+def _encoding(spec, machine, row, digits, backend):
+    """How well the class can be read from the top layer, and how likely the test images are."""
+    names = (
+        "encoding_error",
+        "encoding_train_error",
+        "encoding_converged",
+        "n_mean_field",
+        "log_z",
+        "log_z_sd",
+        "bound",
+    )
+    found = dict.fromkeys(names, np.nan)
+    if row["phase"] == "pruned":
+        return found
+    settings = spec["evaluation"]
+    test = _means(machine, digits.test_states, spec["mean_field"], backend)
+    if settings.encoding == "mean_field":
+        codes = [_means(machine, digits.cases, spec["mean_field"], backend)[0][-1], test[0][-1]]
+    else:
+        key, n_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
+        states = np.concatenate([digits.cases, digits.test_states])
+        sampled = _clamped(machine, states, n_steps, key, backend)
+        codes = [sampled[: digits.n_train], sampled[digits.n_train :]]
+    labels = digits.labels[: digits.n_train]
+    limits = settings.max_iterations, settings.tolerance
+    classifier = fit(codes[0], labels, settings.strength_encoding, *limits, backend)
+    found["encoding_error"] = error(classifier, codes[1], digits.test_labels, backend)
+    found["encoding_train_error"] = error(classifier, codes[0], labels, backend)
+    found["encoding_converged"] = int(classifier.converged)
+    found["n_mean_field"] = float(test[1].mean())
+    if settings.ais_chains is not None:
+        key = fork(row["seed"], "log Z", row["iteration"])
+        annealed = ais(machine, settings.ais_chains, settings.ais_temperatures, key, backend)
+        found["log_z"], found["log_z_sd"] = annealed.log_z, annealed.sd
+        means = [backend.to_host(layer) for layer in test[0]]
+        found["bound"] = variational_bound(machine, digits.test_states, means, annealed.log_z)
+    return found
+
+
+def _means(machine, states, mean_field, backend):
+    """Mean-field probabilities of every hidden layer, and the updates of each image, where the backend computes."""
+    machine, limits = backend.on_device(machine), (mean_field.tolerance, mean_field.max_updates)
+
+    def piece(first, n):
+        return backend.mean_field(machine, states[first : first + n], *limits)
+
+    pieces = backend.in_pieces(piece, len(states), BYTES_A_UNIT * sum(machine.layer_sizes))
+    means, n_updates = zip(*pieces)
+    return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_updates)
+
+
+def _clamped(machine, states, n_steps, key, backend):
+    """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
+    machine = backend.on_device(machine)
+
+    def piece(first, n):
+        start = [states[first : first + n], *(np.zeros((n, units), np.uint8) for units in machine.layer_sizes[1:])]
+        return backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1]
+
+    pieces = backend.in_pieces(piece, len(states), gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))
+    return backend.xp.concatenate(pieces)
+
+
+def _classes(row, made, judge, n_classes):
+    """Share and quality of every class, none of those that the classifier never saw; `made` None: no machine."""
+    places = {int(label): place for place, label in enumerate(judge.classes)}
+    lines = []
+    for digit in range(n_classes):
+        place, values = places.get(digit), (0.0, np.nan)
+        if made is None:
+            values = np.nan, np.nan
+        elif place is not None:
+            values = made.shares[place], made.class_quality[place]
+        lines.append(row | {"digit": digit, "share": values[0], "quality": values[1]})
+    return lines

@@ -1,0 +1,13 @@
+"""Machines, pruned or those of a control -> retrained machines: the values that are there are the start."""
+
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import read_machine
+from boltzprune.study.stages.train import finish
+
+
+def run(job):
+    """Retrain every seed's machine with the stream of the iteration, and write the machines."""
+    spec, pruned = job.spec, job.arrays("machine")
+    split = job.split(pruned)
+    machines = [read_machine(pruned, seed) for seed in split[0]]
+    finish(job, split, machines, read_states(job.arrays("patterns")), spec["retraining"], spec["iteration"])

@@ -1,0 +1,55 @@
+"""Machines -> samples of their free-running activity -> statistics; the samples themselves are not kept."""
+
+import logging
+
+import numpy as np
+
+from boltzprune.core.fisher import eigen_decomposition, n_parameters, negligible_share, not_computed
+from boltzprune.core.streams import fork
+from boltzprune.evaluation.patterns import count_patterns
+from boltzprune.results.store import read_machine, statistics_arrays, write_arrays
+from boltzprune.sampling.statistics import PHASES, draw, estimate
+
+log = logging.getLogger(__name__)
+
+FISHER_MATRIX_OF = 0
+"""The seed whose full FIM of the initial machine is kept, for Figure 1."""
+
+
+def run(job):
+    """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM.
+
+    Initial machines with too many parameters for a full FIM have none: Figure 1 and the claims say so, and so does
+    `prune` if a criterion needs it.
+    """
+    spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
+    seeds, ended = job.split(machines)
+    n_samples = spec["sampling"].n_samples or len(job.arrays("patterns")["packed"])
+    with job.progress(len(seeds), "machines") as progress:
+
+        def work(seed):
+            statistics, others = _statistics(spec, read_machine(machines, seed), seed, n_samples, backend)
+            progress.advance(1)
+            return statistics_arrays(seed, statistics) | {f"seed{seed}/{name}": x for name, x in others.items()}
+
+        parts = backend.map(work, seeds)
+    write_arrays(job.outputs["statistics"], {k: v for part in parts for k, v in part.items()}, job.provenance(ended))
+
+
+def _statistics(spec, machine, seed, n_samples, backend):
+    """Everything kept of one machine: its statistics, and other named arrays."""
+    key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
+    samples = draw(machine, n_samples, spec["sampling"], key, backend)
+    statistics, fisher_matrix = estimate(machine, samples, spec["sampling"], backend)
+    patterns, counts = count_patterns(backend.to_host(samples[0]))
+    arrays = {"patterns": patterns, "counts": counts}
+    left_out = not_computed(n_parameters(machine)) if spec["phase"] == "initial" else ""
+    if spec["eigenvector"] and left_out:
+        log.warning("seed %d: the full Fisher information matrix is %s", seed, left_out)
+    elif spec["eigenvector"]:
+        matrix = fisher_matrix()
+        arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix, backend)
+        arrays["negligible_share"] = np.array(negligible_share(matrix, backend))
+        if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
+            arrays["fisher_matrix"] = backend.to_host(matrix).astype(np.float32)
+    return statistics, arrays
