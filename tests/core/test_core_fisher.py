@@ -169,16 +169,16 @@ def test_entries_of_weights_lie_where_the_weights_do():
     assert entries[i, j] == 2.0
 
 
-@pytest.mark.parametrize("statistics", ["sampled", "enumerated"])
-def test_estimate_gives_what_the_configuration_asks_for(statistics):
+@pytest.mark.parametrize("kind", ["sampled", "enumerated"])
+def test_estimate_gives_what_the_configuration_asks_for(kind):
     backend, machine = get_backend("cpu"), by_hand.machine((3, 5), seed=47, density=0.7)
     samples = exact.sample(machine, 131, streams.fork(53, "samples"), backend)
-    found, matrix = statistics.estimate(machine, samples, Sampling(statistics=statistics), backend)
-    if statistics == "enumerated":
+    found, matrix = statistics.estimate(machine, samples, Sampling(statistics=kind), backend)
+    if kind == "enumerated":
         expected, expected_matrix = exact.statistics(machine).pair_means[0], exact.fisher_matrix(machine)
     else:
         expected = samples[0].T.astype(float) @ samples[1] / 131
         expected_matrix = np.cov(by_hand.derivatives(*samples, machine.masks[0]), rowvar=False, ddof=1)
-    assert found.n_samples == (131 if statistics == "sampled" else 0)
+    assert found.n_samples == (131 if kind == "sampled" else 0)
     np.testing.assert_allclose(found.pair_means[0], expected, atol=1e-13)
     np.testing.assert_allclose(matrix(), expected_matrix, atol=1e-13)

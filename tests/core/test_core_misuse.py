@@ -15,9 +15,9 @@ from boltzprune.core.fisher import Statistics
 from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
 from boltzprune.learning import joint_training, pretraining, training
-from boltzprune.pruning import prune
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.pruning.deep import prune_deep
+from boltzprune.pruning.prune import prune
 from boltzprune.sampling import ais, exact, exact_deep, gibbs, statistics
 from boltzprune.study.config import DeepPruning, DeepSampling, JointTraining, MeanField, Pruning, Sampling, Training
 from boltzprune.study.progress import Progress

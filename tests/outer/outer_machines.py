@@ -4,8 +4,8 @@ import numpy as np
 
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.machine import BoltzmannMachine
-from boltzprune.pruning import prune
 from boltzprune.pruning.criteria import Criterion, Evidence
+from boltzprune.pruning.prune import prune
 from boltzprune.study.config import Pruning
 
 

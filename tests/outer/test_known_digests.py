@@ -14,7 +14,7 @@ def package(tmp_path, monkeypatch):
     """A package of its own, in which nothing is known yet."""
     for name in known_digests.MAKERS:
         (tmp_path / name).write_text(f"# {name}\n")
-    monkeypatch.setattr(known_digests, "PACKAGE", tmp_path)
+    monkeypatch.setattr(known_digests, "FOLDER", tmp_path)
     forget()
     yield tmp_path
     forget()

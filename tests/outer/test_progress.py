@@ -9,8 +9,9 @@ import pytest
 
 from boltzprune.backend import get_backend
 from boltzprune.backend.cpu import compiling
+from boltzprune.backend.preparation import Preparation
 from boltzprune.study import progress
-from boltzprune.study.progress import Preparation, Progress
+from boltzprune.study.progress import Progress
 
 
 @pytest.fixture

@@ -8,10 +8,9 @@ import numpy as np
 
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.machine import BoltzmannMachine
-from boltzprune.pruning import prune
 from boltzprune.pruning.criteria import random_units
 from boltzprune.pruning.deep import prune_deep
-from boltzprune.pruning.prune import drop_weights
+from boltzprune.pruning.prune import drop_weights, prune
 
 
 def ends_at(masks, criterion, pruning, n_iterations):

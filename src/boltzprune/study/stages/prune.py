@@ -3,9 +3,8 @@
 import logging
 
 from boltzprune.core.machine import without_units
-from boltzprune.pruning import prune
 from boltzprune.pruning.criteria import resolve
-from boltzprune.pruning.prune import Pruned
+from boltzprune.pruning.prune import Pruned, prune
 from boltzprune.results.store import machine_arrays, read_machine, read_statistics, write_arrays, write_rows
 
 log = logging.getLogger(__name__)
