@@ -16,7 +16,6 @@ from threadpoolctl import threadpool_limits
 
 from boltzprune.backend import get_backend
 from boltzprune.core.contrastive import Epoch, Velocity
-from boltzprune.core.fisher import pack
 from boltzprune.core.streams import fork
 from boltzprune.learning.training import data_rate, decay_of, new_rbm
 
@@ -42,13 +41,13 @@ def pair_means(n_samples=60_000, n_lower=400, n_upper=676):
     """Pair means of two layers of samples: packing and counting bits, against one float32 matrix product."""
     generator = np.random.default_rng(0)
     lower, upper = ((generator.random((n_samples, n)) < 0.3).astype(np.uint8) for n in (n_lower, n_upper))
-    packed = pack(lower), pack(upper)
     backend = get_backend("cpu")
+    packed = backend.pack(lower), backend.pack(upper)
     backend.pair_counts(*packed)
     return {
         "count_s": statistics.median(seconds(lambda: backend.pair_counts(*packed)) for _ in range(REPEATS)),
         "pack_and_count_s": statistics.median(
-            seconds(lambda: backend.pair_counts(pack(lower), pack(upper))) for _ in range(REPEATS)
+            seconds(lambda: backend.pair_counts(backend.pack(lower), backend.pack(upper))) for _ in range(REPEATS)
         ),
         "float32_product_s": statistics.median(
             seconds(lambda: lower.astype(np.float32).T @ upper.astype(np.float32)) for _ in range(REPEATS)

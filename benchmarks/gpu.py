@@ -28,7 +28,8 @@ from gpu_inputs import Sizes
 from gpu_naive import Naive
 from gpu_rows import measure, table
 
-from boltzprune.backend.gpu import Backend, driver
+from boltzprune.backend.gpu import driver
+from boltzprune.backend.gpu.backend import Backend
 from boltzprune.errors import InputError
 
 TENTH = {"updates": 3_000, "wide_updates": 200, "naive_updates": 30, "steps": 20, "joint_updates": 10}

@@ -19,8 +19,9 @@ import record
 from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, parameters_on, random_machine
 
 import gpu
-from boltzprune.backend.gpu import Backend, kernels
 from boltzprune.backend.gpu import joint as gpu_joint
+from boltzprune.backend.gpu import kernels
+from boltzprune.backend.gpu.backend import Backend
 from boltzprune.core.contrastive import Epoch, Velocity
 
 SILENT, BUSY = (0.006, -6.0), (0.3, -1.0)

@@ -9,7 +9,7 @@ import pytest
 from boltzprune.backend import get_backend
 from boltzprune.core import fisher, streams
 from boltzprune.errors import InputError
-from boltzprune.sampling import exact
+from boltzprune.sampling import exact, statistics
 from boltzprune.study.config import Sampling
 
 REFERENCE = get_backend("reference")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from boltzprune.backend.gpu import Backend, driver
+from boltzprune.backend.gpu import driver
+from boltzprune.backend.gpu.backend import Backend
 from emulated import COMPILER, EmulatedCard
 
 

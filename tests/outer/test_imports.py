@@ -1,6 +1,7 @@
 """Imports point downwards; heavy libraries are imported late; only the workflow knows Snakemake."""
 
 import ast
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import boltzprune
 
 PACKAGE = Path(boltzprune.__file__).parent
+PROGRAMS = sorted((Path(__file__).parents[2] / "benchmarks").glob("*.py"))
 LEVELS = [
     ["boltzprune", "errors"],
     ["core"],
@@ -83,6 +85,15 @@ def test_there_are_no_cycles():
 
     for name in graph:
         visit(name)
+
+
+@pytest.mark.parametrize("path", PROGRAMS, ids=[path.name for path in PROGRAMS])
+def test_benchmarks_import_what_is_there(path):
+    """No test runs the long ones, which a function of another name would break unseen."""
+    for target in imported(path):
+        module, _, name = target.rpartition(".")
+        if target.startswith("boltzprune.") and module != "boltzprune.backend.gpu.card":
+            assert hasattr(importlib.import_module(module), name) or importlib.util.find_spec(target), target
 
 
 def roots(path):
