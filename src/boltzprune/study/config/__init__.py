@@ -94,14 +94,14 @@ class Study(Section):
         description="Values for the keys that have a line \"Presets\", where the paper's text and the authors' "
         "code disagree. published: the revised code of the authors, which made the published "
         "figures, with the training set of CIFAR-10, the 100 chains and the 200 Gibbs steps between"
-        " samples of the text, and a tolerance of mean-field iteration that costs less. revision: "
+        " samples of the text, and a tolerance of the mean-field sweeps that costs less. revision: "
         "that code throughout. preprint: the code of the preprint throughout. paper: the text; "
         "where it is silent, the revised code.",
     )
     experiments: Annotated[list[Literal[EXPERIMENTS]], Field(min_length=1)] = Field(
         list(EXPERIMENTS),
-        description="Which experiments the study has: patches (A), digits (B), or both. Who brings data for one"
-        " leaves the other out.",
+        description="Which experiments the study has: patches (A), digits (B), or both. If you bring data for "
+        "one, leave the other out.",
     )
     seeds: Count = Field(
         10,
@@ -110,9 +110,9 @@ class Study(Section):
     )
     seeds_per_job: Count = Field(
         10,
-        description="Seeds that share a job and a file; the numbers of a seed do not depend on it. More seeds "
-        "than this make more jobs, and raising `seeds` computes only the new blocks as long as the "
-        "old ones were full. Any number >= seeds: one job.",
+        description="Seeds in a block; a block shares jobs and files, and no number depends on it. More seeds "
+        "than this make more blocks. If you raise `seeds`, only the new blocks are computed, "
+        "provided that the old ones were full. Any number >= seeds: one block.",
     )
     device: Literal["auto", "cpu", "gpu", "reference"] = Field(
         "auto",

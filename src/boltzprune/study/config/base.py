@@ -48,10 +48,10 @@ ANTI_FI_THRESHOLD = (
     "random; percentile: those above the opposite percentile, so that ties stay. Paper: rank."
 )
 ITERATIONS = (
-    "Prune-and-retrain iterations. The course of a seed under a criterion ends earlier, with the machines that it has, "
-    "where a pruning leaves a weight layer without weights: tables and figures show the machines before and say which "
-    "courses ended, other seeds and criteria go on. A pruning that removes nothing, as with one unit left, is an "
-    "iteration too."
+    "Number of iterations; in each, a machine is pruned and retrained. If a pruning leaves a weight layer without "
+    "weights, the course of that seed under that criterion ends earlier: its earlier machines stay, tables and figures "
+    "show them and say which courses ended, and other seeds and criteria go on. A pruning that removes nothing, as "
+    "with one unit left, is an iteration too."
 )
 """What both experiments say of their number of iterations."""
 

@@ -39,11 +39,12 @@ class PatchData(Section):
     file: str | None = Field(
         None,
         description="Source npz: path of the .npz file with `images` (n, height, width[, channels]), or with "
-        "`patterns` (n, n_visible) of 0 and 1. Images with channels first, images along the last "
-        "axis, and rows that are rather units (more than 10 columns for each row) are refused; if "
-        "they are right as they are, give images an axis of one channel, and store n_visible (a "
-        "number) beside patterns. Any number of units; beyond 20,000 parameters there is no full "
-        "FIM, so no criterion eigenvector, and Figure 1 without it.",
+        "`patterns` (n, n_visible) of 0 and 1. Arrays whose axes seem to be swapped are refused: "
+        "channels first, images along the last axis, and patterns with more than 10 columns per "
+        "row. If yours are right as they are, give images an axis of one channel, and store "
+        "n_visible (a number) beside patterns. The number of units is free. Above 20,000 parameters"
+        " there is no full FIM, hence no criterion eigenvector, and Figure 1 lacks the panels about"
+        " it.",
     )
     download: bool = Field(
         True,
@@ -51,7 +52,8 @@ class PatchData(Section):
     )
     batches: Annotated[list[str], Field(min_length=1)] = Field(
         [f"data_batch_{i}" for i in range(1, 6)],
-        description="Source cifar10: which files, of those that exist. Paper: the training set.",
+        description="Source cifar10: which of its files to read; those that do not exist are left out. Paper: "
+        "the training set.",
     )
     radius: NotNegative = Field(
         2.1, description="Radius of the circular patch in pixels; 2.1 holds 13 pixels. Paper: 2.1."
@@ -170,10 +172,10 @@ class Evaluation(Section):
 
     missing_patterns: Literal["half", "drop"] = Field(
         "half",
-        description="A pattern of the data that no sample shows. half: it counts as half a sample, and the "
-        "probabilities are renormalised (a divergence >= 0); drop: it is left out (not a "
-        "divergence, which can be negative). The exact divergence beside it needs no such rule. "
-        "Paper: not stated.",
+        description="A pattern of the data that no sample shows. half: it counts as half a sample, and the sum "
+        "is renormalised, so that the divergence is >= 0; drop: it is left out, and the result is "
+        "not a divergence. The exact divergence, which is computed too, needs no such rule. Paper: "
+        "not stated.",
     )
 
 
@@ -200,10 +202,11 @@ class Patches(Section):
     )
     controls: list[Literal[tuple(CONTROLS)]] = Field(
         ["unpruned"],
-        description="Machines that the pruned ones are compared with in Figure 2; they are no criteria and not "
-        "in Table 1. unpruned: the initial machine trained on for as many epochs, with the data, "
-        "schedule and random numbers of every retraining, since a pruned machine has been trained "
-        "for longer than the one that it began as. []: none. Paper: none.",
+        description="Controls that the pruned machines are compared with in Figure 2; they are no criteria and "
+        "not in Table 1. A pruned machine has been trained for longer than the machine that it "
+        "began as. The control unpruned is therefore the initial machine trained on for as many "
+        "epochs, with the data, schedule and random numbers of every retraining. []: none. Paper: "
+        "none.",
     )
     iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
