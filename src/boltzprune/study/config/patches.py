@@ -6,7 +6,6 @@ from pydantic import Field, field_validator, model_validator
 
 from boltzprune.datasets import SOURCES
 from boltzprune.pruning.controls import CONTROLS
-from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
     SEQUENCE_ENDS,
@@ -162,9 +161,8 @@ class Patches(Section):
             *("variance_fi", "heuristic_fi", "eigenvector", "weight_magnitude"),
             *("random_weights", "anti_fi", "random_units"),
         ],
-        description="Pruning criteria: "
-        + ", ".join(CRITERIA)
-        + "; or your own, as file.py:function. Paper: all seven.",
+        description="Pruning criteria: names of the list in boltzprune/pruning/criteria.py, or your own, as "
+        "file.py:function. Paper: all seven, which are the default.",
     )
     controls: list[Literal[tuple(CONTROLS)]] = Field(
         ["unpruned"],
