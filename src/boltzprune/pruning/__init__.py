@@ -9,7 +9,7 @@
     controls      the list of machines that pruned ones are compared with
     own_files     a user's file with a criterion; `faults` has what is said of one that misbehaves
 
-A course is what a seed goes through under a criterion: its machine is pruned and retrained, iteration after iteration.
+A course is all machines that a criterion, or a control, makes of the initial machine of a seed, iteration by iteration.
 
 When a course ends. A course ends with the first pruning after which a weight layer has no weight
 (`BoltzmannMachine.is_empty`). In an RBM that is when the last weight goes, and with it the last hidden unit. In a DBM a
