@@ -25,8 +25,10 @@ from sklearn.linear_model import LogisticRegression
 
 from boltzprune.core.streams import fork
 from boltzprune.pruning.criteria import CRITERIA
-from boltzprune.pruning.deep import dead_ends, prune_deep
-from boltzprune.pruning.prune import drop_lowest, numbers_per_weight
+from boltzprune.pruning.evidence import numbers_per_weight
+from boltzprune.pruning.prune import prune
+from boltzprune.pruning.units import dead_ends
+from boltzprune.pruning.weights import drop_lowest
 from boltzprune.results.store import Arrays, read_statistics
 from boltzprune.sampling import exact_deep
 
@@ -244,6 +246,6 @@ def test_pruning_by_the_library(deep, chain):
     for seed in (0, 1):
         statistics, _ = read_statistics(Arrays(deep.folder / f"{before}_statistics.npz"), seed)
         given = machine(deep, before, seed), statistics, CRITERIA[name], name, deep.study.digits.pruning
-        expected, found = prune_deep(*given, seed, iteration).machine, machine(deep, f"{chain}_pruned", seed)
+        expected, found = prune(*given, seed, iteration).machine, machine(deep, f"{chain}_pruned", seed)
         assert all(map(np.array_equal, found.weights, expected.weights))
         assert all(map(np.array_equal, found.units, expected.units))

@@ -1,5 +1,7 @@
 """When sequences end: what few weights and units do in both experiments, and what the rules alone foretell."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from outer_deep_machines import activity, full_machine, machine_of, prune_deeply
@@ -51,7 +53,7 @@ def test_the_last_unit_goes_alike_in_both_experiments(units, deep_units, fractio
     rbm = prune_with(rule, random_machine(5, 1), fraction, units=units)
     dbm = prune_deeply(rule, full_machine(5, 1, 1), (fraction, fraction), units=deep_units)
     assert rbm.machine.layer_sizes == (5, left) and dbm.machine.layer_sizes == (5, left, left)
-    assert (rbm.n_weights_removed == 0) == (left == 1)
+    assert (rbm.n_weights_removed == (0,)) == (left == 1)
 
 
 def test_half_of_the_paper_s_units_is_gone_with_the_seventh_pruning():
@@ -111,6 +113,11 @@ def test_no_criterion_of_the_studies_of_the_paper_ends():
         pruning = DeepPruning(**preset["digits"]["pruning"])
         masks = [receptive_fields((20, 20), 5), np.ones((400, 676), bool)]
         assert not any(ends_at(masks, CRITERIA[name], pruning, 10) for name in DEEP)
+
+
+def test_the_end_of_a_criterion_of_whole_units_that_reads_the_eigenvector_is_foretold():
+    rule = dataclasses.replace(CRITERIA["random_units"], needs="eigenvector")
+    assert ends_at([np.ones((13, 70), bool)], rule, Pruning(fraction=0.5, whole_units="weights"), 20) == 7
 
 
 def test_no_machine_is_trained_at_once():

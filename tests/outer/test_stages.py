@@ -13,7 +13,7 @@ from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.core.streams import fork, permutation
 from boltzprune.errors import InputError
 from boltzprune.learning.training import data_rate, new_rbm, train
-from boltzprune.pruning.prune import n_kept
+from boltzprune.pruning.weights import n_kept
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, checksum, read_machine, read_statistics
 from boltzprune.sampling import exact
