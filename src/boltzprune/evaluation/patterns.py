@@ -42,7 +42,7 @@ def counts_of(patterns, among, counts):
 
 
 def sampled_log_probabilities(data_patterns, sampled_patterns, sampled_counts, missing):
-    """Log q of each pattern of the data, q being the distribution of the samples.
+    """log q of each pattern of the data, q being the distribution of the samples.
 
     A pattern of the data that no sample shows has no log-probability. `missing` says what it gets: "half" counts it as
     half a sample and renormalises, so that q stays a distribution; "drop" gives NaN.
@@ -118,6 +118,6 @@ def errors_by_frequency(data_counts, log_model):
 
 
 def exact_log_model(patterns, n_visible, log_probabilities):
-    """Log q of bit-packed patterns from the enumerated log-probabilities (`exact.log_probabilities`)."""
+    """log q of bit-packed patterns from the enumerated log-probabilities (`exact.visible_log_probabilities`)."""
     bits = np.unpackbits(patterns, axis=1)[:, :n_visible].astype(np.int64)
     return log_probabilities[bits @ (1 << np.arange(n_visible - 1, -1, -1, dtype=np.int64))]

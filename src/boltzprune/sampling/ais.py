@@ -1,4 +1,4 @@
-"""Log Z of large machines by annealed importance sampling (AIS), and the variational bound that rests on it.
+"""log Z of large machines by annealed importance sampling (AIS), and the variational bound that rests on it.
 
 Sources: Neal (2001), "Annealed importance sampling"; Salakhutdinov & Murray (2008), "On the quantitative analysis of
 deep belief networks", ICML; Salakhutdinov & Hinton (2009), "Deep Boltzmann machines", AISTATS.
@@ -107,7 +107,7 @@ def _sample(machine, inputs, beta, key, step, backend):
 
 
 def _sum_softplus(inputs, beta, bias, xp):
-    """Sum_j log(1 + exp(b_j + beta f_j)) of each chain, (n_chains,) float64; its terms are float32 like the fields."""
+    """sum_j log(1 + exp(b_j + beta f_j)) of each chain, (n_chains,) float64; its terms are float32 like the fields."""
     x = np.float32(beta) * inputs + bias.astype(np.float32)
     return (xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))).sum(axis=1, dtype=np.float64)
 
