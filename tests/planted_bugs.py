@@ -737,6 +737,20 @@ BUGS = [
         "core/test_core_exact.py",
     ),
     Bug(
+        "encoding: every piece of the images has the random numbers of the first",
+        "evaluation/encoding.py",
+        "return backend.advance(device_machine, start, key, 0, n_gibbs_steps, first, first_layer=1)[-1]",
+        "return backend.advance(device_machine, start, key, 0, n_gibbs_steps, 0, first_layer=1)[-1]",
+        "core/test_core_encode.py",
+    ),
+    Bug(
+        "encoding: the image is not clamped",
+        "evaluation/encoding.py",
+        "n_gibbs_steps, first, first_layer=1)[-1]",
+        "n_gibbs_steps, first)[-1]",
+        "core/test_core_encode.py",
+    ),
+    Bug(
         "states: the number of rows may differ",
         "core/machine.py",
         "or shapes != expected:",
