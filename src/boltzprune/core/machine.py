@@ -111,7 +111,7 @@ def _arrays(name, given):
 
 
 def _array(which, array, name):
-    """One array of that part; 0 and 1 become a mask."""
+    """One array of that part; integers 0 and 1 become a mask."""
     kind = getattr(getattr(array, "dtype", None), "kind", None)
     if name == "masks" and kind in ("i", "u") and ((array == 0) | (array == 1)).all():
         return array.astype(bool)
@@ -143,7 +143,14 @@ def _check_finite(machine):
 
 
 def require_rbm(machine, function, instead):
-    """InputError for a machine of several weight layers, which `function` would take for its lowest RBM."""
+    """InputError for a machine of several weight layers, which a function would take for its lowest RBM.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    function, instead : str
+        Name of the function, and of what to use for such a machine, for the message.
+    """
     if not machine.is_rbm:
         raise InputError(
             f"{function} is for machines with one weight layer, and this one has {len(machine.weights)}, between layers"

@@ -219,7 +219,20 @@ def probabilities(classifier, features, backend):
 
 
 def error(classifier, features, labels, backend):
-    """Fraction of the cases whose most probable class is not their label."""
+    """Fraction of the cases whose most probable class is not their label.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    features : (n, n_features) array
+        On the host, or where the backend computes.
+    labels : (n,) int
+    backend : Backend
+
+    Returns
+    -------
+    float, in [0, 1]
+    """
     predicted = classifier.classes[probabilities(classifier, features, backend).argmax(axis=1)]
     return float(np.mean(predicted != labels))
 
