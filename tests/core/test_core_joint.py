@@ -15,7 +15,7 @@ from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import TrainingError
 from boltzprune.learning.joint_training import train_jointly
-from boltzprune.sampling import exact_deep
+from boltzprune.sampling import exact
 from boltzprune.study.config import JointTraining, MeanField
 
 KEY = streams.fork(7, "training", 2)
@@ -144,8 +144,8 @@ def test_the_step_is_the_exact_gradient_where_mean_field_is_exact(sizes, density
     machine = deep.without_upper_weights(by_hand.machine(sizes, seed=29, scale=0.8, density=density))
     n, cases = 20_011, by_hand.patterns(13, sizes[0], seed=31)
     found = _one_step(backend, machine, deep.exact_samples(machine, n, seed=37), cases)
-    expected = exact_deep.log_likelihood_gradient(machine, cases)
-    errors = _standard_errors(exact_deep.statistics(machine), n)
+    expected = exact.log_likelihood_gradient(machine, cases)
+    errors = _standard_errors(exact.statistics(machine), n)
     assert all(np.abs(slope).max() > 10 * errors[0].max() for slope in (*expected[0], *expected[1][:2]))
     for a, b, error in zip((*found[0], *found[1]), (*expected[0], *expected[1]), errors, strict=True):
         by_hand.assert_within_standard_errors(a, b, error)
@@ -159,7 +159,7 @@ def test_model_term_is_exact_and_data_term_is_the_factorised_one(sizes, backend)
     means = [deep.mean_field(machine, case, 1e-6, 30)[0] for case in cases]
     layers = [np.array(layer) for layer in zip(*means)]
     positive = [a.T @ b / 13 for a, b in zip(layers[:-1], layers[1:])] + [layer.mean(axis=0) for layer in layers]
-    statistics = exact_deep.statistics(machine)
+    statistics = exact.statistics(machine)
     negative = (*statistics.pair_means, *statistics.rates)
     for a, p, q, error in zip((*found[0], *found[1]), positive, negative, _standard_errors(statistics, n), strict=True):
         by_hand.assert_within_standard_errors(a, p - q, error)
@@ -389,5 +389,5 @@ def test_training_raises_the_likelihood(rule, backend, progress):
     work = [machine], [chains], cases, training, MeanField(), [KEY]
     [(trained, _)] = train_jointly(*work, backend, progress, ["training"])
     codes = cases @ np.array([16, 8, 4, 2, 1])
-    before, after = (exact_deep.visible_log_probabilities(m)[codes].mean() for m in (machine, trained))
+    before, after = (exact.visible_log_probabilities(m)[codes].mean() for m in (machine, trained))
     assert before < -3 and after > before + 1

@@ -7,7 +7,7 @@ import pytest
 
 from boltzprune.backend import get_backend
 from boltzprune.core.machine import field_of, sigmoid
-from boltzprune.sampling import exact_deep
+from boltzprune.sampling import exact
 
 CPU, REFERENCE = get_backend("cpu"), get_backend("reference")
 DAMPED = [((5, 7, 3), 0.8), ((7, 5, 11, 3), 0.5), ((3, 5, 2, 3, 2), 0.8), ((11, 67, 131), 0.15)]
@@ -105,7 +105,7 @@ def test_exact_posterior_where_layers_do_not_interact(backend):
     machine = deep.without_upper_weights(by_hand.machine((3, 5, 2), seed=59))
     for case in by_hand.patterns(3, 3, seed=61)[:, None]:
         means, _ = by_hand.on_host(backend, backend.mean_field(machine, case, 1e-5, 50))
-        for mean, rate in zip(means, exact_deep.clamped_statistics(machine, case).rates[1:]):
+        for mean, rate in zip(means, exact.clamped_statistics(machine, case).rates[1:]):
             np.testing.assert_allclose(mean[0], rate, rtol=0, atol=1e-6)
 
 
@@ -113,7 +113,7 @@ def test_near_the_exact_posterior_where_weights_are_weak(backend):
     machine = by_hand.machine((3, 5, 2), seed=67, scale=0.2)
     for case in by_hand.patterns(3, 3, seed=71)[:, None]:
         means, _ = by_hand.on_host(backend, backend.mean_field(machine, case, 1e-6, 50))
-        for mean, rate in zip(means, exact_deep.clamped_statistics(machine, case).rates[1:]):
+        for mean, rate in zip(means, exact.clamped_statistics(machine, case).rates[1:]):
             np.testing.assert_allclose(mean[0], rate, rtol=0, atol=5e-3)
 
 

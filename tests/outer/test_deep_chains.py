@@ -19,7 +19,7 @@ from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.pretraining import pretrain
 from boltzprune.pruning.prune import compact
 from boltzprune.results.store import Arrays, checksum, read_chains, read_machine
-from boltzprune.sampling import exact_deep
+from boltzprune.sampling import exact
 from boltzprune.sampling.ais import ais
 from boltzprune.sampling.statistics import deep_statistics
 from boltzprune.study import jobs
@@ -199,10 +199,10 @@ def test_fresh_chains_sample_the_machine_and_leave_the_persistent_ones(deep, tmp
     outputs = {key: tmp_path / f"{key}.npz" for key in ("statistics", "samples")}
     run(Job("sample_deep", inputs, outputs, json.loads(job["spec"]), (0, 1), 1))
     for seed in (0, 1):
-        exact = exact_deep.statistics(load(deep, "anti_fi2_retrained", seed)[0])
+        expected = exact.statistics(load(deep, "anti_fi2_retrained", seed)[0])
         found = Arrays(outputs["statistics"])
         assert found[f"seed{seed}/n_samples"] == 2003
-        for kind, layers in (("rate", exact.rates), ("pair_mean", exact.pair_means)):
+        for kind, layers in (("rate", expected.rates), ("pair_mean", expected.pair_means)):
             for layer, p in enumerate(layers):
                 z = (found[f"seed{seed}/{kind}{layer}"] - p) / np.sqrt(p * (1 - p) / 2003 + 1e-9)
                 assert np.abs(z).max() < 5

@@ -114,7 +114,7 @@ def test_metrics_by_hand(tiny):
     ):
         row, seed = metrics.loc[index], index[-1]
         model = machine(tiny, name, seed)
-        log_q = exact.log_probabilities(model)[codes]
+        log_q = exact.visible_log_probabilities(model)[codes]
         assert row["kl_exact"] == pytest.approx(float(np.sum(p * (np.log(p) - log_q))), rel=1e-9)
         assert row["mse_exact"] == pytest.approx(float(np.mean((np.log(p) - log_q) ** 2)), rel=1e-9)
         statistics = Arrays(tiny.folder / f"{name}_statistics.npz")

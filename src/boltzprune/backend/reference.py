@@ -202,7 +202,7 @@ class Backend:
         Returns
         -------
         tuple
-            List of (n, n_units) float arrays, one per hidden layer, and (n,) int64, the updates of each case.
+            List of (n, n_units) float arrays, one per hidden layer, and (n,) int64, the sweeps of each case.
         """
         means, n_updates = joint.mean_field(machine, visible, tolerance, max_updates, self)
         return means[1:], n_updates
@@ -225,7 +225,7 @@ class Backend:
         Returns
         -------
         tuple
-            BoltzmannMachine, JointState, and the mean-field updates of all cases in sum.
+            BoltzmannMachine, JointState, and the mean-field sweeps of all cases in sum.
 
         Raises
         ------

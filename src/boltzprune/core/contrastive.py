@@ -92,9 +92,10 @@ def cases_of_each(cases, n_machines):
 def gradient(
     weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample, up=1.0, down=1.0, xp=np
 ):
-    """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Eq. 9).
+    """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Hinton 2002).
 
-    From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk; the last hidden layer enters as its probability.
+    From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk, with the conditional probabilities of Eq. 9; the last hidden layer
+    enters as its probability.
 
     Parameters
     ----------

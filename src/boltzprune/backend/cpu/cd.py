@@ -34,7 +34,7 @@ def _hidden_probability(visible, weights, bias, gain, out):
 
 @njit(**{**FAST, **INLINE})
 def _visible_field(hidden, weights, bias, out):
-    """B + W.h, four rows at a time."""
+    """b + W.h, four rows at a time."""
     n_visible, n_hidden = weights.shape
     whole = n_visible // 4 * 4
     for i in range(0, whole, 4):
@@ -66,7 +66,7 @@ def _bias_steps(positive, negative, bias, step, learning_rate, decay):
 
 @njit(**FAST)
 def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, offset):
-    """H ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i."""
+    """h ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i."""
     _hidden_probability(visible, weights, hidden_bias, float32(1.0), hidden)
     for j in range(hidden.size):
         hidden[j] = float32(1.0) if uniform[j] < hidden[j] else float32(0.0)

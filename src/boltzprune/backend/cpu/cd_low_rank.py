@@ -76,7 +76,7 @@ def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, st
 
 @njit(**FAST)
 def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
-    """V ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite."""
+    """v ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite."""
     hidden_field[:] = float32(0)
     not_finite = float32(0)
     for i in range(visible.size):
