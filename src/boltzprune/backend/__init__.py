@@ -4,13 +4,13 @@ A backend is a class with these methods (`reference.Backend` is their specificat
 
     map(function, items)                                              host work, one item per machine
     sample_layer(fields, key, step, layer, first_chain)               states of a layer from its fields
-    advance(machine, states, key, first_step, n_steps, first_chain, first_layer)   block Gibbs sampling
+    advance(machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)   block Gibbs sampling
     probability(machine, means, layer, gain)                          of a layer given its neighbours
     pack(states)                                                      states as bits along the samples
     pair_counts(lower, upper)                                         co-activations of bit-packed samples
     eigh(matrix)                                                      eigenvalues and eigenvectors
     cd_epoch(machines, velocities, keys, cases, epoch, report)        CD-k, a list of machines side by side
-    mean_field(machine, visible, tolerance, max_updates)              posterior of the hidden layers
+    mean_field(machine, visible, tolerance, max_sweeps)               posterior of the hidden layers
     joint_epoch(machine, state, key, cases, epoch, report)            mean-field and persistent chains, one DBM
     joint_epochs(work, cases, epoch, report)                          the same, a list of DBMs side by side
 

@@ -68,7 +68,7 @@ def layer_given_neighbours(card, machine, means, layer, gain):
     return out
 
 
-def gibbs(card, machine, states, key, first_step, n_steps, first_chain, first_layer):
+def gibbs(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer):
     """Gibbs steps of all layers from first_layer on: a block per chain for few chains and many steps, else tiles.
 
     Parameters
@@ -78,19 +78,19 @@ def gibbs(card, machine, states, key, first_step, n_steps, first_chain, first_la
         On the card.
     states : list of (n_chains, n_units) uint8 on the card
     key : np.uint64
-    first_step, n_steps, first_chain, first_layer : int
+    first_step, n_gibbs_steps, first_chain, first_layer : int
 
     Returns
     -------
     list of (n_chains, n_units) uint8
     """
     few = len(states[0]) <= BLOCKS_A_MULTIPROCESSOR * card.n_multiprocessors
-    if few and n_steps >= STEPS_WORTH_A_LAUNCH and max(layer.shape[1] for layer in states) <= MAX_UNITS:
-        return _own_blocks(card, machine, states, key, first_step, n_steps, first_chain, first_layer)
+    if few and n_gibbs_steps >= STEPS_WORTH_A_LAUNCH and max(layer.shape[1] for layer in states) <= MAX_UNITS:
+        return _own_blocks(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)
     order = [i for i in (*range(1, len(states), 2), *range(0, len(states), 2)) if i >= first_layer]
     chains = Chains(card, states)
     weights = {layer: drawing_weights(machine, layer, card.xp) for layer in order}
-    for step in range(first_step, first_step + n_steps):
+    for step in range(first_step, first_step + n_gibbs_steps):
         for layer in order:
             chains.draw(layer, weights[layer], (key, step, layer, first_chain))
     return chains.states()
@@ -147,7 +147,7 @@ class Chains:
         return [layer[: self.n_chains, :n].copy() for layer, n in zip(self.layers, self.sizes)]
 
 
-def _own_blocks(card, machine, states, key, first_step, n_steps, first_chain, first_layer):
+def _own_blocks(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer):
     """kernels/gibbs.cu: all steps of a chain in one block, several hundred in a launch."""
     sizes = [layer.shape[1] for layer in states]
     largest, together = max(sizes), card.xp.concatenate(states, axis=1)
@@ -159,8 +159,8 @@ def _own_blocks(card, machine, states, key, first_step, n_steps, first_chain, fi
     block = 128 if largest <= 128 else BLOCK
     defines = {"N_LAYERS": len(sizes), "BLOCK": block, "EACH": -(-largest // block)}
     shared = (sum(sizes) + 1) // 2 * 2 + 2 * largest
-    for step in range(first_step, first_step + n_steps, STEPS_PER_LAUNCH):
-        count = min(STEPS_PER_LAUNCH, first_step + n_steps - step)
+    for step in range(first_step, first_step + n_gibbs_steps, STEPS_PER_LAUNCH):
+        count = min(STEPS_PER_LAUNCH, first_step + n_gibbs_steps - step)
         numbers = [np.int32(sum(sizes)), np.int32(first_layer), np.uint64(key), np.uint32(step), np.int32(count)]
         arguments = [together, *given, *numbers, np.uint32(first_chain)]
         card.launch("gibbs", defines, (len(together),), block, arguments, shared)

@@ -88,9 +88,9 @@ def _encoding(spec, machine, row, digits, backend):
     if settings.encoding == "mean_field":
         codes = [_means(machine, digits.cases, spec["mean_field"], backend)[0][-1], test[0][-1]]
     else:
-        key, n_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
+        key, n_gibbs_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
         states = np.concatenate([digits.cases, digits.test_states])
-        sampled = _clamped(machine, states, n_steps, key, backend)
+        sampled = _clamped(machine, states, n_gibbs_steps, key, backend)
         codes = [sampled[: digits.n_train], sampled[digits.n_train :]]
     labels = digits.labels[: digits.n_train]
     limits = settings.max_iterations, settings.tolerance
@@ -109,24 +109,24 @@ def _encoding(spec, machine, row, digits, backend):
 
 
 def _means(machine, states, mean_field, backend):
-    """Mean-field probabilities of every hidden layer, and the updates of each image, where the backend computes."""
+    """Mean-field probabilities of every hidden layer, and the sweeps of each image, where the backend computes."""
     machine, limits = backend.on_device(machine), (mean_field.tolerance, mean_field.max_updates)
 
     def piece(first, n):
         return backend.mean_field(machine, states[first : first + n], *limits)
 
     pieces = backend.in_pieces(piece, len(states), BYTES_A_UNIT * sum(machine.layer_sizes))
-    means, n_updates = zip(*pieces)
-    return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_updates)
+    means, n_sweeps = zip(*pieces)
+    return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_sweeps)
 
 
-def _clamped(machine, states, n_steps, key, backend):
+def _clamped(machine, states, n_gibbs_steps, key, backend):
     """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
     machine = backend.on_device(machine)
 
     def piece(first, n):
         start = [states[first : first + n], *(np.zeros((n, units), np.uint8) for units in machine.layer_sizes[1:])]
-        return backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1]
+        return backend.advance(machine, start, key, 0, n_gibbs_steps, first, first_layer=1)[-1]
 
     pieces = backend.in_pieces(piece, len(states), gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))
     return backend.xp.concatenate(pieces)

@@ -192,7 +192,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
           float* s2, const u8* __restrict__ mask2, float* biases, float* bias_steps, u8* chains, const int* __restrict__ sizes,
           const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
           u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field,
-          const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_updates,
+          const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_sweeps,
           float tolerance, float learning_rate, float decay, float max_norm) {
     __shared__ Share my;
     int t = threadIdx.x, machine = 0;
@@ -213,6 +213,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
 
         int of_chains = WORDS * WARP * ((n1 + WARP - 1) / WARP | 1) + max(WARP, min(TILE, (width + 7) / 8 * 8)) * (WORDS * WARP + 1);
         int n_scratch = max(max(N_THREADS * PADDED, (of_chains + 3) / 4 * 4), (WARPS * max(n1, width) + 7) / 8 * 4);
+        // gpu/joint.py, `plan`, has the sum of these sizes: it chooses how many blocks there are before this runs.
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
         my.mu2.at = my.mu1.at + n1 * PADDED;
         my.scratch.at = my.mu2.at + width * PADDED;
@@ -270,7 +271,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
             tell_inputs(my);
             meet(my.counter, n_blocks);
             if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
-            n_counted += infer(my, n, tolerance, max_updates, turn);
+            n_counted += infer(my, n, tolerance, max_sweeps, turn);
         }
         for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
         if (n <= 0) break;
