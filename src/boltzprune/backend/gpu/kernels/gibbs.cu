@@ -10,6 +10,9 @@
 // layer, BLOCK apart. Grid: (n_chains). Dynamic shared memory: 1 byte a unit, and 2 for each of the largest layer.
 // Bytes: 4 (units that are on) (units of the neighbours) a step, from the second-level cache; the floor is that, or the
 // chain of barriers, 4 a layer and step.
+//
+// Example: N_LAYERS=3 BLOCK=256 EACH=3
+// Example: N_LAYERS=2 BLOCK=128 EACH=1
 
 #include "common.cuh"
 #include "fixed_point.cuh"

@@ -1,6 +1,6 @@
 // Joint training of deep machines with two hidden layers: many updates of several machines in one launch, each update
 // mean-field inference until every image has converged, Gibbs steps of the persistent chains, and a step up the gradient.
-// What is computed is backend/joint.py; sums have another order, so that results agree as float32 computations do.
+// What is computed is core/joint.py; sums have another order, so that results agree as float32 computations do.
 //
 // Several blocks share a machine. Each has a slice of the columns of the upper weights in shared memory for the whole launch,
 // and what goes with them: the units of h2, and slices of h1 and of the visible units for draws and updates. The lower
@@ -20,6 +20,12 @@
 // + 2, and S more where there are several images. Bytes, from the second-level cache: 4 n_blocks n_h1 a block and mean-field
 // update of one image, twice 4 BATCH n_h1 of several; up to 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps
 // and masks. Where the time goes on a card: benchmarks/gpu_phases.py.
+//
+// Example: BATCH=1 N_THREADS=512 TENSOR=0
+// Example: BATCH=10 N_THREADS=512 TENSOR=0
+// Example: BATCH=1 N_THREADS=512 TENSOR=1
+// Example: BATCH=10 N_THREADS=512 TENSOR=1
+// Example: BATCH=16 N_THREADS=512 TENSOR=1
 
 #include "common.cuh"
 #include "meet.cuh"
