@@ -141,9 +141,8 @@ def test_everything_is_checked_and_timed(monkeypatch, tmp_path, capsys):
     found = written["measurements"]
     assert set(written["versions"]) == {"numpy", "scipy"} and found["card"] == {"name": "none"}
     assert found["rates"]["barrier"] == RATES.barrier
-    checked = " ".join(found["checks"])
-    assert all(kernel in checked for kernel in kernels.KERNELS)
-    rows = found["kernels"]
+    checked, rows = " ".join(found["checks"]), found["kernels"]
+    assert all(row["kernel"] in checked for row in rows)
     assert [row["kernel"] for row in rows] == [
         *["draw"] * 3,
         *("field", "states", "pack", "pair_counts", "pair_counts", "contrastive", "contrastive"),
@@ -165,10 +164,13 @@ def test_everything_is_checked_and_timed(monkeypatch, tmp_path, capsys):
 
 
 @needs_compiler
-def test_each_kernel_of_the_backend_is_launched():
+def test_what_is_timed_is_what_the_backend_launches(monkeypatch, tmp_path):
+    monkeypatch.setattr(record, "RESULTS", tmp_path)
+    monkeypatch.setattr(gpu, "packages", lambda: ("numpy", "scipy"))
     card = EmulatedCard()
-    assert run(card=card) == 0
-    assert {kernel for kernel, *_ in card.launches} == set(kernels.KERNELS)
+    assert run(words=(), card=card) == 0
+    rows = json.loads((tmp_path / "gpu.json").read_text())["measurements"]["kernels"]
+    assert {kernel for kernel, *_ in card.launches} == {row["kernel"] for row in rows} <= set(kernels.KERNELS)
 
 
 class Wrong(EmulatedCard):

@@ -23,7 +23,7 @@ def listed(folder):
     Returns
     -------
     dict
-        Name -> list of dict of str to int: the defines of each example in its header, or none at all where there is none.
+        Name -> list of dict of str to int: the defines of each example in its header; [{}] where it has none.
 
     Raises
     ------
