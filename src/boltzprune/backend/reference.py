@@ -85,7 +85,20 @@ class Backend(arrays.HostArrays):
         return None
 
     def probability(self, machine, means, layer, gain=1):
-        """Probability of the units of a layer given the layers around it; see `joint.probability`."""
+        """Probability of the units of a layer given the layers around it; see `joint.probability`.
+
+        Parameters
+        ----------
+        machine : BoltzmannMachine or joint.Parameters
+        means : list of (n, n_units) float
+        layer : int
+        gain : float
+            Of the input from below.
+
+        Returns
+        -------
+        (n, n_units) float
+        """
         return joint.probability(machine, means, layer, gain)
 
     def pack(self, states):

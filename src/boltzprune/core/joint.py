@@ -163,7 +163,18 @@ def mean_field(machine, visible, tolerance, max_sweeps, arithmetic):
 
 
 def limit_norms(weights, max_norm, xp=np):
-    """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer."""
+    """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer.
+
+    Parameters
+    ----------
+    weights : (n_lower, n_upper) float
+    max_norm : float
+    xp : module
+
+    Returns
+    -------
+    (n_lower, n_upper) of the same dtype
+    """
     norms = xp.sqrt((weights.astype(xp.float64) ** 2).sum(axis=0))
     return (weights * xp.where(norms > max_norm, max_norm / xp.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
 

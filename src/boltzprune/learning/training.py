@@ -69,7 +69,18 @@ def data_rate(cases):
 
 
 def decay_of(learning_rate, momentum, rule):
-    """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too)."""
+    """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too).
+
+    Parameters
+    ----------
+    learning_rate, momentum : float
+    rule : str
+        classical or scaled.
+
+    Returns
+    -------
+    float
+    """
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 
@@ -149,7 +160,22 @@ def resumed(run, start, n_updates):
 
 
 def not_finite(name, number, update, epoch):
-    """What to say when parameters are no longer numbers."""
+    """What to say when parameters are no longer numbers.
+
+    Parameters
+    ----------
+    name : str
+        Of the training.
+    number : int
+        Of the epoch, from 0.
+    update : str
+        In people's words.
+    epoch : Epoch or JointEpoch
+
+    Returns
+    -------
+    TrainingError
+    """
     return TrainingError(
         f"{name}: a parameter became NaN or infinite in epoch {number + 1} at {update} "
         f"(learning rate {epoch.learning_rate}, share of the previous step kept {epoch.decay:.3g}). "

@@ -45,7 +45,15 @@ class Words(NamedTuple):
 
 @njit(**INLINE)
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four 32-bit words at one counter; the same as `streams.philox4x32`."""
+    """Four 32-bit words at one counter; the same as `streams.philox4x32`.
+
+    Parameters
+    ----------
+    c0, c1, c2, c3 : np.uint32
+        Counter: block of units, chain, step, layer.
+    k0, k1 : np.uint32
+        Key.
+    """
     for _ in range(10):
         p0 = MULTIPLIER0 * uint64(c0)
         p1 = MULTIPLIER1 * uint64(c2)
@@ -158,7 +166,16 @@ def decide(values, are_fields, key, step, layer, first_chain):
 
 @njit(**FAST)
 def _decide(values, are_fields, states, first_chain, step, words):
-    """The loop of `decide`, chain by chain."""
+    """The loop of `decide`, chain by chain.
+
+    Parameters
+    ----------
+    values, are_fields, first_chain, step
+        See `decide`.
+    states : (n_chains, n_units) uint8
+        Filled.
+    words : Words
+    """
     blocks, layers, _, k0, k1 = words
     uniform = np.empty(4 * blocks.size, np.float32)  # of one chain: what is drawn is used while it is in cache
     for c in range(values.shape[0]):

@@ -36,7 +36,15 @@ class Rates(NamedTuple):
 
 @njit(**{**FAST, **INLINE})
 def _hidden_probability(visible, weights, bias, gain, out):
-    """s(gain (b + v.W)), four rows at a time to keep sums in registers."""
+    """s(gain (b + v.W)), four rows at a time to keep sums in registers.
+
+    Parameters
+    ----------
+    visible : (n_visible,) float32
+    weights : (n_visible, n_hidden) float32
+    bias, out : (n_hidden,) float32
+    gain : float32
+    """
     n_visible, n_hidden = weights.shape
     whole = n_visible // 4 * 4
     for j in range(n_hidden):
@@ -56,7 +64,14 @@ def _hidden_probability(visible, weights, bias, gain, out):
 
 @njit(**{**FAST, **INLINE})
 def _visible_field(hidden, weights, bias, out):
-    """B + W.h, four rows at a time."""
+    """B + W.h, four rows at a time.
+
+    Parameters
+    ----------
+    hidden : (n_hidden,) float32
+    weights : (n_visible, n_hidden) float32
+    bias, out : (n_visible,) float32
+    """
     n_visible, n_hidden = weights.shape
     whole = n_visible // 4 * 4
     for i in range(0, whole, 4):
@@ -79,7 +94,16 @@ def _visible_field(hidden, weights, bias, out):
 
 @njit(**{**FAST, **INLINE})
 def _bias_steps(positive, negative, bias, step, learning_rate, decay):
-    """Step <- decay step + learning_rate (positive - negative); bias <- bias + step."""
+    """Step <- decay step + learning_rate (positive - negative); bias <- bias + step.
+
+    Parameters
+    ----------
+    positive, negative : (n_units,) float32
+        States or probabilities, of the case and of its reconstruction.
+    bias, step : (n_units,) float32
+        Changed in place.
+    learning_rate, decay : float32
+    """
     for j in range(bias.size):
         change = decay * step[j] + learning_rate * (positive[j] - negative[j])
         step[j] = change
@@ -88,7 +112,17 @@ def _bias_steps(positive, negative, bias, step, learning_rate, decay):
 
 @njit(**FAST)
 def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, offset):
-    """H ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i."""
+    """H ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i.
+
+    Parameters
+    ----------
+    weights, visible_bias, hidden_bias
+        See `contrastive.Parameters`.
+    visible, hidden : (n_visible,), (n_hidden,) float32
+        States in {0, 1}; the hidden ones are not read.
+    uniform : float32 array
+    offset : int
+    """
     _hidden_probability(visible, weights, hidden_bias, float32(1.0), hidden)
     for j in range(hidden.size):
         hidden[j] = float32(1.0) if uniform[j] < hidden[j] else float32(0.0)
@@ -173,7 +207,19 @@ def working_copy(machine, velocity, n_padded):
 
 
 def from_working_copy(machine, parameters, steps):
-    """The trained machine and its velocity, padding cut off."""
+    """The trained machine and its velocity, padding cut off.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        Before: its masks and units stay.
+    parameters, steps : Parameters
+        Float32, hidden units padded.
+
+    Returns
+    -------
+    (BoltzmannMachine, Velocity)
+    """
     n = machine.layer_sizes[1]
     weights, visible_bias, hidden_bias = parameters
     weights = np.ascontiguousarray(weights[:, :n])
@@ -184,7 +230,18 @@ def from_working_copy(machine, parameters, steps):
 
 
 def chunks(n_cases, n_weights, report):
-    """Starts and lengths of the pieces of an epoch; reports each piece when the next one is asked for."""
+    """Starts and lengths of the pieces of an epoch; reports each piece when the next one is asked for.
+
+    Parameters
+    ----------
+    n_cases, n_weights : int
+    report : callable
+        Called with the number of updates of a piece.
+
+    Returns
+    -------
+    iterator of (int, int)
+    """
     length = max(100, int(CHUNK / n_weights))
     for start in range(0, n_cases, length):
         n = min(length, n_cases - start)

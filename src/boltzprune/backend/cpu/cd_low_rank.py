@@ -73,7 +73,20 @@ def _dot(a, b):
 
 @njit(**FAST)
 def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, start_scale):
-    """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch."""
+    """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch.
+
+    Parameters
+    ----------
+    field : (n_hidden,) float32
+    visible : (n_visible,) uint8
+    past : Past
+    n_past, newest : int
+        How many updates the rings hold, and the row of the last.
+    scale : float32
+        c times the learning rate.
+    decay, start_scale : float32
+        start_scale: c times what is left of D_0.
+    """
     data, reconstruction, positive, negative, start_step = past
     n_memory = data.shape[0]
     for k in range(n_past):
@@ -93,7 +106,16 @@ def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, st
 
 @njit(**FAST)
 def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, start_scale):
-    """Field <- field - c D.h."""
+    """Field <- field - c D.h.
+
+    Parameters
+    ----------
+    field : (n_visible,) float32
+    hidden : (n_hidden,) float32
+        In {0, 1}.
+    past, n_past, newest, scale, decay, start_scale
+        See `_subtract_from_hidden`.
+    """
     data, reconstruction, positive, negative, start_step = past
     n_memory = data.shape[0]
     for k in range(n_past):
@@ -109,7 +131,21 @@ def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, st
 
 @njit(**FAST)
 def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
-    """V ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite."""
+    """V ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite.
+
+    Parameters
+    ----------
+    combined : (n_visible, n_hidden) float32
+        U.
+    field : (n_visible,) float32
+        Without U.h.
+    hidden : (n_hidden,) float32
+        In {0, 1}.
+    uniform : (n_visible,) float32, or more
+    gain : float32
+    visible, hidden_field : (n_visible,) uint8, (n_hidden,) float32
+        Filled.
+    """
     hidden_field[:] = float32(0)
     not_finite = float32(0)
     for i in range(visible.size):
@@ -124,7 +160,20 @@ def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
 
 @njit(**FAST)
 def _update_rows(combined, data, visible, positive, negative, rate, next_case, next_field):
-    """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows."""
+    """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows.
+
+    Parameters
+    ----------
+    combined : (n_visible, n_hidden) float32
+        U, changed in place.
+    data, visible, next_case : (n_visible,) uint8
+        v0, v1 and the case of the next update.
+    positive, negative : (n_hidden,) float32
+        p0, p1.
+    rate : float32
+    next_field : (n_hidden,) float32
+        Filled.
+    """
     next_field[:] = float32(0)
     for i in range(data.size):
         row = combined[i]
@@ -231,7 +280,16 @@ def low_rank_epoch(machine, velocity, key, cases, epoch, report):
 
 
 def _last_step(past, n_cases, rates):
-    """D after an epoch, from what is remembered of it."""
+    """D after an epoch, from what is remembered of it.
+
+    Parameters
+    ----------
+    past, n_cases, rates : Past, int, Rates
+
+    Returns
+    -------
+    (n_visible, n_hidden) float32
+    """
     n_memory, decay = len(past.data), rates.decay
     step = past.start_step * decay ** np.float32(n_cases) if n_cases <= n_memory else np.zeros_like(past.start_step)
     for k in range(min(n_memory, n_cases)):

@@ -112,7 +112,17 @@ def rbm_steps(parameters, visible, hidden, first_step, n_gibbs_steps, first_chai
 
 @njit(**FAST)
 def _add_rows(field, factors, rows, first, last, chosen, n_chosen, is_full):
-    """Field <- field + sum_k factors[k] rows[chosen[k]], eight rows at a time where rows are full."""
+    """Field <- field + sum_k factors[k] rows[chosen[k]], eight rows at a time where rows are full.
+
+    Parameters
+    ----------
+    field : (n_units,) float32
+    factors : (n_chosen,) float32, or more
+    rows, first, last, is_full
+        See `Layers`.
+    chosen : (n_chosen,) int64, or more
+    n_chosen : int
+    """
     k = 0
     if is_full:
         while k + 8 <= n_chosen:
@@ -135,7 +145,19 @@ def _add_rows(field, factors, rows, first, last, chosen, n_chosen, is_full):
 
 @njit(**FAST)
 def add_active(field, states, rows, first, last, chosen, ones, is_full):
-    """Field <- field + states.rows for states in {0, 1}."""
+    """Field <- field + states.rows for states in {0, 1}.
+
+    Parameters
+    ----------
+    field : (n_units,) float32
+    states : (n_rows,) uint8
+    rows, first, last, is_full
+        See `Layers`.
+    chosen : (n_rows + 1,) int64, or more
+        Room.
+    ones : (n_rows,) float32, or more
+        All 1.
+    """
     n = 0
     for i in range(states.size):  # without a branch, which states would make unpredictable
         chosen[n] = i
@@ -184,7 +206,15 @@ def gibbs_layers(machine, states, first_layer, first_step, n_gibbs_steps, first_
 
 @njit(**FAST)
 def add_outer(slope, lower, upper, first, last):
-    """Slope <- sum_c lower_c^T upper_c between the first and the last weight of each row; for rows with few."""
+    """Slope <- sum_c lower_c^T upper_c between the first and the last weight of each row; for rows with few.
+
+    Parameters
+    ----------
+    slope : (n_lower, n_upper) float32
+        Filled between first and last.
+    lower, upper : (n_cases, n_lower), (n_cases, n_upper) float32
+    first, last : (n_lower,) int64
+    """
     for i in range(slope.shape[0]):
         start, stop = first[i], last[i]
         part = slope[i, start:stop]
@@ -200,7 +230,15 @@ def add_outer(slope, lower, upper, first, last):
 def climb(weights, steps, mask, slope, rates, first, last):
     """Step <- decay step + learning_rate mask slope; weights <- weights + step; 0 if all are finite.
 
-    rates : (learning_rate, decay) float32; first, last : where the weights of each row begin and end.
+    Parameters
+    ----------
+    weights, steps, slope : (n_lower, n_upper) float32
+        Weights and steps change.
+    mask : (n_lower, n_upper) bool
+    rates : (float32, float32)
+        Learning rate and decay.
+    first, last : (n_lower,) int64
+        Where the weights of each row begin and end.
     """
     learning_rate, decay = rates
     not_finite = float32(0)
@@ -211,7 +249,7 @@ def climb(weights, steps, mask, slope, rates, first, last):
             change = decay * step[j] + learning_rate * (float32(exists[j]) * up[j])
             step[j] = change
             row[j] += change
-            not_finite += row[j] * float32(0)
+            not_finite += row[j] * float32(0)  # NaN if it is not finite: no branch keeps the loop from being a vector's
     return not_finite
 
 

@@ -39,7 +39,25 @@ def joint_epoch(machine, state, key, cases, epoch, report):
 
 
 def _update(layers, steps, masks, slopes, data, chains, epoch):
-    """One step up the gradient, in place; whether a parameter is not finite afterwards."""
+    """One step up the gradient, in place; whether a parameter is not finite afterwards.
+
+    Parameters
+    ----------
+    layers : Layers
+        Weights and biases change.
+    steps : list of tuple of float32 arrays
+        Of weights and biases; they change.
+    masks : tuple of (n_lower, n_upper) bool
+    slopes : list of (n_lower, n_upper) float32
+        Room for the gradient.
+    data, chains : sequence of (n, n_units) arrays
+        Probabilities of all layers given the images, and states of the persistent chains.
+    epoch : JointEpoch
+
+    Returns
+    -------
+    bool
+    """
     share = np.repeat(np.float32([1 / len(data[0]), -1 / len(chains[0])]), [len(data[0]), len(chains[0])])
     both = [np.concatenate([x, y], dtype=np.float32) for x, y in zip(data, chains)]
     weighted = [share[:, None] * layer for layer in both]

@@ -67,7 +67,16 @@ def _add_three_rows(field0, field1, row0, row1, row2, factors):
 
 @njit(**EXACT)
 def _add_rows_to_pair(fields, factors, rows, first, last, chosen, n_chosen, is_full):
-    """Fields[g] <- fields[g] + sum_k factors[k, g] rows[chosen[k]], rows one after the other, for two images."""
+    """Fields[g] <- fields[g] + sum_k factors[k, g] rows[chosen[k]], rows one after the other, for two images.
+
+    Parameters
+    ----------
+    fields : (PAIR, width) float32
+    factors : (n_chosen, PAIR) float32, or more
+    rows, first, last, is_full
+        See `gibbs.Layers`.
+    chosen, n_chosen : (n_chosen,) int64, or more, and int
+    """
     field0, field1, k = fields[0, : rows.shape[1]], fields[1, : rows.shape[1]], 0
     if is_full:
         while k + 3 <= n_chosen:
@@ -89,6 +98,12 @@ def _dot_rows(fields, changes, rows, n_upper):
     """Fields[g, i] <- fields[g, i] + rows[i].changes[g] for two images: downwards with the weights that go upwards.
 
     Many changes: both directions read one copy of the weights, which then stays in second-level cache.
+
+    Parameters
+    ----------
+    fields, changes : (PAIR, width) float32
+    rows : (n_rows, n_upper) float32
+    n_upper : int
     """
     change0, change1, n_rows = changes[0], changes[1], rows.shape[0]
     for i in range(0, n_rows - n_rows % 4, 4):
@@ -127,14 +142,22 @@ def _dot_rows(fields, changes, rows, n_upper):
 def _announce(means, said, size, quiet, chosen, factors, changes, n_moved):
     """Units that moved by more than `quiet` in an image since they last said so: number, places, change per image.
 
-    n_moved : (PAIR,) int64, filled with the number in each image.
+    Parameters
+    ----------
+    means, said : (PAIR, width) float32
+        said becomes means where a unit moved.
+    size : int
+        Units of the layer.
+    quiet : float32
+    chosen, factors, changes, n_moved
+        Filled: places, (n, PAIR) changes there, (PAIR, width) changes everywhere, and the number in each image.
     """
     n, n_moved[:] = 0, 0
     for i in range(size):
         anywhere = False
         for g in range(PAIR):
             change = means[g, i] - said[g, i]
-            moved = not abs(change) <= quiet
+            moved = not abs(change) <= quiet  # also where it is NaN
             factors[n, g] = changes[g, i] = change if moved else float32(0)
             said[g, i] = means[g, i] if moved else said[g, i]
             n_moved[g] += moved

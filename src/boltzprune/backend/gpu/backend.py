@@ -188,7 +188,16 @@ class Backend:
         return cd_large.epoch_of_many(self.card, work, epoch, report)
 
     def _grouped(self, groups, work, run):
-        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out."""
+        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out.
+
+        Parameters
+        ----------
+        groups : dict
+            Kind -> places in `work`.
+        work : list
+        run : callable
+            (kind, part of the work) -> list of results.
+        """
         results, waiting = {}, list(groups.items())
         while waiting:
             (kind, places), fits = waiting.pop(0), True

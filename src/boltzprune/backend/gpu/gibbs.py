@@ -27,7 +27,17 @@ def whole(array):
 
 
 def decide(card, values, are_fields, key, step, layer, first_chain):
-    """States of a layer from fields or from probabilities: (n_chains, n_units) uint8."""
+    """States of a layer from fields or from probabilities: (n_chains, n_units) uint8.
+
+    Parameters
+    ----------
+    card : card.Card
+    values : (n_chains, n_units) float32 on the card
+    are_fields : bool
+        Else they are probabilities.
+    key : np.uint64
+    step, layer, first_chain : int
+    """
     n_chains, n_units = values.shape
     states = card.xp.empty(values.shape, dtype=np.uint8)
     n_blocks = -(-(n_chains * -(-n_units // 4)) // BLOCK)
@@ -97,7 +107,20 @@ def gibbs(card, machine, states, key, first_step, n_gibbs_steps, first_chain, fi
 
 
 def drawing_weights(machine, layer, xp):
-    """What kernels/draw.cu wants to know of a layer: digits of the weights into it, their units, its biases."""
+    """What kernels/draw.cu wants to know of a layer: digits of the weights into it, their units, its biases.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine or Parameters
+        On the card.
+    layer : int
+    xp : module
+
+    Returns
+    -------
+    tuple
+        See `Chains.draw`.
+    """
     fixed = _weights_into(machine, layer, xp)
     return digits(fixed, TILE, xp), fixed.unit, machine.biases[layer]
 
@@ -128,7 +151,14 @@ class Chains:
             self.layers[-1][: self.n_chains, : layer.shape[1]] = layer
 
     def draw(self, layer, weights, place):
-        """Draw a layer, given its `drawing_weights`, at (key, step, layer, first chain)."""
+        """Draw a layer, given its `drawing_weights`, at (key, step, layer, first chain).
+
+        Parameters
+        ----------
+        layer : int
+        weights : tuple
+        place : (np.uint64, int, int, int)
+        """
         out, nothing = self.layers[layer], (self.card.xp.zeros(0, dtype=np.uint8), np.int32(0))
         if not out.size:
             return

@@ -23,7 +23,21 @@ TENSOR_CORES = 80
 
 
 def plan(machine, n_chains, batch, card):
-    """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine."""
+    """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    n_chains : int
+        Persistent chains.
+    batch : int
+        Images an update.
+    card : card.Card
+
+    Returns
+    -------
+    cooperative.Plan or None
+    """
     sizes = machine.layer_sizes
     if len(sizes) != 3 or min(sizes) == 0 or batch > MAX_BATCH:
         return None
@@ -180,7 +194,19 @@ class _Held:
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
     def run(self, cases, n_updates, update):
-        """Updates on some cases; how many of them each machine did before a parameter was not finite."""
+        """Updates on some cases; how many of them each machine did before a parameter was not finite.
+
+        Parameters
+        ----------
+        cases : (n_cases, n_visible) uint8 on the card
+        n_updates : int
+        update : int
+            Of the epoch, before these.
+
+        Returns
+        -------
+        (n_machines,) int32
+        """
         n_gibbs_steps, done = self.epoch.n_gibbs_steps, self.card.xp.full(len(self.machines), n_updates, dtype=np.int32)
         self._launch(cases, (self.epoch.first_update + update) * n_gibbs_steps, n_gibbs_steps, done)
         return self.card.to_host(done)
