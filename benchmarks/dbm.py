@@ -133,7 +133,7 @@ def numpy_gibbs(machine, chains, n_gibbs_steps, generator):
 
 
 def joint_updates(machine, chains, images, tolerance, backend):
-    """Joint updates at batch 10 with 100 chains, ours against PyTorch; mean-field updates an image."""
+    """Joint updates at batch 10 with 100 chains, ours against PyTorch; mean-field sweeps an image."""
     epoch = JointEpoch(1e-3, 0.0005, 1, BATCH, 0, 6.0, tolerance, 50)
     batch, key = images[: N_UPDATES * BATCH], fork(0, "training", 1)
     state, peer = JointState.at_rest(machine, chains), TorchMachine(machine, chains, epoch)

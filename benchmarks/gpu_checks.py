@@ -172,7 +172,7 @@ def joint(backend, layer_sizes, n_machines, n_chains, n_updates):
 
 
 def flat_joint(trained):
-    """All parameters and steps of one (machine, state, mean-field updates), end to end."""
+    """All parameters and steps of one (machine, state, mean-field sweeps), end to end."""
     machine, state, _ = trained
     groups = (machine.weights, machine.biases, state.weight_steps, state.bias_steps)
     return np.concatenate([np.ravel(x) for group in groups for x in group])

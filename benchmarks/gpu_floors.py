@@ -138,7 +138,7 @@ def gibbs(rates, layer_sizes, on, n_chains, n_gibbs_steps):
 def joint(rates, layer_sizes, batch, sweeps, n_updates, n_machines, n_blocks):
     """Bounds of kernels/joint.cu: the products with the upper weights, by the multiprocessors that hold a machine.
 
-    Each update has `sweeps` mean-field updates and a start, two products each, and the gradient, one; `n_blocks`
+    Each update has `sweeps` mean-field sweeps and a start, two products each, and the gradient, one; `n_blocks`
     multiprocessors hold a machine, and machines that find no place wait. Meetings of blocks: five, and one a mean-field
     update.
     """

@@ -68,7 +68,7 @@ def gibbs_steps(machine, state, key, first_step, n_gibbs_steps, chain, first_lay
 
 
 def joint_training(machine, chains, cases, key, epochs):
-    """The definition of joint training: machine in float64, steps, chains, mean-field updates."""
+    """The definition of joint training: machine in float64, steps, chains, mean-field sweeps."""
     weights, biases = ([x.astype(float) for x in group] for group in (machine.weights, machine.biases))
     machine = dataclasses.replace(machine, weights=tuple(weights), biases=tuple(biases))
     steps = [[np.zeros_like(x) for x in group] for group in (weights, biases)]

@@ -46,7 +46,7 @@ def _chains(machine, n, seed=11):
 
 
 def _run(backend, machine, chains, cases, epochs, key=KEY, report=_ignore):
-    """Machine, state and mean-field updates after these epochs."""
+    """Machine, state and mean-field sweeps after these epochs."""
     state, n_updates = JointState.at_rest(machine, chains), 0
     for epoch in epochs:
         machine, state, n = backend.joint_epoch(machine, state, key, cases, epoch, report)
@@ -59,7 +59,7 @@ def _arrays(machine, state):
 
 
 def _assert_close(found, expected, tolerance, of_updates=0):
-    """Parameters and steps within a tolerance, chains equal, mean-field updates within a share."""
+    """Parameters and steps within a tolerance, chains equal, mean-field sweeps within a share."""
     for a, b in zip(_arrays(*found[:2]), _arrays(*expected[:2]), strict=True):
         assert a.dtype == np.float32 and a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)

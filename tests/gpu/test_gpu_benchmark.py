@@ -305,7 +305,7 @@ def test_the_floors_of_deep_machines_by_hand():
     assert bounds["operations"] == pytest.approx(10 * 100 * (3 * 2 + 2 * 1 + 4 * 1 + 30 * 9) / 1e13)
     assert bounds["chain"] == pytest.approx(100 * 3 * 4 * 20e-9)
     assert bounds["bytes"] == pytest.approx((4 * (6 + 12) + 2 * 10 * 9) / 1e12)
-    # 4 mean-field updates: 11 products of 2 x 3 x 4; 3 machines of 4 blocks on 10 multiprocessors take turns
+    # 4 mean-field sweeps: 11 products of 2 x 3 x 4; 3 machines of 4 blocks on 10 multiprocessors take turns
     bounds = floors.joint(RATES, (9, 3, 4), 2, 4, 7, 3, 4)
     assert bounds["operations"] == pytest.approx(2 * 7 * 11 * 24 / (0.4 * 1e13))
     assert bounds["chain"] == pytest.approx(2 * 7 * (4 + 5) * 1.5e-6)

@@ -76,7 +76,7 @@ def _assert_close(found, expected, bound=2e-6):
 
 
 def _assert_counted(found, work, cases, epoch):
-    """Mean-field updates are those of the reference, but where a change is within float32's noise of the tolerance."""
+    """Mean-field sweeps are those of the reference, but where a change is within float32's noise of the tolerance."""
     noise = 2**-22
     epochs = [dataclasses.replace(epoch, tolerance=epoch.tolerance + by) for by in (-noise, noise)]
     most, least = (REFERENCE.joint_epoch(*work, cases, one, lambda n: None)[2] for one in epochs)

@@ -101,7 +101,7 @@ def joint(training, mean_field, found):
 
 
 def sweeps(mean_field):
-    """Mean-field updates of an image, as trained machines need them."""
+    """Mean-field sweeps of an image, as trained machines need them."""
     return min(mean_field.max_updates, -SWEEPS_PER_DECADE * math.log10(mean_field.tolerance))
 
 

@@ -5,7 +5,7 @@
 // Several blocks share a machine. Each has a slice of the columns of the upper weights in shared memory for the whole launch,
 // and what goes with them: the units of h2, and slices of h1 and of the visible units for draws and updates. The lower
 // weights, few where receptive fields are small, are listed unit by unit in global memory. Blocks of a machine meet at
-// barriers: in a mean-field update each writes what its columns contribute to the fields of h1, and all add up the
+// barriers: in a mean-field sweep each writes what its columns contribute to the fields of h1, and all add up the
 // contributions of all in one order. An image that has converged stays as it is; `moved` says so one barrier later.
 //
 // share.cuh says what a block has, mean_field.cuh and chains.cuh are the two halves of an update, here is what is learnt.
@@ -15,7 +15,7 @@
 // Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch); first_block says
 // where those of each machine begin, most_blocks is the largest number. Block: N_THREADS. BATCH: images an update, at most.
 //
-// An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field updates: 5.4 million multiply-adds times S + 1; up
+// An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field sweeps: 5.4 million multiply-adds times S + 1; up
 // to 54 million for the fields of chains; 2.7 million and 1 million popcounts for the gradient. Meetings: S + 3 a Gibbs step
 // + 2, and S more where there are several images. Bytes, from the second-level cache: 4 n_blocks n_h1 a block and mean-field
 // update of one image, twice 4 BATCH n_h1 of several; up to 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps
