@@ -4,14 +4,18 @@ The seeds are such that no uniform number lies within 5e-6 of its probability, w
 """
 
 import dataclasses
+import inspect
+import re
 
 import core_by_hand as by_hand
 import numpy as np
 import pytest
 
+import boltzprune.backend
 from boltzprune.backend import MODULES, get_backend, reference
 from boltzprune.backend.cpu import backend as cpu_backend
 from boltzprune.backend.cpu import cd, cd_low_rank
+from boltzprune.backend.gpu import backend as gpu_backend
 from boltzprune.backend.gpu import driver
 from boltzprune.core import streams
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
@@ -229,6 +233,17 @@ def test_backends_by_name(caplog, monkeypatch):
     assert "device auto: cpu (no GPU here)" in caplog.text
     with pytest.raises(InputError, match="'tpu': expected one of auto"):
         get_backend("tpu")
+
+
+def test_each_backend_owns_the_methods_that_are_listed():
+    found = re.findall(r"^    (\w+)\(([\w, ]+)\)", boltzprune.backend.__doc__, flags=re.MULTILINE)
+    assert len(found) == 12
+    kinds = [module.Backend for module in (reference, cpu_backend, gpu_backend)]
+    for kind in kinds:
+        assert not any(issubclass(kind, other) for other in kinds if other is not kind)
+        for name, parameters in found:
+            assert name in vars(kind), f"{kind.__module__} does not have {name}"
+            assert list(inspect.signature(vars(kind)[name]).parameters)[1:] == parameters.split(", ")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
