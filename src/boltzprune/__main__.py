@@ -166,6 +166,10 @@ def _add_settings(commands):
     check.set_defaults(function=_check)
     presets = commands.add_parser("presets", help="show the values of all presets side by side, as Markdown")
     presets.set_defaults(function=_presets)
+    config = commands.add_parser(
+        "config", help="print the default study, every key explained, as a file to begin with: config/config.yaml"
+    )
+    config.set_defaults(function=_config)
     schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
     schema.set_defaults(function=_schema)
 
@@ -268,6 +272,13 @@ def _presets(options):
     from boltzprune.study.config.preset_table import as_markdown
 
     sys.stdout.write(as_markdown())
+
+
+def _config(options):
+    """Print the commented default configuration."""
+    from boltzprune.study.config.commented import as_yaml
+
+    sys.stdout.write(as_yaml())
 
 
 def _device(options):

@@ -5,6 +5,7 @@ import inspect
 import json
 import logging
 import sys
+import threading
 from types import SimpleNamespace
 
 import core_by_hand as by_hand
@@ -46,6 +47,12 @@ def test_auto_takes_the_gpu_where_there_is_one(monkeypatch, caplog):
     with caplog.at_level("INFO"):
         assert get_backend("auto", 3) == ("a GPU", 3)
     assert "device auto: gpu (the driver has one, and CuPy compiles for it)" in caplog.text
+
+
+def test_a_gpu_takes_the_machines_of_a_job_in_one_thread_whatever_is_asked_for():
+    backend = gpu_backend.Backend(7, SimpleNamespace(xp=np, versions={}))
+    assert backend.threads == 1
+    assert {*backend.map(lambda item: threading.get_ident(), range(19))} == {threading.get_ident()}
 
 
 def test_auto_takes_the_processor_where_there_is_none_and_says_why(monkeypatch, caplog):

@@ -45,7 +45,7 @@ def patterns(tmp_path):
     return target
 
 
-OTHERS = ["run", "plan", "status", "verify", "check", "presets", "schema", "device", "kernels"]
+OTHERS = ["run", "plan", "status", "verify", "check", "presets", "config", "schema", "device", "kernels"]
 
 
 @pytest.mark.parametrize("command", [*STAGES, *OTHERS])

@@ -12,7 +12,7 @@ from test_settings import flat
 
 from boltzprune.core.schedules import epochs
 from boltzprune.errors import InputError
-from boltzprune.study.config import PRESETS, Section, Study
+from boltzprune.study.config import PRESETS, Study
 from boltzprune.study.config.presets import TRAINING_SET
 from boltzprune.study.settings import merged, study_from, study_of
 
@@ -135,11 +135,11 @@ def test_a_row_of_the_table(checked, row, preset):
         assert checked[preset][key] == values[preset], key
 
 
-def test_readme_shows_the_table_that_the_command_prints():
+def test_the_documentation_shows_the_table_that_the_command_prints():
     done = subprocess.run([sys.executable, "-m", "boltzprune", "presets"], capture_output=True, text=True, check=True)
     table, same = done.stdout.rstrip().split("\n\n")
-    assert table in (ROOT / "README.md").read_text()
-    assert same in (ROOT / "README.md").read_text()
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    assert f"\n\n{table}\n\n{same}\n\n" in page
     cells = [line.strip("| ").split(" | ") for line in table.splitlines()[2:]]
     assert {row[0].strip("`") for row in cells} | set(re.findall("`(.*?)`", same)) == PRESET_KEYS
     assert ["`digits.n_chains`", "100", "1000", "1000", "100"] in cells
@@ -184,31 +184,6 @@ def test_momentum_and_learning_rate_of_each_epoch():
     assert again[-1][0] == pytest.approx(0.0026, abs=5e-5)
 
 
-def keys_of(section=Study, prefix=""):
-    """Every key of the models: dotted name, field, name of the section that holds it."""
-    for name, field in section.model_fields.items():
-        options = [field.annotation, *typing.get_args(field.annotation)]
-        inner = [o for o in options if isinstance(o, type) and issubclass(o, Section)]
-        if inner:
-            yield from keys_of(inner[0], f"{prefix}{name}.")
-        if not inner or field.description:
-            yield f"{prefix}{name}", field, prefix.rstrip(".").rpartition(".")[2]
-
-
-def marked():
-    """Keys whose description says (preset), or (preset, in this section)."""
-    for key, field, section in keys_of():
-        where = re.search(r"\(preset(?:, in (\w+))?\)$", field.description or "")
-        if where and where.group(1) in (None, section):
-            yield key
-
-
-def test_a_key_is_marked_where_presets_set_it_and_nowhere_else():
-    follows = {key for key in marked() if key.startswith("patches.retraining.")}  # as training, unless it is given
-    assert {key.replace("retraining", "training") for key in follows} <= PRESET_KEYS
-    assert set(marked()) - follows == PRESET_KEYS
-
-
 def test_all_presets_set_the_same_keys_with_values_of_one_kind():
     assert set(PRESETS) == set(typing.get_args(Study.model_fields["preset"].annotation))
     for name, preset in PRESETS.items():
@@ -218,10 +193,10 @@ def test_all_presets_set_the_same_keys_with_values_of_one_kind():
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("other", PRESETS)
-def test_switching_changes_marked_keys_only(preset, other):
+def test_switching_changes_keys_of_the_presets_only(preset, other):
     before, after = values_of(preset), values_of(other)
     changed = {key for key in before if before[key] != after[key]}
-    assert changed - {"preset", "patches.retraining"} <= set(marked())
+    assert changed - {"preset", "patches.retraining"} <= PRESET_KEYS
     assert ("preset" in changed) == (preset != other)
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "benchmarks/README.md", "docs/*.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md")
 COMMENTED = ("config/*.yaml", "profiles/*/config.yaml", "Snakefile", "workflow/rules/*.smk", "Makefile")
 HELP = ("", "run", "plan", "status", "verify", "check", "presets", "schema", "device", "kernels")
 """Commands whose --help is read."""
 PROGRAMS = "boltzprune|snakemake|make|pip|python3?|uv|squeue|scancel"
-FENCE = re.compile(r"^```(?:sh|bash|console)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+"""tests/outer/test_documents.py allows sh, python and yaml for blocks of code, so that no command stands in another."""
 INLINE = re.compile(rf"`((?:\.venv/bin/)?(?:{PROGRAMS})(?: [^`]*)?)`")
 COMMENT = re.compile(rf"^ *#? +((?:\.venv/bin/)?(?:{PROGRAMS}) .*)$", re.MULTILINE)
 NAMES_ONLY = {"boltzprune", "snakemake", "make", "pip", "uv"}

@@ -269,13 +269,14 @@ OTHERS = {
     ),
     "the command of a rule in workflow/rules/": Edit(
         {"table1": 1},
-        sources=(("workflow/rules/results.smk", "python -m boltzprune table1", "python -u -m boltzprune table1"),),
+        sources=(("workflow/rules/results.smk", 'command("table1")', '"nice " + command("table1")'),),
     ),
     "memory, time limit or threads of a rule": Edit(
         {},
         sources=(
-            ("workflow/rules/patches.smk", "(1000)", "(1001)"),
-            ("workflow/rules/patches.smk", 'minutes("retrain")', 'minutes("sample")'),
+            ("workflow/rules/patches.smk", "mem_mb=1000", "mem_mb=1001"),
+            ("workflow/rules/patches.smk", 'needs("retrain"', 'needs("sample"'),
+            ("workflow/rules/patches.smk", "threads: CORES", "threads: 3"),
         ),
     ),
     "envs/*.yaml": Edit({}, sources=(("envs/cpu.yaml", "numpy", "numpy  # arrays"),)),

@@ -11,6 +11,10 @@ from boltzprune.study.settings import merged
 PROFILE = ROOT / "profiles" / "slurm" / "config.yaml"
 CHAIN = "results/tiny/patches/seeds0-2/eigenvector/iteration1"
 
+TRAINING = {"learning_rate": [0.05] * 997, "momentum": [0.5] * 997, "n_gibbs_steps": 2}
+SLOW = merged(TINY, {"patches": {"data": {"n_patterns": 20_000}, "training": TRAINING, "retraining": TRAINING}})
+"""A study whose trainings take longer than the least limit of time."""
+
 
 @pytest.fixture
 def workflow(tmp_path):
@@ -45,10 +49,8 @@ def test_account_and_partition_come_from_the_command_line(workflow):
 
 
 def test_limits_of_time_grow_with_the_study_and_shrink_with_threads(workflow):
-    long = {"learning_rate": [0.05] * 997, "momentum": [0.5] * 997, "n_gibbs_steps": 2}
-    values = {"data": {"n_patterns": 20_000}, "training": long, "retraining": long}
     before = resources(workflow)
-    workflow.write(merged(TINY, {"patches": values}))
+    workflow.write(SLOW)
     after = resources(workflow, "--cores", "8")  # a dry run without them knows one thread
     assert before["train"]["runtime"] == before["prune"]["runtime"] == after["prune"]["runtime"] == "30"
     of_one, of_all = (int(after[rule]["runtime"]) for rule in ("retrain", "train"))
@@ -62,3 +64,28 @@ def test_a_limit_does_not_depend_on_what_is_there(workflow):
     path.parent.mkdir(parents=True)
     path.write_text("# {")
     assert resources(workflow) == before
+
+
+LONG = ("train", "sample_initial", "pretrain", "train_jointly", "sample_initial_deep", "evaluate_initial_deep")
+SHORT = ("reference", "retrain", "retrain_unpruned", "sample", "retrain_jointly", "sample_deep", "evaluate_digits")
+
+
+@pytest.mark.parametrize(("device", "n_threads"), [("cpu", 8), ("gpu", 1)])
+def test_a_job_on_a_gpu_asks_for_it_and_for_one_thread(workflow, device, n_threads):
+    done = workflow.snakemake("--dry-run", "--cores", "23", "--resources", "gpu=5", "--config", f"device={device}")
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", done.stdout, flags=re.MULTILINE)
+    threads = {rule: int((re.search(r"threads: (\d+)", lines) or [0, 1])[1]) for rule, lines in jobs}
+    assert {rule: n for rule, n in threads.items() if n > 1} == dict.fromkeys(LONG if n_threads > 1 else (), n_threads)
+    asked = {rule for rule, lines in jobs if re.search(r"resources: .*\bgpu=1\b", lines)}
+    assert asked == (set() if device == "cpu" else {*LONG, *SHORT}) and len(threads) > 30
+
+
+def test_a_limit_of_time_on_a_gpu_is_that_of_a_cpu(workflow):
+    workflow.write(SLOW | {"seeds": 11, "seeds_per_job": 11})
+    target = CHAIN.replace("seeds0-2", "seeds0-10") + "/metrics.csv"
+    found = [
+        resources(workflow, "--cores", "23", "--config", f"device={device}", target=target) for device in ("cpu", "gpu")
+    ]
+    on_cpu, on_gpu = ({rule: int(about["runtime"]) for rule, about in rules.items()} for rules in found)
+    assert on_gpu == on_cpu
+    assert on_gpu["retrain"] == pytest.approx(11 / 2 * on_gpu["train"], rel=0.02) and on_gpu["train"] > 30

@@ -102,7 +102,7 @@ def test_times_of_another_study_are_said_to_be_so_and_none_is_invented(copied):
 
 
 def test_the_paper_takes_hours_by_the_rates_of_the_package(copied):
-    """README.md: 66 core-hours for the retraining and 26 for the samples, at rates measured elsewhere."""
+    """docs/running.md: 66 core-hours for the retraining and 26 for the samples, at rates measured elsewhere."""
     paper = copied.folder / "config" / "paper.yaml"
     plan = copied.boltzprune("plan", "digits", str(paper), "--set", "device=cpu", "--cores", "2").stdout
     found = re.search(

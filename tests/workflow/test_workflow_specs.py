@@ -1,8 +1,10 @@
 """What the rules tell their jobs: the iteration, criterion and phase of the file that they write, and its seeds."""
 
+import hashlib
 import json
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from workflow_copy import TINY, Copy
@@ -75,3 +77,40 @@ def test_the_control_is_retrained_as_pruned_machines_of_that_iteration_are(comma
         assert {*specs} == {"unpruned", "anti_fi", "eigenvector"}
         assert specs["unpruned"] == specs["anti_fi"] == specs["eigenvector"], iteration
     assert len({json.dumps(specs["unpruned"]) for specs in told.values()}) == 3
+
+
+COMMANDS = {
+    "fetch": "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}",
+    "train": (
+        "python -m boltzprune train --in patterns={input.patterns:q} --out machine={output.machine:q} "
+        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+    ),
+    "evaluate": (
+        "python -m boltzprune evaluate --in patterns={input.patterns:q} "
+        "--in machine={input.machine[0]:q} --in machine={input.machine[1]:q} "
+        "--in statistics={input.statistics[0]:q} --in statistics={input.statistics[1]:q} "
+        "--out metrics={output.metrics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} --log {log:q}"
+    ),
+    "evaluate_digits": (
+        "python -m boltzprune evaluate_digits --in - --out metrics={output.metrics:q} --out classes={output.classes:q} "
+        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q} "
+        "<<'FILES'\n{params.files}FILES"
+    ),
+    "draw_s1": (
+        "python -m boltzprune figure --in - --out folder={params.folder:q} --spec {params.job[spec]:q} --log {log:q} "
+        "<<'FILES'\n{params.files}FILES"
+    ),
+}
+"""Rule -> its command as Snakemake remembers it of finished jobs."""
+OF_ALL_RULES = "2afb06e1713667d7e8cfbaa61dcfaa1b0bf684d122868e2643a41f00040c1dd6"
+"""SHA-256 over the sorted commands of all rules."""
+
+
+def test_rules_have_the_commands_that_studies_were_finished_with(finished):
+    """With another command every finished job of a rule runs again: if that is meant, the digest changes with it."""
+    files = [path for path in (finished.folder / ".snakemake" / "metadata").rglob("*") if path.is_file()]
+    found = {about["rule"]: about["code"] for about in map(json.loads, map(Path.read_text, files))}
+    assert {rule: found[rule] for rule in COMMANDS} == COMMANDS
+    assert (
+        len(found) == 35 and hashlib.sha256("\n".join(sorted({*found.values()})).encode()).hexdigest() == OF_ALL_RULES
+    )

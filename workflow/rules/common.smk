@@ -2,16 +2,11 @@
 import re
 import shlex
 
-from boltzprune.study import jobs
-from boltzprune.study.cost import limits
-from boltzprune.study import paths
-from boltzprune.study import raw_data
-from boltzprune.study import running
-from boltzprune.study import settings
 from boltzprune.errors import InputError
-from boltzprune.report.figures import FIGURES
-from boltzprune.report.figures import targets
-from boltzprune.study.stages import CLAIMS_INPUTS
+from boltzprune.report.figures import FIGURES, targets
+from boltzprune.study import jobs, paths, raw_data, running, settings
+from boltzprune.study.cost import limits
+from boltzprune.study.stages import CLAIMS_INPUTS, STAGES
 from snakemake.exceptions import WorkflowError
 
 try:
@@ -28,16 +23,10 @@ except InputError as error:
     raise WorkflowError(str(error)) from None
 
 RESULTS = f"results/{STUDY.study}"
-PATCHES = f"{RESULTS}/patches"
-BLOCK = f"{PATCHES}/seeds{{block}}"
-CHAIN = f"{BLOCK}/{{criterion}}/iteration{{iteration}}"
-DIGITS = f"{RESULTS}/digits"
-DIGIT_BLOCK = f"{DIGITS}/seeds{{block}}"
-DIGIT_CHAIN = f"{DIGIT_BLOCK}/{{criterion}}/iteration{{iteration}}"
-DIGIT_LOGS = f"{RESULTS}/logs/digits/seeds{{block}}"
-DIGIT_BENCHMARKS = f"{RESULTS}/benchmarks/digits/seeds{{block}}"
-LOGS = f"{RESULTS}/logs"
-BENCHMARKS = f"{RESULTS}/benchmarks"
+OF_BLOCK, OF_CHAIN = "seeds{block}", "seeds{block}/{criterion}/iteration{iteration}"
+PATCHES, DIGITS = f"{RESULTS}/patches", f"{RESULTS}/digits"
+BLOCK, DIGIT_BLOCK = f"{PATCHES}/{OF_BLOCK}", f"{DIGITS}/{OF_BLOCK}"
+CHAIN, DIGIT_CHAIN = f"{PATCHES}/{OF_CHAIN}", f"{DIGITS}/{OF_CHAIN}"
 BLOCKS = jobs.blocks(STUDY, "patches")
 DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
 CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
@@ -47,6 +36,12 @@ if any(str(method) == "conda" for method in workflow.deployment_settings.deploym
     # Snakemake takes PYTHONPATH from jobs in a conda environment, which has the libraries but not this package
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(paths.package_alone()))}; ")
 GPU = jobs.gpus_per_job(STUDY)
+AT_ONCE = 8
+"""Seeds that a long job computes at a time: on as many threads; on a GPU side by side, and one thread waits for it."""
+CORES = 1 if GPU else AT_ONCE
+SEEDS, THREADS = "--seeds {wildcards.block}", "--threads {threads}"
+LISTED = "<<'FILES'\n{params.files}FILES"
+"""Options of a `command`. With the last, parameter `files` has all inputs, see `listed`."""
 LIMITS = limits.Limits(STUDY)
 ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
 
@@ -83,18 +78,66 @@ def raw_files(experiment, folder):
     return paths
 
 
-def growing(amount):
-    """A resource: that much, and twice as much on each further attempt. Where the numbers are from: docs/clusters.md."""
-    return lambda wildcards, attempt: amount * 2 ** (attempt - 1)
+def command(stage, *options, files="output", **counts):
+    """The shell command of a job that runs this stage, whose files have the names that `boltzprune.study.stages` lists.
+
+    command("train", SEEDS) is python -m boltzprune train --in patterns={input.patterns:q} --out machine={output.machine:q}
+    --spec {params.job[spec]:q} --seeds {wildcards.block} --log {log:q}. Finished jobs with another command run again.
+
+    Parameters
+    ----------
+    stage : str
+    *options : str
+        What else the job is told, of SEEDS, THREADS and LISTED, in this order.
+    files : str
+        Where the names of its outputs are: output, or params.
+    **counts : int
+        How many inputs there are of a name; not said: one.
+    """
+    row, words = STAGES[stage], [f"python -m boltzprune {stage}"]
+    for name in () if LISTED in options else row.inputs:
+        places = [f"{name}[{i}]" for i in range(counts[name])] if name in counts else [name]
+        words += [f"--in {name}={{input.{place}:q}}" for place in places]
+    words += ["--in -"] if LISTED in options else []
+    words += [f"--out {name}={{{files}.{name}:q}}" for name in row.outputs]
+    words += ["--spec {params.job[spec]:q}", *(option for option in options if option != LISTED), "--log {log:q}"]
+    return " ".join([*words, LISTED] if LISTED in options else words)
 
 
-def minutes(stage, **n_inputs):
-    """A resource: the time limit of a job of that stage, growing like others; see src/boltzprune/study/cost/limits.py."""
+def log_of(job):
+    """Where a job, named by its place in the study, writes its log."""
+    return f"{RESULTS}/logs/{job}.log"
+
+
+def benchmark_of(job):
+    """Where Snakemake writes how long the job took."""
+    return f"{RESULTS}/benchmarks/{job}.tsv"
+
+
+def needs(stage, mem_mb, at_once=1, **n_inputs):
+    """The resources of a job that runs this stage: memory, a limit of time, and a GPU if the stage can use one.
+
+    Each further attempt gets twice as much memory and time. Where the numbers are from: docs/clusters.md.
+
+    Parameters
+    ----------
+    stage : str
+    mem_mb : int
+    at_once : int
+        Seeds that a GPU computes side by side; without one, as many as the job has threads.
+    **n_inputs : int
+        See `limits.Limits.minutes`.
+    """
+
+    def memory(wildcards, attempt):
+        return mem_mb * 2 ** (attempt - 1)
 
     def limit(wildcards, attempt, threads):
-        return LIMITS.minutes(stage, wildcards.get("block", "0-0"), threads, **n_inputs) * 2 ** (attempt - 1)
+        block, n = wildcards.get("block", "0-0"), at_once if GPU else threads
+        return LIMITS.minutes(stage, block, n, **n_inputs) * 2 ** (attempt - 1)
 
-    return limit
+    gpu = {"gpu": GPU} if "device" in STAGES[stage].spec else {}
+    return {"mem_mb": memory, "runtime": limit} | gpu
 
 
 def previous(name, folder=PATCHES):

@@ -7,18 +7,17 @@ rule fetch:
     output:
         manifest=f"{PATCHES}/source.json",
     log:
-        f"{LOGS}/fetch.log",
+        log_of("fetch"),
     benchmark:
-        f"{BENCHMARKS}/fetch.tsv"
+        benchmark_of("fetch")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("fetch"),
+        **needs("fetch", mem_mb=1000),
     params:
         job=lambda wildcards: jobs.fetch_job(STUDY, "patches", PATCHES),
     shell:
-        "python -m boltzprune fetch --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
+        command("fetch")
 
 
 rule prepare:
@@ -27,19 +26,17 @@ rule prepare:
     output:
         patterns=f"{PATCHES}/patterns.npz",
     log:
-        f"{LOGS}/prepare.log",
+        log_of("prepare"),
     benchmark:
-        f"{BENCHMARKS}/prepare.tsv"
+        benchmark_of("prepare")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(2000),
-        runtime=minutes("prepare"),
+        **needs("prepare", mem_mb=2000),
     params:
         job=jobs.prepare_job(STUDY),
     shell:
-        "python -m boltzprune prepare --in manifest={input.manifest:q} --out patterns={output.patterns:q} "
-        "--spec {params.job[spec]:q} --log {log:q}"
+        command("prepare")
 
 
 rule fetch_digits:
@@ -48,18 +45,17 @@ rule fetch_digits:
     output:
         manifest=f"{DIGITS}/source.json",
     log:
-        f"{LOGS}/fetch_digits.log",
+        log_of("fetch_digits"),
     benchmark:
-        f"{BENCHMARKS}/fetch_digits.tsv"
+        benchmark_of("fetch_digits")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(500),
-        runtime=minutes("fetch_digits"),
+        **needs("fetch_digits", mem_mb=500),
     params:
         job=lambda wildcards: jobs.fetch_job(STUDY, "digits", DIGITS),
     shell:
-        "python -m boltzprune fetch_digits --out manifest={output.manifest:q} --spec {params.job[spec]:q} --log {log:q}"
+        command("fetch_digits")
 
 
 rule prepare_digits:
@@ -68,16 +64,14 @@ rule prepare_digits:
     output:
         digits=f"{DIGITS}/digits.npz",
     log:
-        f"{LOGS}/prepare_digits.log",
+        log_of("prepare_digits"),
     benchmark:
-        f"{BENCHMARKS}/prepare_digits.tsv"
+        benchmark_of("prepare_digits")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("prepare_digits"),
+        **needs("prepare_digits", mem_mb=1500),
     params:
         job=jobs.prepare_job(STUDY, "digits"),
     shell:
-        "python -m boltzprune prepare_digits --in manifest={input.manifest:q} --out digits={output.digits:q} "
-        "--spec {params.job[spec]:q} --log {log:q}"
+        command("prepare_digits")

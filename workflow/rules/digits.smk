@@ -10,20 +10,17 @@ rule reference:
         references=f"{RESULTS}/tables/digits_references.csv",
         classifier=f"{DIGITS}/classifier.npz",
     log:
-        f"{LOGS}/reference.log",
+        log_of("reference"),
     benchmark:
-        f"{BENCHMARKS}/reference.tsv"
+        benchmark_of("reference")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=growing(2000),
-        runtime=minutes("reference"),
-        gpu=GPU,
+        **needs("reference", mem_mb=2000),
     params:
         job=jobs.job(STUDY, "reference"),
     shell:
-        "python -m boltzprune reference --in digits={input.digits:q} --out references={output.references:q} "
-        "--out classifier={output.classifier:q} --spec {params.job[spec]:q} --log {log:q}"
+        command("reference")
 
 
 rule pretrain:
@@ -32,21 +29,18 @@ rule pretrain:
     output:
         machine=f"{DIGIT_BLOCK}/initial/pretrained.npz",
     log:
-        f"{DIGIT_LOGS}/pretrain.log",
+        log_of(f"digits/{OF_BLOCK}/pretrain"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/pretrain.tsv"
+        benchmark_of(f"digits/{OF_BLOCK}/pretrain")
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: CORES
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("pretrain"),
-        gpu=GPU,
+        **needs("pretrain", mem_mb=1500, at_once=AT_ONCE),
     params:
         job=jobs.job(STUDY, "pretrain"),
     shell:
-        "python -m boltzprune pretrain --in digits={input.digits:q} --out machine={output.machine:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("pretrain", SEEDS, THREADS)
 
 
 rule train_jointly:
@@ -56,22 +50,18 @@ rule train_jointly:
     output:
         machine=f"{DIGIT_BLOCK}/initial/initial.npz",
     log:
-        f"{DIGIT_LOGS}/train_jointly.log",
+        log_of(f"digits/{OF_BLOCK}/train_jointly"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/train_jointly.tsv"
+        benchmark_of(f"digits/{OF_BLOCK}/train_jointly")
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: CORES
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("train_jointly"),
-        gpu=GPU,
+        **needs("train_jointly", mem_mb=1500, at_once=AT_ONCE),
     params:
         job=jobs.job(STUDY, "train_jointly"),
     shell:
-        "python -m boltzprune train_jointly --in machine={input.machine:q} --in digits={input.digits:q} "
-        "--out machine={output.machine:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("train_jointly", SEEDS, THREADS)
 
 
 rule sample_initial_deep:
@@ -82,22 +72,18 @@ rule sample_initial_deep:
         statistics=f"{DIGIT_BLOCK}/initial/initial_statistics.npz",
         samples=f"{DIGIT_BLOCK}/initial/initial_samples.npz",
     log:
-        f"{DIGIT_LOGS}/sample_initial.log",
+        log_of(f"digits/{OF_BLOCK}/sample_initial"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/sample_initial.tsv"
+        benchmark_of(f"digits/{OF_BLOCK}/sample_initial")
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: CORES
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("sample_deep"),
-        gpu=GPU,
+        **needs("sample_deep", mem_mb=1500, at_once=AT_ONCE),
     params:
         job=jobs.job(STUDY, "sample_deep", criterion=jobs.NO_CRITERION, iteration=0, phase="initial"),
     shell:
-        "python -m boltzprune sample_deep --in machine={input.machine:q} --in digits={input.digits:q} "
-        "--out statistics={output.statistics:q} --out samples={output.samples:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("sample_deep", SEEDS, THREADS)
 
 
 rule evaluate_initial_deep:
@@ -111,23 +97,18 @@ rule evaluate_initial_deep:
         metrics=f"{DIGIT_BLOCK}/initial/metrics.csv",
         classes=f"{DIGIT_BLOCK}/initial/classes.csv",
     log:
-        f"{DIGIT_LOGS}/evaluate_initial.log",
+        log_of(f"digits/{OF_BLOCK}/evaluate_initial"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/evaluate_initial.tsv"
+        benchmark_of(f"digits/{OF_BLOCK}/evaluate_initial")
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: CORES
     resources:
-        mem_mb=growing(2000),
-        runtime=minutes("evaluate_digits"),
-        gpu=GPU,
+        **needs("evaluate_digits", mem_mb=2000, at_once=AT_ONCE),
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
     shell:
-        "python -m boltzprune evaluate_digits --in digits={input.digits:q} --in classifier={input.classifier:q} "
-        "--in machine={input.machine:q} --in statistics={input.statistics:q} --in samples={input.samples:q} "
-        "--out metrics={output.metrics:q} --out classes={output.classes:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("evaluate_digits", SEEDS, THREADS)
 
 
 rule prune_deep:
@@ -138,22 +119,19 @@ rule prune_deep:
         machine=f"{DIGIT_CHAIN}/pruned.npz",
         record=f"{DIGIT_CHAIN}/record.csv",
     log:
-        f"{DIGIT_LOGS}/{{criterion}}/iteration{{iteration}}/prune.log",
+        log_of(f"digits/{OF_CHAIN}/prune"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/prune.tsv"
+        benchmark_of(f"digits/{OF_CHAIN}/prune")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("prune_deep"),
+        **needs("prune_deep", mem_mb=1500),
     params:
         job=lambda wildcards: jobs.prune_job(
             STUDY, DIGIT_CRITERIA[wildcards.criterion], int(wildcards.iteration), "prune_deep"
         ),
     shell:
-        "python -m boltzprune prune_deep --in machine={input.machine:q} --in statistics={input.statistics:q} "
-        "--out machine={output.machine:q} --out record={output.record:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("prune_deep", SEEDS, THREADS)
 
 
 rule retrain_jointly:
@@ -163,24 +141,20 @@ rule retrain_jointly:
     output:
         machine=f"{DIGIT_CHAIN}/retrained.npz",
     log:
-        f"{DIGIT_LOGS}/{{criterion}}/iteration{{iteration}}/retrain.log",
+        log_of(f"digits/{OF_CHAIN}/retrain"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/retrain.tsv"
+        benchmark_of(f"digits/{OF_CHAIN}/retrain")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("retrain_jointly"),
-        gpu=GPU,
+        **needs("retrain_jointly", mem_mb=1500),
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain_jointly", iteration=int(wildcards.iteration)),
     shell:
-        "python -m boltzprune retrain_jointly --in machine={input.machine:q} --in digits={input.digits:q} "
-        "--out machine={output.machine:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("retrain_jointly", SEEDS, THREADS)
 
 
-rule sample_deep:
+use rule sample_initial_deep as sample_deep with:
     input:
         machine=f"{DIGIT_CHAIN}/{{phase}}.npz",
         digits=f"{DIGITS}/digits.npz",
@@ -188,15 +162,12 @@ rule sample_deep:
         statistics=f"{DIGIT_CHAIN}/{{phase}}_statistics.npz",
         samples=f"{DIGIT_CHAIN}/{{phase}}_samples.npz",
     log:
-        f"{DIGIT_LOGS}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.log",
+        log_of(f"digits/{OF_CHAIN}/sample_{{phase}}"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.tsv"
-    conda:
-        ENVIRONMENT
+        benchmark_of(f"digits/{OF_CHAIN}/sample_{{phase}}")
+    threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("sample_deep"),
-        gpu=GPU,
+        **needs("sample_deep", mem_mb=1500),
     params:
         job=lambda wildcards: jobs.job(
             STUDY,
@@ -205,10 +176,6 @@ rule sample_deep:
             iteration=int(wildcards.iteration),
             phase=wildcards.phase,
         ),
-    shell:
-        "python -m boltzprune sample_deep --in machine={input.machine:q} --in digits={input.digits:q} "
-        "--out statistics={output.statistics:q} --out samples={output.samples:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
 
 
 rule evaluate_digits:
@@ -222,19 +189,15 @@ rule evaluate_digits:
         metrics=f"{DIGIT_CHAIN}/metrics.csv",
         classes=f"{DIGIT_CHAIN}/classes.csv",
     log:
-        f"{DIGIT_LOGS}/{{criterion}}/iteration{{iteration}}/evaluate.log",
+        log_of(f"digits/{OF_CHAIN}/evaluate"),
     benchmark:
-        f"{DIGIT_BENCHMARKS}/{{criterion}}/iteration{{iteration}}/evaluate.tsv"
+        benchmark_of(f"digits/{OF_CHAIN}/evaluate")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=growing(2000),
-        runtime=minutes("evaluate_digits"),
-        gpu=GPU,
+        **needs("evaluate_digits", mem_mb=2000),
     params:
         job=jobs.job(STUDY, "evaluate_digits"),
         files=listed,
     shell:
-        "python -m boltzprune evaluate_digits --in - --out metrics={output.metrics:q} --out classes={output.classes:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q} "
-        "<<'FILES'\n{params.files}FILES"
+        command("evaluate_digits", SEEDS, THREADS, LISTED)

@@ -8,21 +8,18 @@ rule train:
     output:
         machine=f"{BLOCK}/initial/initial.npz",
     log:
-        f"{LOGS}/seeds{{block}}/train.log",
+        log_of(f"{OF_BLOCK}/train"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/train.tsv"
+        benchmark_of(f"{OF_BLOCK}/train")
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: CORES
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("train"),
-        gpu=GPU,
+        **needs("train", mem_mb=1000, at_once=AT_ONCE),
     params:
         job=jobs.job(STUDY, "train"),
     shell:
-        "python -m boltzprune train --in patterns={input.patterns:q} --out machine={output.machine:q} "
-        "--spec {params.job[spec]:q} --seeds {wildcards.block} --threads {threads} --log {log:q}"
+        command("train", SEEDS, THREADS)
 
 
 rule sample_initial:
@@ -32,22 +29,18 @@ rule sample_initial:
     output:
         statistics=f"{BLOCK}/initial/initial_statistics.npz",
     log:
-        f"{LOGS}/seeds{{block}}/sample_initial.log",
+        log_of(f"{OF_BLOCK}/sample_initial"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/sample_initial.tsv"
+        benchmark_of(f"{OF_BLOCK}/sample_initial")
     conda:
         ENVIRONMENT
-    threads: 8
+    threads: CORES
     resources:
-        mem_mb=growing(1500),
-        runtime=minutes("sample"),
-        gpu=GPU,
+        **needs("sample", mem_mb=1500, at_once=AT_ONCE),
     params:
         job=jobs.sample_job(STUDY, jobs.NO_CRITERION, 0, "initial"),
     shell:
-        "python -m boltzprune sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
-        "--out statistics={output.statistics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
-        "--threads {threads} --log {log:q}"
+        command("sample", SEEDS, THREADS)
 
 
 rule evaluate_initial:
@@ -58,20 +51,17 @@ rule evaluate_initial:
     output:
         metrics=f"{BLOCK}/initial/metrics.csv",
     log:
-        f"{LOGS}/seeds{{block}}/evaluate_initial.log",
+        log_of(f"{OF_BLOCK}/evaluate_initial"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/evaluate_initial.tsv"
+        benchmark_of(f"{OF_BLOCK}/evaluate_initial")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("evaluate", machine=1),
+        **needs("evaluate", mem_mb=1000, machine=1),
     params:
         job=jobs.job(STUDY, "evaluate"),
     shell:
-        "python -m boltzprune evaluate --in patterns={input.patterns:q} --in machine={input.machine:q} "
-        "--in statistics={input.statistics:q} --out metrics={output.metrics:q} --spec {params.job[spec]:q} "
-        "--seeds {wildcards.block} --log {log:q}"
+        command("evaluate", SEEDS)
 
 
 rule prune:
@@ -82,20 +72,17 @@ rule prune:
         machine=f"{CHAIN}/pruned.npz",
         record=f"{CHAIN}/record.csv",
     log:
-        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/prune.log",
+        log_of(f"{OF_CHAIN}/prune"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/prune.tsv"
+        benchmark_of(f"{OF_CHAIN}/prune")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("prune"),
+        **needs("prune", mem_mb=1000),
     params:
         job=lambda wildcards: jobs.prune_job(STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration)),
     shell:
-        "python -m boltzprune prune --in machine={input.machine:q} --in statistics={input.statistics:q} "
-        "--out machine={output.machine:q} --out record={output.record:q} --spec {params.job[spec]:q} "
-        "--seeds {wildcards.block} --log {log:q}"
+        command("prune", SEEDS)
 
 
 rule retrain:
@@ -105,52 +92,38 @@ rule retrain:
     output:
         machine=f"{CHAIN}/retrained.npz",
     log:
-        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain.log",
+        log_of(f"{OF_CHAIN}/retrain"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain.tsv"
+        benchmark_of(f"{OF_CHAIN}/retrain")
     conda:
         ENVIRONMENT
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("retrain"),
-        gpu=GPU,
+        **needs("retrain", mem_mb=1000),
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain", iteration=int(wildcards.iteration)),
     shell:
-        "python -m boltzprune retrain --in machine={input.machine:q} --in patterns={input.patterns:q} "
-        "--out machine={output.machine:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
-        "--threads {threads} --log {log:q}"
+        command("retrain", SEEDS, THREADS)
 
 
-rule sample:
+use rule sample_initial as sample with:
     input:
         machine=f"{CHAIN}/{{phase}}.npz",
         patterns=f"{PATCHES}/patterns.npz",
     output:
         statistics=f"{CHAIN}/{{phase}}_statistics.npz",
     log:
-        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.log",
+        log_of(f"{OF_CHAIN}/sample_{{phase}}"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/sample_{{phase}}.tsv"
+        benchmark_of(f"{OF_CHAIN}/sample_{{phase}}")
     wildcard_constraints:
         criterion="|".join(map(re.escape, CHAINS)),
-    conda:
-        ENVIRONMENT
+    threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("sample"),
-        gpu=GPU,
+        **needs("sample", mem_mb=1000),
     params:
         job=lambda wildcards: jobs.sample_job(
-            STUDY,
-            CHAINS[wildcards.criterion],
-            int(wildcards.iteration),
-            wildcards.phase,
+            STUDY, CHAINS[wildcards.criterion], int(wildcards.iteration), wildcards.phase
         ),
-    shell:
-        "python -m boltzprune sample --in machine={input.machine:q} --in patterns={input.patterns:q} "
-        "--out statistics={output.statistics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} "
-        "--threads {threads} --log {log:q}"
 
 
 rule evaluate:
@@ -164,21 +137,17 @@ rule evaluate:
     output:
         metrics=f"{CHAIN}/metrics.csv",
     log:
-        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate.log",
+        log_of(f"{OF_CHAIN}/evaluate"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate.tsv"
+        benchmark_of(f"{OF_CHAIN}/evaluate")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("evaluate", machine=2),
+        **needs("evaluate", mem_mb=1000, machine=2),
     params:
         job=jobs.job(STUDY, "evaluate"),
     shell:
-        "python -m boltzprune evaluate --in patterns={input.patterns:q} "
-        "--in machine={input.machine[0]:q} --in machine={input.machine[1]:q} "
-        "--in statistics={input.statistics[0]:q} --in statistics={input.statistics[1]:q} "
-        "--out metrics={output.metrics:q} --spec {params.job[spec]:q} --seeds {wildcards.block} --log {log:q}"
+        command("evaluate", SEEDS, machine=2, statistics=2)
 
 
 use rule retrain as retrain_unpruned with:
@@ -188,9 +157,9 @@ use rule retrain as retrain_unpruned with:
     output:
         machine=f"{CHAIN}/retrained.npz",
     log:
-        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain_unpruned.log",
+        log_of(f"{OF_CHAIN}/retrain_unpruned"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/retrain_unpruned.tsv"
+        benchmark_of(f"{OF_CHAIN}/retrain_unpruned")
     wildcard_constraints:
         criterion="unpruned",
 
@@ -203,8 +172,8 @@ use rule evaluate_initial as evaluate_unpruned with:
     output:
         metrics=f"{CHAIN}/metrics.csv",
     log:
-        f"{LOGS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate_unpruned.log",
+        log_of(f"{OF_CHAIN}/evaluate_unpruned"),
     benchmark:
-        f"{BENCHMARKS}/seeds{{block}}/{{criterion}}/iteration{{iteration}}/evaluate_unpruned.tsv"
+        benchmark_of(f"{OF_CHAIN}/evaluate_unpruned")
     wildcard_constraints:
         criterion="unpruned",

@@ -14,21 +14,18 @@ rule collect:
         ),
         pattern_probabilities=f"{RESULTS}/tables/pattern_probabilities.csv",
     log:
-        f"{LOGS}/collect.log",
+        log_of("collect"),
     benchmark:
-        f"{BENCHMARKS}/collect.tsv"
+        benchmark_of("collect")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("collect"),
+        **needs("collect", mem_mb=1000),
     params:
         job=jobs.job(STUDY, "collect"),
         files=listed,
     shell:
-        "python -m boltzprune collect --in - --out metrics={output.metrics:q} "
-        "--out pattern_probabilities={output.pattern_probabilities:q} --spec {params.job[spec]:q} --log {log:q} "
-        "<<'FILES'\n{params.files}FILES"
+        command("collect", LISTED)
 
 
 rule table1:
@@ -43,20 +40,18 @@ rule table1:
         markdown=f"{RESULTS}/tables/table1.md",
         latex=f"{RESULTS}/tables/table1.tex",
     log:
-        f"{LOGS}/table1.log",
+        log_of("table1"),
     benchmark:
-        f"{BENCHMARKS}/table1.tsv"
+        benchmark_of("table1")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("table1"),
+        **needs("table1", mem_mb=1000),
     params:
         job=jobs.table_job(STUDY, "table1"),
         about=jobs.summary(STUDY, "patches"),
     shell:
-        "python -m boltzprune table1 --in metrics={input.metrics:q} --out csv={output.csv:q} --out markdown={output.markdown:q} "
-        "--out latex={output.latex:q} --spec {params.job[spec]:q} --log {log:q}"
+        command("table1")
 
 
 rule collect_digits:
@@ -76,21 +71,18 @@ rule collect_digits:
         pixels=f"{RESULTS}/tables/digits_pixels.csv",
         examples=f"{RESULTS}/tables/digits_examples.csv",
     log:
-        f"{LOGS}/collect_digits.log",
+        log_of("collect_digits"),
     benchmark:
-        f"{BENCHMARKS}/collect_digits.tsv"
+        benchmark_of("collect_digits")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("collect_digits"),
+        **needs("collect_digits", mem_mb=1000),
     params:
         job=jobs.job(STUDY, "collect_digits"),
         files=listed,
     shell:
-        "python -m boltzprune collect_digits --in - --out metrics={output.metrics:q} "
-        "--out classes={output.classes:q} --out pixels={output.pixels:q} --out examples={output.examples:q} "
-        "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
+        command("collect_digits", LISTED)
 
 
 rule per_digit:
@@ -105,20 +97,18 @@ rule per_digit:
         markdown=f"{RESULTS}/tables/per_digit.md",
         latex=f"{RESULTS}/tables/per_digit.tex",
     log:
-        f"{LOGS}/per_digit.log",
+        log_of("per_digit"),
     benchmark:
-        f"{BENCHMARKS}/per_digit.tsv"
+        benchmark_of("per_digit")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("per_digit"),
+        **needs("per_digit", mem_mb=1000),
     params:
         job=jobs.table_job(STUDY, "per_digit"),
         about=jobs.summary(STUDY, "digits"),
     shell:
-        "python -m boltzprune per_digit --in classes={input.classes:q} --out csv={output.csv:q} "
-        "--out markdown={output.markdown:q} --out latex={output.latex:q} --spec {params.job[spec]:q} --log {log:q}"
+        command("per_digit")
 
 
 rule claims:
@@ -132,39 +122,36 @@ rule claims:
             category="Claims",
         ),
     log:
-        f"{LOGS}/claims.log",
+        log_of("claims"),
     benchmark:
-        f"{BENCHMARKS}/claims.tsv"
+        benchmark_of("claims")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(1000),
-        runtime=minutes("claims"),
+        **needs("claims", mem_mb=1000),
     params:
         job=jobs.claims_job(STUDY),
         files=listed,
         about=jobs.summaries(STUDY),
     shell:
-        "python -m boltzprune claims --in - --out csv={output.csv:q} --out markdown={output.markdown:q} "
-        "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
+        command("claims", LISTED)
 
 
 rule study:
     output:
         config=report(f"{RESULTS}/study.yaml", caption="../report/study.rst", category="Settings"),
     log:
-        f"{LOGS}/study.log",
+        log_of("study"),
     benchmark:
-        f"{BENCHMARKS}/study.tsv"
+        benchmark_of("study")
     conda:
         "../../envs/cpu.yaml"
     resources:
-        mem_mb=growing(500),
-        runtime=minutes("study"),
+        **needs("study", mem_mb=500),
     params:
         job=jobs.study_job(STUDY),
     shell:
-        "python -m boltzprune study --out config={output.config:q} --spec {params.job[spec]:q} --log {log:q}"
+        command("study")
 
 
 for NAME, FIGURE in FIGURES.items():
@@ -182,22 +169,20 @@ for NAME, FIGURE in FIGURES.items():
             ),
             [f"{RESULTS}/figures/{NAME}_{panel}" for panel in FIGURE.panels],
         log:
-            f"{LOGS}/{NAME}.log",
+            log_of(NAME),
         benchmark:
-            f"{BENCHMARKS}/{NAME}.tsv"
+            benchmark_of(NAME)
         conda:
             "../../envs/cpu.yaml"
         resources:
-            mem_mb=growing(1500),
-            runtime=minutes("figure"),
+            **needs("figure", mem_mb=1500),
         params:
             job=jobs.figure_job(STUDY, NAME),
             files=listed,
             folder=lambda wildcards, output: os.path.dirname(output[0]),
             about=jobs.summary(STUDY, FIGURE.experiment),
         shell:
-            "python -m boltzprune figure --in - --out folder={params.folder:q} "
-            "--spec {params.job[spec]:q} --log {log:q} <<'FILES'\n{params.files}FILES"
+            command("figure", LISTED, files="params")
 
 
 for TARGET, NAMES in targets().items():

@@ -95,7 +95,7 @@ def merged(base, over):
 def lay(below, above):
     """Values with others laid over them: the one rule by which defaults, files and the command line make a study.
 
-    A preset that `above` names sets all keys marked (preset) first; the keys that `above` has come last.
+    A preset that `above` names sets all keys of the presets first; the keys that `above` has come last.
 
     Parameters
     ----------

@@ -60,16 +60,17 @@ class Figures(Section):
     """How figures look; a change remakes figures and nothing else."""
 
     formats: Annotated[list[Literal[FORMATS]], Field(min_length=1)] = Field(
-        list(FORMATS), description="File formats of the figures: " + ", ".join(FORMATS) + "."
+        list(FORMATS), description="File formats of the figures."
     )
     dpi: Annotated[int, Field(ge=30, le=2400)] = Field(300, description="Resolution of PNG figures, dots per inch.")
     last_iterations: dict[str, Count] = Field(
         {"variance_fi": 6, "heuristic_fi": 6},
-        description="Figures 3 and 4: last iteration shown of a criterion, so that the numbers of weights compare; "
-        "others: all; Figure S2: all. Paper: FI criteria 6.",
+        description="Last iteration that Figures 3 and 4 show of a criterion, so that the numbers of remaining "
+        "weights are comparable; criteria that are not named: all iterations. Figure S2 shows all "
+        "iterations of all criteria. Paper: 6 for the FI criteria, of 10.",
     )
     colours: dict[str, Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]] = Field(
-        {}, description="Colours that replace those of the criteria, as name: '#rrggbb'."
+        {}, description='Colours that replace those of criteria, for example {anti_fi: "#aa0000"}.'
     )
 
     @field_validator("formats")
@@ -85,28 +86,40 @@ class Study(Section):
 
     study: Identifier = Field(
         "demo",
-        description="Name of the study; its results lie in results/{study}/. Letters, digits, - and _, at most "
-        f"{LONGEST_NAME}.",
+        description=f"Name of the study, whose results lie in results/{{study}}/: letters, digits, - and _, at "
+        f"most {LONGEST_NAME} characters.",
     )
     preset: Literal["published", "revision", "preprint", "paper"] = Field(
-        "published", description="Values for the keys marked (preset), where the paper's text and its code disagree."
+        "published",
+        description="Values for the keys that have a line \"Presets\", where the paper's text and the authors' "
+        "code disagree. published: the revised code of the authors, which made the published "
+        "figures, with the training set of CIFAR-10, the 100 chains and the 200 Gibbs steps between"
+        " samples of the text, and a tolerance of the mean-field sweeps that costs less. revision: "
+        "that code throughout. preprint: the code of the preprint throughout. paper: the text; "
+        "where it is silent, the revised code.",
     )
     experiments: Annotated[list[Literal[EXPERIMENTS]], Field(min_length=1)] = Field(
         list(EXPERIMENTS),
-        description="Experiments of the study: " + ", ".join(EXPERIMENTS) + ". What belongs to another is not made.",
+        description="Which experiments the study has: patches (A), digits (B), or both. If you bring data for "
+        "one, leave the other out.",
     )
     seeds: Count = Field(
         10,
-        description="Independent repetitions of experiments that have no `seeds`, seeds 0 to seeds - 1. Paper: 10.",
+        description="Independent repetitions, seeds 0 to seeds - 1, of each experiment that has no `seeds` of "
+        "its own. Paper: 10.",
     )
     seeds_per_job: Count = Field(
         10,
-        description="Seeds that share a job and a file; the numbers do not depend on it. Any number >= seeds: one job.",
+        description="Seeds in a block; a block shares jobs and files, and no number depends on it. More seeds "
+        "than this make more blocks. If you raise `seeds`, only the new blocks are computed, "
+        "provided that the old ones were full. Any number >= seeds: one block.",
     )
     device: Literal["auto", "cpu", "gpu", "reference"] = Field(
         "auto",
-        description="gpu: an NVIDIA GPU, through CuPy; cpu: compiled loops on the CPU; auto: gpu where one can be "
-        "used, else cpu; reference: plain NumPy in float64, slow.",
+        description="Where to compute. gpu: an NVIDIA GPU, through CuPy; cpu: compiled loops; auto: gpu where "
+        "one can be used, else cpu; reference: plain NumPy in float64, slow, for checking. On a "
+        "cluster name gpu or cpu: auto asks the scheduler for a GPU only if the computer where you "
+        "start the study has one.",
     )
     patches: Patches = Field(default_factory=Patches)
     digits: Digits = Field(default_factory=Digits)

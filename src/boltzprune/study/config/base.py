@@ -33,24 +33,25 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 OwnSeeds = Annotated[
     Count | None,
-    Field(description="Independent repetitions of this experiment, seeds 0 to seeds - 1; null: the study's seeds."),
+    Field(description="Independent repetitions of this experiment, seeds 0 to seeds - 1; null: `seeds` of the study."),
 ]
 
 
 Threshold = Literal["rank", "percentile"]
 """How the weights that go are told from those that stay; both experiments have it, twice:"""
 THRESHOLD = (
-    "rank: exactly the fraction goes, ties broken at random (paper); percentile: all weights whose saliency is at or "
-    "below the percentile go, ties together (authors' code). (preset)"
+    "Which weights go. rank: exactly the fraction, ties broken at random; percentile: all weights whose saliency is at "
+    "or below the percentile, ties together. Paper: rank."
 )
 ANTI_FI_THRESHOLD = (
     "The same for criterion anti_fi, which removes the highest values. rank: exactly the fraction, ties broken at "
-    "random (paper; revised code, digits); percentile: those above the opposite percentile, so that ties stay "
-    "(preprint's code; revised code, patches). (preset)"
+    "random; percentile: those above the opposite percentile, so that ties stay. Paper: rank."
 )
-SEQUENCE_ENDS = (
-    "The sequence of a seed under a criterion ends earlier, with the machines that it has, where a pruning leaves a "
-    "weight layer without weights."
+ITERATIONS = (
+    "Number of iterations; in each, a machine is pruned and retrained. If a pruning leaves a weight layer without "
+    "weights, the course of that seed under that criterion ends earlier: its earlier machines stay, tables and figures "
+    "show them and say which courses ended, and other seeds and criteria go on. A pruning that removes nothing, as "
+    "with one unit left, is an iteration too."
 )
 """What both experiments say of their number of iterations."""
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from boltzprune.datasets import LABELLED_SOURCES
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
-    SEQUENCE_ENDS,
+    ITERATIONS,
     THRESHOLD,
     Count,
     Fraction,
@@ -26,25 +26,42 @@ class DigitData(Section):
     """Where the labelled images come from and how they become binary patterns."""
 
     source: str = Field(
-        "digits", description="Where images come from: " + ", ".join(LABELLED_SOURCES) + ". Paper: mnist."
+        "digits",
+        description="Where the labelled images come from. digits: the 1,797 images of 8 x 8 pixels that come "
+        "with scikit-learn; mnist: MNIST, or any set in IDX files; npz: your own. Paper: mnist.",
     )
-    directory: str | None = Field(None, description="Folder with the four IDX files; null: the user's cache folder.")
-    file: str | None = Field(None, description="The .npz file of source npz, with images and labels.")
-    download: bool = Field(True, description="Download MNIST if no directory is named.")
+    directory: str | None = Field(
+        None,
+        description="Source mnist: folder with the four IDX files, gzipped or not (MNIST, Fashion-MNIST, "
+        "EMNIST, ...); null: your cache folder.",
+    )
+    file: str | None = Field(
+        None,
+        description="Source npz: path of the .npz file with `images` (n, height, width) and `labels` (n,), and "
+        "`test_images`, `test_labels`.",
+    )
+    download: bool = Field(
+        True, description="Source mnist without a directory: download what is missing (12 MB) into your cache folder."
+    )
     transposed: bool = Field(
         False, description="Whether the images are stored with rows for columns, as those of EMNIST are. Paper: false."
     )
-    crop: Annotated[int, Field(ge=0)] = Field(0, description="Pixels cut off at each side. Paper: 4 (28x28 to 20x20).")
+    crop: Annotated[int, Field(ge=0)] = Field(
+        0, description="Pixels cut off at each side. Paper: 4 (28 x 28 to 20 x 20)."
+    )
     threshold: Literal["mean"] | Number = Field(
         "mean",
-        description="A pixel is 1 above it: mean of the training and of the test images, or a number. Paper: mean.",
+        description="A pixel is 1 above it: mean (of the training and of the test images, each their own), or a"
+        " number. Paper: mean.",
     )
-    n_train: Count | None = Field(None, description="Training images the machines learn from; null: all. Paper: 60000.")
+    n_train: Count | None = Field(
+        None, description="Training images that the machines learn from; null: all. Paper: 60000."
+    )
     n_test: Count | None = Field(None, description="Test images; null: all. Paper: 10000.")
     n_classes: Annotated[int, Field(ge=2, le=256)] = Field(
-        10, description="Classes; labels are 0 to n_classes - 1. EMNIST letters (labels 1 to 26): 27."
+        10, description="Classes; labels are 0 to n_classes - 1. EMNIST letters, whose labels are 1 to 26: 27."
     )
-    seed: Seed = Field(0, description="Seed of the order of the images (the seeds of the machines are others).")
+    seed: Seed = Field(0, description="Seed of the order of the images; the seeds of the machines are others.")
 
     @field_validator("source")
     @classmethod
@@ -59,10 +76,11 @@ class DeepMachine(Section):
 
     receptive_field: Annotated[int, Field(ge=1)] | None = Field(
         None,
-        description="Odd side, in pixels, of what a unit of h1 sees (h1 has a unit per pixel); null: all. Paper: 5.",
+        description="Odd side, in pixels, of what a unit of h1 sees (h1 then has a unit per pixel); null: all "
+        "pixels. Paper: 5.",
     )
     n_hidden: Annotated[list[Count], Field(min_length=2, max_length=2)] = Field(
-        [196, 256], description="Units of h1 and h2. Paper: [400, 676]."
+        [196, 256], description="Units of h1 and of h2. Paper: [400, 676]."
     )
     weight_sd: Positive = Field(0.2, description="Standard deviation of the initial weights. Paper: 0.1.")
     visible_bias: Number = Field(-1.0, description="Initial bias of the visible units of each RBM. Paper: -1.")
@@ -79,15 +97,15 @@ class DeepMachine(Section):
 class Schedule(Section):
     """Learning rate and momentum of each epoch."""
 
-    n_epochs: Count = Field(20, description="Passes over the training images. Paper: 20, and 10 in retraining.")
+    n_epochs: Count = Field(20, description="Passes over the training images. Paper: 20.")
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         [0.02, 0.002],
-        description="Learning rate of the first and of the last epoch, log-spaced between. Paper: 0.01 to 0.0001.",
+        description="Learning rate of the first and of the last epoch, log-spaced between. Paper: [0.01, 0.0001].",
     )
     schedule_epochs: Count | None = Field(
         None,
-        description="Epochs over which the learning rates are laid; null: n_epochs. With more, the first n_epochs of "
-        "them are used.",
+        description="Epochs over which the learning rates are laid, of which the first n_epochs are used; null:"
+        " n_epochs.",
     )
     last_learning_rate: Positive | None = Field(
         None,
@@ -99,17 +117,14 @@ class Schedule(Section):
     momentum_switch: Annotated[int, Field(ge=0)] = Field(5, description="Epochs with the first momentum. Paper: 5.")
     skip_first: bool = Field(
         True,
-        description="Epoch k takes entry k + 1 of the schedules and the last one the last: the authors' code, which "
-        "counts from 1. (preset)",
+        description="Whether the first entry of the schedules is never used: epoch k takes entry k + 1, and the"
+        " last epoch the last, since the authors' code counts epochs from 1. Paper: false.",
     )
     momentum_rule: Literal["classical", "scaled"] = Field(
         "scaled",
-        description="classical: step = m step + lr gradient; scaled: step = lr (m step + gradient), as in the "
-        "authors' code. Paper: not stated. (preset)",
+        description="How momentum enters a step: classical or scaled, as for the patches. Paper: not stated.",
     )
-    batch_size: Count = Field(
-        1, description="Training cases per update; the gradient is their mean. Paper: 1. (preset, in retraining)"
-    )
+    batch_size: Count = Field(1, description="Training cases per update; the gradient is their mean. Paper: 1.")
 
     @model_validator(mode="after")
     def _long_enough(self):
@@ -127,13 +142,10 @@ class RbmTraining(Schedule):
 class SecondRbm(RbmTraining):
     """Pre-training of the second RBM."""
 
-    last_learning_rate: Positive | None = Field(
-        None, description="As of the first RBM. Paper: null; authors' code: 0.0695. (preset)"
-    )
+    last_learning_rate: Positive | None = Field(None, description="As of the first RBM. Paper: null.")
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         [0.02, 0.002],
-        description="As of the first RBM. Paper: 0.1 to 0.0001; authors' code: 0.1, and 0.0695 in the last epoch. "
-        "(preset)",
+        description="As of the first RBM. Paper: [0.1, 0.0001].",
     )
 
 
@@ -144,13 +156,14 @@ class PreTraining(Section):
     second: SecondRbm = Field(default_factory=SecondRbm)
     doubled_inputs: bool = Field(
         True,
-        description="Double the bottom-up input (weights and bias) in the first RBM, the top-down input in the second, "
-        "for the neighbour that each lacks: the authors' code. (preset)",
+        description="Whether the bottom-up input (weights and bias) is doubled in the first RBM, and the "
+        "top-down input in the second, for the neighbour that each of the two lacks. Paper: not "
+        "stated; authors' code: true.",
     )
     second_data: Literal["sampled", "reconstructed"] = Field(
         "reconstructed",
-        description="What the second RBM learns: h1 sampled given the image (paper), or h1 sampled given one "
-        "reconstruction of the image (authors' code). (preset)",
+        description="What the second RBM learns from: h1 sampled given the image (sampled; paper), or given one"
+        " reconstruction of the image (reconstructed; authors' code).",
     )
 
 
@@ -159,27 +172,27 @@ class MeanField(Section):
 
     tolerance: Fraction = Field(
         1e-5,
-        description="An image is done once no probability changes by more. Paper: not stated; authors' code: 1e-7. "
-        "(preset)",
+        description="Mean-field iteration of an image ends once no probability changes by more. Paper: not stated.",
     )
-    max_updates: Count = Field(50, description="Most updates for an image. Paper: not stated; authors' code: 50.")
+    max_updates: Count = Field(
+        50, description="Most sweeps of mean-field iteration for an image. Paper: not stated; authors' code: 50."
+    )
 
 
 class JointTraining(Schedule):
-    """Training of the DBM: mean-field for the data, persistent chains for the model."""
+    """Joint training of the DBM: mean-field inference for the data, persistent chains for the model."""
 
     n_epochs: Count = Field(6, description="Passes over the training images. Paper: 20.")
     batch_size: Count = Field(10, description="Training cases per update; the gradient is their mean. Paper: 1.")
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         [0.005, 0.0005],
-        description="Of the first and of the last epoch, log-spaced between. Paper: not stated; authors' code: 0.1 to "
-        "0.0001. (preset)",
+        description="Learning rate of the first and of the last epoch, log-spaced between. Paper: not stated.",
     )
     n_gibbs_steps: Count = Field(
-        1, description="Gibbs steps of the chains per update. Paper: not stated; authors' code: 1."
+        1, description="Gibbs steps of the persistent chains per update. Paper: not stated; authors' code: 1."
     )
     max_norm: Positive | None = Field(
-        6.0, description="Largest norm of the incoming weights of a hidden unit; null: none. Paper: 6."
+        6.0, description="Largest L2 norm of the incoming weights of a hidden unit; null: none. Paper: 6."
     )
 
 
@@ -189,19 +202,19 @@ class Retraining(JointTraining):
     n_epochs: Count = Field(2, description="Passes over the training images. Paper: 10.")
     learning_rate: Annotated[list[Positive], Field(min_length=2, max_length=2)] = Field(
         [0.005, 0.005],
-        description="As of the training. Paper: not stated; authors' code: 0.1 to 0.0001. (preset)",
+        description="As of the training. Paper: not stated.",
     )
     schedule_epochs: Count | None = Field(
         None,
-        description="As in the training. Paper: not stated; authors' code: 20, the first half of its rates. (preset)",
+        description="As of the training. Paper: not stated; authors' code: 20, of which retraining uses the "
+        "first half.",
     )
-    batch_size: Count = Field(
-        10, description="Training cases per update. Paper and revised code: 10; preprint's code: 1. (preset)"
-    )
+    batch_size: Count = Field(10, description="Training cases per update; the gradient is their mean. Paper: 10.")
     chains: Literal["restart", "go_on"] = Field(
         "restart",
-        description="The persistent chains after a pruning: restart from the first training images, hidden layers "
-        "sampled upwards (authors' code), or go_on from where they were. Paper: re-initialised. (preset)",
+        description="What the persistent chains do after a pruning. restart: they begin at the first training "
+        "images, with the hidden layers sampled upwards (authors' code); go_on: they go on from "
+        "where they were. Paper: re-initialised.",
     )
 
 
@@ -210,15 +223,13 @@ class DeepSampling(Section):
 
     chains: Literal["persistent", "fresh"] = Field(
         "persistent",
-        description="persistent: the chains of the training go on, all states are read every n_gibbs_steps; fresh: "
-        "each sample is a chain from a random state. Paper: persistent.",
+        description="persistent: the chains of the training go on, and all of them are read every "
+        "n_gibbs_steps; fresh: each sample is a chain from a random state. Paper: persistent.",
     )
     n_samples: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Samples of the joint state; null: as many as training images. Paper: 60000."
     )
-    n_gibbs_steps: Count = Field(
-        20, description="Gibbs steps between two samples of a chain. Paper: 200; authors' code: 400. (preset)"
-    )
+    n_gibbs_steps: Count = Field(20, description="Gibbs steps between two samples of a chain. Paper: 200.")
 
 
 class DeepPruning(Section):
@@ -226,26 +237,26 @@ class DeepPruning(Section):
 
     fraction: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
         [0.10, 0.50],
-        description="Fraction of the remaining weights removed per iteration, v-h1 and h1-h2. Paper and revised code: "
-        "[0.1, 0.25]; preprint's code: [0.1, 0.1]. (preset)",
+        description="Fraction of the remaining weights that one iteration removes, from v-h1 and from h1-h2. "
+        "Paper: [0.1, 0.25].",
     )
     threshold: Threshold = Field("percentile", description=THRESHOLD)
     anti_fi_threshold: Threshold = Field("rank", description=ANTI_FI_THRESHOLD)
     whole_units: Literal["proportion", "layer"] = Field(
         "layer",
-        description="Criteria that remove whole units. proportion: the same share of h1 and of h2, so that about as "
-        "many weights go as in the others (paper); layer: in each layer, units until one more would exceed the "
-        "fraction of that layer's weights (authors' code). (preset)",
+        description="Criteria that remove whole units. layer: in each layer, units until one more would exceed "
+        "that layer's fraction of the weights (authors' code); proportion: the same share of h1 and"
+        " of h2, so that about as many weights go as in the other criteria (paper).",
     )
     zero_rule: Literal["share", "ratio"] = Field(
         "share",
-        description="FI criteria: all weights of importance 0 go instead if zeros / weights > fraction (share: paper "
-        "and revised code), or if zeros / non-zeros > fraction (ratio: preprint's code). (preset)",
+        description="FI criteria: all weights of FI 0 go instead of the fraction if they are more than that "
+        "fraction of all weights (share), or of the weights above 0 (ratio). Paper: share.",
     )
     variance_weighting: Literal["none", "squared_weight"] = Field(
         "none",
-        description="Criterion variance_fi: as it is (paper and revised code) or times w squared (preprint's code). "
-        "(preset)",
+        description="Criterion variance_fi: as it is (none), or times the squared weight (squared_weight; "
+        "preprint's code). Paper: none.",
     )
 
 
@@ -254,20 +265,20 @@ class DigitEvaluation(Section):
 
     encoding: Literal["mean_field", "sampled"] = Field(
         "mean_field",
-        description="What the classifier sees of h2 given an image: mean-field probabilities (authors' code) or states "
-        "sampled with the image clamped (paper). (preset)",
+        description="What the classifier sees of h2 given an image: mean-field probabilities, or states that "
+        "are sampled with the image clamped. Paper: sampled.",
     )
-    n_clamped_steps: Count = Field(50, description="Gibbs steps with the image clamped (encoding sampled).")
-    strength_raw: Positive = Field(
-        0.1, description="C of the logistic regression on raw pixels. Authors' code: 0.1; paper: not stated. (preset)"
+    n_clamped_steps: Count = Field(50, description="Encoding sampled: Gibbs steps with the image clamped.")
+    strength_raw: Positive = Field(0.1, description="C of the logistic regression on raw pixels. Paper: not stated.")
+    strength_encoding: Positive = Field(
+        1.0, description="C of the logistic regression on encodings. Paper: not stated."
     )
-    strength_encoding: Positive = Field(1.0, description="C of the logistic regression on encodings. (preset)")
     max_iterations: Count = Field(1000, description="Most iterations of the logistic regression (L-BFGS).")
     tolerance: Positive = Field(1e-4, description="Tolerance of the logistic regression.")
     quality: Literal["mean", "class_mean"] = Field(
         "mean",
-        description="Quality that Figure 4 shows: mean of the winning probabilities (paper) or mean of the means of "
-        "the classes (preprint's code); the tables have both. (preset)",
+        description="What Figure 4 shows: the mean of the winning probabilities (mean), or the mean of the "
+        "means of the classes (class_mean); the tables have both. Paper: mean.",
     )
     ais_chains: Annotated[int, Field(ge=2)] | None = Field(
         100, description="Chains of annealed importance sampling (AIS) for log Z; null: no log Z."
@@ -275,28 +286,35 @@ class DigitEvaluation(Section):
     ais_temperatures: Annotated[int, Field(ge=2)] = Field(300, description="Temperatures of AIS.")
     after_pruning: bool = Field(
         False,
-        description="Whether generated digits are also judged right after each pruning, before retraining, which is "
-        "half of all sampling. Revised code: no; preprint's code: yes; paper: not stated. (preset)",
+        description="Whether generated digits are also judged right after each pruning, before the retraining, "
+        "which is half of all sampling. Paper: not stated.",
     )
 
 
 class Digits(Section):
-    """Experiment B: DBMs on handwritten digits (Figures 3 and 4, supplement S1 and S2)."""
+    """Experiment B: DBMs on handwritten digits (Figures 3 and 4, supplement S1 and S2).
+
+    The defaults are those of a demonstration that takes some two minutes: so few and small images leave so little to
+    learn that encodings beat raw pixels only with full receptive fields, gentle rates and many h2 units at work, not in
+    the paper's regime of a nearly silent h2; half of the weights h1-h2 goes at a time. config/paper.yaml has the values
+    of the paper, config/digits-small.yaml its regime at a smaller size.
+    """
 
     seeds: OwnSeeds = None
     data: DigitData = Field(default_factory=DigitData)
     machine: DeepMachine = Field(default_factory=DeepMachine)
     pretraining: PreTraining = Field(default_factory=PreTraining)
-    n_chains: Count = Field(50, description="Persistent chains. Paper: 100; authors' code: 1000. (preset)")
+    n_chains: Count = Field(50, description="Persistent Markov chains of the joint training. Paper: 100.")
     mean_field: MeanField = Field(default_factory=MeanField)
     training: JointTraining = Field(default_factory=JointTraining)
     retraining: Retraining = Field(default_factory=Retraining)
     sampling: DeepSampling = Field(default_factory=DeepSampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
         ["variance_fi", "heuristic_fi", "weight_magnitude", "random_weights", "anti_fi", "random_units"],
-        description="Pruning criteria, as for patches, without eigenvector. Paper: these six.",
+        description="Pruning criteria, as for the patches, but for eigenvector, which needs the full FIM. "
+        "Paper: these six.",
     )
-    iterations: Count = Field(3, description=f"Prune-and-retrain iterations. {SEQUENCE_ENDS} Paper: 10.")
+    iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 10.")
     pruning: DeepPruning = Field(default_factory=DeepPruning)
     evaluation: DigitEvaluation = Field(default_factory=DigitEvaluation)
 

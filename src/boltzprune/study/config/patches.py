@@ -6,10 +6,9 @@ from pydantic import Field, field_validator, model_validator
 
 from boltzprune.datasets import SOURCES
 from boltzprune.pruning.controls import CONTROLS
-from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
-    SEQUENCE_ENDS,
+    ITERATIONS,
     THRESHOLD,
     Count,
     Fraction,
@@ -29,26 +28,49 @@ class PatchData(Section):
     """Where the images come from and how they become binary patches."""
 
     source: str = Field(
-        "sample_images", description="Where images come from: " + ", ".join(SOURCES) + ". Paper: cifar10."
+        "sample_images",
+        description="Where the images come from. sample_images: two photographs that come with scikit-learn; "
+        "cifar10; npz: your own. Paper: cifar10.",
     )
-    directory: str | None = Field(None, description="Folder with the files of cifar10; null: the user's cache folder.")
-    file: str | None = Field(None, description="The .npz file of source npz, with images or patterns.")
-    download: bool = Field(True, description="Download CIFAR-10 if no directory is named.")
+    directory: str | None = Field(
+        None,
+        description="Source cifar10: folder with data_batch_1 ... or cifar-10-python.tar.gz; null: your cache folder.",
+    )
+    file: str | None = Field(
+        None,
+        description="Source npz: path of the .npz file with `images` (n, height, width[, channels]), or with "
+        "`patterns` (n, n_visible) of 0 and 1. Arrays whose axes seem to be swapped are refused: "
+        "channels first, images along the last axis, and patterns with more than 10 columns per "
+        "row. If yours are right as they are, give images an axis of one channel, and store "
+        "n_visible (a number) beside patterns. The number of units is free. Above 20,000 parameters"
+        " there is no full FIM, hence no criterion eigenvector, and Figure 1 lacks the panels about"
+        " it.",
+    )
+    download: bool = Field(
+        True,
+        description="Source cifar10 without a directory: download what is missing (170 MB) into your cache folder.",
+    )
     batches: Annotated[list[str], Field(min_length=1)] = Field(
         [f"data_batch_{i}" for i in range(1, 6)],
-        description="Files of CIFAR-10 to use, those that exist. Paper: the training set. (preset)",
+        description="Source cifar10: which of its files to read; those that do not exist are left out. Paper: "
+        "the training set.",
     )
     radius: NotNegative = Field(
         2.1, description="Radius of the circular patch in pixels; 2.1 holds 13 pixels. Paper: 2.1."
     )
-    n_patterns: Count = Field(20_000, description="Patches drawn at random without replacement. Paper: 90000.")
+    n_patterns: Count = Field(20_000, description="Patches, drawn at random without replacement. Paper: 90000.")
     median: Literal["global", "image"] = Field(
         "global",
-        description="Binarise at one median of all images, or at the median of each; images of two values are taken as "
-        "they are. Paper: not said; global.",
+        description="Binarise at one median of all images (global), or at the median of each (image). Images "
+        "that have two values only are binary already and are taken as they are. Paper: not stated;"
+        " authors' code: global.",
     )
-    at_median: Literal[0, 1] = Field(1, description="Value of a pixel equal to the median. Paper: not said; code: 1.")
-    seed: Seed = Field(0, description="Seed of the random choice of patches (the seeds of the machines are others).")
+    at_median: Literal[0, 1] = Field(
+        1,
+        description="Value of a pixel that is equal to the median. Paper: not stated; authors' code: 1. Dark "
+        "images such as digits, whose median is 0, need 0.",
+    )
+    seed: Seed = Field(0, description="Seed of the random choice of patches; the seeds of the machines are others.")
 
     @field_validator("source")
     @classmethod
@@ -63,7 +85,11 @@ class PatchMachine(Section):
 
     n_hidden: Count = Field(70, description="Hidden units. Paper: 70.")
     weight_sd: Positive = Field(0.1, description="Standard deviation of the initial weights. Paper: 0.1.")
-    hidden_bias: Number = Field(-2.0, description="Initial bias of the hidden units. Paper: -2.")
+    hidden_bias: Number = Field(
+        -2.0,
+        description="Initial bias of the hidden units. The visible biases start at the logit of the data's "
+        "mean. Paper: -2.",
+    )
 
 
 class Training(Section):
@@ -71,22 +97,24 @@ class Training(Section):
 
     learning_rate: Annotated[list[Positive], Field(min_length=1)] = Field(
         [0.01, 0.01],
-        description="Learning rate of each epoch. Paper: [0.1, 0.01]; authors' code: [0.01, 0.01]. (preset)",
+        description="Learning rate of each epoch. Paper: [0.1, 0.01].",
     )
     momentum: Annotated[list[Momentum], Field(min_length=1)] = Field(
         [0.9, 0.9], description="Momentum of each epoch. Paper: 0.9."
     )
     momentum_rule: Literal["classical", "scaled"] = Field(
         "scaled",
-        description="classical: step = m step + lr gradient; scaled: step = lr (m step + gradient), as in the "
-        "authors' code. Paper: not stated. (preset)",
+        description="How momentum m enters a step. classical: step = m step + rate gradient; scaled: step = "
+        "rate (m step + gradient), the authors' code, which is nearly no momentum at these rates. "
+        "Paper: not stated.",
     )
     n_gibbs_steps: Count = Field(1, description="k of CD-k. Paper: 1.")
     batch_size: Count = Field(1, description="Training cases per update; the gradient is their mean. Paper: 1.")
     order: Literal["shared", "per_seed"] = Field(
         "shared",
-        description="Order of the patterns in an epoch: the same for all seeds (authors' code), or each seed's own, "
-        "so that the seeds are independent in it too. Paper: not stated. (preset)",
+        description="Order of the patterns in an epoch. shared: the same for all seeds, as in the authors' "
+        "code; per_seed: each seed has its own, so that the seeds are independent in it too. Paper:"
+        " not stated.",
     )
 
     @model_validator(mode="after")
@@ -104,35 +132,38 @@ class Sampling(Section):
 
     method: Literal["auto", "exact", "gibbs"] = Field(
         "auto",
-        description="exact: independent draws by enumeration of the visible patterns; gibbs: chains from random "
-        "states; auto: exact up to 16 visible units. Paper: gibbs.",
+        description="How samples are drawn. exact: independent draws by enumeration of all visible patterns; "
+        "gibbs: Markov chains from random states; auto: exact up to 16 visible units, else gibbs. "
+        "Paper: gibbs.",
     )
     n_samples: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Samples of the joint state; null: as many as patterns. Paper: 90000."
     )
-    n_gibbs_steps: Count = Field(200, description="Gibbs steps before a chain is read (method gibbs). Paper: 200.")
+    n_gibbs_steps: Count = Field(200, description="Method gibbs: Gibbs steps before a chain is read. Paper: 200.")
     statistics: Literal["sampled", "enumerated"] = Field(
         "sampled",
-        description="What the criteria see: rates and pair means of the samples, or exact ones (<= 20 visible units). "
-        "Paper: sampled.",
+        description="What the criteria see. sampled: rates and pair means over the samples; enumerated: exact "
+        "ones, for at most 20 visible units. Paper: sampled.",
     )
 
 
 class Pruning(Section):
     """Which share of the weights goes in one iteration."""
 
-    fraction: Fraction = Field(0.5, description="Fraction of the remaining weights removed per iteration. Paper: 0.5.")
+    fraction: Fraction = Field(
+        0.5, description="Fraction of the remaining weights that one iteration removes. Paper: 0.5."
+    )
     threshold: Threshold = Field("percentile", description=THRESHOLD)
     anti_fi_threshold: Threshold = Field("percentile", description=ANTI_FI_THRESHOLD)
     whole_units: Literal["weights", "count"] = Field(
         "count",
-        description="Criteria that remove whole units. weights: as many units as bring the removed weights nearest to "
-        "the fraction (paper); count: int(fraction n) of n units (authors' code). (preset)",
+        description="Criteria that remove whole units. weights: as many units as bring the removed weights "
+        "nearest to the fraction (paper); count: int(fraction n) of n units (authors' code).",
     )
     eigenvector_entry: Literal["magnitude", "signed"] = Field(
         "magnitude",
-        description="Saliency from the leading eigenvector: its entry's magnitude (paper) or the signed entry of the "
-        "eigenvector oriented to a positive sum (preprint's code). (preset)",
+        description="Criterion eigenvector: the magnitude of the entry of the leading eigenvector (paper), or "
+        "the signed entry of the eigenvector oriented to a positive sum (preprint's code).",
     )
 
 
@@ -141,8 +172,10 @@ class Evaluation(Section):
 
     missing_patterns: Literal["half", "drop"] = Field(
         "half",
-        description="A pattern of the data that no sample shows: half counts it as half a sample (then renormalised, a "
-        "divergence >= 0); drop leaves it out (not a divergence, can be negative). Paper: not stated.",
+        description="A pattern of the data that no sample shows. half: it counts as half a sample, and the sum "
+        "is renormalised, so that the divergence is >= 0; drop: it is left out, and the result is "
+        "not a divergence. The exact divergence, which is computed too, needs no such rule. Paper: "
+        "not stated.",
     )
 
 
@@ -154,7 +187,9 @@ class Patches(Section):
     machine: PatchMachine = Field(default_factory=PatchMachine)
     training: Training = Field(default_factory=Training)
     retraining: Training | None = Field(
-        None, description="Training after each pruning; null, or keys left out: as training. Paper: the same."
+        None,
+        description="Training after each pruning, with the keys of training; null, or keys left out: as "
+        "training. Paper: as training.",
     )
     sampling: Sampling = Field(default_factory=Sampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
@@ -162,16 +197,18 @@ class Patches(Section):
             *("variance_fi", "heuristic_fi", "eigenvector", "weight_magnitude"),
             *("random_weights", "anti_fi", "random_units"),
         ],
-        description="Pruning criteria: "
-        + ", ".join(CRITERIA)
-        + "; or your own, as file.py:function. Paper: all seven.",
+        description="Pruning criteria, in the order of legends and tables; your own: my_rules.py:my_criterion "
+        "(docs/own_criterion.md). Paper: these seven.",
     )
     controls: list[Literal[tuple(CONTROLS)]] = Field(
         ["unpruned"],
-        description="Machines that pruned ones are compared with: " + ", ".join(CONTROLS) + " (trained for as many "
-        "epochs). []: none. Paper: none.",
+        description="Controls that the pruned machines are compared with in Figure 2; they are no criteria and "
+        "not in Table 1. A pruned machine has been trained for longer than the machine that it "
+        "began as. The control unpruned is therefore the initial machine trained on for as many "
+        "epochs, with the data, schedule and random numbers of every retraining. []: none. Paper: "
+        "none.",
     )
-    iterations: Count = Field(3, description=f"Prune-and-retrain iterations. {SEQUENCE_ENDS} Paper: 3.")
+    iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
     evaluation: Evaluation = Field(default_factory=Evaluation)
 

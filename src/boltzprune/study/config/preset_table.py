@@ -1,4 +1,4 @@
-"""The presets side by side, in Markdown: what README shows and `boltzprune presets` prints."""
+"""The presets side by side, in Markdown: what docs/configuration.md shows and `boltzprune presets` prints."""
 
 import re
 
@@ -11,9 +11,9 @@ CIFAR10 = re.compile(r"^data_batch_")
 
 def as_markdown():
     """A table of the keys in which presets differ, and below it the keys that have one value in all of them."""
-    values = {name: dict(_flat(preset)) for name, preset in PRESETS.items()}
+    values = {name: dict(flat(preset)) for name, preset in PRESETS.items()}
     keys = list(next(iter(values.values())))
-    shown = {key: [_text(values[name][key]) for name in PRESETS] for key in keys}
+    shown = {key: [short(values[name][key]) for name in PRESETS] for key in keys}
     lines = [["key", *(f"`{name}`" for name in PRESETS)], ["---"] * (1 + len(PRESETS))]
     lines += [[f"`{key}`", *texts] for key, texts in shown.items() if len(set(texts)) > 1]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -21,19 +21,19 @@ def as_markdown():
     return f"{table}\n\nThe same in all presets: {same}.\n"
 
 
-def _flat(values, prefix=""):
+def flat(values, prefix=""):
     """Nested mappings as dotted keys."""
     for key, value in values.items():
         if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
+            yield from flat(value, f"{prefix}{key}.")
         else:
             yield prefix + key, value
 
 
-def _text(value):
+def short(value):
     """A value as YAML has it, short: numbers to four digits, the files of CIFAR-10 without what they share."""
     if isinstance(value, list):
-        return f"[{', '.join(map(_text, value))}]"
+        return f"[{', '.join(map(short, value))}]"
     if isinstance(value, str):
         return CIFAR10.sub("", value)
     return f"{value:.4g}" if isinstance(value, float) else yaml.safe_dump(value).removesuffix("...\n").strip()

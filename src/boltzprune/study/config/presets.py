@@ -1,4 +1,4 @@
-"""The readings of the paper, as values of the keys marked (preset). Every preset sets the same keys.
+"""The readings of the paper, as values of the keys of the presets. Every preset sets the same keys.
 
 The authors published their code in two states, that of the preprint and the revision that made the published figures.
 `preprint` and `revision` are these two; `paper` is the text, and the revision where the text is silent. `published`
@@ -126,6 +126,6 @@ PRESETS = {
         },
     ),
 }
-"""Name -> values of the keys marked (preset)."""
+"""Name -> values of the keys of the presets."""
 RENAMED = {"authors": "preprint"}
 """Former names of presets -> names of today."""
