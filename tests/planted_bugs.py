@@ -302,6 +302,34 @@ BUGS = [
         "core/test_core_mean_field.py",
     ),
     Bug(
+        "training side by side: a failure names the first machine of the list",
+        "core/contrastive.py",
+        "raise NotFiniteError(error.update, len(results)) from None",
+        "raise NotFiniteError(error.update, 0) from None",
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "compiled CD: visible units draw the numbers of the hidden ones",
+        "backend/cpu/arithmetic.py",
+        "return Words(blocks, tags, offsets[-1], *halves(key))",
+        "return Words(blocks, tags, 0, *halves(key))",
+        "core/test_core_training.py",
+    ),
+    Bug(
+        "compiled low-rank CD: the first case of a piece is that of the epoch",
+        "backend/cpu/cd_low_rank.py",
+        "float32(0), cases[done], field)",
+        "float32(0), cases[0], field)",
+        "core/test_core_backends.py",
+    ),
+    Bug(
+        "CUDA: a kernel is compiled for one of its examples",
+        "backend/gpu/kernels/__init__.py",
+        "for example in examples]",
+        "for example in examples[:1]]",
+        "gpu/test_gpu_compile.py",
+    ),
+    Bug(
         "CUDA, CD: the sign of the hidden biases",
         "backend/gpu/kernels/contrastive.cu",
         "step_of(hidden_step, decay, learning_rate, positive - negative)",
@@ -437,8 +465,8 @@ BUGS = [
     Bug(
         "second RBM: it learns means above 1/2",
         "learning/pretraining.py",
-        "return backend.sample_layer(fields, key, 1, 1, 0)",
-        "return (fields > 0).astype(np.uint8)",
+        "return states_above(visible, weights, hidden_bias, up, (key, 1, 1), backend)",
+        "return (visible.astype(np.float32) @ weights + hidden_bias > 0).astype(np.uint8)",
         "core/test_core_pretraining.py",
     ),
     Bug(
@@ -451,8 +479,8 @@ BUGS = [
     Bug(
         "chains that restart: the input of the top layer is doubled too",
         "learning/joint_training.py",
-        "2.0 if layer < len(machine.weights) else 1.0",
-        "2.0",
+        "up, _ = gains(layer, len(machine.weights))",
+        "up, _ = gains(layer, len(machine.weights) + 1)",
         "outer/test_deep_chains.py",
     ),
     Bug(

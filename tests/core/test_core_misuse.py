@@ -36,7 +36,7 @@ def pruned(one, means, vector=None, criterion=VARIANCE, pruning=None):
 
 
 def trained(one):
-    return training.train([one], VISIBLE, Training(), [KEY], BACKEND, Progress(1, "", ""), ["mine"])
+    return training.train([one], VISIBLE, Training(), [KEY], training.Run(BACKEND, Progress(1, "", ""), ["mine"]))
 
 
 def chains(*sizes, n=2):
@@ -44,7 +44,7 @@ def chains(*sizes, n=2):
 
 
 def trained_jointly(given, cases=VISIBLE):
-    settings = JointTraining(), MeanField(), [KEY], BACKEND, Progress(1, "", ""), ["mine"]
+    settings = JointTraining(), MeanField(), [KEY], training.Run(BACKEND, Progress(1, "", ""), ["mine"])
     return joint_training.train_jointly([DEEP], [given], cases, *settings)
 
 

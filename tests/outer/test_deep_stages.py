@@ -44,21 +44,21 @@ COLUMNS = [
 
 
 def mean_field(model, states, tolerance=1e-5, most=50):
-    """Means of both hidden layers and the updates of each image, one image after the other, in float64."""
+    """Means of both hidden layers and the sweeps of each image, one image after the other, in float64."""
     w1, w2 = (w.astype(float) for w in model.weights)
     _, b1, b2 = model.biases
     found, counts = [], []
     for v in states:
         m1 = expit(b1 + 2 * (v @ w1))
         m2 = expit(b2 + m1 @ w2)
-        change, n_updates = 1.0, 0
-        while change >= tolerance and n_updates < most:
+        change, n_sweeps = 1.0, 0
+        while change >= tolerance and n_sweeps < most:
             new1 = expit(b1 + v @ w1 + w2 @ m2)
             new2 = expit(b2 + new1 @ w2)
             change = max(np.abs(new1 - m1).max(), np.abs(new2 - m2).max())
-            m1, m2, n_updates = new1, new2, n_updates + 1
+            m1, m2, n_sweeps = new1, new2, n_sweeps + 1
         found.append((m1, m2))
-        counts.append(n_updates)
+        counts.append(n_sweeps)
     return [np.array(layer) for layer in zip(*found)], counts
 
 
