@@ -16,7 +16,8 @@ from boltzprune.backend import reference
 from boltzprune.backend.gpu import driver, kernels, nvrtc
 from boltzprune.core.contrastive import gradient
 from boltzprune.errors import InputError
-from emulated import DeviceArray, EmulatedCard
+from emulated import EmulatedCard
+from emulated_arrays import DeviceArray, memory_of
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -183,7 +184,7 @@ class Wrong(EmulatedCard):
     def launch(self, kernel, defines, grid, block, arguments, *others, **options):
         super().launch(kernel, defines, grid, block, arguments, *others, **options)
         if kernel == self.kernel:
-            array = arguments[self.place].view(np.ndarray).reshape(-1)
+            array = memory_of(arguments[self.place]).reshape(-1)
             array[0] = array[0] ^ 1 if array.dtype.kind == "u" else array[0] + self.number
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from boltzprune.stages import STAGES
+from boltzprune.study.stages import STAGES
 from workflow_copy import ROOT, Copy, compared
 
 pytestmark = pytest.mark.slow
