@@ -41,7 +41,7 @@ SMALL = dataclasses.replace(
 
 def emulated_tools():
     """Those of the card that the tests emulate; InputError if it cannot be."""
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "shared"))
     import emulated
 
     if emulated.COMPILER is None:
