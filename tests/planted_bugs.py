@@ -248,8 +248,8 @@ BUGS = [
     Bug(
         "claims: the unpruned machine of another iteration",
         "report/claims/patches_fit.py",
-        "partial(chains.after, UNPRUNED, iteration=iteration)",
-        "partial(chains.after, UNPRUNED, iteration=1)",
+        "partial(courses.after, UNPRUNED, iteration=iteration)",
+        "partial(courses.after, UNPRUNED, iteration=1)",
         "report/test_claims_patches_fit.py",
     ),
     Bug(

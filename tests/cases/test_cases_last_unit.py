@@ -11,7 +11,7 @@ from deep_study import DeepRunner, deep_values, write_images
 from tiny_study import Runner, tiny_values, write_patterns
 from workflow_copy import TINY, Copy
 
-from boltzprune.report.claims.collected import Chains
+from boltzprune.report.claims.collected import Courses
 from boltzprune.results.store import Arrays
 from boltzprune.results.tidy import endings
 from boltzprune.study.settings import merged
@@ -147,10 +147,10 @@ def test_tables_and_figures_name_what_ended(study):
 
 
 def test_means_are_over_the_seeds_that_are_there(study):
-    chains = Chains(pd.read_csv(study.folder / f"{study.deep}metrics.csv"))
-    assert chains.last(study.own) == 2
+    courses = Courses(pd.read_csv(study.folder / f"{study.deep}metrics.csv"))
+    assert courses.last(study.own) == 2
     left = [[seed for seed in SEEDS if study.ends[seed] > k] for k in ITERATIONS]
-    assert chains.after(study.own, "n_weights").index.tolist() == left[1]
+    assert courses.after(study.own, "n_weights").index.tolist() == left[1]
     if study.deep:
         pixels = of_chain(study, "digits_", "pixels")
         assert pixels.groupby("iteration")["n_seeds"].unique().str[0].tolist() == [len(seeds) for seeds in left]

@@ -42,7 +42,7 @@ def test_both_layouts_are_found_in_three_folders_and_are_the_same(make, settings
     raw = _load(settings())
     assert [len(stack) for stack in raw.images] == [3, 7] and raw.patterns is None
     np.testing.assert_array_equal(raw.images[1].transpose(0, 3, 1, 2).reshape(7, 3072), make.pixels(7, 2))
-    assert raw.notes == ["2 of 5 batches of CIFAR-10 found: data_batch_1, data_batch_2 (10 images)"]
+    assert raw.notes == ["2 of 5 files of CIFAR-10 found: data_batch_1, data_batch_2 (10 images)"]
 
 
 def test_batches_come_in_the_order_requested(make, settings, tmp_path):
@@ -60,7 +60,7 @@ def test_names_that_are_not_batches_are_refused(settings, batches):
 
 def test_nothing_found_says_what_to_do(settings, tmp_path):
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(InputError, match=r"patches\.data\.directory is .* no batch of CIFAR-10") as caught:
+    with pytest.raises(InputError, match=r"patches\.data\.directory is .* no file of CIFAR-10") as caught:
         SOURCE.locate(settings())
     for part in (str(tmp_path), "data_batch_1", "it holds notes.txt", "or to null to use the cache"):
         assert part in str(caught.value)
@@ -68,7 +68,7 @@ def test_nothing_found_says_what_to_do(settings, tmp_path):
 
 def test_nothing_in_the_cache_says_what_to_do(settings, tmp_path, monkeypatch):
     monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / project)
-    with pytest.raises(InputError, match="no batch of CIFAR-10") as caught:
+    with pytest.raises(InputError, match="no file of CIFAR-10") as caught:
         SOURCE.locate(settings(directory=None))
     folder = str(tmp_path / "boltzprune" / "cifar10")
     for part in (folder, "patches.data.download is false", "data_batch_1", "sample_images"):
@@ -127,7 +127,7 @@ def test_an_archive_is_read_without_unpacking(make, settings, tmp_path, binary, 
     )
     raw = _load(settings())
     assert [len(stack) for stack in raw.images] == [2, 5]
-    assert raw.notes == ["2 of 5 batches of CIFAR-10 found: data_batch_2, data_batch_5 (7 images)"]
+    assert raw.notes == ["2 of 5 files of CIFAR-10 found: data_batch_2, data_batch_5 (7 images)"]
     np.testing.assert_array_equal(raw.images[0].transpose(0, 3, 1, 2).reshape(2, 3072), make.pixels(2, 2))
     assert len(list(tmp_path.iterdir())) == 1
 
@@ -208,7 +208,7 @@ def test_a_damaged_or_foreign_archive_is_refused(make, settings, tmp_path):
 @pytest.mark.data
 def test_the_real_batches(settings, real_cifar):
     raw = _load(settings(directory=real_cifar))
-    assert raw.notes[0].startswith(f"{len(raw.images)} of 5 batches of CIFAR-10 found: data_batch_1")
+    assert raw.notes[0].startswith(f"{len(raw.images)} of 5 files of CIFAR-10 found: data_batch_1")
     first = raw.images[0]
     assert first.shape == (10000, 32, 32, 3)
     assert first[0, 0, 0].tolist() == [59, 62, 63] and first[0, 0, 1].tolist() == [43, 46, 45]  # the frog

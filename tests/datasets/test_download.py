@@ -63,7 +63,7 @@ def test_a_download_goes_into_the_cache_and_is_not_repeated(use, server, setting
     (path,) = SOURCE.locate(wanted)
     assert path == server.cache / cifar10.ARCHIVE and path.read_bytes() == server.archive
     raw = SOURCE.read([path], wanted)
-    assert raw.notes == ["1 of 5 batches of CIFAR-10 found: data_batch_2 (7 images)"]
+    assert raw.notes == ["1 of 5 files of CIFAR-10 found: data_batch_2 (7 images)"]
     assert SOURCE.locate(wanted) == [path] and server.asked == ["/good"]
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from boltzprune.errors import InputError
-from boltzprune.report.claims.collected import Chains, NotTestable
+from boltzprune.report.claims.collected import Courses, NotTestable
 from boltzprune.report.figures import digits, fig2
 from boltzprune.report.figures.style import LINE_HEIGHT, save
 from boltzprune.report.tables.per_digit import per_digit
@@ -214,10 +214,10 @@ def test_what_has_ended_is_in_no_mean(with_ends):
     curves = digits.over_seeds(with_ends, ["n_hidden"])
     assert set(curves["phase"]) == {"initial", "pruned", "retrained"}
     assert curves.loc[curves["phase"] == "retrained", "n"].tolist() == [5, 3]
-    chains = Chains(with_ends)
-    assert chains.last("a") == 2 and chains.after("a", "n_hidden").index.tolist() == [0, 2, 4]
+    courses = Courses(with_ends)
+    assert courses.last("a") == 2 and courses.after("a", "n_hidden").index.tolist() == [0, 2, 4]
     with pytest.raises(NotTestable, match="criterion b leaves no machine"):
-        chains.last("b")
+        courses.last("b")
 
 
 def test_figures_grow_by_the_lines_that_name_what_ended(tiny, tmp_path):

@@ -44,10 +44,14 @@ ROOTS = {
 
 
 def parsed(module):
-    """The syntax tree of a module, or None if that is no module of the package."""
+    """The syntax tree of a module without what only a type checker reads; None if that is no module of the package."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not ast.unparse(node).startswith("if TYPE_CHECKING:")]
+    return tree
 
 
 def taken(module):

@@ -31,7 +31,7 @@ def short(text):
 
 
 def in_batch(*program):
-    """A batch of CIFAR-10 whose labels come from a program of opcodes."""
+    """A file of CIFAR-10 whose labels come from a program of opcodes."""
     return b"\x80\x04}(" + short("data") + b"N" + short("labels") + b"".join(program) + b"u."
 
 

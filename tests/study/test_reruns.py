@@ -164,6 +164,16 @@ def test_a_record_comes_last_and_goes_first(tmp_path):
     assert not record.exists(), "a job that failed has no record"
 
 
+def test_a_record_with_a_line_that_names_no_file_is_refused(tmp_path):
+    """Though its own checksum is right: somebody edited it with care."""
+    record = tmp_path / "logs" / "study.sha256"
+    records.write(record, {"stage": "study"}, [])
+    head = '# {"stage": "study", "bytes": [7]}'
+    record.write_text(f"{head}\n{records.SEAL}{records._seal([head, 'neither'])}\nneither\n")
+    with pytest.raises(InputError, match=r"not a readable record \(the line 'neither' names no file"):
+        records.read(record)
+
+
 def test_a_record_says_what_the_job_had_to_do_and_took(tmp_path, monkeypatch):
     monkeypatch.delenv(sizes.VARIABLE, raising=False)
     record = tmp_path / "logs" / "deep" / "study.sha256"

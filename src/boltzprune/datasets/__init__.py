@@ -1,7 +1,9 @@
 """Where the data come from: the lists of data sources, their readers, patches cut from images, binary digits."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from boltzprune.datasets import arrays, cifar10, labelled, mnist, sample_images, scikit_digits
 from boltzprune.datasets.raw import Labelled, Raw
@@ -9,8 +11,12 @@ from boltzprune.datasets.raw import Labelled, Raw
 __all__ = ["LABELLED_SOURCES", "SOURCES", "Labelled", "Raw", "Source"]
 
 
+Data = TypeVar("Data", covariant=True)
+"""`Raw` or `Labelled`."""
+
+
 @dataclass(frozen=True)
-class Source:
+class Source(Generic[Data]):
     """One source of data.
 
     Attributes
@@ -19,10 +25,10 @@ class Source:
         The value of patches.data.source or digits.data.source.
     summary, citation : str
         One line each, for the documentation and the report.
-    locate : callable, (settings) -> list of pathlib.Path
-        Finds or downloads the files; InputError if it cannot.
-    read : callable, (paths, settings) -> Raw or Labelled
-        Reads them; InputError if they are not what they have to be.
+    locate : callable
+        Finds or downloads the files by the section `data` of the configuration; InputError if it cannot.
+    read : callable
+        Reads them, given the same section; InputError if they are not what they have to be.
     place : str or None
         The key beside `source` that says where the user's files lie; None: they come with a library, wherever that is.
     """
@@ -30,12 +36,12 @@ class Source:
     name: str
     summary: str
     citation: str
-    locate: Callable
-    read: Callable
+    locate: Callable[[Any], list[Path]]
+    read: Callable[[Sequence[Path], Any], Data]
     place: str | None
 
 
-SOURCES = {
+SOURCES: Mapping[str, Source[Raw]] = {
     source.name: source
     for source in (
         Source(
@@ -66,7 +72,7 @@ SOURCES = {
 }
 """Every source of patches by name; the configuration, the stages and the documentation read this list."""
 
-LABELLED_SOURCES = {
+LABELLED_SOURCES: Mapping[str, Source[Labelled]] = {
     source.name: source
     for source in (
         Source(

@@ -4,7 +4,10 @@ The headers are read block by block: `tarfile`'s own loop takes memory for whate
 """
 
 import gzip
+import io
+import os
 import tarfile
+from collections.abc import Collection
 
 from boltzprune.errors import InputError
 from boltzprune.results.files import check_regular
@@ -16,10 +19,10 @@ BLOCK, PIECE = tarfile.BLOCKSIZE, 2**20
 class _Bounded:
     """The unpacked bytes of an archive, up to a limit (a small file can unpack to terabytes)."""
 
-    def __init__(self, file, limit):
+    def __init__(self, file: io.BufferedIOBase, limit: int) -> None:
         self.file, self.left = file, limit
 
-    def read(self, size):
+    def read(self, size: int) -> bytes:
         """Exactly `size` more bytes."""
         self._count(size)
         content = self.file.read(size)
@@ -27,37 +30,37 @@ class _Bounded:
             raise EOFError("it ends too early")
         return content
 
-    def skip(self, size):
+    def skip(self, size: int) -> None:
         """Pass over `size` bytes, a piece at a time."""
         for start in range(0, size, PIECE):
             self.read(min(PIECE, size - start))
 
-    def finish(self):
+    def finish(self) -> None:
         """Pass over all that is left, to the end, where gzip compares the checksum."""
         while content := self.file.read(PIECE):
             self._count(len(content))
 
-    def _count(self, size):
+    def _count(self, size: int) -> None:
         self.left -= size
         if self.left < 0:
             raise OverflowError(f"it unpacks to more than {MAX_UNPACKED} bytes")
 
 
-def read_members(path, names, max_bytes):
+def read_members(path: str | os.PathLike[str], names: Collection[str], max_bytes: int) -> dict[str, bytes]:
     """The content of the named regular files of a .tar.gz; other members are passed over.
 
     Parameters
     ----------
-    path : pathlib.Path
-    names : collection of str
+    path
+    names
         Full names of members, with folders, as a plain header holds them (up to 100 characters).
-    max_bytes : int
+    max_bytes
         Largest accepted size of one of them.
 
     Returns
     -------
     dict of str to bytes
-        The names found.
+        Of the names that are there.
 
     Raises
     ------
@@ -81,13 +84,13 @@ def read_members(path, names, max_bytes):
         ) from None
 
 
-def _scan(stream, names, max_bytes, path):
+def _scan(stream: _Bounded, names: Collection[str], max_bytes: int, path: str | os.PathLike[str]) -> dict[str, bytes]:
     """Go once through the archive, to its closing block of zeros, and keep what is asked for."""
-    found = {}
+    found: dict[str, bytes] = {}
     while any(block := stream.read(BLOCK)):
         member = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
         if member.size < 0 or member.type == tarfile.GNUTYPE_SPARSE:
-            raise tarfile.InvalidHeaderError("a member is sparse or has a size below 0")
+            raise tarfile.HeaderError("a member is sparse or has a size below 0")
         size = member.size if member.type not in _WITHOUT_CONTENT else 0
         name = member.name.removeprefix("./")
         if name not in names:

@@ -1,8 +1,13 @@
 """A user's own data: an .npz file with `patterns` or with `images`."""
 
+import os
+import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.datasets import layouts, places
 from boltzprune.datasets.raw import Raw
@@ -16,7 +21,7 @@ MAX_BYTES = npz.MAX_BYTES
 MAX_INTEGER = 2**31
 
 
-def locate(settings):
+def locate(settings: Any) -> list[Path]:
     """The user's file.
 
     Parameters
@@ -36,14 +41,14 @@ def locate(settings):
     return [find(settings.file, "patches.data")]
 
 
-def find(file, section):
+def find(file: str | None, section: str) -> Path:
     """The path of the user's file; InputError, which names the section of the configuration, if it is not there."""
     if not file:
         raise InputError(f"{section}.file is not set; {section}.source 'npz' expects the path of an .npz file")
     return places.file(file, f"{section}.file", ".npz")
 
 
-def read(paths, settings):
+def read(paths: Sequence[str | os.PathLike[str]], settings: Any) -> Raw:
     """The patterns or images of the user's file.
 
     Parameters
@@ -73,15 +78,15 @@ def read(paths, settings):
     return Raw(images=[images], notes=[f"{len(images)} images from {path.name}"])
 
 
-def load(path, choose, example):
+def load(path: Path, choose: Callable[[list[str]], list[str]], example: str) -> dict[str, np.ndarray]:
     """Some arrays of an .npz file, each checked before any memory is taken for it.
 
     Parameters
     ----------
-    path : pathlib.Path
-    choose : callable, (list of str) -> list of str
+    path
+    choose
         From the keys in the file those to read; InputError if they are not what they have to be.
-    example : str
+    example
         What writes such a file, for the message.
 
     Returns
@@ -108,7 +113,7 @@ def load(path, choose, example):
         ) from None
 
 
-def _is_npy(path):
+def _is_npy(path: Path) -> bool:
     """Whether a file begins as one array without a name does."""
     try:
         check_regular(path)
@@ -118,13 +123,22 @@ def _is_npy(path):
         return False
 
 
-def named(names, path, expected):
-    """The start of a message on names in an .npz file, and what numpy does with arrays that are given none."""
+def named(names: list[str], path: Path, expected: str) -> str:
+    """The start of a message on names in an .npz file, and what numpy does with arrays that are given none.
+
+    Parameters
+    ----------
+    names
+        Those in the file.
+    path
+    expected
+        Names that should be there, in words.
+    """
     nameless = ": numpy calls an array arr_0 that is saved without a name" if "arr_0" in names else ""
     return f"{path} has the keys {names[:9]}; expected {expected}{nameless}"
 
 
-def _wanted(names, path):
+def _wanted(names: list[str], path: Path) -> list[str]:
     """The one key of the two that the file has, and the number beside `patterns` if it is there."""
     keys = [key for key in KEYS if key in names]
     if len(keys) != 1 or names.count(keys[0]) != 1:
@@ -132,7 +146,7 @@ def _wanted(names, path):
     return [*keys, layouts.STATED] if keys == ["patterns"] and names.count(layouts.STATED) == 1 else keys
 
 
-def _member(archive, key, path, example):
+def _member(archive: zipfile.ZipFile, key: str, path: Path, example: str) -> np.ndarray:
     """One array of an open .npz file."""
     try:
         return npz.read_array(archive, key, MAX_BYTES)
@@ -140,7 +154,7 @@ def _member(archive, key, path, example):
         raise InputError(f"{path}: {key} {error}; expected what {example} writes") from None
 
 
-def _patterns(array, stated, path):
+def _patterns(array: np.ndarray, stated: np.ndarray | None, path: Path) -> npt.NDArray[np.uint8]:
     """(n, n_visible) uint8 in {0, 1}; `stated`: the number of units in the file, or None."""
     if array.ndim != 2 or 0 in array.shape:
         remedy = ": store patterns.reshape(len(patterns), -1), or the same as images" if array.ndim > 2 else ""
@@ -157,7 +171,7 @@ def _patterns(array, stated, path):
     return array.astype(np.uint8)
 
 
-def _images(array, path):
+def _images(array: np.ndarray, path: Path) -> np.ndarray:
     """(n, height, width, channels), finite numbers."""
     if array.ndim not in (3, 4) or 0 in array.shape:
         expected = "(n, height, width) or (n, height, width, channels), none of them 0"
@@ -168,7 +182,7 @@ def _images(array, path):
     return array[..., None] if array.ndim == 3 else array
 
 
-def check_numbers(array, name):
+def check_numbers(array: np.ndarray, name: str) -> np.ndarray:
     """Finite numbers that fit an int64 sum; booleans as uint8; InputError otherwise."""
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():

@@ -1,12 +1,16 @@
 """Grey values of images, and the median that makes them binary."""
 
+from collections.abc import Sequence
+from typing import Any, Literal
+
 import numpy as np
+import numpy.typing as npt
 
 CHUNK = 2**22
 MAX_RANGE = 2**20
 
 
-def grey(images):
+def grey(images: np.ndarray) -> np.ndarray:
     """Sum of the channels.
 
     Parameters
@@ -23,7 +27,9 @@ def grey(images):
     return images.sum(axis=-1, dtype=np.uint16 if is_small else np.int64)
 
 
-def binarise(grey_stacks, median, at_median):
+def binarise(
+    grey_stacks: Sequence[np.ndarray], median: Literal["global", "image"], at_median: Literal[0, 1]
+) -> list[npt.NDArray[np.uint8]]:
     """Binary images: 1 above the median, 0 below it.
 
     Images that are binary already, with one and the same two values in all stacks, are taken as they are: the higher
@@ -52,6 +58,7 @@ def binarise(grey_stacks, median, at_median):
         raise ValueError(f"median {median!r}, at_median {at_median!r}; expected 'global' or 'image', 0 or 1")
     if (values := two_values(grey_stacks)) is not None:
         return [(stack == values[1]).view(np.uint8) for stack in grey_stacks]
+    thresholds: list[Any]
     if median == "global":
         thresholds = [global_median(grey_stacks)] * len(grey_stacks)
     else:
@@ -60,7 +67,7 @@ def binarise(grey_stacks, median, at_median):
     return [compare(stack, threshold).view(np.uint8) for stack, threshold in zip(grey_stacks, thresholds)]
 
 
-def two_values(grey_stacks):
+def two_values(grey_stacks: Sequence[np.ndarray]) -> tuple[np.number, np.number] | None:
     """The lower and the higher value if all pixels of all stacks have one of two values, else None."""
     low = min(stack.min() for stack in grey_stacks)
     high = max(stack.max() for stack in grey_stacks)
@@ -75,8 +82,8 @@ def two_values(grey_stacks):
     return low, high
 
 
-def global_median(grey_stacks):
-    """Median of all pixels of all stacks: a float; integers are counted, not copied and sorted."""
+def global_median(grey_stacks: Sequence[np.ndarray]) -> float:
+    """Median of all pixels of all stacks; integers are counted, not copied and sorted."""
     low = min(stack.min() for stack in grey_stacks)
     high = max(stack.max() for stack in grey_stacks)
     if any(stack.dtype.kind == "f" for stack in grey_stacks) or int(high) - int(low) > MAX_RANGE:
@@ -93,7 +100,7 @@ def global_median(grey_stacks):
     return float(middle.mean()) + int(low)
 
 
-def _image_medians(stack):
+def _image_medians(stack: np.ndarray) -> npt.NDArray[np.float64]:
     """Median of each image: (n,) float64, a few images at a time."""
     step = max(1, CHUNK // (stack.shape[1] * stack.shape[2]))
     parts = [np.median(stack[start : start + step], axis=(1, 2)) for start in range(0, len(stack), step)]

@@ -1,9 +1,12 @@
 """CIFAR-10: 32 x 32 colour photographs, in the Python or the binary layout, unpacked or as the archive."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.datasets import archives, download, places, safe_pickle
 from boltzprune.datasets.raw import Raw
@@ -27,8 +30,8 @@ EXPECTED = f"data_batch_1, ... or {ARCHIVE}, in it or in cifar-10-batches-py"
 RECORD_OF_CIFAR_100 = 2 + PIXELS
 
 
-def locate(settings):
-    """The files that hold the requested batches: unpacked batches, else an archive, else a download into the cache.
+def locate(settings: Any) -> list[Path]:
+    """The files that hold the requested images: unpacked ones, else an archive, else a download into the cache.
 
     Parameters
     ----------
@@ -39,12 +42,12 @@ def locate(settings):
     Returns
     -------
     list of pathlib.Path
-        One file for each batch found, in the order requested, or one archive.
+        Each file found, in the order requested, or one archive.
 
     Raises
     ------
     InputError
-        If a batch does not exist in CIFAR-10, nothing is found and nothing may or can be downloaded.
+        If a requested file does not exist in CIFAR-10, nothing is found and nothing may or can be downloaded.
     """
     _check_names(settings.batches)
     if settings.directory is not None:
@@ -62,11 +65,11 @@ def locate(settings):
         return [download.fetch(MIRRORS, SHA256, folder / ARCHIVE, remedy)]
     if paths := _packed(folder):
         return paths
-    raise InputError(f"no batch of CIFAR-10 in {folder} and patches.data.download is false; {remedy}")
+    raise InputError(f"no file of CIFAR-10 in {folder} and patches.data.download is false; {remedy}")
 
 
-def read(paths, settings):
-    """The images of the requested batches.
+def read(paths: Sequence[str | os.PathLike[str]], settings: Any) -> Raw:
+    """The images of the requested files.
 
     Parameters
     ----------
@@ -78,7 +81,7 @@ def read(paths, settings):
     Returns
     -------
     Raw
-        images: for each batch an (n, 32, 32, 3) uint8 stack (red, green, blue); notes: the batches found.
+        images: for each file an (n, 32, 32, 3) uint8 stack (red, green, blue); notes: the files found.
 
     Raises
     ------
@@ -86,52 +89,52 @@ def read(paths, settings):
         If a file is truncated, damaged, empty or something else.
     """
     _check_names(settings.batches)
-    images = {}
+    images: dict[str, np.ndarray] = {}
     for path in map(Path, paths):
         images |= _from_archive(path, settings.batches) if path.name in ARCHIVES else {path.stem: _from_file(path)}
     if not images:
         raise InputError(f"{paths[0] if paths else 'no file'}: expected at least one of {', '.join(settings.batches)}")
     n_images = sum(len(stack) for stack in images.values())
-    found = f"{len(images)} of {len(settings.batches)} batches of CIFAR-10 found: {', '.join(images)}"
+    found = f"{len(images)} of {len(settings.batches)} files of CIFAR-10 found: {', '.join(images)}"
     return Raw(images=list(images.values()), notes=[f"{found} ({n_images} images)"])
 
 
-def _check_names(batches):
+def _check_names(batches: Sequence[str]) -> None:
     """Refuse names that CIFAR-10 does not have, none, or one twice."""
     if not batches or not set(batches) <= set(BATCHES) or len(set(batches)) < len(batches):
         raise InputError(f"patches.data.batches is {list(batches)}; expected different ones of {', '.join(BATCHES)}")
 
 
-def _in_directory(settings):
+def _in_directory(settings: Any) -> list[Path]:
     """The files in the user's directory, into which nothing is ever downloaded."""
     folder = places.folder(settings.directory, "patches.data.directory", EXPECTED)
     if paths := _unpacked(folder, settings.batches) or _packed(folder):
         return paths
     raise InputError(
-        f"patches.data.directory is {settings.directory!r}, in which there is no batch of CIFAR-10 that "
+        f"patches.data.directory is {settings.directory!r}, in which there is no file of CIFAR-10 that "
         f"patches.data.batches names ({', '.join(settings.batches)}); {places.held(folder)}; expected {EXPECTED}: set "
         "it to where they are, or to null to use the cache of downloads"
     )
 
 
-def _unpacked(folder, batches):
-    """The files of those batches that are there, in the order requested."""
+def _unpacked(folder: Path, batches: Sequence[str]) -> list[Path]:
+    """Those files that are there, in the order requested."""
     return [path for name in batches if (path := _find(folder, name)) is not None]
 
 
-def _packed(folder):
+def _packed(folder: Path) -> list[Path]:
     """The first archive that is there, as a list of one or none."""
     return [folder / name for name in ARCHIVES if os.path.isfile(folder / name)][:1]
 
 
-def _find(folder, batch):
-    """The first file that holds a batch, or None."""
+def _find(folder: Path, batch: str) -> Path | None:
+    """The first place where a file lies, or None."""
     candidates = (folder / sub / name for sub in FOLDERS for name in (batch, f"{batch}.bin"))
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def _from_file(path):
-    """The images of an unpacked batch."""
+def _from_file(path: Path) -> npt.NDArray[np.uint8]:
+    """The images of an unpacked file."""
     if path.suffix == ".bin":
         expected = f"records of 1 label and {PIXELS} bytes"
         return _from_records(read_bounded(path, safe_pickle.MAX_BYTES, expected), str(path))
@@ -139,8 +142,8 @@ def _from_file(path):
     return _from_dict(safe_pickle.loads(content, str(path)), str(path))
 
 
-def _from_archive(path, batches):
-    """The images of the batches that an archive holds, in the order requested: dict of name to stack."""
+def _from_archive(path: Path, batches: Sequence[str]) -> dict[str, npt.NDArray[np.uint8]]:
+    """The images of those files that an archive holds, in the order requested."""
     members = {ARCHIVES[path.name].format(batch): batch for batch in batches}
     found = archives.read_members(path, members, safe_pickle.MAX_BYTES)
     images = {}
@@ -154,22 +157,22 @@ def _from_archive(path, batches):
     return images
 
 
-def _from_dict(batch, name):
-    """The images of a batch in the Python layout."""
+def _from_dict(batch: dict[str | bytes, Any], name: str) -> npt.NDArray[np.uint8]:
+    """The images of a file in the Python layout."""
     if {b"fine_labels", "fine_labels"} & set(batch):
-        raise InputError(f"{name} is a file of CIFAR-100, with its fine_labels; expected a batch of CIFAR-10")
+        raise InputError(f"{name} is a file of CIFAR-100, with its fine_labels; expected a file of CIFAR-10")
     data = batch.get(b"data", batch.get("data"))
     labels = batch.get(b"labels", batch.get("labels"))
     if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != PIXELS or len(data) == 0:
         found = f"of shape {data.shape}" if isinstance(data, np.ndarray) else "missing or no array"
-        raise InputError(f"{name}: its entry 'data' is {found}; expected a batch of CIFAR-10, (n, {PIXELS}) uint8")
+        raise InputError(f"{name}: its entry 'data' is {found}; expected a file of CIFAR-10, (n, {PIXELS}) uint8")
     if labels is not None and (not isinstance(labels, (list, tuple)) or len(labels) != len(data)):
         raise InputError(f"{name}: its entry 'labels' is not a list of {len(data)} labels; expected one for each image")
     return _images(data)
 
 
-def _from_records(content, name):
-    """The images of a batch in the binary layout."""
+def _from_records(content: bytes, name: str) -> npt.NDArray[np.uint8]:
+    """The images of a file in the binary layout."""
     if not _is_multiple(content, 1 + PIXELS):
         of_100 = ": its records are as long as those of CIFAR-100" if _is_multiple(content, RECORD_OF_CIFAR_100) else ""
         raise InputError(
@@ -181,11 +184,11 @@ def _from_records(content, name):
     return _images(records[:, 1:])
 
 
-def _is_multiple(content, size):
+def _is_multiple(content: bytes, size: int) -> bool:
     """Whether there are one or more whole records."""
     return len(content) > 0 and len(content) % size == 0
 
 
-def _images(planes):
+def _images(planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """(n, 3072) planes of red, green, blue as (n, 32, 32, 3)."""
     return planes.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)

@@ -1,11 +1,14 @@
 """Binary images of digits, cropped, in random order: what the deep machines learn, and what they are tested on."""
 
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core import streams
 from boltzprune.datasets.labels import MAX_CLASSES
+from boltzprune.datasets.raw import Labelled
 from boltzprune.errors import InputError
 
 
@@ -31,17 +34,17 @@ class PreparedDigits:
         Those of the source, and what was found here.
     """
 
-    states: np.ndarray
-    labels: np.ndarray
-    test_states: np.ndarray
-    test_labels: np.ndarray
+    states: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    test_states: npt.NDArray[np.uint8]
+    test_labels: npt.NDArray[np.uint8]
     shape: tuple[int, int]
     n_train: int
     counts: dict[str, int]
     notes: list[str] = field(default_factory=list)
 
 
-def crop(images, margin):
+def crop(images: np.ndarray, margin: int) -> np.ndarray:
     """The images without `margin` pixels at each side.
 
     Parameters
@@ -68,7 +71,7 @@ def crop(images, margin):
     return images[:, margin : height - margin, margin : width - margin]
 
 
-def binarise(images, threshold):
+def binarise(images: np.ndarray, threshold: float | Literal["mean"]) -> npt.NDArray[np.uint8]:
     """Binary images: 1 where a value is above the threshold, 0 elsewhere.
 
     Parameters
@@ -85,7 +88,7 @@ def binarise(images, threshold):
     return (images > np.float64(value)).view(np.uint8).reshape(len(images), -1)
 
 
-def prepare(labelled, settings):
+def prepare(labelled: Labelled, settings: Any) -> PreparedDigits:
     """The digits to learn and to be tested on, from the images of a source.
 
     Training and test images are turned if they are stored transposed, cropped, then binarised, each set at its own mean
@@ -141,7 +144,7 @@ def prepare(labelled, settings):
     )
 
 
-def _number(wanted, n_available, key, which):
+def _number(wanted: int | None, n_available: int, key: str, which: str) -> int:
     """How many images of one set to use: those wanted, or all."""
     if wanted is not None and not 1 <= wanted <= n_available:
         raise InputError(
@@ -151,7 +154,7 @@ def _number(wanted, n_available, key, which):
     return n_available if wanted is None else wanted
 
 
-def _constant(states, images, settings):
+def _constant(states: npt.NDArray[np.uint8], images: np.ndarray, settings: Any) -> tuple[int, list[str]]:
     """How many pixels never change, and a note if any do not; an error if none does."""
     n_pixels = states.shape[1]
     n_constant = int((states.min(axis=0) == states.max(axis=0)).sum())
@@ -166,7 +169,7 @@ def _constant(states, images, settings):
     return n_constant, [note] if n_constant else []
 
 
-def _absent(labels, n_train, n_classes):
+def _absent(labels: npt.NDArray[np.int64], n_train: int, n_classes: int) -> list[str]:
     """A note on classes without an image, in the training set or among the first n_train of it."""
     in_set = np.bincount(labels, minlength=n_classes) > 0
     in_first = np.bincount(labels[:n_train], minlength=n_classes) > 0

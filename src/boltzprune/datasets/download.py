@@ -1,9 +1,16 @@
 """Downloads one file from the first mirror that sends the right one."""
 
+import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 from boltzprune.errors import InputError
+
+if TYPE_CHECKING:
+    import pooch
+    import urllib3
 
 TIMEOUT_SECONDS = 30
 """Without an answer, or at less than SLOWEST."""
@@ -13,7 +20,7 @@ MAX_BYTES = 2**30
 PIECE = 2**18
 
 
-def fetch(urls, sha256, path, remedy):
+def fetch(urls: Sequence[str], sha256: str, path: Path, remedy: str) -> Path:
     """One file, from the first of several places that sends it with the right checksum.
 
     A file that is there already with the right checksum is not downloaded again. A download becomes `path` only after
@@ -21,13 +28,13 @@ def fetch(urls, sha256, path, remedy):
 
     Parameters
     ----------
-    urls : sequence of str
+    urls
         Tried in turn.
-    sha256 : str
+    sha256
         Checksum of the file, hexadecimal.
-    path : pathlib.Path
+    path
         Where it goes; folders above it are made.
-    remedy : str
+    remedy
         What the user can do when no place sends it, for the message.
 
     Returns
@@ -52,14 +59,14 @@ def fetch(urls, sha256, path, remedy):
     raise InputError(f"{path.name} could not be downloaded ({'; '.join(failures)}); {remedy}")
 
 
-def _retrieve(url, sha256, path):
+def _retrieve(url: str, sha256: str, path: Path) -> Path:
     """The file from one place; pooch keeps what is right already and replaces what is not."""
     import pooch
 
     return Path(pooch.retrieve(url, f"sha256:{sha256}", fname=path.name, path=path.parent, downloader=_download))
 
 
-def _download(url, target, _):
+def _download(url: str, target: str | os.PathLike[str], _: "pooch.Pooch | None") -> None:
     """Write what a place sends to a file, as it comes; OSError if it says no, sends too much or all but stops."""
     import requests
     import urllib3
@@ -74,7 +81,7 @@ def _download(url, target, _):
             raise OSError(str(error)) from error
 
 
-def _copy(response, file):
+def _copy(response: "urllib3.HTTPResponse", file: BinaryIO) -> None:
     """Write what comes, as it comes."""
     read = getattr(response, "read1", response.read)  # urllib3 before 2.1 waits for the whole piece
     n_bytes, start = 0, time.monotonic()
@@ -87,7 +94,7 @@ def _copy(response, file):
             raise OSError(f"{n_bytes} bytes in {seconds:.0f} s; expected {SLOWEST} per second")
 
 
-def _reason(error):
+def _reason(error: BaseException) -> str:
     """One short line about a download that failed."""
     if isinstance(error, ValueError) and "hash" in str(error):
         return "what it sent has another checksum"

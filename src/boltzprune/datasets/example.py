@@ -1,15 +1,23 @@
 """One patch and the image around it, for the figure of how a patch becomes a visible layer."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.datasets.binary import grey
 
 MAX_SIDE = 64
 
 
-def example_patch(images, binary, states, places, radius):
+def example_patch(
+    images: Sequence[np.ndarray],
+    binary: Sequence[npt.NDArray[np.uint8]],
+    states: npt.NDArray[np.uint8],
+    places: npt.NDArray[np.int64],
+    radius: float,
+) -> dict[str, np.ndarray]:
     """The most varied of the chosen patches, the nearest to the middle of its image among equals, and its surroundings.
 
     Parameters
@@ -47,7 +55,7 @@ def example_patch(images, binary, states, places, radius):
     }
 
 
-def _as_bytes(crop):
+def _as_bytes(crop: np.ndarray) -> npt.NDArray[np.uint8]:
     """Values stretched to 0..255 uint8, if they are not bytes already."""
     if crop.dtype == np.uint8:
         return crop.copy()

@@ -1,11 +1,16 @@
 """IDX files, the format of MNIST: a magic number, the sizes, the bytes (all big-endian); gzipped or not."""
 
 import gzip
+import io
 import math
+import os
 import struct
 import zlib
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.errors import InputError
 from boltzprune.results.files import check_regular
@@ -15,14 +20,15 @@ MAGICS = {"images": 0x00000803, "labels": 0x00000801}
 MAX_BYTES = 2**30
 PIECE = 2**20
 GZIP = b"\x1f\x8b"
+Parsed = TypeVar("Parsed")
 
 
-def read_images(path):
+def read_images(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """All images of an IDX file.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path
         Gzipped or not: its first bytes tell, not its name.
 
     Returns
@@ -35,15 +41,15 @@ def read_images(path):
         If the file is something else, truncated, damaged, longer than its sizes say, or larger than MAX_BYTES.
         Memory is taken for the bytes that are there, never for those a header promises.
     """
-    return _read(path, "images")
+    return _read(path, "images", _parse)
 
 
-def read_labels(path):
+def read_labels(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """All labels of an IDX file.
 
     Parameters
     ----------
-    path : pathlib.Path
+    path
         As for `read_images`.
 
     Returns
@@ -55,22 +61,26 @@ def read_labels(path):
     InputError
         As for `read_images`.
     """
-    return _read(path, "labels")
+    return _read(path, "labels", _parse)
 
 
-def sizes(path, kind):
-    """What the header of an IDX file of that kind says: a tuple of int, (n, height, width) of images; InputError."""
+def sizes(path: str | os.PathLike[str], kind: str) -> tuple[int, ...]:
+    """What the header of an IDX file of that kind says: (n, height, width) of images, (n,) of labels; InputError."""
     return _read(path, kind, _sizes)
 
 
-def _read(path, kind, parse=None):
-    """The array of a file of one kind, or what else is parsed of it."""
+def _read(
+    path: str | os.PathLike[str],
+    kind: str,
+    parse: Callable[[io.BufferedIOBase, str | os.PathLike[str], str], Parsed],
+) -> Parsed:
+    """What is parsed of a file of one kind."""
     try:
         check_regular(path)
         with open(path, "rb") as file:
             packed = file.read(len(GZIP)) == GZIP
             file.seek(0)
-            return (parse or _parse)(gzip.GzipFile(fileobj=file) if packed else file, path, kind)
+            return parse(gzip.GzipFile(fileobj=file) if packed else file, path, kind)
     except InputError:
         raise
     except (OSError, EOFError, zlib.error) as error:
@@ -80,7 +90,7 @@ def _read(path, kind, parse=None):
         ) from None
 
 
-def _sizes(stream, path, kind):
+def _sizes(stream: io.BufferedIOBase, path: str | os.PathLike[str], kind: str) -> tuple[int, ...]:
     """The sizes that a file declares, checked."""
     _check_magic(stream.read(4), path, kind)
     n_dimensions = MAGICS[kind] & 0xFF
@@ -95,7 +105,7 @@ def _sizes(stream, path, kind):
     return sizes
 
 
-def _parse(stream, path, kind):
+def _parse(stream: io.BufferedIOBase, path: str | os.PathLike[str], kind: str) -> npt.NDArray[np.uint8]:
     """The array that the unpacked bytes describe, if they are as many as it says and no more."""
     sizes = _sizes(stream, path, kind)
     n_bytes = math.prod(sizes)
@@ -112,7 +122,7 @@ def _parse(stream, path, kind):
     return np.frombuffer(content, dtype=np.uint8).reshape(sizes)
 
 
-def _check_magic(magic, path, kind):
+def _check_magic(magic: bytes, path: str | os.PathLike[str], kind: str) -> None:
     """Refuse what does not begin as a file of this kind does, and say so if it is one of the other kind."""
     if magic == struct.pack(">I", MAGICS[kind]):
         return

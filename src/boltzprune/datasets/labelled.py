@@ -1,6 +1,12 @@
 """Images with labels: a user's own .npz file, and a test set where there is none."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core import streams
 from boltzprune.datasets import arrays, labels, layouts
@@ -13,15 +19,16 @@ N_PARTS = 4
 EXAMPLE = "numpy.savez_compressed(path, images=..., labels=...)"
 
 
-def split(images, labels_of_images, seed, notes):
+def split(images: np.ndarray, labels_of_images: npt.NDArray[np.int64], seed: int, notes: Sequence[str]) -> Labelled:
     """A random quarter as the test set, for data that have none.
 
     Parameters
     ----------
-    images : (n, height, width) array
-    labels_of_images : (n,) int64 array
-    seed : int, >= 0
-    notes : list of str
+    images : (n, height, width)
+    labels_of_images : (n,)
+    seed : >= 0
+    notes
+        On the data so far.
 
     Returns
     -------
@@ -44,7 +51,7 @@ def split(images, labels_of_images, seed, notes):
     return Labelled(images[train], labels_of_images[train], images[test], labels_of_images[test], [*notes, note])
 
 
-def locate(settings):
+def locate(settings: Any) -> list[Path]:
     """The user's file.
 
     Parameters
@@ -64,7 +71,7 @@ def locate(settings):
     return [arrays.find(settings.file, "digits.data")]
 
 
-def read(paths, settings):
+def read(paths: Sequence[str | os.PathLike[str]], settings: Any) -> Labelled:
     """The images and labels of the user's file.
 
     Parameters
@@ -101,7 +108,7 @@ def read(paths, settings):
     return Labelled(images, given[0], test_images, given[1], [note])
 
 
-def _wanted(names, path):
+def _wanted(names: list[str], path: Path) -> list[str]:
     """The two or four keys to read, each there once."""
     here = [key for key in (*KEYS, *TEST_KEYS) if key in names]
     is_once = all(names.count(key) == 1 for key in here)
@@ -111,10 +118,10 @@ def _wanted(names, path):
     return here
 
 
-def _pair(found, keys, path):
+def _pair(found: dict[str, np.ndarray], keys: tuple[str, str], path: Path) -> tuple[np.ndarray, np.ndarray, str, str]:
     """Images and their labels, each by itself as it has to be, and what a message calls them."""
     images, given = (found[key] for key in keys)
     names = [f"{path}: {key}" for key in keys]
     layouts.check_digits(images.shape, given.shape[0] if given.ndim else 0, (names[0], keys[1]))
     given = labels.integers(given, len(images), names[1])
-    return arrays.check_numbers(images, names[0]), given, *names
+    return arrays.check_numbers(images, names[0]), given, names[0], names[1]

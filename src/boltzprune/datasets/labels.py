@@ -1,20 +1,26 @@
 """Labels of images: what is asked of them, and what each kind of wrong label needs."""
 
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.errors import InputError
 
 MAX_CLASSES = 256
+ImageSet = tuple[np.ndarray, np.ndarray, str | Path, str | Path]
+"""Images, their labels, and where the two come from, for a message."""
 
 
-def integers(labels, n_images, name):
+def integers(labels: np.ndarray, n_images: int, name: str) -> np.ndarray:
     """Labels that are one whole number for each image; what is not is told apart.
 
     Parameters
     ----------
     labels : array of integers, floats or booleans
-    n_images : int
-    name : str
+    n_images
+    name
         File and array, for the message.
 
     Returns
@@ -44,19 +50,19 @@ def integers(labels, n_images, name):
     raise InputError(f"{name} {found}; expected one integer for each image, ({n_images},): {remedy}")
 
 
-def _is_one_hot(labels):
+def _is_one_hot(labels: np.ndarray) -> bool:
     """Whether each row is a single 1 among zeros."""
     return bool(((labels == 0) | (labels == 1)).all() and (labels.sum(axis=1) == 1).all())
 
 
-def check(sets, n_classes):
+def check(sets: Sequence[ImageSet], n_classes: int) -> list[npt.NDArray[np.int64]]:
     """Labels that fit their images: one each, in [0, n_classes).
 
     Parameters
     ----------
-    sets : list of (images, labels, images_name, labels_name)
-        images : (n, height, width) array; labels : (n,) array, integer; where the two come from, for the message.
-    n_classes : int
+    sets
+        Images: (n, height, width); labels: (n,), integers.
+    n_classes
 
     Returns
     -------
@@ -88,7 +94,7 @@ def check(sets, n_classes):
     return [labels.astype(np.int64) for _, labels, _, _ in sets]
 
 
-def _remedy(sets, largest):
+def _remedy(sets: Sequence[ImageSet], largest: int) -> str:
     """What takes the largest label, up to the mention of the key."""
     if largest >= MAX_CLASSES:
         return f"number the classes from 0 to at most {MAX_CLASSES - 1} and set digits.data.n_classes"

@@ -18,15 +18,16 @@ STATED = "n_visible"
 AS_IT_IS = "if it is right as it is, store images[..., None], with an axis of one channel"
 
 
-def check_images(shape, name):
+def check_images(shape: tuple[int, ...], name: str) -> None:
     """Refuse a stack of images whose axes can hardly be (n, height, width[, channels]).
 
     With an explicit axis of one channel, (n, height, width, 1), everything is accepted.
 
     Parameters
     ----------
-    shape : tuple of 3 or 4 int, all above 0
-    name : str
+    shape
+        3 or 4 numbers, all above 0.
+    name
         File and array, for the message.
 
     Raises
@@ -39,7 +40,7 @@ def check_images(shape, name):
         raise InputError(f"{name} has the shape {shape}; expected {expected}, but {problem}")
 
 
-def _of_grey(n, height, width):
+def _of_grey(n: int, height: int, width: int) -> str | None:
     """What is wrong with images without channels, and the remedy; None if nothing is."""
     if width <= MAX_CHANNELS < min(n, height):
         return (
@@ -56,7 +57,7 @@ def _of_grey(n, height, width):
     return None
 
 
-def _of_channels(n, height, width, channels):
+def _of_channels(n: int, height: int, width: int, channels: int) -> str | None:
     """What is wrong with images with channels, and the remedy; None if nothing is."""
     if height <= MAX_CHANNELS < channels:
         remedy = "numpy.moveaxis(images, 1, -1)"
@@ -73,15 +74,15 @@ def _of_channels(n, height, width, channels):
     return None
 
 
-def check_patterns(shape, stated, name):
+def check_patterns(shape: tuple[int, ...], stated: int | None, name: str) -> None:
     """Refuse patterns whose rows are rather units, or that have another number of units than the file states.
 
     Parameters
     ----------
     shape : (n, n_visible), both above 0
-    stated : int or None
+    stated
         The number `n_visible` in the file, if it is there: then the shape is not judged.
-    name : str
+    name
         File and array, for the message.
 
     Raises
@@ -102,14 +103,15 @@ def check_patterns(shape, stated, name):
         )
 
 
-def check_digits(shape, n_labels, names):
+def check_digits(shape: tuple[int, ...], n_labels: int, names: tuple[str, str]) -> None:
     """Refuse images of digits that are not (n, height, width), by the number of their labels where that can tell.
 
     Parameters
     ----------
-    shape : tuple of int
-    n_labels : int
-    names : (str, str)
+    shape
+    n_labels
+        0 if the labels are no list of numbers.
+    names
         File and array of the images, and the array of the labels.
 
     Raises

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from boltzprune.datasets import download, idx, labels, places
 from boltzprune.datasets.raw import Labelled
@@ -39,7 +41,7 @@ NAME = re.compile(
 )
 
 
-def locate(settings):
+def locate(settings: Any) -> list[Path]:
     """The four files: those of the user's directory, else those of the cache, downloaded where missing.
 
     Parameters
@@ -77,7 +79,7 @@ def locate(settings):
     ]
 
 
-def read(paths, settings):
+def read(paths: Sequence[str | os.PathLike[str]], settings: Any) -> Labelled:
     """The images and labels of the four files.
 
     Parameters
@@ -118,8 +120,8 @@ def read(paths, settings):
     return Labelled(images, given[0], test_images, given[1], notes)
 
 
-def _matches(folder):
-    """The files of a folder whose names are those of a part: list of (path, match); none if it cannot be listed."""
+def _matches(folder: Path) -> list[tuple[Path, re.Match[str]]]:
+    """The files of a folder whose names are those of a part; none if it cannot be listed."""
     try:
         names = sorted(os.listdir(folder))
     except OSError:
@@ -128,7 +130,7 @@ def _matches(folder):
     return [(path, match) for path, match in found if match and os.path.isfile(path)]
 
 
-def _folder_of_files(folder):
+def _folder_of_files(folder: Path) -> Path:
     """The folder itself if it has files of digits, else the only one that has: a subfolder, or `raw` in one."""
     if _matches(folder):
         return folder
@@ -142,9 +144,9 @@ def _folder_of_files(folder):
     return found[0] if found else folder
 
 
-def _four(folder, remedy):
+def _four(folder: Path, remedy: str) -> list[Path]:
     """One file for each part, the unpacked one where both are there."""
-    candidates = {part: {} for part in PARTS}
+    candidates: dict[tuple[str, str], dict[str, Path]] = {part: {} for part in PARTS}
     for path, match in _matches(folder):
         part = "train" if match["part"].lower() == "train" else "test", match["kind"][:6].lower()
         if match["stem"] not in candidates[part] or not match["packed"]:
@@ -160,7 +162,7 @@ def _four(folder, remedy):
     return [next(iter(candidates[part].values())) for part in PARTS]
 
 
-def _other_checksum(path):
+def _other_checksum(path: Path) -> list[str]:
     """A note if a file has a name of MNIST and is not that file."""
     official = CHECKSUMS.get(path.name.removesuffix(".gz"))
     if official is None:

@@ -1,13 +1,17 @@
 """Circular patches of binary images as visible patterns, and the choice of some of them."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core import streams
 from boltzprune.datasets.binary import binarise, grey, two_values
 from boltzprune.datasets.example import example_patch
+from boltzprune.datasets.raw import Raw
 from boltzprune.errors import InputError
 
 
@@ -29,14 +33,14 @@ class Prepared:
         One patch for a figure (see `boltzprune.datasets.example.example_patch`); empty for a user's own patterns.
     """
 
-    states: np.ndarray
-    offsets: np.ndarray | None
+    states: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64] | None
     counts: dict[str, int]
     notes: list[str] = field(default_factory=list)
     example: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def circle_offsets(radius):
+def circle_offsets(radius: float) -> npt.NDArray[np.int64]:
     """Pixels of a circle around a pixel: those with sqrt(dx^2 + dy^2) <= radius.
 
     Parameters
@@ -54,13 +58,13 @@ def circle_offsets(radius):
     return np.stack([dy[inside], dx[inside]], axis=1)
 
 
-def tile_centres(height, width, radius):
+def tile_centres(height: int, width: int, radius: float) -> npt.NDArray[np.int64]:
     """Centres of square tiles of side 2 floor(radius) + 1 that cover an image from its top left corner, no overlap.
 
     Parameters
     ----------
-    height, width : int, pixels
-    radius : float, >= 0, pixels
+    height, width : pixels
+    radius : >= 0, pixels
 
     Returns
     -------
@@ -83,7 +87,12 @@ def tile_centres(height, width, radius):
     return np.stack([y.ravel(), x.ravel()], axis=1) * side + reach
 
 
-def cut_at(stack, offsets, images, centres):
+def cut_at(
+    stack: npt.NDArray[np.uint8],
+    offsets: npt.NDArray[np.int64],
+    images: npt.NDArray[np.int64],
+    centres: npt.NDArray[np.int64],
+) -> npt.NDArray[np.uint8]:
     """The patch around one centre in each of several images.
 
     Parameters
@@ -106,7 +115,9 @@ def cut_at(stack, offsets, images, centres):
     return states
 
 
-def cut(stack, offsets, centres):
+def cut(
+    stack: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64], centres: npt.NDArray[np.int64]
+) -> npt.NDArray[np.uint8]:
     """Every patch of every image: (n_images * n_tiles, n_visible) uint8, all tiles of the first image first.
 
     Parameters
@@ -125,13 +136,13 @@ def cut(stack, offsets, centres):
     return cut_at(stack, offsets, images, np.tile(centres, (len(stack), 1)))
 
 
-def choose(n_available, n_wanted, seed):
+def choose(n_available: int, n_wanted: int, seed: int) -> npt.NDArray[np.int64]:
     """Some of the patterns at random, none twice: the first ones of a random order of all.
 
     Parameters
     ----------
-    n_available, n_wanted : int
-    seed : int, >= 0
+    n_available, n_wanted
+    seed : >= 0
 
     Returns
     -------
@@ -150,7 +161,7 @@ def choose(n_available, n_wanted, seed):
     return streams.permutation(streams.fork(seed, "choice of patterns"), n_available)[:n_wanted].astype(np.int64)
 
 
-def prepare(raw, settings):
+def prepare(raw: Raw, settings: Any) -> Prepared:
     """The patterns to learn, from the images or patterns of a source.
 
     Only the chosen patches are cut out, so memory stays at a few bytes for each pixel.
@@ -171,14 +182,17 @@ def prepare(raw, settings):
     InputError
         If the radius does not fit into an image, there are fewer patterns than wanted, or all of them are the same.
     """
-    of_images = []
-    if raw.images is None:
-        n_images, n_available, offsets, example = 0, len(raw.patterns), None, {}
-        states = raw.patterns[choose(n_available, settings.n_patterns, settings.seed)]
-    else:
+    offsets: npt.NDArray[np.int64] | None = None
+    example: dict[str, np.ndarray] = {}
+    n_images = 0
+    of_images: list[str] = []
+    if raw.images is not None:
         n_images = sum(len(stack) for stack in raw.images)
         offsets = circle_offsets(settings.radius)
         states, n_available, example, of_images = _from_images(raw.images, offsets, settings)
+    elif raw.patterns is not None:  # as is always so without images
+        n_available = len(raw.patterns)
+        states = raw.patterns[choose(n_available, settings.n_patterns, settings.seed)]
     is_constant = states.min(axis=0) == states.max(axis=0)
     counts = {
         "images": n_images,
@@ -191,9 +205,11 @@ def prepare(raw, settings):
     return Prepared(states=states, offsets=offsets, counts=counts, notes=notes, example=example)
 
 
-def _from_images(images, offsets, settings):
+def _from_images(
+    images: Sequence[np.ndarray], offsets: npt.NDArray[np.int64], settings: Any
+) -> tuple[npt.NDArray[np.uint8], int, dict[str, np.ndarray], list[str]]:
     """The chosen patches, how many there were, one of them for a figure, and notes."""
-    tiles = [tile_centres(*stack.shape[1:3], settings.radius) for stack in images]
+    tiles = [tile_centres(stack.shape[1], stack.shape[2], settings.radius) for stack in images]
     ends = np.cumsum([len(stack) * len(centres) for stack, centres in zip(images, tiles)])
     chosen = choose(int(ends[-1]), settings.n_patterns, settings.seed)
     greys = [grey(stack) for stack in images]
@@ -210,7 +226,7 @@ def _from_images(images, offsets, settings):
     return states, int(ends[-1]), example_patch(images, binary, states, places, settings.radius), notes
 
 
-def _notes_on_binary(greys, binary, settings):
+def _notes_on_binary(greys: Sequence[np.ndarray], binary: Sequence[npt.NDArray[np.uint8]], settings: Any) -> list[str]:
     """Notes on images that were binary before, and on those that are plain now; an error if all have the same value."""
     if (values := two_values(greys)) is not None:
         text = f"the images have two values, {values[0]:g} and {values[1]:g}, and are taken as they are"
@@ -225,7 +241,7 @@ def _notes_on_binary(greys, binary, settings):
     return [f"{n_plain} of {len(shares)} images have one value in all pixels when binarised, {where}"]
 
 
-def _plain(greys, value, settings):
+def _plain(greys: Sequence[np.ndarray], value: int, settings: Any) -> str:
     """What is wrong if every pixel of all images is the same, and the remedy."""
     low, high = min(stack.min() for stack in greys), max(stack.max() for stack in greys)
     found = f"all pixels of all images are {value} when binarised at patches.data.median {settings.median!r}"
@@ -239,7 +255,7 @@ def _plain(greys, value, settings):
     )
 
 
-def _notes_on_constant(is_constant, counts):
+def _notes_on_constant(is_constant: npt.NDArray[np.bool_], counts: Mapping[str, int]) -> list[str]:
     """A note that names the pixels that never change, if any do not; an error if none does."""
     n_pixels, n_constant = len(is_constant), counts["constant_pixels"]
     if n_constant == n_pixels:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from boltzprune.errors import InputError
@@ -19,7 +20,7 @@ FILES_OF_CIFAR_100 = {"meta", "train", "test"}
 SHOWN = 5
 
 
-def path_of(text, key):
+def path_of(text: str, key: str) -> Path:
     """A path that a user wrote, with `~` as the home folder; InputError, which names the key, if that is unknown."""
     if not text:
         raise InputError(f"{key} is {text!r}; expected a path, or null")
@@ -29,16 +30,16 @@ def path_of(text, key):
         raise InputError(f"{key} is {text!r}: {error}; expected a path, with ~ for your home folder alone") from None
 
 
-def folder(text, key, expected):
+def folder(text: str, key: str, expected: str) -> Path:
     """A folder that is there.
 
     Parameters
     ----------
-    text : str
+    text
         As the user wrote it.
-    key : str
+    key
         Of the configuration.
-    expected : str
+    expected
         What the folder should hold.
 
     Returns
@@ -60,8 +61,18 @@ def folder(text, key, expected):
     return path
 
 
-def file(text, key, ending):
-    """A file that is there: pathlib.Path; InputError, which names the key and what is there instead, if it is none."""
+def file(text: str, key: str, ending: str) -> Path:
+    """A file that is there; InputError, which names the key and what is there instead, if it is none.
+
+    Parameters
+    ----------
+    text
+        As the user wrote it.
+    key
+        Of the configuration.
+    ending
+        Of its name, for the message.
+    """
     path = path_of(text, key)
     expected = f"expected the path of an {ending} file"
     if os.path.isdir(path):
@@ -75,7 +86,7 @@ def file(text, key, ending):
     return path
 
 
-def held(path):
+def held(path: Path) -> str:
     """What a folder without the wanted data set holds, for a message: other data sets by name, else some names."""
     names = _names(path)
     below = {name for child in names for name in _names(path / child)}
@@ -89,7 +100,7 @@ def held(path):
     return f"it holds {_some(sorted(names))}" if names else "it is empty"
 
 
-def _names(path):
+def _names(path: Path) -> set[str]:
     """Names in a folder without hidden ones; none if it is no folder or cannot be listed."""
     try:
         return {name for name in os.listdir(path) if not name.startswith(".")}
@@ -97,11 +108,11 @@ def _names(path):
         return set()
 
 
-def _some(names):
+def _some(names: Sequence[str]) -> str:
     """A few names."""
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
 
 
-def _looked_for(path, text):
+def _looked_for(path: Path, text: str) -> str:
     """Where a relative path or one with `~` leads: the former begins at the working folder of the workflow."""
     return "" if os.path.isabs(text) else f" (looked for {path.absolute()})"

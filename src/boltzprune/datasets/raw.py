@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,10 @@ class Raw:
     """
 
     images: list[np.ndarray] | None = None
-    patterns: np.ndarray | None = None
+    patterns: npt.NDArray[np.uint8] | None = None
     notes: list[str] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if (self.images is None) == (self.patterns is None):
             raise ValueError("a Raw holds either images or patterns")
 
@@ -53,12 +54,12 @@ class Labelled:
     """
 
     train_images: np.ndarray
-    train_labels: np.ndarray
+    train_labels: npt.NDArray[np.int64]
     test_images: np.ndarray
-    test_labels: np.ndarray
+    test_labels: npt.NDArray[np.int64]
     notes: list[str] = field(default_factory=list)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         shapes = [array.shape for array in (self.train_images, self.train_labels, self.test_images, self.test_labels)]
         if [len(shape) for shape in shapes] != [3, 1, 3, 1] or shapes[0][1:] != shapes[2][1:]:
             raise ValueError(f"shapes {shapes}; expected (n, height, width), (n,) and the same of the test set")

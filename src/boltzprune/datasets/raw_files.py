@@ -8,7 +8,9 @@ read once and not each time that somebody asks what would run.
 import contextlib
 import os
 import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from boltzprune.errors import InputError
 from boltzprune.results.files import check_regular
@@ -18,15 +20,18 @@ MEMORY = ".raw_files.json"
 """Name of the file with remembered checksums, in the folder of an experiment; without it files are read again."""
 SETTLED_NS = 2 * 10**9
 """A file that was written more recently may be written again within the same tick of its clock: not remembered."""
+Told = TypeVar("Told")
 
 
-def checksums(paths, folder=None):
+def checksums(
+    paths: Iterable[str | os.PathLike[str]], folder: str | os.PathLike[str] | None = None
+) -> dict[str, str | None]:
     """The SHA-256 of each file.
 
     Parameters
     ----------
-    paths : iterable of path
-    folder : path or None
+    paths
+    folder
         Where checksums are remembered, if it is there.
 
     Returns
@@ -35,7 +40,8 @@ def checksums(paths, folder=None):
         Name of the file (of the link, if it is one) -> hexadecimal digits; None if it cannot be read.
     """
     memory = Path(folder) / MEMORY if folder else None
-    known, now, found = _remembered(memory), {}, {}
+    known, now = _remembered(memory), {}
+    found: dict[str, str | None] = {}
     for path in map(Path, paths):
         try:
             place, stamp = os.path.realpath(path), _stamp(path)
@@ -52,15 +58,15 @@ def checksums(paths, folder=None):
 
 
 @contextlib.contextmanager
-def unchanged(paths, expected, remedy):
+def unchanged(paths: Sequence[str | os.PathLike[str]], expected: Sequence[str], remedy: str) -> Iterator[None]:
     """Read raw files within this block, and they are what they are expected to be, from the first byte to the last.
 
     Parameters
     ----------
-    paths : list of path
-    expected : list of str
+    paths
+    expected
         SHA-256 of each.
-    remedy : str
+    remedy
         What to do if they are not, for the message.
 
     Raises
@@ -81,7 +87,7 @@ def unchanged(paths, expected, remedy):
             raise InputError(f"{path} was written while it was read; {remedy}")
 
 
-def is_gone(place):
+def is_gone(place: str) -> bool:
     """Whether a file or folder of raw files was removed: it is not there, or an empty folder (a disk not mounted)."""
     place = os.path.expanduser(place)
     try:
@@ -90,7 +96,7 @@ def is_gone(place):
         return not os.path.exists(place)
 
 
-def lay_at(place, path):
+def lay_at(place: str, path: str) -> bool:
     """Whether a path that was noted is a named file or lies in a named folder, in this working folder or another."""
     place, path = os.path.normpath(os.path.expanduser(place)), f"{os.path.normpath(path)}/"
     here = os.path.abspath(place).rstrip("/")
@@ -98,19 +104,19 @@ def lay_at(place, path):
     return path.startswith(f"{here}/") or elsewhere
 
 
-def _stamp(path):
+def _stamp(path: str | os.PathLike[str]) -> list[int]:
     """Device, number, size, and times of content and of the entry itself (ns), which no copying program can set."""
     found = os.stat(path)
     return [found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
-def _read(path):
+def _read(path: str | os.PathLike[str]) -> str:
     """The SHA-256 of a regular file."""
     check_regular(path)
     return checksum(path)
 
 
-def _tried(function, path, remedy):
+def _tried(function: Callable[[str | os.PathLike[str]], Told], path: str | os.PathLike[str], remedy: str) -> Told:
     """What a function says of a file; InputError if the file is not there or cannot be read."""
     try:
         return function(path)
@@ -118,7 +124,7 @@ def _tried(function, path, remedy):
         raise InputError(f"{path} cannot be read ({error.strerror or error}); {remedy}") from None
 
 
-def _remembered(memory):
+def _remembered(memory: Path | None) -> dict[str, tuple[list[int], str]]:
     """Real path -> (stamp, SHA-256); empty if nothing readable is there."""
     try:
         found = read_json(memory) if memory else {}

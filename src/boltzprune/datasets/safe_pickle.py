@@ -1,4 +1,4 @@
-"""Reads pickles of plain data without running the pickle machine.
+"""Reads pickles of plain data without running them.
 
 A pickle is a program: `pickle.load` calls whatever the file names. Here an interpreter of our own knows the few
 opcodes that plain data need, and refuses the file at any other. It imports nothing and calls nothing that a file names:
@@ -8,15 +8,18 @@ view of the bytes in the file. So time and memory stay within a small multiple o
 
 import math
 import pickletools
+from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.errors import InputError
 
 MAX_BYTES = 64 * 2**20
 MAX_OPCODES = 200_000
-"""A batch of CIFAR-10 has 30 thousand."""
+"""A file of CIFAR-10 has 30 thousand."""
 EXPECTED = "a pickle (protocol 2 to 4) of a dict of plain data and uint8 arrays, at most 64 MiB"
 
 
@@ -35,7 +38,7 @@ class _Dtype:
 class _Array:
     """An array whose shape and bytes come later, with the opcode BUILD."""
 
-    value = None
+    value: npt.NDArray[np.uint8] | None = None
 
 
 _RECONSTRUCT, _NDARRAY, _DTYPE, _ENCODE = _Token(), _Token(), _Token(), _Token()
@@ -48,23 +51,26 @@ _NAMES = {
 }
 
 
-class _Machine:
+class _Reader:
     """The stack, the stacks below the marks, and the memo of one pickle; `budget`: bytes that text may still become."""
 
-    def __init__(self, budget):
-        self.stack, self.below, self.memo, self.budget = [], [], {}, budget
+    def __init__(self, budget: int) -> None:
+        self.stack: list[Any] = []
+        self.below: list[list[Any]] = []
+        self.memo: dict[int, Any] = {}
+        self.budget = budget
 
-    def mark(self):
+    def mark(self) -> None:
         """Begin a new stack above the present one."""
         self.below.append(self.stack)
         self.stack = []
 
-    def since_mark(self):
+    def since_mark(self) -> list[Any]:
         """Everything above the last mark, which goes."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
-    def last(self, n):
+    def last(self, n: int) -> tuple[Any, ...]:
         """The last n things of the stack as a tuple, taken off."""
         if len(self.stack) < n:
             raise IndexError("the stack is too short")
@@ -73,64 +79,64 @@ class _Machine:
         return items
 
 
-def _name(machine, module, name):
+def _name(reader: _Reader, module: Any, name: Any) -> None:
     """Push the token of a global name."""
     if type(module) is not str or type(name) is not str:
         raise _Refused("it refers to a name that is not text")
     if (module, name) not in _NAMES:
         raise _Refused(f"it refers to {module[:80]!r} {name[:80]!r}, which is not plain data")
-    machine.stack.append(_NAMES[module, name])
+    reader.stack.append(_NAMES[module, name])
 
 
-def _extend(machine, items):
+def _extend(reader: _Reader, items: Sequence[Any]) -> None:
     """APPEND and APPENDS: to a list only."""
-    if type(machine.stack[-1]) is not list:
+    if type(reader.stack[-1]) is not list:
         raise _Refused("it appends to something that is not a list")
-    machine.stack[-1].extend(items)
+    reader.stack[-1].extend(items)
 
 
-def _update(machine, items):
+def _update(reader: _Reader, items: Sequence[Any]) -> None:
     """SETITEM and SETITEMS: to a dict only, and keys of text only (whose hash no file can make slow)."""
-    if type(machine.stack[-1]) is not dict or len(items) % 2:
+    if type(reader.stack[-1]) is not dict or len(items) % 2:
         raise _Refused("it sets an item of something that is not a dict")
     for key, value in zip(items[0::2], items[1::2]):
         if type(key) not in (str, bytes):
             raise _Refused("a key is not text")
-        machine.stack[-1][key] = value
+        reader.stack[-1][key] = value
 
 
-def _encoded(machine, arguments):
+def _encoded(reader: _Reader, arguments: tuple[Any, ...]) -> bytes:
     """`_codecs.encode(text, "latin1")`, as Python 3 writes bytes in protocol 2, within the budget."""
     text, codec = arguments
     if type(text) is not str or codec != "latin1":
         raise _Refused("it encodes something other than text as latin1")
-    machine.budget -= len(text)
-    if machine.budget < 0:
+    reader.budget -= len(text)
+    if reader.budget < 0:
         raise _Refused("its text becomes more bytes than the file has")
     return text.encode("latin1")
 
 
-def _reduce(machine, _):
+def _reduce(reader: _Reader, _: None) -> None:
     """The only three calls: an array to be filled, the dtype uint8, text as bytes."""
-    function, arguments = machine.last(2)
+    function, arguments = reader.last(2)
     if type(arguments) is not tuple:
         raise _Refused("it calls something with arguments that are not a tuple")
     if function is _ENCODE and len(arguments) == 2:
-        machine.stack.append(_encoded(machine, arguments))
+        reader.stack.append(_encoded(reader, arguments))
     elif function is _RECONSTRUCT and arguments in ((_NDARRAY, (0,), b"b"), (_NDARRAY, (0,), "b")):
-        machine.stack.append(_Array())
+        reader.stack.append(_Array())
     elif function is _DTYPE and arguments in ((b"u1", 0, 1), ("u1", 0, 1)):
-        machine.stack.append(_Dtype())
+        reader.stack.append(_Dtype())
     elif function is _DTYPE:
         raise _Refused("it has an array of a type other than uint8")
     else:
         raise _Refused("it calls something other than the makers of plain data")
 
 
-def _build(machine, _):
+def _build(reader: _Reader, _: None) -> None:
     """The state of the thing below it on the stack: an array or the dtype."""
-    (state,) = machine.last(1)
-    target = machine.stack[-1]
+    (state,) = reader.last(1)
+    target = reader.stack[-1]
     if type(target) not in (_Array, _Dtype) or type(state) is not tuple:
         raise _Refused("it sets the state of something that is not an array")
     if type(target) is _Dtype:
@@ -140,7 +146,7 @@ def _build(machine, _):
         target.value = _array(*state)
 
 
-def _array(version, shape, dtype, fortran, content):
+def _array(version: Any, shape: Any, dtype: Any, fortran: Any, content: Any) -> npt.NDArray[np.uint8]:
     """A view of `content`, after every number in the state has been checked: (shape) uint8, read-only."""
     if version != 1 or type(dtype) is not _Dtype or fortran or type(content) is not bytes:
         raise _Refused("an array is not of C order and uint8")
@@ -151,74 +157,74 @@ def _array(version, shape, dtype, fortran, content):
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
-def _push(machine, value):
-    machine.stack.append(value)
+def _push(reader: _Reader, value: Any) -> None:
+    reader.stack.append(value)
 
 
-def _push_new(machine, _, make):
-    machine.stack.append(make())
+def _push_new(reader: _Reader, _: None, make: Callable[[], Any]) -> None:
+    reader.stack.append(make())
 
 
-def _push_tuple(machine, _, n):
-    machine.stack.append(machine.last(n))
+def _push_tuple(reader: _Reader, _: None, n: int) -> None:
+    reader.stack.append(reader.last(n))
 
 
-def _put(machine, index):
-    machine.memo[index] = machine.stack[-1]
+def _put(reader: _Reader, index: int) -> None:
+    reader.memo[index] = reader.stack[-1]
 
 
-_NEW = {"NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "NONE": lambda: None}
+_NEW: dict[str, Callable[[], Any]] = {"NEWTRUE": lambda: True, "NEWFALSE": lambda: False, "NONE": lambda: None}
 _NEW |= {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
-_STEPS = {
-    **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda machine, arg: None),
+_STEPS: dict[str, Callable[[_Reader, Any], None]] = {
+    **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda reader, arg: None),
     **dict.fromkeys(("BININT", "BININT1", "BININT2", "LONG1", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"), _push),
     **dict.fromkeys(("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"), _push),
-    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), lambda machine, arg: _push(machine, arg.encode("latin1"))),
+    **dict.fromkeys(("BINSTRING", "SHORT_BINSTRING"), lambda reader, arg: _push(reader, arg.encode("latin1"))),
     **dict.fromkeys(("BINPUT", "LONG_BINPUT"), _put),
-    **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda machine, arg: _push(machine, machine.memo[arg])),
-    "MEMOIZE": lambda machine, arg: _put(machine, len(machine.memo)),
+    **dict.fromkeys(("BINGET", "LONG_BINGET"), lambda reader, arg: _push(reader, reader.memo[arg])),
+    "MEMOIZE": lambda reader, arg: _put(reader, len(reader.memo)),
     **{name: partial(_push_new, make=make) for name, make in _NEW.items()},
-    "MARK": lambda machine, arg: machine.mark(),
-    "TUPLE": lambda machine, arg: _push(machine, tuple(machine.since_mark())),
+    "MARK": lambda reader, arg: reader.mark(),
+    "TUPLE": lambda reader, arg: _push(reader, tuple(reader.since_mark())),
     **{f"TUPLE{n}": partial(_push_tuple, n=n) for n in (1, 2, 3)},
-    "APPEND": lambda machine, arg: _extend(machine, machine.last(1)),
-    "APPENDS": lambda machine, arg: _extend(machine, machine.since_mark()),
-    "SETITEM": lambda machine, arg: _update(machine, machine.last(2)),
-    "SETITEMS": lambda machine, arg: _update(machine, machine.since_mark()),
-    "GLOBAL": lambda machine, arg: _name(machine, *arg.split(" ", 1)),
-    "STACK_GLOBAL": lambda machine, arg: _name(machine, *machine.last(2)),
+    "APPEND": lambda reader, arg: _extend(reader, reader.last(1)),
+    "APPENDS": lambda reader, arg: _extend(reader, reader.since_mark()),
+    "SETITEM": lambda reader, arg: _update(reader, reader.last(2)),
+    "SETITEMS": lambda reader, arg: _update(reader, reader.since_mark()),
+    "GLOBAL": lambda reader, arg: _name(reader, *arg.split(" ", 1)),
+    "STACK_GLOBAL": lambda reader, arg: _name(reader, *reader.last(2)),
     "REDUCE": _reduce,
     "BUILD": _build,
 }
 
 
-def _run(content):
+def _run(content: bytes) -> dict[str | bytes, Any]:
     """The dict that the pickle describes; any exception means that the file is not such a pickle."""
-    machine = _Machine(budget=len(content))
+    reader = _Reader(budget=len(content))
     for count, (opcode, arg, position) in enumerate(pickletools.genops(content)):
         if opcode.name not in _STEPS:
             raise _Refused(f"it holds the opcode {opcode.name}, which plain data do not need")
         if count >= MAX_OPCODES:
             raise _Refused(f"it has more than {MAX_OPCODES} opcodes")
-        if opcode.name == "STOP" and position + 1 != len(content):
+        if opcode.name == "STOP" and position != len(content) - 1:
             raise _Refused("something follows its end")
-        _STEPS[opcode.name](machine, arg)
-    (result,) = machine.stack
-    if machine.below or type(result) is not dict:
+        _STEPS[opcode.name](reader, arg)
+    (result,) = reader.stack
+    if reader.below or type(result) is not dict:
         raise _Refused("it is not one dict and nothing else")
     if any(type(value) is _Array and value.value is None for value in result.values()):
         raise _Refused("an array has no content")
     return {key: value.value if type(value) is _Array else value for key, value in result.items()}
 
 
-def loads(content, name):
+def loads(content: bytes, name: str) -> dict[str | bytes, Any]:
     """The dict in a pickle of plain data.
 
     Parameters
     ----------
-    content : bytes
+    content
         The pickle; strings of Python 2 become bytes.
-    name : str
+    name
         Where the bytes come from, for the message.
 
     Returns

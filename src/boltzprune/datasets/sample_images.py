@@ -1,6 +1,8 @@
 """The two photographs that come with scikit-learn: a source that needs no download."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ NAMES = ("china.jpg", "flower.jpg")
 SHAPE = (427, 640, 3)
 
 
-def locate(settings):
+def locate(settings: Any) -> list[Path]:
     """The two files in the installed scikit-learn.
 
     Parameters
@@ -38,7 +40,7 @@ def locate(settings):
     return paths
 
 
-def read(paths, settings):
+def read(paths: Sequence[Path], settings: Any) -> Raw:
     """The two photographs.
 
     Parameters

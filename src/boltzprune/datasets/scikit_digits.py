@@ -1,11 +1,14 @@
 """The 1,797 handwritten digits of 8 x 8 pixels that come with scikit-learn: a source that needs no download."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from boltzprune.datasets import labels
 from boltzprune.datasets.labelled import split
+from boltzprune.datasets.raw import Labelled
 from boltzprune.errors import InputError
 
 NAME = "digits.csv.gz"
@@ -13,7 +16,7 @@ SHAPE = (1797, 8, 8)
 MAX_VALUE = 16
 
 
-def locate(settings):
+def locate(settings: Any) -> list[Path]:
     """The file in the installed scikit-learn.
 
     Parameters
@@ -38,7 +41,7 @@ def locate(settings):
     return [path]
 
 
-def read(paths, settings):
+def read(paths: Sequence[Path], settings: Any) -> Labelled:
     """The digits; a random quarter of them is the test set.
 
     Parameters

@@ -7,7 +7,7 @@ import stat
 from boltzprune.errors import InputError
 
 
-def check_regular(path, limit=None):
+def check_regular(path: str | os.PathLike[str], limit: int | None = None) -> None:
     """OSError for a file that is too large or not regular: a pipe keeps a reader waiting, a device has no end."""
     found = os.stat(path)
     if not stat.S_ISREG(found.st_mode):
@@ -16,15 +16,15 @@ def check_regular(path, limit=None):
         raise OSError(errno.EFBIG, f"larger than {limit} bytes", str(path))
 
 
-def read_bounded(path, limit, expected):
+def read_bounded(path: str | os.PathLike[str], limit: int, expected: str) -> bytes:
     """All bytes of a file of 1 to `limit` bytes.
 
     Parameters
     ----------
-    path : pathlib.Path
-    limit : int
+    path
+    limit
         Largest accepted size in bytes.
-    expected : str
+    expected
         What the file should be, for the message.
 
     Returns

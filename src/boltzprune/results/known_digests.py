@@ -12,7 +12,9 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 FOLDER = Path(__file__).parent
 MAKERS = ("canonical.py", "provenance.py", "known_digests.py")
@@ -20,12 +22,12 @@ MOST = 2000
 """Entries; more are of sources that have changed long since."""
 
 
-def file():
+def file() -> Path:
     """Where they lie."""
     return FOLDER / "__pycache__" / f"digests-{sys.implementation.cache_tag}.json"
 
 
-def of_source(content, compute):
+def of_source(content: bytes, compute: Callable[[], Any]) -> Any:
     """What `compute` returns for a source, or what it returned before: anything JSON.
 
     Parameters
@@ -41,7 +43,7 @@ def of_source(content, compute):
     return known[key]
 
 
-def keep():
+def keep() -> None:
     """Write what is new."""
     if _news:
         _news.clear()
@@ -55,19 +57,19 @@ def keep():
             os.replace(temporary, file())
 
 
-_news = []
+_news: list[str] = []
 """Keys that are not in the file yet."""
 
 
 @functools.cache
-def _salt():
+def _salt() -> bytes:
     """The code that makes entries, and the interpreter that runs it."""
     makers = [hashlib.sha256((FOLDER / name).read_bytes()).digest() for name in MAKERS]
     return b"".join([*makers, sys.version.encode()])
 
 
 @functools.cache
-def _known():
+def _known() -> dict[str, Any]:
     """Entries of the file; none if it is not there or not as it was written."""
     try:
         found = json.loads(file().read_bytes())
@@ -76,6 +78,6 @@ def _known():
         return {}
 
 
-def _seal(text):
+def _seal(text: str) -> str:
     """SHA-256 of text."""
     return hashlib.sha256(text.encode()).hexdigest()

@@ -13,11 +13,14 @@ import signal
 import socket
 import tempfile
 import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NoReturn
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # nothing declares a module that may not exist
 
 log = logging.getLogger(__name__)
 
@@ -27,17 +30,17 @@ ORPHANED = 5
 STOPPING = {"SIGHUP": "its terminal was closed", "SIGINT": "Ctrl-C", "SIGTERM": "it was told to end"}
 SECONDS_FOR_THE_LAST_WORD = 5
 
-unfinished = set()
+unfinished: set[Path] = set()
 """Temporary files of results that are being written now: they go when the process is ended."""
 
-_held = []
+_held: list[tuple[int, str]] = []
 """(file handle, path) of the lock that this process holds for its jobs."""
 
 
-def hold():
+def hold() -> None:
     """Hold a lock until this process ends, and name its file to the jobs that are started from here.
 
-    Called again, nothing changes. The variable of whoever submitted this process, perhaps from another machine, goes.
+    Called again, nothing changes. The variable of whoever submitted this process, perhaps from another computer, goes.
     """
     if not _held:
         os.environ.pop(VARIABLE, None)
@@ -54,7 +57,7 @@ def hold():
         os.environ[VARIABLE] = path
 
 
-def start(environment=os.environ):
+def start(environment: Mapping[str, str] = os.environ) -> None:
     """From now on end this process, with one line and nothing half written, on a signal or when its workflow ends."""
     _end_on_signals()
     if fcntl is None or not (path := environment.get(VARIABLE)):
@@ -67,7 +70,7 @@ def start(environment=os.environ):
     threading.Thread(target=_end_without_workflow, args=(handle,), daemon=True).start()
 
 
-def _end_without_workflow(handle):
+def _end_without_workflow(handle: int) -> None:
     """Wait for the workflow's lock, which comes when the workflow has ended."""
     try:
         fcntl.flock(handle, fcntl.LOCK_SH)
@@ -77,7 +80,7 @@ def _end_without_workflow(handle):
         _end(ORPHANED, "the workflow that started this job is gone")
 
 
-def _end_on_signals():
+def _end_on_signals() -> None:
     """Let the interpreter note each signal in a socket, at once and in whatever thread, and wait for that."""
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -89,7 +92,7 @@ def _end_on_signals():
     threading.Thread(target=_end_on_signal, args=(receiver, sender), daemon=True).start()
 
 
-def _end_on_signal(receiver, sender):
+def _end_on_signal(receiver: socket.socket, sender: socket.socket) -> NoReturn:
     """Wait for a signal; the sender is kept open by being here."""
     while True:
         name = signal.Signals(receiver.recv(1)[0]).name
@@ -97,7 +100,7 @@ def _end_on_signal(receiver, sender):
             _end(128 + getattr(signal, name), f"{STOPPING[name]} ({name})")
 
 
-def _end(status, cause):
+def _end(status: int, cause: str) -> NoReturn:
     """End this process."""
     last = threading.Timer(SECONDS_FOR_THE_LAST_WORD, os._exit, (status,))
     last.daemon = True
@@ -108,7 +111,7 @@ def _end(status, cause):
     os._exit(status)
 
 
-def _remove(path):
+def _remove(path: str | os.PathLike[str]) -> None:
     """Remove a file that may be gone."""
     with contextlib.suppress(OSError):
         os.unlink(path)

@@ -1,7 +1,9 @@
 """Arrays in .npz files: each is checked before any memory is taken for it, and nothing in a file is executed."""
 
 import math
+import os
 import zipfile
+from typing import IO
 
 import numpy as np
 
@@ -15,25 +17,27 @@ VERSION = (1, 0)
 """Of the .npy format; later ones are for headers of structured types, of up to 4 GiB."""
 
 
-def open_archive(path):
+def open_archive(path: str | os.PathLike[str]) -> zipfile.ZipFile:
     """The open `zipfile.ZipFile` of an .npz file; any exception means that it is none."""
     check_regular(path)
     return zipfile.ZipFile(path)
 
 
-def keys(archive):
-    """Names of the arrays, in the order of the file, one that is there twice twice: list of str."""
+def keys(archive: zipfile.ZipFile) -> list[str]:
+    """Names of the arrays, in the order of the file, one that is there twice twice."""
     return [info.filename.removesuffix(".npy") for info in archive.infolist()]
 
 
-def read_array(archive, key, max_bytes=MAX_BYTES):
+def read_array(archive: zipfile.ZipFile, key: str, max_bytes: int = MAX_BYTES) -> np.ndarray:
     """One array of an open .npz file.
 
     Parameters
     ----------
-    archive : zipfile.ZipFile
-    key : str
-    max_bytes : int
+    archive
+    key
+        Name of the array.
+    max_bytes
+        Largest accepted size of its numbers.
 
     Returns
     -------
@@ -58,13 +62,13 @@ def read_array(archive, key, max_bytes=MAX_BYTES):
     return array
 
 
-def shapes(path):
-    """Shapes of the arrays of an .npz file, by their headers alone: dict of str to tuple; any exception: it is none."""
+def shapes(path: str | os.PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Shapes of the arrays of an .npz file, by their headers alone; any exception means that it is none."""
     with open_archive(path) as archive:
         return {key: _shape(archive, key) for key in keys(archive)}
 
 
-def _shape(archive, key):
+def _shape(archive: zipfile.ZipFile, key: str) -> tuple[int, ...]:
     """The shape that one array declares."""
     with archive.open(f"{key}.npy") as member:
         if np.lib.format.read_magic(member) != VERSION:
@@ -72,7 +76,7 @@ def _shape(archive, key):
         return np.lib.format.read_array_header_1_0(member)[0]
 
 
-def _check_size(info, max_bytes):
+def _check_size(info: zipfile.ZipInfo, max_bytes: int) -> None:
     """Refuse what unpacks to more than it may, before anything is unpacked."""
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise ValueError(f"is compressed by method {info.compress_type}; expected what numpy writes, 0 or 8")
@@ -81,7 +85,7 @@ def _check_size(info, max_bytes):
         raise ValueError(f"unpacks from {info.compress_size} bytes to {info.file_size}; expected at most {limit}")
 
 
-def _check_header(member, info, max_bytes):
+def _check_header(member: IO[bytes], info: zipfile.ZipInfo, max_bytes: int) -> None:
     """Refuse an array whose type or declared size is not as expected."""
     version = np.lib.format.read_magic(member)
     if version != VERSION:

@@ -4,6 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
+
+from boltzprune.results.store import Arrays
 
 
 @dataclass(frozen=True)
@@ -20,34 +23,35 @@ class DigitSet:
     shape : (height, width)
     """
 
-    states: np.ndarray
-    labels: np.ndarray
-    test_states: np.ndarray
-    test_labels: np.ndarray
+    states: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    test_states: npt.NDArray[np.uint8]
+    test_labels: npt.NDArray[np.uint8]
     n_train: int
     n_classes: int
-    shape: tuple
+    shape: tuple[int, int]
 
     @property
-    def cases(self):
+    def cases(self) -> npt.NDArray[np.uint8]:
         """What the machines learn from."""
         return self.states[: self.n_train]
 
 
-def read_states(arrays):
+def read_states(arrays: Arrays) -> npt.NDArray[np.uint8]:
     """Patterns in their order: (n_patterns, n_visible) uint8 in {0, 1}, from the `Arrays` that `prepare` wrote."""
     return _states(arrays, "packed", arrays.number("n_visible"))
 
 
-def read_images(arrays):
+def read_images(arrays: Arrays) -> tuple[npt.NDArray[np.uint8], tuple[int, int]]:
     """All training images, (n, n_visible) uint8 in {0, 1}, and their shape, (height, width), from the same `Arrays`."""
-    states, shape = read_states(arrays), tuple(int(side) for side in arrays.checked("shape", "iu", (2,)))
+    states, (height, width) = read_states(arrays), arrays.checked("shape", "iu", (2,))
+    shape = int(height), int(width)
     if min(shape) < 1 or math.prod(shape) != states.shape[1]:
         raise arrays.damaged(f"images of shape {shape} do not have {states.shape[1]} pixels")
     return states, shape
 
 
-def read_digits(arrays):
+def read_digits(arrays: Arrays) -> DigitSet:
     """The `DigitSet` from the `Arrays` that `prepare_digits` wrote."""
     states, shape = read_images(arrays)
     test_states = _states(arrays, "test_packed", states.shape[1])
@@ -61,7 +65,7 @@ def read_digits(arrays):
     return DigitSet(states, labels, test_states, test_labels, n_train, n_classes, shape)
 
 
-def _states(arrays, name, n_visible):
+def _states(arrays: Arrays, name: str, n_visible: int) -> npt.NDArray[np.uint8]:
     """Packed patterns, at least one of at least one pixel."""
     states = arrays.states(name, n_visible)
     if 0 in states.shape:

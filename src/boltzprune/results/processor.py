@@ -6,6 +6,7 @@ code, settings and versions give other last bits on another kind.
 
 import os
 import platform
+from collections.abc import Mapping
 
 VECTORS = ("avx", "avx2", "fma", "avx512f", "avx512vl", "neon", "sve", "sve2")
 """What arithmetic may use; a virtual machine can hide some of it from the processor's name."""
@@ -17,12 +18,13 @@ CHOOSING = (
 """Environment variables that make libraries compute as another processor would."""
 
 
-def processor(environment=os.environ):
+def processor(environment: Mapping[str, str] = os.environ) -> str:
     """The processor here, in words: its kind, its vectors, and the variables that choose another.
 
     Parameters
     ----------
-    environment : mapping of str to str
+    environment
+        Name -> value of environment variables.
 
     Returns
     -------

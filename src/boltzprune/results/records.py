@@ -14,8 +14,10 @@ import hashlib
 import json
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from boltzprune.errors import InputError
 from boltzprune.results.store import CHECKPOINT, checksum, write_bytes
@@ -46,7 +48,7 @@ class Entry:
     n_bytes: int
     stage: str
 
-    def problem(self):
+    def problem(self) -> str:
         """What is wrong with the file now; empty if every byte is as it was written."""
         try:
             size = self.path.stat().st_size
@@ -61,17 +63,17 @@ class Entry:
             return f"cannot be read ({error.strerror})"
 
 
-def beside(log):
+def beside(log: str | os.PathLike[str]) -> Path:
     """Where the record of a job lies, by its log."""
     return Path(log).with_suffix(SUFFIX)
 
 
-def study_folder(record):
+def study_folder(record: Path) -> Path:
     """The folder that paths in a record are relative to: the one that holds `logs`, else that of the record."""
     return next((folder.parent for folder in record.parents if folder.name == LOGS), record.parent)
 
 
-def discard(record):
+def discard(record: Path) -> None:
     """Remove the record of an earlier run of a job: what it describes is about to be replaced."""
     try:
         record.unlink(missing_ok=True)
@@ -79,15 +81,16 @@ def discard(record):
         raise InputError(f"{record}: cannot be removed ({error.strerror}); is the folder writable?") from error
 
 
-def write(record, about, files):
+def write(record: Path, about: dict[str, Any], files: Iterable[Path]) -> None:
     """Write the record of a job whose files are complete.
 
     Parameters
     ----------
-    record : Path
-    about : dict
+    record
+        Where it goes.
+    about
         stage, versions, processor, cost: what the job was, where, and what it took.
-    files : iterable of Path
+    files
         All that it wrote.
 
     Raises
@@ -101,7 +104,7 @@ def write(record, about, files):
     write_bytes(record, "".join(f"{line}\n" for line in [head, SEAL + _seal([head, *lines]), *lines]).encode())
 
 
-def read(record):
+def read(record: Path) -> tuple[dict[str, Any], list[Entry]]:
     """What a record says.
 
     Returns
@@ -119,7 +122,7 @@ def read(record):
         head, seal, *lines, after = record.read_bytes().decode().split("\n")
         if after or seal != SEAL + _seal([head, *lines]):
             raise ValueError("its own checksum differs")
-        about, found = json.loads(head.removeprefix("# ")), [LINE.fullmatch(line) for line in lines]
+        about, found = json.loads(head.removeprefix("# ")), [_matched(line) for line in lines]
         folder = study_folder(record)
         sizes = zip(found, about["bytes"], strict=True)
         return about, [Entry(folder / row["path"], row["sha256"], size, about["stage"]) for row, size in sizes]
@@ -127,12 +130,12 @@ def read(record):
         raise InputError(f"{record}: not a readable record ({error})") from error
 
 
-def in_study(folder):
+def in_study(folder: Path) -> list[Path]:
     """All records of a study, in order."""
     return sorted((folder / LOGS).rglob(f"*{SUFFIX}"))
 
 
-def results_in(folder):
+def results_in(folder: Path) -> Iterator[Path]:
     """All files of a study that a job wrote or ought to have written: not logs, benchmarks, hidden files."""
     for place, folders, files in os.walk(folder):
         top = Path(place) == folder
@@ -144,12 +147,12 @@ PROCESSOR = "processor"
 """Key of what a job was computed on, beside the libraries that it was computed with."""
 
 
-def made_with(folder):
+def made_with(folder: Path) -> dict[str, collections.Counter[str]]:
     """What the results of a study were computed with: library, or `PROCESSOR` -> version or kind -> number of jobs.
 
     Records that cannot be read do not count; `verify` names them.
     """
-    found = collections.defaultdict(collections.Counter)
+    found: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for record in in_study(folder):
         try:
             about, _ = read(record)
@@ -162,7 +165,7 @@ def made_with(folder):
     return found
 
 
-def other_versions(folder):
+def other_versions(folder: Path) -> list[str]:
     """Lines about results of a study that were computed with other versions than those installed; usually none."""
     from boltzprune.results.provenance import versions
 
@@ -174,11 +177,18 @@ def other_versions(folder):
     return lines
 
 
-def _seal(lines):
+def _matched(line: str) -> re.Match[str]:
+    """The checksum and the path in a line of a record; ValueError for any other line."""
+    if (match := LINE.fullmatch(line)) is None:
+        raise ValueError(f"the line {line!r} names no file")
+    return match
+
+
+def _seal(lines: Iterable[str]) -> str:
     """SHA-256 of lines."""
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _may_be_result(name):
+def _may_be_result(name: str) -> bool:
     """Whether a file can be one by its name."""
     return not (name.startswith(".") or name.endswith(CHECKPOINT))

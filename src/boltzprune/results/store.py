@@ -12,15 +12,21 @@ import os
 import re
 import reprlib
 import socket
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
 from boltzprune.results import lifeline, npz
 from boltzprune.results.files import check_regular
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PROVENANCE, MAX_JSON = "provenance", 2**24
 CHECKPOINT = ".checkpoint"
@@ -30,7 +36,7 @@ WHICH = {"criterion": str, "iteration": int, "phase": str}
 
 
 @contextlib.contextmanager
-def atomic(path):
+def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary path that takes the place of `path` when the block ends well; InputError if it cannot be written."""
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.partial{path.suffix}")
@@ -53,16 +59,16 @@ def atomic(path):
         lifeline.unfinished.discard(temporary)
 
 
-def _remove_left_over(path):
-    """Remove temporary files of `path` whose writers on this machine were killed."""
+def _remove_left_over(path: Path) -> None:
+    """Remove temporary files of `path` whose writers on this computer were killed."""
     pattern = re.compile(re.escape(f".{path.name}.{socket.gethostname()}.") + r"(\d+)\.partial.*")
     for other in path.parent.iterdir():
         if (match := pattern.fullmatch(other.name)) and not _is_alive(int(match[1])):
             other.unlink(missing_ok=True)
 
 
-def _is_alive(pid):
-    """Whether there is such a process on this machine."""
+def _is_alive(pid: int) -> bool:
+    """Whether there is such a process on this computer."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -72,18 +78,18 @@ def _is_alive(pid):
     return True
 
 
-def write_bytes(path, content):
+def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a whole file at once."""
     with atomic(path) as temporary:
         temporary.write_bytes(content)
 
 
-def write_json(path, value):
+def write_json(path: str | os.PathLike[str], value: Any) -> None:
     """Write JSON, indented, keys in the given order."""
     write_bytes(path, (json.dumps(value, indent=2) + "\n").encode())
 
 
-def write_table(path, frame):
+def write_table(path: str | os.PathLike[str], frame: "pd.DataFrame") -> None:
     """Write a pandas DataFrame as CSV (compressed where the name ends in .gz), floats at full precision."""
     text = frame.to_csv(index=False, lineterminator="\n").encode()
     if str(path).endswith(".gz"):
@@ -93,7 +99,7 @@ def write_table(path, frame):
     write_bytes(path, text)
 
 
-def write_rows(path, rows):
+def write_rows(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """Write dicts with the same keys as CSV; an empty field is a value that does not exist."""
     content = io.StringIO()
     writer = csv.DictWriter(content, rows[0], lineterminator="\n")
@@ -102,7 +108,7 @@ def write_rows(path, rows):
     write_bytes(path, content.getvalue().encode())
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike[str]) -> Any:
     """The value in a JSON file."""
     try:
         check_regular(path, MAX_JSON)
@@ -111,17 +117,30 @@ def read_json(path):
         raise InputError(f"{path}: not a readable JSON file ({error}); delete it and run again") from error
 
 
-def checksum(path):
+def checksum(path: str | os.PathLike[str]) -> str:
     """SHA-256 of a file, hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_arrays(path, arrays, provenance, compress=False):
-    """Write named arrays and a provenance record (anything JSON) as one .npz file; equal content gives equal bytes."""
+def write_arrays(
+    path: str | os.PathLike[str], arrays: Mapping[str, np.ndarray], provenance: Any, compress: bool = False
+) -> None:
+    """Write named arrays and a record of their provenance as one .npz file; equal content gives equal bytes.
+
+    Parameters
+    ----------
+    path
+    arrays
+    provenance
+        Anything that JSON can hold.
+    compress
+        Whether the arrays are deflated.
+    """
     content = io.BytesIO()
     record = np.frombuffer(json.dumps(provenance, sort_keys=True).encode(), dtype=np.uint8)
-    (np.savez_compressed if compress else np.savez)(content, **arrays, **{PROVENANCE: record})
+    members: dict[str, Any] = {**arrays, PROVENANCE: record}
+    (np.savez_compressed if compress else np.savez)(content, **members)
     write_bytes(path, content.getvalue())
 
 
@@ -134,7 +153,7 @@ class Arrays:
         If the file is missing, truncated, no result of a stage, or lacks what is asked for.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         try:
             self._file = npz.open_archive(self.path)
@@ -151,13 +170,13 @@ class Arrays:
         if len(self.names) < len(keys):
             raise InputError(f"{path}: holds an array twice; delete it and run again")
 
-    def _number(self):
+    def _number(self) -> int:
         """How many members there are, by the last record of the file: in two bytes before its last ten."""
         with open(self.path, "rb") as file:
             file.seek(-12, os.SEEK_END)
             return int.from_bytes(file.read(2), "little")
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.names:
             raise InputError(f"{self.path}: has no {name!r}; delete it and run again")
         try:
@@ -167,8 +186,17 @@ class Arrays:
         except Exception as error:
             raise InputError(f"{self.path}: {name!r} is damaged ({error}); delete the file and run again") from error
 
-    def checked(self, name, kinds, shape):
-        """An array of finite numbers whose `dtype.kind` is one of `kinds`; None in `shape`: any length."""
+    def checked(self, name: str, kinds: str, shape: tuple[int | None, ...]) -> np.ndarray:
+        """An array of finite numbers of the type and shape expected; InputError otherwise.
+
+        Parameters
+        ----------
+        name
+        kinds
+            What its `dtype.kind` may be, a character each.
+        shape
+            None: any length along this axis.
+        """
         array = self[name]
         fits = array.ndim == len(shape) and all(n in (None, found) for n, found in zip(shape, array.shape))
         if array.dtype.kind not in kinds or not fits:
@@ -178,23 +206,23 @@ class Arrays:
             raise self.damaged(f"{name!r} has a value that is NaN or infinite")
         return array
 
-    def number(self, name):
+    def number(self, name: str) -> int:
         """A whole number, 0 or larger."""
         value = int(self.checked(name, "iu", ()))
         if value < 0:
             raise self.damaged(f"{name!r} is {value}; expected 0 or more")
         return value
 
-    def states(self, name, n_units):
+    def states(self, name: str, n_units: int) -> npt.NDArray[np.uint8]:
         """States that were packed into bits: (n, n_units) uint8 in {0, 1}."""
         return np.unpackbits(self.checked(name, "u", (None, -(-n_units // 8))), axis=1, count=n_units)
 
-    def damaged(self, what):
+    def damaged(self, what: str) -> InputError:
         """The InputError for a file whose content is not what it has to be."""
         return InputError(f"{self.path}: {what}; delete the file and run again")
 
     @property
-    def provenance(self):
+    def provenance(self) -> dict[str, Any]:
         """The record written with the arrays."""
         try:
             record = json.loads(self.checked(PROVENANCE, "u", (None,)).tobytes())
@@ -205,16 +233,16 @@ class Arrays:
         return record
 
     @property
-    def seeds(self):
-        """Seeds that the file holds: list of int, those of the job that wrote it but for the ones in `ended`."""
+    def seeds(self) -> list[int]:
+        """Seeds that the file holds: those of the job that wrote it but for the ones in `ended`."""
         seeds = self.provenance.get("seeds")
         if not isinstance(seeds, list) or any(type(seed) is not int for seed in seeds) or not (seeds or self.ended):
             raise self.damaged(f"its seeds are {reprlib.repr(seeds)}; expected whole numbers")
         return seeds
 
     @property
-    def ended(self):
-        """Seeds of that job whose sequence has ended (see `pruning`) -> with which iteration: dict of int -> int."""
+    def ended(self) -> dict[int, int]:
+        """Seeds of that job whose course has ended (see `pruning`) -> with which iteration."""
         ended = self.provenance.get("ended", {})
         is_good = isinstance(ended, dict) and all(key.isdecimal() for key in ended)
         if not is_good or any(type(iteration) is not int or iteration < 1 for iteration in ended.values()):
@@ -222,8 +250,8 @@ class Arrays:
         return {int(seed): iteration for seed, iteration in ended.items()}
 
     @property
-    def about(self):
-        """Criterion, iteration and phase of the machines behind it: dict."""
+    def about(self) -> dict[str, Any]:
+        """Criterion, iteration and phase of the machines behind it."""
         spec = self.provenance.get("spec")
         found = {key: spec.get(key) if isinstance(spec, dict) else None for key in WHICH}
         if [type(value) for value in found.values()] != list(WHICH.values()):
@@ -231,9 +259,9 @@ class Arrays:
         return found
 
 
-def machine_arrays(seed, machine):
+def machine_arrays(seed: int, machine: BoltzmannMachine) -> dict[str, np.ndarray]:
     """A machine as named arrays: seed3/weights0, seed3/mask0, seed3/bias0, seed3/units0, ..."""
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for name, layers in (
         ("weights", machine.weights),
         ("mask", machine.masks),
@@ -244,7 +272,7 @@ def machine_arrays(seed, machine):
     return arrays
 
 
-def read_machine(arrays, seed):
+def read_machine(arrays: Arrays, seed: int) -> BoltzmannMachine:
     """The machine of one seed from `Arrays`."""
     n_layers = sum(name.startswith(f"seed{seed}/bias") for name in arrays.names)
     if n_layers == 0:
@@ -259,32 +287,41 @@ def read_machine(arrays, seed):
         raise arrays.damaged(f"seed {seed}, {error}") from error
 
 
-def _layers(arrays, name, n, kinds, shape):
+def _layers(arrays: Arrays, name: str, n: int, kinds: str, shape: tuple[int | None, ...]) -> tuple[np.ndarray, ...]:
     """One checked array per layer."""
     return tuple(arrays.checked(f"{name}{layer}", kinds, shape) for layer in range(n))
 
 
-def chain_arrays(seed, chains):
+def chain_arrays(seed: int, chains: Sequence[np.ndarray]) -> dict[str, npt.NDArray[np.uint8]]:
     """Persistent chains as named arrays, bit-packed: seed3/chain0, ..."""
     return {f"seed{seed}/chain{layer}": np.packbits(states, axis=1) for layer, states in enumerate(chains)}
 
 
-def read_chains(arrays, seed, layer_sizes):
-    """The chains of one seed: a tuple of (n_chains, n_units) uint8, all layers."""
+def read_chains(arrays: Arrays, seed: int, layer_sizes: Sequence[int]) -> tuple[npt.NDArray[np.uint8], ...]:
+    """The persistent chains of one seed: (n_chains, n_units) in {0, 1} for each layer.
+
+    Parameters
+    ----------
+    arrays
+        Those that `chain_arrays` made, read from a file.
+    seed
+    layer_sizes
+        Units of each layer, visible first.
+    """
     chains = tuple(arrays.states(f"seed{seed}/chain{layer}", n) for layer, n in enumerate(layer_sizes))
     if len({len(states) for states in chains}) > 1:
         raise arrays.damaged(f"seed {seed} has {[len(states) for states in chains]} chains of its layers")
     return chains
 
 
-def statistics_arrays(seed, statistics):
+def statistics_arrays(seed: int, statistics: Statistics) -> dict[str, np.ndarray]:
     """`Statistics` as named arrays: seed3/n_samples, seed3/rate0, seed3/pair_mean0, ..."""
     arrays = {f"seed{seed}/n_samples": np.array(statistics.n_samples)}
     arrays |= {f"seed{seed}/rate{i}": rate for i, rate in enumerate(statistics.rates)}
     return arrays | {f"seed{seed}/pair_mean{i}": mean for i, mean in enumerate(statistics.pair_means)}
 
 
-def read_statistics(arrays, seed):
+def read_statistics(arrays: Arrays, seed: int) -> tuple[Statistics, np.ndarray | None]:
     """The `Statistics` of one seed from `Arrays` that stage `sample` wrote, and its leading eigenvector or None."""
     name = f"seed{seed}/"
     n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)

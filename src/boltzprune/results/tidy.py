@@ -1,14 +1,20 @@
 """THE list of tidy tables that stages hand on as CSV, and their reader: what is no such table is refused by name."""
 
 import io
+import os
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from boltzprune.errors import InputError
 from boltzprune.results.files import check_regular
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 KEYS = ["criterion", "iteration", "phase"]
 
@@ -25,8 +31,8 @@ class Table:
         Others that it cannot lack.
     """
 
-    keys: tuple
-    columns: tuple = ()
+    keys: tuple[str, ...]
+    columns: tuple[str, ...] = ()
 
 
 TABLES = {
@@ -52,11 +58,11 @@ MAX_BYTES = 2**28
 PHASES = ("initial", "pruned", "retrained")
 """Of a machine."""
 ENDED = "ended"
-"""Phase of a row that is of no machine: at this iteration, or before, the sequence of this seed has ended (see
+"""Phase of a row that is of no machine: at this iteration, or before, the course of this seed has ended (see
 `pruning`). Its sizes are 0, its other fields are empty."""
 
 
-def read(paths, name, needs=()):
+def read(paths: Sequence[str | os.PathLike[str]], name: str, needs: Sequence[str] = ()) -> "pd.DataFrame":
     """One table from one or several files.
 
     Parameters
@@ -96,10 +102,10 @@ def read(paths, name, needs=()):
     return frame
 
 
-def missing_seeds(table, columns):
+def missing_seeds(table: "pd.DataFrame", columns: Sequence[str]) -> list[str]:
     """What no mean has in it, in words: seeds without a row, or without a finite value where other seeds have one.
 
-    A seed whose sequence has ended lacks nothing: `endings` names it.
+    A seed whose course has ended lacks nothing: `endings` names it.
 
     Parameters
     ----------
@@ -126,8 +132,8 @@ def missing_seeds(table, columns):
     return found
 
 
-def ended_rows(about, seeds, sizes):
-    """One row for each seed whose sequence has ended: {seed: row}.
+def ended_rows(about: Mapping[str, Any], seeds: Iterable[int], sizes: Mapping[str, int]) -> dict[int, dict[str, Any]]:
+    """One row for each seed whose course has ended: {seed: row}.
 
     Parameters
     ----------
@@ -140,13 +146,13 @@ def ended_rows(about, seeds, sizes):
     return {seed: {**about, "phase": ENDED, "seed": seed, **sizes} for seed in seeds}
 
 
-def of_machines(table):
-    """The rows that are of a machine, not of a sequence that has ended."""
+def of_machines(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows that are of a machine, not of a course that has ended."""
     return table[table["phase"] != ENDED]
 
 
-def endings(table, labels):
-    """Which prune-retrain sequences ended before the last iteration, in words.
+def endings(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
+    """Which courses ended before the last iteration, in words.
 
     Parameters
     ----------
@@ -161,7 +167,8 @@ def endings(table, labels):
         One sentence; none if all seeds have all iterations.
     """
     first = table[table["phase"] == ENDED].groupby(["criterion", "seed"], sort=False)["iteration"].min()
-    n_seeds, order, found = table["seed"].nunique(), list(labels), {}
+    n_seeds, order = table["seed"].nunique(), list(labels)
+    found: dict[str, list[str]] = {}
     for (criterion, iteration), rows in first.reset_index().groupby(["criterion", "iteration"]):
         when = f"after iteration {iteration - 1}" if iteration > 1 else "with the first pruning"
         which = "" if len(rows) == n_seeds else f" ({', '.join(map(str, sorted(rows['seed'])))})"
@@ -171,12 +178,12 @@ def endings(table, labels):
     return [f"Ended, no weight left: {told}."] if told else []
 
 
-def measures(table):
+def measures(table: "pd.DataFrame") -> list[str]:
     """Columns of a table of metrics that hold numbers about a machine."""
     return [name for name in table.columns if name not in (*KEYS, "seed")]
 
 
-def _from_file(path):
+def _from_file(path: str | os.PathLike[str]) -> "pd.DataFrame":
     """The rows of a file as they are, at least one; text where a column has it."""
     import pandas as pd
 
@@ -195,7 +202,7 @@ def _from_file(path):
     return frame
 
 
-def _problem(values, is_key):
+def _problem(values: "pd.Series", is_key: bool) -> str:
     """What is wrong with the values of a column, or nothing."""
     name, known = values.name, values.dropna()
     if (is_key or name in WHOLE or SIZE.fullmatch(name)) and len(known) < len(values):
@@ -215,7 +222,7 @@ def _problem(values, is_key):
     return "holds fractions; expected whole numbers" if name in WHOLE and values.dtype.kind == "f" else ""
 
 
-def _is_number(value):
+def _is_number(value: Any) -> bool:
     """Whether text is a number."""
     try:
         return float(value) == float(value)
@@ -223,6 +230,6 @@ def _is_number(value):
         return False
 
 
-def _wrong(path, what):
+def _wrong(path: str | os.PathLike[str], what: str) -> InputError:
     """The InputError for a file."""
     return InputError(f"{path}: {what}; delete it and run again")

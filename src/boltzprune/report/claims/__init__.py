@@ -4,12 +4,15 @@ A claim is one function in one of the modules and one line of their `CLAIMS`. It
 no option changes it.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
 from boltzprune.report.claims import digits, digits_course, digits_generation, digits_size, patches, patches_fit
-from boltzprune.report.claims.claim import CONTRADICTED, NOT_TESTABLE, SUPPORTED, UNDECIDED, Finding
-from boltzprune.report.claims.collected import NotTestable
+from boltzprune.report.claims.claim import CONTRADICTED, NOT_TESTABLE, SUPPORTED, UNDECIDED, Claim, Finding
+from boltzprune.report.claims.collected import NotTestable, Results
 from boltzprune.report.claims.power import fewest_seeds, in_words, seeds_needed
 from boltzprune.report.claims.statistics import LEVEL, MIN_SEEDS, Comparison, holm
 
@@ -29,7 +32,7 @@ COLUMNS = (
 ).split()
 
 
-def judge(results, claims=CLAIMS):
+def judge(results: Results, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
     """Every claim, measured and decided.
 
     p-values of one experiment are corrected together (Holm), those of the rules and those of their opposites each as a
@@ -56,12 +59,15 @@ def judge(results, claims=CLAIMS):
         mine = [row for row in measured if row[0].experiment == experiment]
         tests = [finding.comparison or Comparison(finding.n, np.nan, np.nan, np.nan) for *_, finding in mine]
         both = [_corrected(np.array([getattr(test, name) for test in tests])) for name in ("p", "p_opposite")]
-        n_tests = np.count_nonzero(np.isfinite(both[0])), sum(finding.comparison is not None for *_, finding in mine)
+        n_tests = (
+            int(np.count_nonzero(np.isfinite(both[0]))),
+            sum(finding.comparison is not None for *_, finding in mine),
+        )
         rows += [_row(*row, test, corrected, n_tests) for row, test, corrected in zip(mine, tests, zip(*both))]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _measure(claim, results, criterion):
+def _measure(claim: Claim, results: Results, criterion: str) -> Finding:
     """What a claim finds, or why nothing."""
     try:
         results.require(claim.experiment)
@@ -70,14 +76,21 @@ def _measure(claim, results, criterion):
         return Finding(reason=str(error))
 
 
-def _corrected(p):
+def _corrected(p: np.ndarray) -> list[float]:
     """p-values of one family, corrected; NaN where nothing was tested."""
     corrected, tested = np.full(len(p), np.nan), ~np.isnan(p)
     corrected[tested] = holm(p[tested])
     return corrected.tolist()
 
 
-def _row(claim, criterion, finding, test, corrected, n_tests):
+def _row(
+    claim: Claim,
+    criterion: str,
+    finding: Finding,
+    test: Comparison,
+    corrected: tuple[float, float],
+    n_tests: tuple[int, int],
+) -> list[Any]:
     """One line of the table; n_tests: how many are corrected for, and how many would be with more seeds."""
     about = [claim.name, claim.experiment, claim.statement, claim.rule, criterion]
     number = [finding.measured, finding.value, finding.low, finding.high]
@@ -88,7 +101,7 @@ def _row(claim, criterion, finding, test, corrected, n_tests):
     return [*about, *number, *estimate, test.n, test.effect, *p_values, seeds, *verdict]
 
 
-def _verdict(test, corrected, n_tests):
+def _verdict(test: Comparison, corrected: tuple[float, float], n_tests: int) -> tuple[str, str]:
     """Verdict and reason of a claim that was measured."""
     if test.n < MIN_SEEDS:
         return NOT_TESTABLE, f"too few seeds: n = {test.n}, a test needs {MIN_SEEDS}"
@@ -102,7 +115,7 @@ def _verdict(test, corrected, n_tests):
     return UNDECIDED, ""
 
 
-def _seeds(verdict, test, n_tests):
+def _seeds(verdict: str, test: Comparison, n_tests: int) -> str:
     """How many seeds would decide, in words; of what has too few for any test, how many could."""
     if verdict == UNDECIDED:
         return in_words(seeds_needed(test, n_tests))

@@ -1,11 +1,14 @@
 """What a claim is, and what measuring it gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from boltzprune.report.claims.collected import NotTestable
+from boltzprune.report.claims.collected import NotTestable, Results
 from boltzprune.report.claims.statistics import Comparison, every, quartiles, weakest
 
 SUPPORTED, CONTRADICTED, UNDECIDED, NOT_TESTABLE = "supported", "contradicted", "undecided", "not testable"
@@ -15,6 +18,7 @@ LOG_RANKS = f"{RANKS}, of logarithms"
 SIGNS = "sign test over seeds"
 EACH = "it is supported if each of these is, and contradicted if one of them is"
 """Words of rules."""
+Values = TypeVar("Values", bound=Sequence[float] | np.ndarray | pd.Series)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class Finding:
     reason: str = ""
 
 
+Measure = Callable[[Results, str], Finding]
+"""Measures a claim for one criterion; NotTestable if these results cannot tell."""
+
+
 @dataclass(frozen=True)
 class Claim:
     """One row of the list.
@@ -59,8 +67,7 @@ class Claim:
     statement : str
     rule : str
         When it is supported: from the statement alone, never from results.
-    measure : callable
-        (Results, criterion) -> Finding; raises NotTestable.
+    measure : Measure
     criteria : tuple of str
         It is decided for each of them; ("",) if it is about no criterion.
     """
@@ -69,36 +76,49 @@ class Claim:
     experiment: str
     statement: str
     rule: str
-    measure: Callable
-    criteria: tuple = ("",)
+    measure: Measure
+    criteria: tuple[str, ...] = ("",)
 
 
-def claim(experiment, statement, rule, criteria=("",)):
-    """Decorator: a function `measure(results, criterion)` becomes the `Claim` of its name."""
+def claim(experiment: str, statement: str, rule: str, criteria: Sequence[str] = ("",)) -> Callable[[Measure], Claim]:
+    """Decorator: a function `measure(results, criterion)` becomes the `Claim` of its name.
 
-    def make(measure):
+    Parameters
+    ----------
+    experiment, statement, rule, criteria
+        Of the `Claim`.
+    """
+
+    def make(measure: Measure) -> Claim:
         return Claim(measure.__name__, experiment, statement, rule, measure, tuple(criteria))
 
     return make
 
 
-def show(values, digits=3):
+def show(values: npt.ArrayLike, digits: int = 3) -> str:
     """Median and quartiles in words, to that many significant digits."""
     median, low, high = (f"{x:.{digits}g}" for x in quartiles(values))
     return f"{median} ({low} to {high})"
 
 
-def percent(share, digits=3):
+def percent(share: float, digits: int = 3) -> str:
     """A share in words."""
     return f"{100 * share:.{digits}g} %"
 
 
-def interval(estimate, low, high):
-    """An estimate with its interval in words, or alone."""
+def interval(estimate: float, low: float, high: float) -> str:
+    """An estimate with its interval in words, or alone.
+
+    Parameters
+    ----------
+    estimate
+    low, high
+        NaN where there is no interval.
+    """
     return f"{estimate:.3g}" + (f" ({low:.3g} to {high:.3g})" if np.isfinite([low, high]).all() else "")
 
 
-def apart(parts):
+def apart(parts: Mapping[str, Comparison]) -> str:
     """The parts of a rule in words, each with its estimate, interval and p-values, which are not corrected.
 
     Parameters
@@ -107,14 +127,14 @@ def apart(parts):
         What each is about.
     """
 
-    def one(part):
+    def one(part: Comparison) -> str:
         p = f", p {part.p:.2g}, opposite {part.p_opposite:.2g}" if np.isfinite(part.p) else ""
         return f"{interval(part.estimate, part.low, part.high)}{p}"
 
     return "; ".join(f"{name}: {one(part)}" for name, part in parts.items())
 
 
-def joined(parts):
+def joined(parts: Mapping[str, Comparison]) -> tuple[str, Comparison]:
     """The parts of a rule as one comparison, and what the one that is shown least clearly is about.
 
     Parameters
@@ -130,14 +150,24 @@ def joined(parts):
     return next(name for name, part in parts.items() if part is least), every(parts.values())
 
 
-def found(values, measured, quantity, comparison):
-    """A `Finding` about one number per seed: its median, quartiles and n; NotTestable if one is not finite."""
+def found(
+    values: Sequence[float] | np.ndarray | pd.Series, measured: str, quantity: str, comparison: Comparison
+) -> Finding:
+    """A `Finding` about one number per seed: its median, quartiles and n; NotTestable if one is not finite.
+
+    Parameters
+    ----------
+    values
+        One per seed.
+    measured, quantity, comparison
+        Of the `Finding`.
+    """
     if not np.all(np.isfinite(values)):
         raise NotTestable(f"not a finite number for every seed: {measured}")
     return Finding(measured, *quartiles(values), len(values), quantity, comparison)
 
 
-def positive(values, what):
+def positive(values: Values, what: str) -> Values:
     """The values, whose ratios a rule is about; NotTestable unless all are above 0."""
     if not np.all(np.asarray(values) > 0):
         raise NotTestable(f"{what} is not above 0 everywhere, so ratios have no meaning")

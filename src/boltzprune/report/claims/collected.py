@@ -1,10 +1,13 @@
 """The collected results of a study, as claims ask for them: by seed, at the last iteration, or not at all."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from boltzprune.core.fisher import Statistics
 from boltzprune.pruning.controls import UNPRUNED
 from boltzprune.results import tidy
 from boltzprune.results.store import Arrays, read_statistics
@@ -23,8 +26,8 @@ class NotTestable(Exception):
 
 
 @dataclass(frozen=True)
-class Chains:
-    """Metrics of one experiment.
+class Courses:
+    """Metrics of the courses of one experiment.
 
     Attributes
     ----------
@@ -35,13 +38,13 @@ class Chains:
     """
 
     metrics: pd.DataFrame
-    last_iterations: dict = field(default_factory=dict)
+    last_iterations: Mapping[str, int] = field(default_factory=dict)
 
-    def initial(self, column):
-        """One value per seed before pruning: Series by seed, without missing ones."""
+    def initial(self, column: str) -> pd.Series:
+        """One value per seed before pruning, by seed, without missing ones."""
         return self._values(self.metrics[self.metrics["phase"] == "initial"], column, "before pruning")
 
-    def last(self, criterion):
+    def last(self, criterion: str) -> int:
         """The last iteration with a machine, or the one asked for where there are more; NotTestable without any."""
         rows = self.metrics[(self.metrics["criterion"] == criterion) & (self.metrics["phase"] == "retrained")]
         wanted = rows["iteration"][rows["iteration"] <= self.last_iterations.get(criterion, np.inf)]
@@ -51,20 +54,31 @@ class Chains:
             raise NotTestable(f"criterion {criterion} {what}")
         return int(wanted.max())
 
-    def after(self, criterion, column, iteration=None, phase="retrained"):
-        """One value per seed after an iteration, the last if not said: Series by seed, without missing ones."""
+    def after(self, criterion: str, column: str, iteration: int | None = None, phase: str = "retrained") -> pd.Series:
+        """One value per seed after an iteration, by seed, without missing ones.
+
+        Parameters
+        ----------
+        criterion
+        column
+            Of the metrics.
+        iteration
+            None: the last.
+        phase
+            pruned or retrained.
+        """
         last = self.last(criterion)
         iteration = last if iteration is None else iteration
         rows = self.metrics[self.metrics["criterion"] == criterion]
         rows = rows[(rows["iteration"] == iteration) & (rows["phase"] == phase)]
         return self._values(rows, column, f"of {criterion}, iteration {iteration}, {phase}")
 
-    def has_unpruned(self, iteration):
+    def has_unpruned(self, iteration: int) -> bool:
         """Whether there are machines that were trained for as many epochs as after that iteration, but never pruned."""
         rows = self.metrics[(self.metrics["criterion"] == UNPRUNED) & (self.metrics["iteration"] == iteration)]
         return bool((rows["phase"] == "retrained").any())
 
-    def chain(self, criterion, columns):
+    def course(self, criterion: str, columns: Sequence[str]) -> pd.DataFrame:
         """Rows before pruning and after each retraining, by seed and iteration, that have all those values."""
         for column in columns:
             self.after(criterion, column)
@@ -73,7 +87,7 @@ class Chains:
         rows = rows[rows["criterion"].isin([criterion, "none"])].dropna(subset=list(columns))
         return rows.sort_values(["seed", "iteration"])
 
-    def _values(self, rows, column, where):
+    def _values(self, rows: pd.DataFrame, column: str, where: str) -> pd.Series:
         if column not in rows:
             raise NotTestable(f"the metrics have no {column}")
         values = rows.set_index("seed")[column].dropna().astype(np.float64)
@@ -82,7 +96,7 @@ class Chains:
         return values.sort_index()
 
 
-def pair(values, reference):
+def pair(values: pd.Series, reference: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Two Series by seed -> two arrays over the seeds that both have; NotTestable without any."""
     seeds = values.index.intersection(reference.index)
     if len(seeds) == 0:
@@ -104,33 +118,33 @@ class Results:
         Of criteria of the digits that are compared before their last iteration.
     """
 
-    tables: dict = field(default_factory=dict)
-    statistics: tuple = ()
-    last_iterations: dict = field(default_factory=dict)
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    statistics: tuple[Path, ...] = ()
+    last_iterations: Mapping[str, int] = field(default_factory=dict)
 
-    def require(self, experiment):
+    def require(self, experiment: str) -> None:
         """NotTestable if the study has nothing of that experiment."""
         present = {TABLES[name] for name in self.tables} | ({"patches"} if self.statistics else set())
         if experiment not in present:
             raise NotTestable("the experiment is not in this study")
 
-    def table(self, name):
+    def table(self, name: str) -> pd.DataFrame:
         """One of the tables; NotTestable if it does not exist."""
         if name not in self.tables:
             raise NotTestable(f"there is no table {name}")
         return self.tables[name]
 
     @property
-    def patches(self):
+    def patches(self) -> Courses:
         """Metrics of the patches."""
-        return Chains(self.table("metrics"))
+        return Courses(self.table("metrics"))
 
     @property
-    def digits(self):
+    def digits(self) -> Courses:
         """Metrics of the digits."""
-        return Chains(self.table("digits_metrics"), self.last_iterations)
+        return Courses(self.table("digits_metrics"), self.last_iterations)
 
-    def initial_statistics(self):
+    def initial_statistics(self) -> Iterator[tuple[Arrays, int, Statistics, np.ndarray | None]]:
         """(file, seed, statistics, leading eigenvector or None) of every initial machine of the patches."""
         if not self.statistics:
             raise NotTestable("there are no statistics of the initial machines")
@@ -139,7 +153,7 @@ class Results:
                 yield arrays, seed, *read_statistics(arrays, seed)
 
 
-def read(inputs, last_iterations=None):
+def read(inputs: Mapping[str, Sequence[Path]], last_iterations: Mapping[str, int] | None = None) -> Results:
     """Results from files.
 
     Parameters

@@ -1,13 +1,14 @@
 """The paper's claims about its second experiment, DBMs on digits: what happens in the course of the iterations."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from boltzprune.evaluation.activity import stop_signal
 from boltzprune.report.claims.claim import EACH, LOG_RANKS, RANKS, Finding, apart, claim, found, joined, positive, show
-from boltzprune.report.claims.collected import NotTestable
+from boltzprune.report.claims.collected import NotTestable, Results
 from boltzprune.report.claims.digits import FI_RULES, raw_error
 from boltzprune.report.claims.statistics import above, hits, ratio_above
 
@@ -26,18 +27,18 @@ DIP = 3
     "testable.",
     ("heuristic_fi",),
 )
-def heuristic_fi_beats_raw_pixels_for_long(results, criterion):
+def heuristic_fi_beats_raw_pixels_for_long(results: Results, criterion: str) -> Finding:
     """How far the weights shrink before the encoding error reaches the raw baseline."""
-    raw, factors, crossed = raw_error(results), [], []
-    for _seed, chain in results.digits.chain(criterion, ("encoding_error", "n_weights")).groupby("seed"):
-        if chain["iteration"].iloc[0] == 0 and len(chain) > 1:
-            above_it = (chain["encoding_error"] >= raw).to_numpy()
+    raw, found_factors, crossed = raw_error(results), [], []
+    for _seed, course in results.digits.course(criterion, ("encoding_error", "n_weights")).groupby("seed"):
+        if course["iteration"].iloc[0] == 0 and len(course) > 1:
+            above_it = (course["encoding_error"] >= raw).to_numpy()
             end = int(above_it.argmax()) if above_it.any() else -1
-            factors.append(float(chain["n_weights"].iloc[0] / max(1, chain["n_weights"].iloc[end])))
+            found_factors.append(float(course["n_weights"].iloc[0] / max(1, course["n_weights"].iloc[end])))
             crossed.append(bool(above_it.any()))
-    if not factors:
-        raise NotTestable("no encoding error along the chain")
-    factors = np.array(factors)
+    if not found_factors:
+        raise NotTestable("no encoding error along the course")
+    factors = np.array(found_factors)
     is_open = ~np.array(crossed) & (factors <= ORDER_OF_MAGNITUDE)
     text = f"{show(factors)} times fewer weights; {sum(crossed)} of {len(factors)} seeds reach the error of raw pixels"
     test = ratio_above(factors, ORDER_OF_MAGNITUDE)
@@ -58,7 +59,7 @@ def heuristic_fi_beats_raw_pixels_for_long(results, criterion):
     f"the one from iteration 1 to 2: {RANKS}, the first of log ratios, the second of differences; {EACH}.",
     ("variance_fi",),
 )
-def variance_fi_dips_after_iteration_3(results, criterion):
+def variance_fi_dips_after_iteration_3(results: Results, criterion: str) -> Finding:
     """Encoding errors after iterations 1, 2 and 3."""
     errors = [results.digits.after(criterion, "encoding_error", k).rename(k) for k in range(1, DIP + 1)]
     table = errors[0].to_frame().join(errors[1:], how="inner")
@@ -73,20 +74,20 @@ def variance_fi_dips_after_iteration_3(results, criterion):
     return found(third, text, *joined(parts))
 
 
-def _marks(results, criterion, column):
+def _marks(results: Results, criterion: str, column: str) -> Iterator[tuple[int | None, bool, float]]:
     """Of each seed: first rise of the activity (or None), whether it marks the best, and the chance that it would."""
     last = results.digits.last(criterion)
     if last < FEWEST_ITERATIONS:
         raise NotTestable(f"{last} iterations are too few; at least {FEWEST_ITERATIONS}")
-    rows = results.digits.chain(criterion, (column, "encoding_error"))
-    for _seed, chain in rows[rows["iteration"] <= last].groupby("seed"):
-        if chain["iteration"].tolist() == list(range(last + 1)):
-            rise, best = stop_signal(chain[column]), int(chain["encoding_error"].to_numpy().argmin())
+    rows = results.digits.course(criterion, (column, "encoding_error"))
+    for _seed, course in rows[rows["iteration"] <= last].groupby("seed"):
+        if course["iteration"].tolist() == list(range(last + 1)):
+            rise, best = stop_signal(course[column]), int(course["encoding_error"].to_numpy().argmin())
             marking = {best, best + 1} & set(range(1, last + 1))
             yield rise, rise in marking, len(marking) / last
 
 
-def _rise_marks_best_size(results, criterion, layer):
+def _rise_marks_best_size(results: Results, criterion: str, layer: int) -> Finding:
     """A `Finding`: whether the first rise of activity falls together with the lowest encoding error."""
     marks = list(_marks(results, criterion, f"activity_{layer}"))
     if not marks:
@@ -112,13 +113,13 @@ _RULE = (
 
 
 @claim("digits", "A rise of the activity of h1 marks the best size (S1).", _RULE.format(1), FI_RULES)
-def rise_of_h1_marks_best_size(results, criterion):
+def rise_of_h1_marks_best_size(results: Results, criterion: str) -> Finding:
     """First rise of the activity of h1 against the lowest error."""
     return _rise_marks_best_size(results, criterion, 1)
 
 
 @claim("digits", "A rise of the activity of h2 marks the best size (S1).", _RULE.format(2), FI_RULES)
-def rise_of_h2_marks_best_size(results, criterion):
+def rise_of_h2_marks_best_size(results: Results, criterion: str) -> Finding:
     """First rise of the activity of h2 against the lowest error."""
     return _rise_marks_best_size(results, criterion, 2)
 

@@ -1,9 +1,11 @@
 """The paper's claims about its second experiment, DBMs on digits: the free-running machine."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from boltzprune.report.claims.claim import EACH, RANKS, SIGNS, apart, claim, found, joined, percent, show
-from boltzprune.report.claims.collected import NotTestable, pair
+from boltzprune.report.claims.claim import EACH, RANKS, SIGNS, Finding, apart, claim, found, joined, percent, show
+from boltzprune.report.claims.collected import NotTestable, Results, pair
 from boltzprune.report.claims.digits import FI_RULES, RANDOM, n_classes
 from boltzprune.report.claims.statistics import above, share
 
@@ -13,7 +15,7 @@ OTHERS = ("weight_magnitude", *RANDOM, "anti_fi")
 _ACTIVITY = f"The mean activity of {{}} lies between {{:g}} and {{:g}} in more than half of the seeds: {SIGNS}."
 
 
-def _activity_at_start(results, layer):
+def _activity_at_start(results: Results, layer: int) -> Finding:
     """A `Finding`: mean activity of a layer of the initial machines."""
     values, (low, high) = results.digits.initial(f"activity_{layer}"), ACTIVITY[layer]
     text = f"mean activity of h{layer} {show(values)}, range {values.min():.3g} to {values.max():.3g}"
@@ -25,7 +27,7 @@ def _activity_at_start(results, layer):
     "Before pruning a unit of h1 is active in 37 to 43 % of samples, on average.",
     _ACTIVITY.format("h1", *ACTIVITY[1]),
 )
-def h1_activity_at_start(results, _):
+def h1_activity_at_start(results: Results, _: str) -> Finding:
     """Mean activity of h1 of the initial machines."""
     return _activity_at_start(results, 1)
 
@@ -35,7 +37,7 @@ def h1_activity_at_start(results, _):
     "Before pruning a unit of h2 is active in 0.06 to 1.8 % of samples, on average.",
     _ACTIVITY.format("h2", *ACTIVITY[2]),
 )
-def h2_activity_at_start(results, _):
+def h2_activity_at_start(results: Results, _: str) -> Finding:
     """Mean activity of h2 of the initial machines."""
     return _activity_at_start(results, 2)
 
@@ -46,7 +48,7 @@ def h2_activity_at_start(results, _):
     f"The share of every class among the samples lies between {percent(SHARES[0])} and {percent(SHARES[1])} in more "
     f"than half of the seeds: {SIGNS}. The range is one of {CLASSES} classes.",
 )
-def generated_digits_spread_over_classes(results, _):
+def generated_digits_spread_over_classes(results: Results, _: str) -> Finding:
     """Smallest and largest class share of each initial machine."""
     table = results.table("digits_classes")
     shares = table.loc[table["phase"] == "initial"].dropna(subset="share").groupby("seed")["share"]
@@ -60,11 +62,11 @@ def generated_digits_spread_over_classes(results, _):
     return found(high, text, "share of seeds in that range", share(inside))
 
 
-def _falls_most(results, criterion, column, others):
+def _falls_most(results: Results, criterion: str, column: str, others: Sequence[str]) -> Finding:
     """A `Finding`: a score after the last retraining is below the initial one and that of each other criterion."""
-    chains = results.digits
-    mine, initial = chains.after(criterion, column), chains.initial(column)
-    rest = {name: chains.after(name, column) for name in others}
+    courses = results.digits
+    mine, initial = courses.after(criterion, column), courses.initial(column)
+    rest = {name: courses.after(name, column) for name in others}
     parts = {"less than initially by": above(np.subtract(*pair(initial, mine)))}
     for name, other in rest.items():
         parts[f"less than under {name} ({np.median(other):.3g}) by"] = above(np.subtract(*pair(other, mine)))
@@ -80,7 +82,7 @@ def _falls_most(results, criterion, column, others):
     f"criterion: {RANKS}, of differences; {EACH}.",
     ("anti_fi",),
 )
-def quality_falls_most_under_anti_fi(results, criterion):
+def quality_falls_most_under_anti_fi(results: Results, criterion: str) -> Finding:
     """Quality of Anti-FI against all others."""
     return _falls_most(results, criterion, "quality_mean", (*FI_RULES, "weight_magnitude", *RANDOM))
 
@@ -92,7 +94,7 @@ def quality_falls_most_under_anti_fi(results, criterion):
     f"and of weight magnitude: {RANKS}, of differences; {EACH}.",
     RANDOM,
 )
-def quality_falls_next_under_random_pruning(results, criterion):
+def quality_falls_next_under_random_pruning(results: Results, criterion: str) -> Finding:
     """Quality of random pruning against the FI rules and weight magnitude."""
     return _falls_most(results, criterion, "quality_mean", (*FI_RULES, "weight_magnitude"))
 
@@ -104,7 +106,7 @@ def quality_falls_next_under_random_pruning(results, criterion):
     f"information and of Anti-FI: {RANKS}, of differences; {EACH}.",
     FI_RULES,
 )
-def diversity_falls_most_under_fisher(results, criterion):
+def diversity_falls_most_under_fisher(results: Results, criterion: str) -> Finding:
     """Diversity of the FI rules against the others."""
     return _falls_most(results, criterion, "diversity", OTHERS)
 

@@ -1,8 +1,11 @@
 """The table of claims in Markdown."""
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from boltzprune.report.claims.claim import VERDICTS, interval
 from boltzprune.report.claims.power import POWER
@@ -39,24 +42,24 @@ HEAD = (
 )
 
 
-def as_markdown(table, study, labels):
+def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str]) -> str:
     """The table that `judge` made: readable numbers, and the rules as a list below each experiment.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-    study : str
+    table
+    study
         One line that says what was computed.
-    labels : dict of str -> str
-        Of criteria.
-
-    Returns
-    -------
-    str
+    labels
+        Of criteria, by name.
     """
     parts = ["# Claims of the paper\n", f"{study}\n", f"{HOW_TO_READ}\n"]
     for experiment, rows in table.groupby("experiment", sort=False):
-        lines = [HEAD, ["---"] * len(HEAD), *(_cells(row, labels) for row in rows.to_dict("records"))]
+        lines: list[Sequence[str]] = [
+            HEAD,
+            ["---"] * len(HEAD),
+            *(_cells(row, labels) for row in rows.to_dict("records")),
+        ]
         body = "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
         rules = "\n".join(f"- {row['statement']} {row['rule']}" for row in _once(rows))
         parts += [
@@ -68,19 +71,19 @@ def as_markdown(table, study, labels):
     return "\n".join(parts)
 
 
-def _counted(rows):
+def _counted(rows: pd.DataFrame) -> str:
     """How many rows have each verdict, in words."""
     counts = rows["verdict"].value_counts()
     number = ", ".join(f"{counts.get(verdict, 0)} {verdict}" for verdict in VERDICTS)
     return f"{len(rows)} rows, one for each claim and criterion: {number}."
 
 
-def _once(rows):
+def _once(rows: pd.DataFrame) -> list[dict[str, Any]]:
     """The first row of each claim."""
     return rows.drop_duplicates("claim").to_dict("records")
 
 
-def _cells(row, labels):
+def _cells(row: Mapping[str, Any], labels: dict[str, str]) -> list[str]:
     """One line of the table in text."""
     criterion = {"": "", "none": "before pruning"} | labels
     verdict = f"**{row['verdict']}**" + (f": {_labelled(row['reason'], labels)}" if row["reason"] else "")
@@ -89,12 +92,12 @@ def _cells(row, labels):
     return [*about, _estimate(row, labels), *_test(row), seeds, _labelled(row["measured"], labels) or "-"]
 
 
-def _labelled(text, labels):
+def _labelled(text: str, labels: dict[str, str]) -> str:
     """Text with the labels of criteria instead of their names."""
     return re.sub(r"\w+", lambda word: labels.get(word[0], word[0]), text)
 
 
-def _estimate(row, labels):
+def _estimate(row: Mapping[str, Any], labels: dict[str, str]) -> str:
     """What the rule is about, with its interval."""
     if np.isnan(row["estimate"]):
         return "-"
@@ -103,7 +106,7 @@ def _estimate(row, labels):
     )
 
 
-def _test(row):
+def _test(row: Mapping[str, Any]) -> list[str]:
     """Effect, n and both corrected p in text, - where there is none."""
     numbers = (("effect", "{:.2f}"), ("n", "{:g}"), ("p_corrected", "{:.2g}"), ("p_opposite_corrected", "{:.2g}"))
     return ["-" if np.isnan(row[key]) or row["n"] == 0 else text.format(row[key]) for key, text in numbers]

@@ -1,10 +1,24 @@
 """The paper's claims about the RBMs on patches of natural images: their Fisher information, and which units remain."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from boltzprune.core.fisher import NEGLIGIBLE, fisher_diagonal, not_computed
-from boltzprune.report.claims.claim import EACH, LOG_RANKS, RANKS, apart, claim, found, joined, percent, positive, show
-from boltzprune.report.claims.collected import NotTestable, pair
+from boltzprune.report.claims.claim import (
+    EACH,
+    LOG_RANKS,
+    RANKS,
+    Finding,
+    apart,
+    claim,
+    found,
+    joined,
+    percent,
+    positive,
+    show,
+)
+from boltzprune.report.claims.collected import NotTestable, Results, pair
 from boltzprune.report.claims.statistics import above, below, ratio_above
 
 MOST = 0.5
@@ -15,7 +29,7 @@ FI_RULES = ("variance_fi", "heuristic_fi", "eigenvector")
 OTHERS = ("weight_magnitude", "random_weights", "anti_fi")
 
 
-def _no_matrix(results, otherwise):
+def _no_matrix(results: Results, otherwise: str) -> NotTestable:
     """Why the initial machines have no full FIM, as far as their statistics say."""
     for _arrays, _seed, statistics, _vector in results.initial_statistics() if results.statistics else ():
         if reason := not_computed(statistics.pair_means[0].size + sum(map(len, statistics.rates))):
@@ -28,7 +42,7 @@ def _no_matrix(results, otherwise):
     "The Fisher information matrix of the initial machine is sparse.",
     f"More than {percent(MOST)} of its entries are smaller in size than {percent(NEGLIGIBLE)} of the largest: {RANKS}.",
 )
-def fisher_matrix_is_sparse(results, _):
+def fisher_matrix_is_sparse(results: Results, _: str) -> Finding:
     """Share of negligible entries."""
     shares = []
     for arrays, seed, *_unused in results.initial_statistics():
@@ -44,7 +58,7 @@ def fisher_matrix_is_sparse(results, _):
     "The largest eigenvalue of the Fisher information matrix exceeds the second by an order of magnitude.",
     f"Their ratio is above {ORDER_OF_MAGNITUDE:g} in the initial machines: {LOG_RANKS}.",
 )
-def leading_eigenvalue_dominates(results, _):
+def leading_eigenvalue_dominates(results: Results, _: str) -> Finding:
     """Ratio of the two largest eigenvalues."""
     try:
         values = [results.patches.initial(name) for name in ("eigenvalue_1", "eigenvalue_2")]
@@ -62,7 +76,7 @@ def leading_eigenvalue_dominates(results, _):
     "Pearson's correlation of the diagonal with the size of the eigenvector's entries, over all parameters of the "
     f"initial machine, is above {CLOSE_CORRELATION:g}: {RANKS}.",
 )
-def diagonal_follows_eigenvector(results, _):
+def diagonal_follows_eigenvector(results: Results, _: str) -> Finding:
     """Correlation of diagonal and leading eigenvector."""
     from scipy.stats import spearmanr
 
@@ -85,7 +99,7 @@ def diagonal_follows_eigenvector(results, _):
     f"The smallest share of hidden units that together hold {percent(SHARE_OF_FI)} of the Fisher information of all "
     f"weights (initial machines, diagonal) is below {percent(FEW_UNITS)}: {RANKS}.",
 )
-def important_weights_cluster(results, _):
+def important_weights_cluster(results: Results, _: str) -> Finding:
     """Share of hidden units that hold most of the weights' FI."""
     shares, n_hidden = [], 0
     for _arrays, _seed, statistics, _vector in results.initial_statistics():
@@ -103,7 +117,7 @@ def important_weights_cluster(results, _):
     "Pearson's correlation of the heuristic with the variance estimate, over the weights of the initial machine, is "
     f"above {CLOSE_CORRELATION:g}: {RANKS}. How far its values are off is measured beside it, and decides nothing.",
 )
-def heuristic_is_accurate(results, _):
+def heuristic_is_accurate(results: Results, _: str) -> Finding:
     """Heuristic against variance estimate over weights."""
     correlation = results.patches.initial("heuristic_correlation")
     off = results.patches.initial("heuristic_relative_difference")
@@ -111,13 +125,13 @@ def heuristic_is_accurate(results, _):
     return found(correlation, text, "correlation", above(correlation, CLOSE_CORRELATION))
 
 
-def _fewer_units(results, criterion, iterations):
+def _fewer_units(results: Results, criterion: str, iterations: Iterable[int]) -> Finding:
     """A `Finding`: fewer hidden units remain than under each other criterion, after each of those iterations."""
-    chains, parts, n_units = results.patches, {}, {}
+    courses, parts, n_units = results.patches, {}, {}
     for iteration in iterations:
-        mine = n_units[iteration] = chains.after(criterion, "n_hidden", iteration)
+        mine = n_units[iteration] = courses.after(criterion, "n_hidden", iteration)
         for name in OTHERS:
-            other = chains.after(name, "n_hidden", iteration)
+            other = courses.after(name, "n_hidden", iteration)
             label = f"units less the {other.median():.3g} of {name}, iteration {iteration}"
             parts[label] = below(np.subtract(*pair(mine, other)))
     left = ", ".join(f"{show(mine)} after iteration {iteration}" for iteration, mine in n_units.items())
@@ -133,7 +147,7 @@ _FEWER = f"fewer hidden units remain than under each of the three: {RANKS}, of d
     f"After the last iteration {_FEWER}",
     FI_RULES,
 )
-def fisher_leaves_fewer_units(results, criterion):
+def fisher_leaves_fewer_units(results: Results, criterion: str) -> Finding:
     """Hidden units after the last iteration against the three other criteria."""
     return _fewer_units(results, criterion, [results.patches.last(criterion)])
 
@@ -144,7 +158,7 @@ def fisher_leaves_fewer_units(results, criterion):
     f"After each iteration before the last {_FEWER}",
     FI_RULES,
 )
-def fisher_leaves_fewer_units_early(results, criterion):
+def fisher_leaves_fewer_units_early(results: Results, criterion: str) -> Finding:
     """Hidden units after all iterations but the last against the three other criteria."""
     if (last := results.patches.last(criterion)) == 1:
         raise NotTestable("there is one iteration only")

@@ -3,16 +3,29 @@
 A measure from samples says nothing if the samples miss much of the data. It then decides no claim.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import pandas as pd
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.pruning.controls import UNPRUNED
-from boltzprune.report.claims.claim import EACH, LOG_RANKS, apart, claim, found, joined, percent, positive, show
-from boltzprune.report.claims.collected import NotTestable, pair
+from boltzprune.report.claims.claim import (
+    EACH,
+    LOG_RANKS,
+    Finding,
+    apart,
+    claim,
+    found,
+    joined,
+    percent,
+    positive,
+    show,
+)
+from boltzprune.report.claims.collected import Courses, NotTestable, Results, pair
 from boltzprune.report.claims.patches import FI_RULES
-from boltzprune.report.claims.statistics import ratio_above, ratio_below
+from boltzprune.report.claims.statistics import Comparison, ratio_above, ratio_below
 
 ABOUT = 1.5
 NONE_INFORMED = (
@@ -20,12 +33,12 @@ NONE_INFORMED = (
 )
 
 
-def _informed(chains, get, column):
+def _informed(courses: Courses, get: Callable[[str], pd.Series], column: str) -> pd.Series:
     """One number per seed, > 0, that says how far the model is from the data; NotTestable if the samples cannot tell.
 
-    get: column -> Series by seed, of the machines in question.
+    get: column -> one value per seed, of the machines in question.
     """
-    is_exact = "kl_exact" in chains.metrics and chains.metrics["kl_exact"].notna().any()
+    is_exact = "kl_exact" in courses.metrics and courses.metrics["kl_exact"].notna().any()
     if not is_exact and (share := get("missing_share").max()) > MAX_MISSING_SHARE:
         raise NotTestable(
             f"{percent(share)} of the data are patterns that no sample shows, more than {percent(MAX_MISSING_SHARE)}: "
@@ -35,15 +48,15 @@ def _informed(chains, get, column):
     return positive(get(column), column)
 
 
-def _recovery(results, criterion):
-    """KL after the last retraining as a ratio to that of the reference; in words; and the reference's name."""
-    chains = results.patches
-    iteration, initial = chains.last(criterion), _informed(chains, chains.initial, "kl")
-    after = _informed(chains, partial(chains.after, criterion), "kl")
+def _recovery(results: Results, criterion: str) -> tuple[np.ndarray, str, str]:
+    """KL after the last retraining as a ratio to that of the machine compared with; in words; whose that is."""
+    courses = results.patches
+    iteration, initial = courses.last(criterion), _informed(courses, courses.initial, "kl")
+    after = _informed(courses, partial(courses.after, criterion), "kl")
     text = f"KL {show(after)} nats after retraining"
     reference, name = initial, "the initial machine's"
-    if chains.has_unpruned(iteration):
-        reference = _informed(chains, partial(chains.after, UNPRUNED, iteration=iteration), "kl")
+    if courses.has_unpruned(iteration):
+        reference = _informed(courses, partial(courses.after, UNPRUNED, iteration=iteration), "kl")
         name = "the unpruned machine's"
         text += f", {show(reference)} of the unpruned machine trained for as many epochs"
     after, reference = pair(after, reference)
@@ -51,11 +64,11 @@ def _recovery(results, criterion):
     return after / reference, text, name
 
 
-def _rescue(results, criterion):
+def _rescue(results: Results, criterion: str) -> np.ndarray:
     """KL after the last retraining as a ratio to the one right after that pruning."""
-    chains = results.patches
+    courses = results.patches
     after, pruned = (
-        _informed(chains, partial(chains.after, criterion, phase=p), "kl") for p in ("retrained", "pruned")
+        _informed(courses, partial(courses.after, criterion, phase=p), "kl") for p in ("retrained", "pruned")
     )
     return np.divide(*pair(after, pruned))
 
@@ -73,14 +86,16 @@ _KL = "After the last retraining KL(data || model), exact where it can be enumer
     f"{_KL} is below {ABOUT:g} times {_REFERENCE}: {LOG_RANKS}. {NONE_INFORMED}",
     (*FI_RULES, "weight_magnitude"),
 )
-def retraining_restores(results, criterion):
-    """KL after the last retraining against the reference."""
+def retraining_restores(results: Results, criterion: str) -> Finding:
+    """KL after the last retraining against the unpruned or the initial machine's."""
     ratio, text, name = _recovery(results, criterion)
     return found(ratio, text, f"KL, ratio to {name}", ratio_below(ratio, ABOUT))
 
 
-def _joined(results, criterion, against_reference, condition):
-    """A `Finding`: KL against the reference, by that comparison, and below the one right after pruning."""
+def _joined(
+    results: Results, criterion: str, against_reference: Callable[[np.ndarray], Comparison], condition: str
+) -> Finding:
+    """A `Finding`: KL by that comparison with the unpruned or the initial machine's, and below that after pruning."""
     ratio, text, name = _recovery(results, criterion)
     parts = {
         f"KL, ratio to {name}, {condition}": against_reference(ratio),
@@ -95,8 +110,8 @@ def _joined(results, criterion, against_reference, condition):
     f"{_KL} is above {_REFERENCE}, and below the one right after that pruning: {LOG_RANKS}; {EACH}. {NONE_INFORMED}",
     ("random_weights", "anti_fi"),
 )
-def retraining_restores_partly(results, criterion):
-    """KL after the last retraining against the reference and the one right after pruning."""
+def retraining_restores_partly(results: Results, criterion: str) -> Finding:
+    """KL after the last retraining against the unpruned or the initial machine's and the one right after pruning."""
     return _joined(results, criterion, ratio_above, "above 1")
 
 
@@ -107,8 +122,8 @@ def retraining_restores_partly(results, criterion):
     f"{NONE_INFORMED}",
     ("random_units",),
 )
-def random_units_recover(results, criterion):
-    """KL after the last retraining against the reference and the one right after pruning."""
+def random_units_recover(results: Results, criterion: str) -> Finding:
+    """KL after the last retraining against the unpruned or the initial machine's and the one right after pruning."""
     return _joined(results, criterion, partial(ratio_below, bound=ABOUT), f"below {ABOUT:g}")
 
 
@@ -125,11 +140,11 @@ _ERROR = (
     f"is above that of the others: {LOG_RANKS}. {NONE_INFORMED}",
     ("none", *FI_RULES, "weight_magnitude", "random_weights", "anti_fi", "random_units"),
 )
-def errors_are_larger_for_rare_patterns(results, criterion):
+def errors_are_larger_for_rare_patterns(results: Results, criterion: str) -> Finding:
     """Squared error of log p over rare and frequent patterns, initial machines and those after the last retraining."""
-    chains = results.patches
-    get = chains.initial if criterion == "none" else partial(chains.after, criterion)
-    rare, frequent = pair(*(_informed(chains, get, f"error_{which}") for which in ("rare", "frequent")))
+    courses = results.patches
+    get = courses.initial if criterion == "none" else partial(courses.after, criterion)
+    rare, frequent = pair(*(_informed(courses, get, f"error_{which}") for which in ("rare", "frequent")))
     text = f"{show(rare)} nats squared over rare patterns, {show(frequent)} over frequent ones"
     return found(rare / frequent, text, "ratio of errors, rare to frequent", ratio_above(rare / frequent))
 
@@ -141,13 +156,13 @@ def errors_are_larger_for_rare_patterns(results, criterion):
     f"criterion and under weight magnitude: {LOG_RANKS}; {EACH}. {NONE_INFORMED}",
     ("random_weights", "anti_fi"),
 )
-def wrong_pruning_misses_frequent_patterns(results, criterion):
+def wrong_pruning_misses_frequent_patterns(results: Results, criterion: str) -> Finding:
     """Squared error of log p over frequent patterns against the criteria that keep what matters."""
-    chains = results.patches
-    mine = _informed(chains, partial(chains.after, criterion), "error_frequent")
+    courses = results.patches
+    mine = _informed(courses, partial(courses.after, criterion), "error_frequent")
     parts = {}
     for name in (*FI_RULES, "weight_magnitude"):
-        other = _informed(chains, partial(chains.after, name), "error_frequent")
+        other = _informed(courses, partial(courses.after, name), "error_frequent")
         parts[f"ratio of errors to {name}"] = ratio_above(np.divide(*pair(mine, other)))
     return found(mine, f"{show(mine)} nats squared over frequent patterns. {apart(parts)}", *joined(parts))
 

@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from boltzprune.report.claims.statistics import LEVEL, MIN_SEEDS
+from boltzprune.report.claims.statistics import LEVEL, MIN_SEEDS, Comparison
 
 POWER = 0.8
 MOST = 1000
 """Larger numbers of seeds are not told apart."""
 
 
-def seeds_needed(comparison, n_tests):
+def seeds_needed(comparison: Comparison, n_tests: int) -> float:
     """Seeds that give the test the power `POWER` at level `LEVEL` / n_tests, if what was measured is the truth.
 
     Signed ranks: N = (z_alpha + z_beta)^2 / (3 (p' - 1/2)^2), p' = P(D + D' > 0)  (Noether 1987). A share against 1/2:
@@ -21,8 +21,9 @@ def seeds_needed(comparison, n_tests):
 
     Parameters
     ----------
-    comparison : Comparison
-    n_tests : int
+    comparison
+    n_tests
+        How many are corrected for.
 
     Returns
     -------
@@ -33,7 +34,7 @@ def seeds_needed(comparison, n_tests):
     return max(n, comparison.n + 1)
 
 
-def _planned(comparison, alpha):
+def _planned(comparison: Comparison, alpha: float) -> float:
     """Seeds for one level, of a comparison or of its parts."""
     from scipy.stats import norm
 
@@ -50,7 +51,7 @@ def _planned(comparison, alpha):
     )
 
 
-def _reaching(odds, alpha):
+def _reaching(odds: float, alpha: float) -> int:
     """Smallest number of seeds, all on one side, whose chance is below that level."""
     n = MIN_SEEDS
     while odds**n >= alpha:
@@ -58,7 +59,7 @@ def _reaching(odds, alpha):
     return n
 
 
-def fewest_seeds(comparison, n_tests):
+def fewest_seeds(comparison: Comparison, n_tests: int) -> int:
     """Smallest number of seeds with which the comparison can be decided at all, one way or the other."""
     alpha = LEVEL / n_tests
     if comparison.parts:
@@ -67,6 +68,6 @@ def fewest_seeds(comparison, n_tests):
     return min(_reaching(odds, alpha) for odds in comparison.odds)
 
 
-def in_words(n):
+def in_words(n: float) -> str:
     """A number of seeds as text."""
     return f"more than {MOST}" if n > MOST else str(n)

@@ -1,9 +1,15 @@
 """Exact tests of one number per seed, in both directions, their effects and intervals, and Holm's correction."""
 
 import functools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LEVEL = 0.05
 """A comparison decides if a corrected p-value is below this."""
@@ -46,50 +52,52 @@ class Comparison:
     estimate: float = np.nan
     low: float = np.nan
     high: float = np.nan
-    odds: tuple = (0.5, 0.5)
-    need: tuple = (np.inf, np.inf)
+    odds: tuple[float, float] = (0.5, 0.5)
+    need: tuple[float, float] = (np.inf, np.inf)
     favours: bool = False
-    parts: tuple = ()
+    parts: tuple["Comparison", ...] = ()
 
     @property
-    def smallest(self):
-        """The smallest p-values that so many seeds can give, for the rule and against it: two floats."""
+    def smallest(self) -> tuple[float, float]:
+        """The smallest p-values that so many seeds can give, for the rule and against it."""
         if self.parts:
             for_it, against = zip(*(part.smallest for part in self.parts))
             return max(for_it), min(1.0, len(self.parts) * min(against))
         return self.odds[0] ** self.n, self.odds[1] ** self.n
 
 
-def above(values, bound=0.0):
+def above(values: npt.ArrayLike, bound: float = 0.0) -> Comparison:
     """Wilcoxon's signed-rank test of values, one per seed, finite: above a bound. Estimate: their pseudo-median."""
     return _signed_rank(np.asarray(values, dtype=np.float64), bound, 1)
 
 
-def below(values, bound=0.0):
+def below(values: npt.ArrayLike, bound: float = 0.0) -> Comparison:
     """The same: below the bound."""
     return _signed_rank(np.asarray(values, dtype=np.float64), bound, -1)
 
 
-def ratio_above(ratios, bound=1.0):
+def ratio_above(ratios: npt.ArrayLike, bound: float = 1.0) -> Comparison:
     """The same of ratios, > 0, by their logarithms: above a bound. Estimate: a ratio again."""
     return _signed_rank(np.log(np.asarray(ratios, dtype=np.float64)), np.log(bound), 1, np.exp)
 
 
-def ratio_below(ratios, bound=1.0):
+def ratio_below(ratios: npt.ArrayLike, bound: float = 1.0) -> Comparison:
     """The same: below the bound."""
     return _signed_rank(np.log(np.asarray(ratios, dtype=np.float64)), np.log(bound), -1, np.exp)
 
 
-def _signed_rank(values, bound, side, shown=float):
+def _signed_rank(
+    values: npt.NDArray[np.float64], bound: float, side: int, shown: Callable[[float], float] = float
+) -> Comparison:
     """Signed-rank test of side (values - bound) > 0; differences of 0 have no say, equal ones share their mean rank."""
     from scipy.stats import rankdata
 
     differences = np.round(side * (values - bound), 12)  # a rounding error is no difference
     n, moved = len(differences), differences[differences != 0]
-    estimate = tuple(float(shown(x)) for x in pseudo_median(values))
+    estimate, low, high = (float(shown(x)) for x in pseudo_median(values))
     p = (1.0, 1.0) if n >= MIN_SEEDS else (np.nan, np.nan)
     if len(moved) == 0:
-        return Comparison(n, *p, 0.0, *estimate)
+        return Comparison(n, *p, 0.0, estimate, low, high)
     ranks = np.rint(2 * rankdata(np.abs(moved))).astype(np.int64)  # twice the rank, so that mean ranks are whole
     effect, total = float(np.sum(np.sign(moved) * ranks) / np.sum(ranks)), ranks[moved > 0].sum()
     if n >= MIN_SEEDS:
@@ -97,17 +105,17 @@ def _signed_rank(values, bound, side, shown=float):
         p = _at_most_one(chance[total:].sum()), _at_most_one(chance[: total + 1].sum())
     lead = _lead(differences)
     need = (1 / (np.sqrt(3) * abs(lead)),) * 2 if lead else (np.inf, np.inf)
-    return Comparison(n, *p, effect, *estimate, need=need, favours=lead > 0)
+    return Comparison(n, *p, effect, estimate, low, high, need=need, favours=lead > 0)
 
 
-def _lead(differences):
+def _lead(differences: npt.NDArray[np.float64]) -> float:
     """P(D + D' > 0) - 1/2 for two different seeds, ties half; 0 for a single seed: what Noether (1987) plans with."""
     i, j = np.triu_indices(len(differences), 1)
     return float(np.mean(np.sign(differences[i] + differences[j]))) / 2 if len(i) else 0.0
 
 
 @functools.lru_cache(maxsize=16)
-def _chances(ranks):
+def _chances(ranks: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Chance of each sum of the positive ones, 0, 1, ..., if the signs of the ranks are random: by counting."""
     chance = np.zeros(sum(ranks) + 1)
     chance[0] = 1.0
@@ -117,12 +125,12 @@ def _chances(ranks):
     return chance
 
 
-def _at_most_one(p):
+def _at_most_one(p: float) -> float:
     """A sum of chances without its rounding error; NaN stays."""
     return float(np.minimum(p, 1.0))
 
 
-def pseudo_median(values):
+def pseudo_median(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     """Hodges-Lehmann estimate of the centre and its exact signed-rank interval.
 
     The interval runs from the C-th smallest to the C-th largest mean of two values (Walsh averages, a value with itself
@@ -130,7 +138,7 @@ def pseudo_median(values):
 
     Parameters
     ----------
-    values : (n,) float
+    values : (n,)
 
     Returns
     -------
@@ -149,7 +157,7 @@ def pseudo_median(values):
     return float(np.median(walsh)), float(walsh[place - 1]), float(walsh[-place])
 
 
-def share(agrees):
+def share(agrees: "Sequence[bool] | np.ndarray | pd.Series") -> Comparison:
     """Exact sign test that more than half of the seeds agree with a rule; Clopper-Pearson interval of their share.
 
     Parameters
@@ -160,7 +168,7 @@ def share(agrees):
     return hits(agrees, np.full(len(agrees), 0.5))
 
 
-def hits(agrees, chances):
+def hits(agrees: "Sequence[bool] | np.ndarray | pd.Series", chances: npt.ArrayLike) -> Comparison:
     """Exact test that more seeds agree with a rule than by chance: their number is Poisson-binomial then.
 
     Parameters
@@ -188,17 +196,18 @@ def hits(agrees, chances):
     gap = 0.0 if abs(rate - mean) < 1e-12 else rate - mean
     effect = gap / (1 - mean) if gap > 0 else gap / mean
     spreads = np.sqrt(mean * (1 - mean)), (np.sqrt(rate * (1 - rate)) if mean != 0.5 else 0.5)
-    need = tuple(float(s / abs(gap)) for s in spreads) if gap else (np.inf, np.inf)
+    need = (float(spreads[0] / abs(gap)), float(spreads[1] / abs(gap))) if gap else (np.inf, np.inf)
     odds = float(np.exp(np.mean(np.log(chances)))), float(np.exp(np.mean(np.log1p(-chances))))
-    return Comparison(n, *map(_at_most_one, p), float(effect), rate, low, high, odds, need, gap > 0)
+    p_values = _at_most_one(p[0]), _at_most_one(p[1])
+    return Comparison(n, *p_values, float(effect), rate, low, high, odds, need, gap > 0)
 
 
-def weakest(parts):
+def weakest(parts: Iterable[Comparison]) -> Comparison:
     """The comparison that is shown least clearly: the largest p, then the smallest effect."""
     return min(parts, key=lambda part: (-np.nan_to_num(part.p), part.effect))
 
 
-def every(parts):
+def every(parts: Iterable[Comparison]) -> Comparison:
     """Several comparisons that must all hold, as one.
 
     Intersection-union: the largest p counts for the rule. It is contradicted by any of them: against it counts the
@@ -213,7 +222,7 @@ def every(parts):
     return Comparison(int(n.min()), float(p.max()), against, *numbers, favours=favours, parts=parts)
 
 
-def holm(p_values):
+def holm(p_values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """p-values corrected for their number (Holm 1979): max over ranks j <= i of (m - j + 1) p_(j), at most 1.
 
     Parameters
@@ -232,7 +241,10 @@ def holm(p_values):
     return corrected
 
 
-def quartiles(values):
-    """Median, first and third quartile: three floats; NaN if a value is not finite."""
+def quartiles(values: npt.ArrayLike) -> tuple[float, float, float]:
+    """Median, first and third quartile; NaN if a value is not finite."""
     values = np.asarray(values, dtype=np.float64)
-    return tuple(map(float, np.quantile(values, [0.5, 0.25, 0.75]))) if np.isfinite(values).all() else (np.nan,) * 3
+    if not np.isfinite(values).all():
+        return np.nan, np.nan, np.nan
+    median, low, high = map(float, np.quantile(values, [0.5, 0.25, 0.75]))
+    return median, low, high

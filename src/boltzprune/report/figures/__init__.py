@@ -31,8 +31,8 @@ class Figure:
     """
 
     module: str
-    inputs: tuple
-    panels: tuple
+    inputs: tuple[str, ...]
+    panels: tuple[str, ...]
     by_criterion: bool
     experiment: str
     target: str = ""
@@ -73,14 +73,9 @@ FIGURES = {
 """Name -> figure."""
 
 
-def targets():
-    """Target -> names of its figures.
-
-    Returns
-    -------
-    dict of str -> list of str
-    """
-    found = {}
+def targets() -> dict[str, list[str]]:
+    """Target -> names of its figures."""
+    found: dict[str, list[str]] = {}
     for name, row in FIGURES.items():
         found.setdefault(row.target or name, []).append(name)
     return found

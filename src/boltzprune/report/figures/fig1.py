@@ -1,13 +1,21 @@
 """Figure 1: from an image to a visible layer; the Fisher information of an over-complete RBM."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecBase, SubplotSpec
 from matplotlib.patches import Circle
 
-from boltzprune.core.fisher import fisher_diagonal, fisher_interval, not_computed, weight_entries
-from boltzprune.report.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval, not_computed, weight_entries
+from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, panel_letter
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, read_statistics
 
@@ -21,7 +29,7 @@ WITHOUT_MATRIX = {
 """Tables of the panels about the full FIM, without rows where there is none; their columns."""
 
 
-def panels(inputs):
+def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (pixels), B (FIM), C and D (importance of each parameter), E (eigenvalues).
 
     Those of B, C and E have no rows where the machine has too many parameters for a full FIM.
@@ -39,7 +47,13 @@ def panels(inputs):
     return {"a.csv": _pixels(Arrays(inputs["patterns"][0])), "d.csv": _diagonal(found, mask)} | of_matrix
 
 
-def _of_matrix(statistics, example, seed, eigenvector, mask):
+def _of_matrix(
+    statistics: Sequence[Arrays],
+    example: Arrays,
+    seed: int,
+    eigenvector: np.ndarray | None,
+    mask: npt.NDArray[np.bool_],
+) -> dict[str, pd.DataFrame]:
     """Tables of the panels about the full FIM: B, C and E."""
     n_parameters = mask.size + sum(mask.shape)
     if f"seed{seed}/fisher_matrix" not in example.names:
@@ -60,9 +74,18 @@ def _of_matrix(statistics, example, seed, eigenvector, mask):
     }
 
 
-def _pixels(patterns):
+def _pixels(patterns: Arrays) -> pd.DataFrame:
     """Pixels of the example image, and of the patch cut out of it; without an image, of the first pattern alone."""
-    columns = {"what": [], "y": [], "x": [], "red": [], "green": [], "blue": [], "grey": [], "binary": []}
+    columns: dict[str, list[Any]] = {
+        "what": [],
+        "y": [],
+        "x": [],
+        "red": [],
+        "green": [],
+        "blue": [],
+        "grey": [],
+        "binary": [],
+    }
     frames = [pd.DataFrame(columns)]
     if "example/image" in patterns.names:
         grey = patterns.checked("example/grey", "iuf", (None, None))
@@ -89,7 +112,7 @@ def _pixels(patterns):
     return pd.concat([frame for frame in frames if len(frame)], ignore_index=True)
 
 
-def _matrix(matrix):
+def _matrix(matrix: np.ndarray) -> pd.DataFrame:
     """The lower triangle of the FIM, block means where it is larger than a figure can show."""
     if len(matrix) > MAX_SIDE:
         edges = np.linspace(0, len(matrix), MAX_SIDE, endpoint=False).astype(int)
@@ -100,7 +123,7 @@ def _matrix(matrix):
     return pd.DataFrame({"row": row, "column": column, "fisher_information": matrix[row, column]})
 
 
-def _importance(vector, mask):
+def _importance(vector: np.ndarray, mask: npt.NDArray[np.bool_]) -> pd.DataFrame:
     """One line per parameter, normalised to the largest: which unit it joins to which, and what it is."""
     n_visible, n_hidden = mask.shape
     scaled = vector / vector.max()
@@ -125,14 +148,14 @@ def _importance(vector, mask):
     ).astype({"visible": "Int64", "hidden": "Int64"})
 
 
-def _diagonal(statistics, mask):
+def _diagonal(statistics: Statistics, mask: npt.NDArray[np.bool_]) -> pd.DataFrame:
     """Importance by the diagonal of the FIM; and the diagonal itself, with what 95 % intervals of it reach."""
     means = np.concatenate([statistics.pair_means[0].ravel(), *statistics.rates])
     diagonal, (low, high) = (f(means, statistics.n_samples) for f in (fisher_diagonal, fisher_interval))
     return _importance(diagonal, mask).assign(fisher_information=diagonal, low_95=low, high_95=high)
 
 
-def draw(panels, look):
+def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     figure = plt.figure(figsize=(7.5, 7.0))
     edges = {"left": 0.085, "right": 0.935, "top": 0.945, "bottom": 0.09}
@@ -151,7 +174,7 @@ def draw(panels, look):
     return figure
 
 
-def _draw_absent(figure, cell, letter, title, reason):
+def _draw_absent(figure: Figure, cell: SubplotSpec, letter: str, title: str, reason: str) -> None:
     """A panel without its data: why."""
     axes = figure.add_subplot(cell)
     panel_letter(axes, letter, dx=-0.16)
@@ -160,7 +183,7 @@ def _draw_absent(figure, cell, letter, title, reason):
     axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", fontsize=7)
 
 
-def _draw_patch(figure, grid, pixels):
+def _draw_patch(figure: Figure, grid: GridSpecBase, pixels: pd.DataFrame) -> None:
     """A: the image, its grey values, its binary values with the patch marked, and the visible layer."""
     image, patch = (pixels[pixels["what"] == what] for what in ("image", "patch"))
     axes = [figure.add_subplot(grid[0, i]) for i in range(4)]
@@ -181,7 +204,7 @@ def _draw_patch(figure, grid, pixels):
     _draw_network(axes[3], patch)
 
 
-def _draw_network(axes, patch):
+def _draw_network(axes: Axes, patch: pd.DataFrame) -> None:
     """The patch as the visible layer of an RBM (a sketch: few hidden units shown)."""
     n_hidden_shown = 9
     x, y = patch["x"] - patch["x"].mean(), patch["y"].mean() - patch["y"]
@@ -190,8 +213,8 @@ def _draw_network(axes, patch):
     for i, (a, b) in enumerate((a, b) for a in lower for b in upper):
         axes.plot(*zip(a, b), color="#bbbbbb", lw=0.25, zorder=0, alpha=0.9 if i % 2 else 0.5)
     on = patch["binary"].to_numpy(float) > 0
-    axes.scatter(*lower.T, s=36, c=np.where(on, "white", INK), edgecolors=INK, linewidths=0.8, zorder=2)
-    axes.scatter(*upper.T, s=36, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=2)
+    axes.scatter(lower[:, 0], lower[:, 1], s=36, c=np.where(on, "white", INK), edgecolors=INK, linewidths=0.8, zorder=2)
+    axes.scatter(upper[:, 0], upper[:, 1], s=36, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=2)
     axes.text(0, 8.0, "hidden units (9 drawn)", ha="center", va="bottom", fontsize=7)
     axes.text(
         0, lower[:, 1].min() - 1.0, f"visible layer: {len(patch)} pixels (white = 1)", ha="center", va="top", fontsize=7
@@ -199,7 +222,7 @@ def _draw_network(axes, patch):
     axes.set(xlim=(-5, 5), ylim=(lower[:, 1].min() - 3.0, 9.0))
 
 
-def _draw_matrix(figure, cell, triangle, importance):
+def _draw_matrix(figure: Figure, cell: SubplotSpec, triangle: pd.DataFrame, importance: pd.DataFrame) -> None:
     """B: the FIM of one machine on a logarithmic scale, its share of entries near 0 in the title."""
     side = int(triangle["row"].max()) + 1
     matrix = np.zeros((side, side))
@@ -224,7 +247,7 @@ def _draw_matrix(figure, cell, triangle, importance):
     bar.set_label("|F| (nats / parameter²)")
 
 
-def _draw_spectrum(figure, cell, spectra):
+def _draw_spectrum(figure: Figure, cell: SubplotSpec, spectra: pd.DataFrame) -> None:
     """E: eigenvalues of the FIM of every initial machine, and the ratio of the first two."""
     axes = figure.add_subplot(cell)
     panel_letter(axes, "E", dx=-0.16)
@@ -244,12 +267,12 @@ def _draw_spectrum(figure, cell, spectra):
     axes.set(xlabel="rank", ylabel="eigenvalue (nats / parameter²)", ylim=(spectra["eigenvalue"].max() * 1e-7, None))
 
 
-def _draw_importance(figure, cell, importance, letter, title):
+def _draw_importance(figure: Figure, cell: SubplotSpec, importance: pd.DataFrame, letter: str, title: str) -> None:
     """C, D: weights as a map of visible by hidden units, hidden biases above, visible biases and scale at the right."""
     grid = cell.subgridspec(2, 3, height_ratios=[1, 9], width_ratios=[22, 1.2, 0.8], hspace=0.08, wspace=0.09)
     part = dict(list(importance.groupby("parameter")))
     weights = part["weight"].pivot(index="visible", columns="hidden", values="importance").to_numpy()
-    look = {"cmap": IMPORTANCE_MAP, "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
+    look: dict[str, Any] = {"cmap": IMPORTANCE_MAP, "vmin": 0, "vmax": 1, "aspect": "auto", "interpolation": "nearest"}
     top, main, right, scale = (figure.add_subplot(grid[place]) for place in ((0, 0), (1, 0), (1, 1), (1, 2)))
     panel_letter(top, letter, dx=-0.1)
     top.set_title(title)

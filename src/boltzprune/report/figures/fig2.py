@@ -1,22 +1,27 @@
 """Figure 2: patterns under the data against patterns of the model; divergence before and after each retraining."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.pruning.controls import CONTROLS
-from boltzprune.report.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results import tidy
 
 QUARTILES = ["log_model_q25", "log_model_q75"]
-MARKS = {"marker": "o", "ms": 3, "elinewidth": 0.8}
-CONTROL_MARKS = {"color": INK, "lw": 0.8, "ls": "--", "elinewidth": 0.8, "zorder": 3}
+MARKS: dict[str, Any] = {"marker": "o", "ms": 3, "elinewidth": 0.8}
+CONTROL_MARKS: dict[str, Any] = {"color": INK, "lw": 0.8, "ls": "--", "elinewidth": 0.8, "zorder": 3}
 MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 
 
-def panels(inputs):
+def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
     patterns = tidy.read(inputs["pattern_probabilities"], "pattern_probabilities", QUARTILES)
     metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", "missing_share", *MEASURES])
@@ -26,19 +31,19 @@ def panels(inputs):
     return {"a.csv": patterns[initial], "b.csv": patterns[~initial], "c.csv": divergence}
 
 
-def _missing(metrics):
+def _missing(metrics: pd.DataFrame) -> pd.DataFrame:
     """Largest share of the data, over the seeds, whose pattern no sample shows."""
     return metrics.groupby(["criterion", "iteration", "phase"])["missing_share"].max().reset_index()
 
 
-def _errors(metrics):
+def _errors(metrics: pd.DataFrame) -> pd.DataFrame:
     """Mean squared error of the log-probabilities: mean, SD and number of the seeds with a finite one."""
     metrics = metrics[np.isfinite(metrics["mse_sampled"])]
     groups = metrics.groupby(["criterion", "iteration", "phase"])["mse_sampled"]
     return groups.agg(mse_mean="mean", mse_sd="std", mse_n="count").reset_index()
 
 
-def _divergence(metrics):
+def _divergence(metrics: pd.DataFrame) -> pd.DataFrame:
     """KL(data || model) per criterion, iteration and phase: mean, SD, median, quartiles, n; of finite ones."""
     long = metrics.melt(["criterion", "iteration", "phase", "seed"], list(MEASURES), "measure", "kl")
     groups = long[np.isfinite(long["kl"])].groupby(["measure", "criterion", "iteration", "phase"])["kl"]
@@ -52,21 +57,22 @@ def _divergence(metrics):
     ).reset_index()
 
 
-def draw(panels, look):
+def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     names = [name for name in look.labels if name in {*panels["b.csv"]["criterion"], *panels["c.csv"]["criterion"]}]
     measures = [measure for measure in MEASURES if measure in set(panels["c.csv"]["measure"])]
     n_rows = -(-(len(names) + 1) // 4)
     heights = [2.05 * n_rows, 2.0 * len(measures) + 0.5]
-    figure = plt.figure(figsize=(7.5, sum(heights)), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0.018, 1, 0.982), hspace=0.04)
-    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    figure = constrained((7.5, sum(heights)), (0, 0.018, 1, 0.982), hspace=0.04)
+    upper, lower = below_each_other(figure, heights)
     _draw_patterns(upper, (n_rows, 4), panels, names, look)
     _draw_divergence(lower, panels["c.csv"], measures, names, look)
     return figure
 
 
-def _draw_patterns(figure, shape, panels, names, look):
+def _draw_patterns(
+    figure: FigureBase, shape: tuple[int, int], panels: Mapping[str, pd.DataFrame], names: Sequence[str], look: Look
+) -> None:
     """A, B: every pattern a point, its log-probability in the data against that among the model's samples."""
     both = pd.concat([panels["a.csv"], panels["b.csv"]])
     grid = figure.add_gridspec(*shape)
@@ -82,12 +88,12 @@ def _draw_patterns(figure, shape, panels, names, look):
         )
         for i, name in enumerate(names)
     ]
-    first = None
+    first: Axes | None = None
     for place, (letter, table, title, colour) in enumerate(shown):
         axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
         panel_letter(axes, letter, dx=-0.3)
         axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
-        bars = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
+        bars: dict[str, Any] = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
         axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
         axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
         about = _ended(panels["c.csv"], names[place - 1]) if table.empty else _error(table, both["mse_n"].max())
@@ -100,7 +106,7 @@ def _draw_patterns(figure, shape, panels, names, look):
             axes.set_xlabel("log p, data (nats)")
 
 
-def _error(table, most):
+def _error(table: pd.DataFrame, most: int) -> str:
     """What a panel says of its points: their squared error, over how many seeds if fewer than most, and a warning."""
     mean, sd, n = (table[f"mse_{name}"].iloc[0] for name in ("mean", "sd", "n"))
     spread = f" ± {sd:.2f}" if np.isfinite(sd) else ""
@@ -108,36 +114,39 @@ def _error(table, most):
     return f"MSE {mean:.2f}{spread}{fewer}{_warning(table['missing_share'])}"
 
 
-def _ended(divergence, name):
+def _ended(divergence: pd.DataFrame, name: str) -> str:
     """What the panel of a criterion says of which no seed has a machine after the last iteration."""
     mine = divergence[(divergence["criterion"] == name) & (divergence["phase"] == "retrained")]
     return f"until iteration {mine['iteration'].max()}"
 
 
-def _sparse(value, _):
+def _sparse(value: float, _: int | None) -> str:
     """Labels 2, 3 and 5 of each decade between its ends, so that a short logarithmic axis has enough of them."""
     return f"{value:g}" if f"{value:e}"[0] in "235" else ""
 
 
-def _draw_line(axes, line, shift, label, marks):
+def _draw_line(axes: Axes, line: pd.DataFrame, shift: float, label: str, marks: Mapping[str, Any]) -> None:
     """Medians along the iterations with quartiles as bars, moved aside so that bars of other lines stay readable."""
     line = line.sort_values("iteration").astype({"iteration": float, "median": float})
     bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy())
     axes.errorbar(line["iteration"] + shift, line["median"], bars, label=label, **marks)
 
 
-def _warning(missing):
+def _warning(missing: pd.Series) -> str:
     """What a panel says of numbers from samples that miss too much of the data, else nothing."""
     missed = missing.max()
     return f"\nunreliable: samples miss\nup to {100 * missed:.0f} % of the data" if missed > MAX_MISSING_SHARE else ""
 
 
-def _draw_divergence(figure, table, measures, names, look):
+def _draw_divergence(
+    figure: FigureBase, table: pd.DataFrame, measures: Sequence[str], names: Sequence[str], look: Look
+) -> None:
     """C: divergence after pruning (left) and after retraining (right, with the controls), over seeds."""
     controls = {name: row.label for name, row in CONTROLS.items() if name in set(table["criterion"])}
     low, high = int(table["n"].min()), int(table["n"].max())
     n_seeds = f"{high}" if low == high else f"{low} to {high}"
-    grid, above = figure.add_gridspec(len(measures), 2), [None, None]
+    grid = figure.add_gridspec(len(measures), 2)
+    above: list[Axes | None] = [None, None]
     for row, measure in enumerate(measures):
         part = table[table["measure"] == measure]
         start = part[part["iteration"] == 0].iloc[0]

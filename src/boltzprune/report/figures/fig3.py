@@ -1,12 +1,18 @@
 """Figure 3: digits and the machine; encoding error, remaining units and disconnected pixels during pruning."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from boltzprune.report.figures import digits
-from boltzprune.report.figures.style import DATA_COLOUR, INK, panel_letter
+from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
 
@@ -16,7 +22,7 @@ FIELD = "#D55E00"
 MAX_DIGITS = 10
 
 
-def panels(inputs):
+def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (digits), B (encoding error), C (units, weights of each layer), D (pixels)."""
     metrics = digits.read(inputs, "digits_metrics", ["encoding_error", "n_weights", *SIZES])
     references = digits.read(inputs, "digits_references", ["n_test"])
@@ -33,7 +39,7 @@ def panels(inputs):
     }
 
 
-def _digits(states, labels, width):
+def _digits(states: npt.NDArray[np.uint8], labels: np.ndarray, width: int) -> pd.DataFrame:
     """Pixels of the first training image of each class."""
     n_visible = states.shape[1]
     classes, first = np.unique(labels, return_index=True)
@@ -50,21 +56,20 @@ def _digits(states, labels, width):
     )
 
 
-def _pixels(table, shape):
+def _pixels(table: pd.DataFrame, shape: tuple[int, int]) -> pd.DataFrame:
     """The table with the place of each pixel."""
     y, x = np.divmod(table["pixel"], shape[1])
     return table.assign(y=y, x=x, height=shape[0], width=shape[1])
 
 
-def draw(panels, look):
+def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables: three of them, or four if the first is of digits."""
     *images, errors, units, maps = (panels[name] for name in sorted(panels))
     letters, names = iter("ABCD"), digits.names_in(errors, look)
     n_rows, n_columns, map_height = _places(maps, look)
     heights = [1.75] * len(images) + [2.8, n_rows * (map_height + 0.42) + 0.1]
-    figure = plt.figure(figsize=(7.5, sum(heights)), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0.02, 1, 0.98))
-    *top, middle, lower = figure.subfigures(len(heights), 1, height_ratios=heights)
+    figure = constrained((7.5, sum(heights)), (0, 0.02, 1, 0.98))
+    *top, middle, lower = below_each_other(figure, heights)
     if images:
         _draw_digits(top[0], images[0], units, next(letters))
     _draw_curves(middle, digits.up_to_last(errors, look), digits.up_to_last(units, look), names, look, letters)
@@ -72,7 +77,7 @@ def draw(panels, look):
     return figure
 
 
-def _places(maps, look):
+def _places(maps: pd.DataFrame, look: Look) -> tuple[int, int, float]:
     """Rows and columns of maps, and the height of one in inches."""
     n = len(digits.names_in(maps[maps["n_seeds"] > 0], look))
     n_rows = max(1, -(-n // 6))
@@ -81,10 +86,10 @@ def _places(maps, look):
     return n_rows, n_columns, min(max(6.5 / n_columns * ratio, 0.95), 1.4)
 
 
-def _draw_digits(figure, pixels, units, letter):
+def _draw_digits(figure: FigureBase, pixels: pd.DataFrame, units: pd.DataFrame, letter: str) -> None:
     """A: one digit of each class, and the machine."""
-    left, right = figure.add_gridspec(1, 2, width_ratios=[1, 1.45])
-    axes = figure.add_subplot(left)
+    grid = figure.add_gridspec(1, 2, width_ratios=[1, 1.45])
+    axes = figure.add_subplot(grid[0])
     shape = int(pixels["y"].max()) + 1, int(pixels["x"].max()) + 1
     images = pixels["value"].to_numpy(float).reshape(-1, *shape)
     shown = images[:MAX_DIGITS]
@@ -92,15 +97,15 @@ def _draw_digits(figure, pixels, units, letter):
     axes.set_title(f"Digits, {shape[0]} × {shape[1]} pixels, binary", loc="left")
     panel_letter(axes, letter, dx=-0.03)
     machine = units[units["phase"] == "initial"].set_index("measure")["mean"].round().astype(int)
-    _draw_machine(figure.add_subplot(right), images[len(shown) // 2], len(images), machine)
+    _draw_machine(figure.add_subplot(grid[1]), images[len(shown) // 2], len(images), machine)
 
 
-def _draw_machine(axes, image, n_classes, machine):
+def _draw_machine(axes: Axes, image: np.ndarray, n_classes: int, machine: Mapping[str, int]) -> None:
     """The deep Boltzmann machine as a sketch: a few units and weights of each layer."""
     height, width = image.shape
     side, places = 1.3, np.linspace(0.1, 1.2, 7)
     pixel = side / max(height, width)
-    frame = {"extent": (0, pixel * width, 0, pixel * height), "interpolation": "nearest", "zorder": 1}
+    frame: dict[str, Any] = {"extent": (0, pixel * width, 0, pixel * height), "interpolation": "nearest", "zorder": 1}
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=1, **frame)
     axes.add_patch(Rectangle((0, 0), pixel * width, pixel * height, fill=False, color=INK, lw=0.6))
     sees_all = machine["n_weights_1"] == image.size * machine["n_units_1"]
@@ -119,11 +124,11 @@ def _draw_machine(axes, image, n_classes, machine):
         axes.scatter(np.full(len(places), x), places, s=26, c=DATA_COLOUR, edgecolors=INK, linewidths=0.6, zorder=4)
     axes.add_patch(FancyBboxPatch((4.35, 0.4), 0.75, 0.5, boxstyle="round,pad=0.04", fc="white", ec=INK, lw=0.8))
     axes.text(4.73, 0.65, f"classifier\n{n_classes} classes", ha="center", va="center", fontsize=6.5)
-    below = {"ha": "center", "va": "top", "fontsize": 7}
+    below: dict[str, Any] = {"ha": "center", "va": "top", "fontsize": 7}
     axes.text(pixel * width / 2, -0.08, f"v: {height * width} pixels", **below)
     axes.text(2.3, -0.08, f"h1: {machine['n_units_1']} units", **below)
     axes.text(3.6, -0.08, f"h2: {machine['n_units_2']} units", **below)
-    above = {"ha": "center", "va": "bottom", "fontsize": 7}
+    above: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 7}
     what = "all to all" if sees_all else "receptive fields"
     axes.text(1.8, 1.33, f"{what}\n{machine['n_weights_1']:,} weights", **above)
     axes.text(2.95, 1.33, f"all to all\n{machine['n_weights_2']:,} weights", **above)
@@ -131,7 +136,14 @@ def _draw_machine(axes, image, n_classes, machine):
     axes.axis("off")
 
 
-def _draw_curves(figure, errors, units, names, look, letters):
+def _draw_curves(
+    figure: FigureBase,
+    errors: pd.DataFrame,
+    units: pd.DataFrame,
+    names: Sequence[str],
+    look: Look,
+    letters: Iterator[str],
+) -> None:
     """B: encoding error; C: units of both hidden layers; against the remaining weights."""
     grid = figure.add_gridspec(1, 3, width_ratios=[1.35, 1, 1])
     axes = figure.add_subplot(grid[0])
@@ -159,7 +171,7 @@ def _draw_curves(figure, errors, units, names, look, letters):
     digits.legend(figure, all_axes, look, digits.seeds_text(pd.concat([measured, units])))
 
 
-def _draw_maps(figure, maps, shape, look, letter):
+def _draw_maps(figure: FigureBase, maps: pd.DataFrame, shape: tuple[int, int], look: Look, letter: str) -> None:
     """D: fraction of seeds in which a pixel has no weight left, a map per criterion."""
     grid, shown = figure.add_gridspec(*shape), []
     for place, name in enumerate(digits.names_in(maps, look)):
@@ -171,7 +183,7 @@ def _draw_maps(figure, maps, shape, look, letter):
         drawn = digits.show(axes, image)
         axes.set_title(f"{digits.title(look.labels[name])}\niteration {last}", color=look.colours[name])
         if place == 0:
-            style = {"fontsize": 11, "fontweight": "bold", "ha": "right"}
+            style: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "ha": "right"}
             axes.annotate(
                 letter, (0.5, 1.02), (-72 * (0.06 + 3.25 / shape[1]), 0), "axes fraction", "offset points", **style
             )

@@ -1,11 +1,15 @@
 """Figure 4: quality, diversity and examples of the digits that pruned machines generate."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
 
 from boltzprune.report.figures import digits
-from boltzprune.report.figures.style import INK, panel_letter
+from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
 
@@ -16,7 +20,7 @@ GREY = "#8a8a8a"
 N_EXAMPLES = 10
 
 
-def panels(inputs):
+def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (both kinds of quality), B (diversity) and C (pixels of generated samples)."""
     metrics = digits.read(inputs, "digits_metrics", ["n_weights", *MEASURES, "diversity"])
     references = digits.read(inputs, "digits_references", [*MEASURES, "diversity"])
@@ -31,22 +35,21 @@ def panels(inputs):
     return {
         "a.csv": digits.with_references(quality, references, wanted),
         "b.csv": digits.with_references(
-            diversity, lines, [(name, *["diversity"] * 2) for name in (*REFERENCES, "even")]
+            diversity, lines, [(name, "diversity", "diversity") for name in (*REFERENCES, "even")]
         ),
         "c.csv": digits.read(inputs, "digits_examples").assign(height=height, width=width),
     }
 
 
-def draw(panels, look):
+def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     names = digits.names_in(panels["b.csv"], look)
     blocks = list(_examples(panels["c.csv"], look))
     n_rows = -(-len(blocks) // 2)
     ratio = panels["c.csv"]["height"].iloc[0] / panels["c.csv"]["width"].iloc[0]
     heights = [3.1, n_rows * (0.36 * ratio + 0.27) + 0.15]
-    figure = plt.figure(figsize=(7.5, sum(heights)), layout="constrained")
-    figure.get_layout_engine().set(rect=(0, 0.022, 1, 0.978))
-    upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    figure = constrained((7.5, sum(heights)), (0, 0.022, 1, 0.978))
+    upper, lower = below_each_other(figure, heights)
     grid = upper.add_gridspec(1, 2)
     left, right = (upper.add_subplot(grid[i]) for i in range(2))
     quality = panels["a.csv"][panels["a.csv"]["measure"] == f"quality_{look.quality}"]
@@ -69,7 +72,7 @@ def draw(panels, look):
     return figure
 
 
-def _draw_curves(axes, table, names, look):
+def _draw_curves(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Look) -> None:
     """A, B: before (lighter) and after retraining, mean and SD over seeds, against the remaining weights."""
     for name in names:
         before = digits.path(table, name, "pruned")
@@ -79,7 +82,7 @@ def _draw_curves(axes, table, names, look):
     digits.weights_axis(axes, table)
 
 
-def _examples(table, look):
+def _examples(table: pd.DataFrame, look: Look) -> Iterator[tuple[str, str, np.ndarray]]:
     """Title, colour and images of the initial machine and of each criterion's last retrained one."""
     table = digits.up_to_last(table, look)
     seed = int(table["seed"].min())
@@ -96,7 +99,7 @@ def _examples(table, look):
             yield text, colour, images.reshape(len(rows), rows["height"].iloc[0], rows["width"].iloc[0])
 
 
-def _draw_examples(figure, blocks, n_rows):
+def _draw_examples(figure: FigureBase, blocks: Sequence[tuple[str, str, np.ndarray]], n_rows: int) -> None:
     """C: rows of generated samples, 1 black."""
     grid = figure.add_gridspec(n_rows, 2)
     for place, (text, colour, images) in enumerate(blocks):

@@ -1,19 +1,27 @@
 """S1 Figure A: activity of the hidden units during pruning, and whether its first rise marks the best size."""
 
-import matplotlib.pyplot as plt
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from boltzprune.evaluation.activity import stop_signals
 from boltzprune.report.figures import digits
-from boltzprune.report.figures.style import INK, panel_letter
+from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
+
+Mark = tuple[str, Any, dict[str, Any]]
+"""Criterion, iteration (missing: no mark), and the look of a mark."""
 
 LAYERS = {1: "h1", 2: "h2"}
-BEST = {"marker": "*", "ms": 8}
-RINGS = {1: {"marker": "o", "ms": 9}, 2: {"marker": "s", "ms": 8}}
+BEST: dict[str, Any] = {"marker": "*", "ms": 8}
+RINGS: dict[int, dict[str, Any]] = {1: {"marker": "o", "ms": 9}, 2: {"marker": "s", "ms": 8}}
 
 
-def panels(inputs):
+def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A, B (activity of h1, h2), C (encoding error), and the stop signals."""
     metrics = digits.read(inputs, "digits_metrics", ["encoding_error", "n_weights", "activity_1", "activity_2"])
     references = digits.read(inputs, "digits_references", ["n_test"])
@@ -28,13 +36,12 @@ def panels(inputs):
     }
 
 
-def draw(panels, look):
+def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     activity = {1: digits.up_to_last(panels["a.csv"], look), 2: digits.up_to_last(panels["b.csv"], look)}
     errors = digits.up_to_last(panels["c.csv"], look)
-    figure = plt.figure(figsize=(7.5, 5.4), layout="constrained")
-    figure.get_layout_engine().set(rect=(0.005, 0.02, 0.99, 0.98))
-    body = figure.subfigures(1, 1)  # so that the legend stays above the line at the bottom
+    figure = constrained((7.5, 5.4), (0.005, 0.02, 0.99, 0.98))
+    (body,) = below_each_other(figure, [1])  # so that the legend stays above the line at the bottom
     grid = body.add_gridspec(2, 2)
     axes = [body.add_subplot(place) for place in (grid[0, 0], grid[0, 1], grid[1, :])]
     for layer in LAYERS:
@@ -53,14 +60,21 @@ def draw(panels, look):
     return figure
 
 
-def _places(table, look, step):
+def _places(table: pd.DataFrame, look: Look, step: float) -> dict[str, float]:
     """Criterion -> its shift, so that bars at the same iteration stand beside each other."""
     names = digits.names_in(table, look)
     step = min(step, 0.6 / max(1, len(names)))
     return {name: step * (i - (len(names) - 1) / 2) for i, name in enumerate(names)}
 
 
-def _draw_lines(axes, table, places, look, scale=1.0, floor=0.0):
+def _draw_lines(
+    axes: Axes,
+    table: pd.DataFrame,
+    places: Mapping[str, float],
+    look: Look,
+    scale: float = 1.0,
+    floor: float = 0.0,
+) -> None:
     """Mean and SD over iterations, a line per criterion from the initial machines on."""
     for name, shift in places.items():
         line = digits.path(table, name, "retrained")
@@ -69,8 +83,15 @@ def _draw_lines(axes, table, places, look, scale=1.0, floor=0.0):
         axes.errorbar(line["iteration"].to_numpy(float) + shift, mean, bars, **look_of)
 
 
-def _mark(axes, table, places, marked, scale=1.0, floor=0.0):
-    """Marks at given iterations of the lines: rows of (criterion, iteration or none, look of the mark)."""
+def _mark(
+    axes: Axes,
+    table: pd.DataFrame,
+    places: Mapping[str, float],
+    marked: Iterable[Mark],
+    scale: float = 1.0,
+    floor: float = 0.0,
+) -> None:
+    """Marks at given iterations of the lines."""
     for name, iteration, mark in marked:
         if name in places and pd.notna(iteration):
             line = digits.path(table, name, "retrained")
@@ -78,14 +99,14 @@ def _mark(axes, table, places, marked, scale=1.0, floor=0.0):
                 axes.plot(iteration + places[name], scale * max(mean, floor), zorder=4, **mark)
 
 
-def _rises(signals, layer, look):
+def _rises(signals: pd.DataFrame, layer: int, look: Look) -> Iterator[Mark]:
     """Rows for `_mark`: a ring where the mean activity of a layer first rises."""
     rows = signals[(signals["layer"] == layer) & signals["criterion"].isin(list(look.labels))]
     for name, iteration in zip(rows["criterion"], rows["iteration_of_rise"]):
         yield name, iteration, {"mfc": "none", "mec": look.colours[name], "mew": 1.1, **RINGS[layer]}
 
 
-def _draw_activity(axes, table, signals, layer, look):
+def _draw_activity(axes: Axes, table: pd.DataFrame, signals: pd.DataFrame, layer: int, look: Look) -> None:
     """A, B: activity of one layer; a logarithmic axis where it spans more than a decade."""
     places = _places(table, look, 0.05)
     _draw_lines(axes, table, places, look)
@@ -96,7 +117,7 @@ def _draw_activity(axes, table, signals, layer, look):
     axes.set(ylabel=f"mean activity of {LAYERS[layer]}", title=f"Units of {LAYERS[layer]}, free-running")
 
 
-def _draw_errors(axes, errors, signals, look):
+def _draw_errors(axes: Axes, errors: pd.DataFrame, signals: pd.DataFrame, look: Look) -> None:
     """C: encoding error, with both signals and the lowest error."""
     floor, places = 0.5 / errors["n_test"].max(), _places(errors, look, 0.1)
     measured = errors[errors["phase"] != "reference"]

@@ -1,14 +1,21 @@
 """S2 Figure A: Figure 3 without the digits, all criteria after all iterations."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
 from boltzprune.report.figures import fig3
+from boltzprune.report.figures.style import Look
 
 
-def panels(inputs):
+def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (encoding error), B (units, weights of each layer), C (pixels)."""
     tables = fig3.panels(inputs)
     return {name: tables[same] for name, same in (("a.csv", "b.csv"), ("b.csv", "c.csv"), ("c.csv", "d.csv"))}
 
 
-def draw(panels, look):
+def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     return fig3.draw(panels, look)

@@ -1,18 +1,26 @@
 """The look that all figures share, and how they are saved."""
 
+import os
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from boltzprune.results.store import atomic, write_table
 
-RC = {
+RC: dict[Any, Any] = {
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -32,7 +40,7 @@ RC = {
 INK, DATA_COLOUR = "#222222", "#0072B2"
 LINE_HEIGHT, LINE_WIDTH = 0.105, 170
 """Of the notes at the bottom: inches, characters."""
-NO_DATE = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
+NO_DATE: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
 
 
 @dataclass(frozen=True)
@@ -46,32 +54,35 @@ class Look:
     study : str
         One line that says what was computed: preset, data, seeds, sampling.
     notes : tuple of str
-        Sentences below it: which sequences have ended.
+        Sentences below it: which courses have ended.
     last_iterations : dict of str -> int
         Last iteration shown of a criterion; one that is not in it is shown to its end.
     quality : str
         Which mean of the quality of digits is drawn: mean (over samples) or class_mean (of the class means).
     """
 
-    labels: dict
-    colours: dict
+    labels: Mapping[str, str]
+    colours: Mapping[str, str]
     study: str
-    notes: tuple = ()
-    last_iterations: dict = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    last_iterations: Mapping[str, int] = field(default_factory=dict)
     quality: str = "mean"
 
 
-def save(module, panels, spec, folder):
+def save(
+    module: ModuleType, panels: Mapping[str, pd.DataFrame], spec: Mapping[str, Any], folder: str | os.PathLike[str]
+) -> None:
     """Write the table behind each panel, then the figure in each format; equal tables give equal bytes.
 
     Parameters
     ----------
-    module : module
+    module
         Of the figure, with `draw`.
-    panels : dict of str -> pandas.DataFrame
-    spec : dict
+    panels
+        Name of the file of each panel, without that of the figure -> its table.
+    spec
         name, formats, dpi, study; colours, criteria, last_iterations, quality, notes where the figure shows them.
-    folder : Path
+    folder
     """
     name = spec["name"]
     for panel, frame in panels.items():
@@ -88,10 +99,32 @@ def save(module, panels, spec, folder):
         plt.close(figure)
 
 
-def _caption(figure, look):
+def constrained(
+    size: tuple[float, float], rect: tuple[float, float, float, float], hspace: float | None = None
+) -> Figure:
+    """A new figure whose parts matplotlib places.
+
+    Parameters
+    ----------
+    size
+        Width and height, inches.
+    rect
+        Left, bottom, width and height of the place for them, as shares of the figure.
+    hspace
+        Space between rows, as a share of the figure; None: matplotlib's own.
+    """
+    return plt.figure(figsize=size, layout=ConstrainedLayoutEngine(rect=rect, hspace=hspace))
+
+
+def below_each_other(figure: Figure, heights: Sequence[float]) -> list[SubFigure]:
+    """Parts of a figure, from the top down, that are as high as those numbers are to each other."""
+    return list(figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
+
+
+def _caption(figure: Figure, look: Look) -> None:
     """The line about the study at the bottom, and the notes on lines of their own, for which the figure grows."""
     notes = [line for note in look.notes for line in textwrap.wrap(note, LINE_WIDTH)]
-    if notes and (engine := figure.get_layout_engine()):
+    if notes and isinstance(engine := figure.get_layout_engine(), ConstrainedLayoutEngine):
         old, (left, bottom, width, height) = figure.get_figheight(), engine.get()["rect"]
         new = old + len(notes) * LINE_HEIGHT
         figure.set_figheight(new)
@@ -100,16 +133,25 @@ def _caption(figure, look):
     figure.text(0.005, 0.004, text, fontsize=6, color="#666666", va="bottom")
 
 
-def _settle(figure):
+def _settle(figure: Figure) -> None:
     """Place everything once and for all: formats then agree, and the last bits of the layout's solver reach no file."""
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for part in figure.subfigs:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
     for axes in figure.axes:
-        axes.set_position([round(value, 6) for value in axes.get_position(original=True).bounds])
+        left, bottom, width, height = (round(value, 6) for value in axes.get_position(original=True).bounds)
+        axes.set_position((left, bottom, width, height))
 
 
-def panel_letter(axes, letter, dx=-0.02):
-    """The letter of a panel, at its upper left corner."""
+def panel_letter(axes: Axes, letter: str, dx: float = -0.02) -> None:
+    """The letter of a panel, at its upper left corner.
+
+    Parameters
+    ----------
+    axes
+    letter
+    dx
+        Its right end, from the left end of the axes, as a share of their width.
+    """
     axes.text(dx, 1.02, letter, transform=axes.transAxes, fontsize=11, fontweight="bold", va="bottom", ha="right")

@@ -1,22 +1,28 @@
 """Quality and share of every digit among the generated samples, from the tidy table of the classes."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
 from boltzprune.report.tables.text import fewer, markdown_grid, number_of_seeds, tex
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INITIAL = "Initial machine"
 PARTS = {"quality": ("Quality", 1, "{:.2f}"), "share": ("Share (%)", 100, "{:.1f}")}
 """Column -> its heading, what it is multiplied with, its digits."""
 
 
-def per_digit(classes, labels):
+def per_digit(classes: "pd.DataFrame", labels: dict[str, str]) -> "pd.DataFrame":
     """Quality and share of each digit, initial machines and each criterion after its last retraining.
 
     Parameters
     ----------
-    classes : pandas.DataFrame
+    classes
         criterion, iteration, phase, seed, digit, share (fraction of the samples that the classifier calls this digit),
         quality (mean winning probability among them; empty if there are none).
-    labels : dict of str -> str
-        Of each criterion, in the order wanted.
+    labels
+        Of each criterion, by name, in the order wanted.
 
     Returns
     -------
@@ -45,13 +51,13 @@ def per_digit(classes, labels):
     return table.sort_values(["criterion", "digit"], key=lambda c: c.map(order) if c.name == "criterion" else c)
 
 
-def range_of_shares(table):
+def range_of_shares(table: "pd.DataFrame") -> tuple[float, float]:
     """Smallest and largest share of a digit in the initial machines, over seeds and digits; fractions."""
     initial = table[table["iteration"] == 0]
     return initial["share_min"].min(), initial["share_max"].max()
 
 
-def _about(table, study):
+def _about(table: "pd.DataFrame", study: str) -> str:
     """What the table shows, in a few sentences."""
     low, high = (f"{100 * share:.0f}" for share in range_of_shares(table))
     return (
@@ -61,7 +67,7 @@ def _about(table, study):
     )
 
 
-def _grids(table):
+def _grids(table: "pd.DataFrame") -> Iterator[tuple[str, list[list[str]]]]:
     """Heading of each part, and its lines: label with the iteration, then mean (sd) of each digit as text."""
     for column, (heading, scale, form) in PARTS.items():
         n = table["n_quality"] if column == "quality" else table["n_seeds"]
@@ -75,17 +81,17 @@ def _grids(table):
         yield heading, lines
 
 
-def as_markdown(table, study):
+def as_markdown(table: "pd.DataFrame", study: str) -> str:
     """The table in Markdown, one part for quality and one for share."""
     digits = [str(digit) for digit in sorted(table["digit"].unique())]
     parts = [markdown_grid([heading, *digits], lines) for heading, lines in _grids(table)]
     return "\n\n".join([_about(table, study), *parts]) + "\n"
 
 
-def as_latex(table, study):
+def as_latex(table: "pd.DataFrame", study: str) -> str:
     """The table in LaTeX (booktabs), quality above share."""
     digits = [str(digit) for digit in sorted(table["digit"].unique())]
-    body = []
+    body: list[str] = []
     for heading, lines in _grids(table):
         body += [r"\midrule" if body else r"\toprule", " & ".join([tex(heading), *digits]) + r" \\", r"\midrule"]
         body += [" & ".join([tex(label), *cells]) + r" \\" for label, *cells in lines]

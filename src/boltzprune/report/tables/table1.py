@@ -1,24 +1,29 @@
 """Table 1: hidden units and weights that remain, from the tidy metrics."""
 
+from typing import TYPE_CHECKING
+
 from boltzprune.report.tables.text import fewer, markdown_grid, number_of_seeds, tex
 from boltzprune.results.tidy import ENDED
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def remaining_units(metrics, labels):
+
+def remaining_units(metrics: "pd.DataFrame", labels: dict[str, str]) -> "pd.DataFrame":
     """Table 1: hidden units and weights that remain after each iteration, mean and standard deviation over seeds.
 
     Parameters
     ----------
-    metrics : pandas.DataFrame
+    metrics
         One row per criterion, iteration, phase and seed.
-    labels : dict of str -> str
-        Of each criterion, in the order wanted.
+    labels
+        Of each criterion, by name, in the order wanted.
 
     Returns
     -------
     pandas.DataFrame
         criterion, label, iteration, n_hidden_mean, n_hidden_sd, n_weights_mean, n_weights_sd, n_seeds (with a machine;
-        0: all sequences of the criterion have ended, and there is no mean).
+        0: all courses of the criterion have ended, and there is no mean).
     """
     rows = metrics[metrics["phase"].isin(["retrained", ENDED]) & metrics["criterion"].isin(labels)]
     sizes = ["n_hidden", "n_weights"]
@@ -35,7 +40,7 @@ def remaining_units(metrics, labels):
     return table.sort_values(["criterion", "iteration"], key=lambda c: c.map(order) if c.name == "criterion" else c)
 
 
-def _grid(table):
+def _grid(table: "pd.DataFrame") -> tuple["pd.DataFrame", dict[int, str]]:
     """Criteria by iterations as text: mean (sd) of the hidden units, and the weights that remain."""
     spread = table["n_hidden_sd"].map("{:.1f}".format).where(table["n_seeds"] > 1, "-")  # one seed has none
     cell = table["n_hidden_mean"].map("{:.1f}".format) + " (" + spread + ")" + fewer(table["n_seeds"])
@@ -49,7 +54,7 @@ def _grid(table):
     return grid.loc[list(labels)].rename(index=labels), weights
 
 
-def as_markdown(table, study):
+def as_markdown(table: "pd.DataFrame", study: str) -> str:
     """Table 1 in Markdown, with a line that says what it shows."""
     grid, weights = _grid(table)
     head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
@@ -58,7 +63,7 @@ def as_markdown(table, study):
     return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
 
 
-def as_latex(table, study):
+def as_latex(table: "pd.DataFrame", study: str) -> str:
     """Table 1 in LaTeX (booktabs)."""
     grid, weights = _grid(table)
     math = {k: f"$n_w = {text.replace(' to ', '$ to $')}$" for k, text in weights.items()}

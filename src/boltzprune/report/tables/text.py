@@ -1,6 +1,11 @@
 """Cells and words as Markdown and LaTeX have them, for every table."""
 
 import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TEX = {
     **{character: f"\\{character}" for character in "&%#_${}"},
@@ -23,31 +28,31 @@ ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u030a\u030c\u0327", "`'^~\"rv
 """Combining character -> command that sets it on the letter before it."""
 
 
-def markdown_grid(head, rows):
+def markdown_grid(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Lines of cells as a table in Markdown."""
     lines = [[" ".join(str(cell).split()).replace("|", r"\|") for cell in line] for line in [head, *rows]]
     lines.insert(1, ["---"] * len(head))
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def number_of_seeds(table):
+def number_of_seeds(table: "pd.DataFrame") -> str:
     """How many seeds are behind the rows of a table with n_seeds, as text."""
     return f"n = {table['n_seeds'].min()}" + (
         "" if table["n_seeds"].nunique() == 1 else f" to {table['n_seeds'].max()}"
     )
 
 
-def fewer(n, most=None):
+def fewer(n: "pd.Series", most: int | None = None) -> "pd.Series":
     """What a cell says besides, for each number of values averaged: " [n = 2]" where there are fewer than the most."""
     return n.map(" [n = {}]".format).where(n < (n.max() if most is None else most), "")
 
 
-def tex(text):
+def tex(text: str) -> str:
     """Plain text for LaTeX, in one line: what is special there escaped, accents and mathematical signs in ASCII.
 
     Letters of other scripts stay as they are, for XeLaTeX and LuaLaTeX with a font that has them.
     """
-    letters = []
+    letters: list[str] = []
     for character in unicodedata.normalize("NFD", " ".join(text.split())):
         if character in ACCENTS and letters:
             letters.append(f"\\{ACCENTS[character]}{{{letters.pop()}}}")
