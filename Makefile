@@ -23,10 +23,11 @@ test-slurm: .venv/installed
 torture: .venv/installed
 	$(BIN)/python -m pytest -m torture --heavy
 
-# what the project's own rules ask: format, lint, workflow lint
+# what the project's own rules ask: lint, format, types, workflow lint
 check: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 

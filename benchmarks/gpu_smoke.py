@@ -43,7 +43,7 @@ def same_bits(backend, sizes, n_machines, n_updates, batch):
     return {f"joint, {n_machines} of {sizes}, {n_updates} updates of {batch}: same bits": {"times": 3, "alone": 1}}
 
 
-def free_run(backend, sizes, n_machines, n_steps):
+def free_run(backend, sizes, n_machines, n_gibbs_steps):
     """Chains that run freely, three times and of one machine alone; the first step as the reference draws it."""
     machines = [deep_machine(sizes, seed=k) for k in range(n_machines)]
     chains, keys = [binary((100, n), 0.3, seed=n) for n in sizes], [key_of("samples", k) for k in range(n_machines)]
@@ -54,13 +54,13 @@ def free_run(backend, sizes, n_machines, n_steps):
 
     expected = reference.Backend().advance(machines[0], chains, keys[0], 1, 1, 0)
     different = sum(int((a != b).sum()) for a, b in zip(run(slice(None), 1)[0], expected))
-    first, last = run(slice(None), n_steps), slice(n_machines - 1, None)
-    for again, wanted in ((run(slice(None), n_steps), first), (run(last, n_steps), first[last])):
+    first, last = run(slice(None), n_gibbs_steps), slice(n_machines - 1, None)
+    for again, wanted in ((run(slice(None), n_gibbs_steps), first), (run(last, n_gibbs_steps), first[last])):
         if not all(np.array_equal(a, b) for one, other in zip(again, wanted) for a, b in zip(one, other)):
             raise gpu_checks.CheckError("free_run: the same work gave other states")
     if different > 2:  # a uniform number within rounding of its probability
         raise gpu_checks.CheckError(f"free_run: {different} states of the first step differ from the reference")
-    return {f"free_run, {n_machines} of {sizes}, {n_steps} steps": {"different_in_the_first": different}}
+    return {f"free_run, {n_machines} of {sizes}, {n_gibbs_steps} steps": {"different_in_the_first": different}}
 
 
 def algebra(backend):

@@ -14,7 +14,6 @@ from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
 from boltzprune.learning import joint_training, pretraining, training
 from boltzprune.pruning.criteria import CRITERIA
-from boltzprune.pruning.deep import prune_deep
 from boltzprune.pruning.prune import prune
 from boltzprune.sampling import ais, exact, gibbs, statistics
 from boltzprune.study.config import DeepPruning, DeepSampling, JointTraining, MeanField, Pruning, Sampling, Training
@@ -32,12 +31,12 @@ def means(*sizes):
     return Statistics(0, tuple(np.full(n, 0.5) for n in sizes), tuple(np.full(s, 0.2) for s in zip(sizes, sizes[1:])))
 
 
-def pruned(one, means, vector=None, criterion=VARIANCE):
-    return prune(one, means, vector, criterion, "mine", Pruning(), 0, 1)
+def pruned(one, means, vector=None, criterion=VARIANCE, pruning=None):
+    return prune(one, means, criterion, "mine", pruning or Pruning(), 0, 1, vector)
 
 
 def trained(one):
-    return training.train([one], VISIBLE, Training(), [KEY], BACKEND, Progress(1, "", ""), ["mine"])
+    return training.train([one], VISIBLE, Training(), [KEY], training.Run(BACKEND, Progress(1, "", ""), ["mine"]))
 
 
 def chains(*sizes, n=2):
@@ -45,7 +44,7 @@ def chains(*sizes, n=2):
 
 
 def trained_jointly(given, cases=VISIBLE):
-    settings = JointTraining(), MeanField(), [KEY], BACKEND, Progress(1, "", ""), ["mine"]
+    settings = JointTraining(), MeanField(), [KEY], training.Run(BACKEND, Progress(1, "", ""), ["mine"])
     return joint_training.train_jointly([DEEP], [given], cases, *settings)
 
 
@@ -57,7 +56,6 @@ OF_DEEP = {
         lambda m: statistics.estimate(m, chains(5, 3, 2), Sampling(statistics="enumerated"), BACKEND),
         "statistics.deep_statistics",
     ),
-    "prune": (lambda m: pruned(m, means(5, 3, 2)), "deep.prune_deep"),
     "train": (trained, "joint_training.train_jointly"),
     "stack": (lambda m: pretraining.stack([m, m]), "the RBMs that it was stacked of"),
     "hidden_data": (lambda m: pretraining.hidden_data(m, VISIBLE, "sampled", 1.0, KEY, BACKEND), "an RBM"),
@@ -106,7 +104,7 @@ SHAPES = {
     ),
     "statistics of another": (lambda: pruned(RBM, means(3, 5)), r"statistics have shapes \[\(3,\), .* expected"),
     "statistics of deep": (
-        lambda: prune_deep(DEEP, means(5, 3), VARIANCE, "mine", DeepPruning(), 0, 1),
+        lambda: pruned(DEEP, means(5, 3), pruning=DeepPruning()),
         "statistics have shapes",
     ),
     "no eigenvector": (
@@ -118,12 +116,20 @@ SHAPES = {
         r"leading_eigenvector has shape \(24,\); expected one entry for each parameter, \(23,\)",
     ),
     "eigenvector, deep": (
-        lambda: prune_deep(DEEP, means(5, 3, 2), EIGENVECTOR, "mine", DeepPruning(), 0, 1),
-        "criterion 'mine' needs the full FIM, which is computed for RBMs only; use pruning.prune",
+        lambda: pruned(DEEP, means(5, 3, 2), np.ones(31), EIGENVECTOR, DeepPruning()),
+        "criterion 'mine' needs the full FIM, which is computed for RBMs only; leave it out",
+    ),
+    "eigenvector nobody needs, deep": (
+        lambda: pruned(DEEP, means(5, 3, 2), np.ones(31), pruning=DeepPruning()),
+        "leading_eigenvector is given with a machine of 2 weight layers; expected None",
     ),
     "fractions": (
-        lambda: prune_deep(THREE, means(5, 3, 2, 2), VARIANCE, "mine", DeepPruning(), 0, 1),
+        lambda: pruned(THREE, means(5, 3, 2, 2), pruning=DeepPruning()),
         "pruning.fraction has 2 entries; expected one for each weight layer of the machine, 3",
+    ),
+    "fractions, one layer": (
+        lambda: pruned(RBM, means(5, 3), pruning=DeepPruning()),
+        "pruning.fraction has 2 entries; expected one for each weight layer of the machine, 1",
     ),
     "rates swapped": (
         lambda: fisher.heuristic_diagonal(RBM.weights[0], np.full(3, 0.5), np.full(5, 0.5)),

@@ -5,7 +5,7 @@ import numpy as np
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.pruning.criteria import Criterion
-from boltzprune.pruning.deep import prune_deep
+from boltzprune.pruning.prune import prune
 from boltzprune.study.config import DeepPruning
 
 
@@ -40,7 +40,7 @@ def prune_deeply(function, machine, fraction=(0.1, 0.25), seed=3, iteration=1, s
     options = {"threshold": "rank", "whole_units": options.pop("units", "proportion")} | options
     row = function if isinstance(function, Criterion) else Criterion(function, "Test", "#123456", "nobody", **fields)
     settings = DeepPruning(**options).model_copy(update={"fraction": list(fraction)})
-    return prune_deep(machine, statistics or activity(machine), row, "test", settings, seed, iteration)
+    return prune(machine, statistics or activity(machine), row, "test", settings, seed, iteration)
 
 
 def by_layer(*saliencies):

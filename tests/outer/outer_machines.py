@@ -62,7 +62,12 @@ def prune_with(function, machine, fraction=0.5, seed=3, iteration=1, statistics=
     }
     row = function if isinstance(function, Criterion) else criterion(function, **fields)
     settings = Pruning(fraction=fraction, **options)
-    return prune(machine, statistics or random_statistics(machine), vector, row, "test", settings, seed, iteration)
+    return prune(machine, statistics or random_statistics(machine), row, "test", settings, seed, iteration, vector)
+
+
+def units_gone(pruned):
+    """Original indices of the hidden units of an RBM that went."""
+    return [removed.unit for removed in pruned.units_removed]
 
 
 def by_weight(evidence):

@@ -17,6 +17,7 @@ from boltzprune.core.streams import fork, uniform
 from boltzprune.errors import InputError
 from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.pretraining import pretrain
+from boltzprune.learning.training import Run
 from boltzprune.pruning.prune import compact
 from boltzprune.results.store import Arrays, checksum, read_chains, read_machine
 from boltzprune.sampling import exact
@@ -50,7 +51,7 @@ def trained(deep, name, seed, training, iteration, chains=None):
     before, own = load(deep, name, seed)
     settings = training, deep.study.digits.mean_field, [fork(seed, "training", iteration)]
     work = [before], [chains or own], digits(deep).cases
-    return train_jointly(*work, *settings, REFERENCE, SILENT, ["test"])[0]
+    return train_jointly(*work, *settings, Run(REFERENCE, SILENT, ["test"]))[0]
 
 
 def test_pre_training_by_the_library(deep):
@@ -58,7 +59,7 @@ def test_pre_training_by_the_library(deep):
     masks = [receptive_fields((5, 3), 3), np.ones((15, 11), dtype=bool)]
     for seed in (0, 1):
         settings = study.machine, study.pretraining, N_CHAINS, [seed]
-        [expected] = pretrain(masks, digits(deep).cases, *settings, REFERENCE, SILENT)
+        [expected] = pretrain(masks, digits(deep).cases, *settings, [Run(REFERENCE, SILENT)] * 2)
         machine, chains = load(deep, "pretrained", seed)
         assert is_same((machine, chains), expected)
         assert np.array_equal(chains[0], digits(deep).states[:N_CHAINS])

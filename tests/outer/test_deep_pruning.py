@@ -5,12 +5,12 @@ import itertools
 import numpy as np
 import pytest
 from outer_deep_machines import activity, by_layer, full_machine, machine_of, original_masks, prune_deeply
+from outer_machines import prune_with
 
 from boltzprune.core.fisher import fisher_diagonal
 from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import CRITERIA
-from boltzprune.pruning.deep import drop_zeros
-from boltzprune.pruning.prune import n_kept
+from boltzprune.pruning.weights import drop_zeros, n_kept
 
 DEEP = [name for name, row in CRITERIA.items() if row.needs != "eigenvector"]
 OF_WEIGHTS = [name for name in DEEP if not CRITERIA[name].whole_units]
@@ -37,7 +37,7 @@ def _bytes(pruned, sizes=SIZES):
 def test_exactly_the_fraction_of_each_layer_goes(name, fraction):
     pruned = prune_deeply(CRITERIA[name], full_machine(*SIZES), fraction)
     assert pruned.machine.n_weights == (n_kept(143, fraction[0]), n_kept(221, fraction[1]))
-    assert pruned.went == [] and pruned.machine.layer_sizes == SIZES
+    assert pruned.units_removed == [] and pruned.machine.layer_sizes == SIZES
 
 
 def test_the_lowest_of_each_layer_go():
@@ -178,7 +178,7 @@ def test_units_that_never_change_lose_all_weights_at_once():
     for name in ("variance_fi", "heuristic_fi"):
         pruned = prune_deeply(CRITERIA[name], machine, statistics=statistics)
         assert pruned.machine.units[2].tolist() == list(range(9, 17))
-        assert pruned.went == [(2, unit, "below") for unit in range(9)]
+        assert pruned.units_removed == [(2, unit, "below") for unit in range(9)]
     assert prune_deeply(CRITERIA["anti_fi"], machine, statistics=statistics).machine.n_weights == (128, 165)
 
 
@@ -201,6 +201,36 @@ def test_variance_fi_times_the_squared_weight_by_hand():
     for weights, pair, kept in zip(machine.weights, statistics.pair_means, pruned.machine.masks):
         value = fisher_diagonal(pair) * weights.astype(float) ** 2
         assert value[kept].min() > value[~kept].max()
+
+
+# One prune for machines of any depth
+
+
+@pytest.mark.parametrize("threshold", ["rank", "percentile"])
+@pytest.mark.parametrize("name", DEEP)
+def test_an_rbm_is_the_machine_of_one_weight_layer(name, threshold):
+    """The sections of both experiments prune it alike, but for the zero rule, which nothing here brings about."""
+    machine, rules = full_machine(11, 13), {"threshold": threshold, "anti_fi_threshold": threshold}
+    one = prune_deeply(CRITERIA[name], machine, (0.3,), units="proportion", **rules)
+    other = prune_with(CRITERIA[name], machine, 0.3, statistics=activity(machine), units="weights", **rules)
+    assert _bytes(one, (11, 13)) == _bytes(other, (11, 13)) and one.units_removed == other.units_removed
+    assert 0 < sum(one.n_weights_removed) == other.n_weights_removed[0]
+
+
+def test_one_fraction_is_that_of_every_layer():
+    machine = full_machine(*SIZES)
+    one = prune_with(CRITERIA["weight_magnitude"], machine, 0.3, statistics=activity(machine))
+    two = prune_deeply(CRITERIA["weight_magnitude"], machine, (0.3, 0.3))
+    assert _bytes(one) == _bytes(two) and one.n_weights_removed == two.n_weights_removed == (43, 67)
+
+
+def test_what_went_is_counted_by_layer_with_what_led_nowhere():
+    lower, upper = np.ones((5, 7)), np.ones((7, 3))
+    lower[:, 2] = upper[4] = 0
+    pruned = prune_deeply(by_layer(lower, upper), full_machine(5, 7, 3), (0.01, 0.01), zeros_go=True)
+    assert pruned.n_weights_removed == (10, 6)  # 5 + 3 of unit 2, and 5 + 3 of unit 4
+    assert pruned.units_removed == [(1, 2, "below"), (1, 4, "above")]
+    assert [(gone.layer, gone.unit, gone.reason) for gone in pruned.units_removed][1] == (1, 4, "above")
 
 
 # A criterion that misbehaves

@@ -11,11 +11,18 @@ from boltzprune.backend import get_backend
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.streams import fork, uniform_double
 from boltzprune.pruning.criteria import CRITERIA
-from boltzprune.pruning.deep import dead_ends, drop_units_in_proportion, drop_units_of_layers
-from boltzprune.pruning.prune import n_kept
+from boltzprune.pruning.units import (
+    UNIT_RULES,
+    dead_ends,
+    drop_units,
+    fraction_of_units,
+    nearest_in_weights,
+    within_fraction_of_weights,
+)
+from boltzprune.pruning.weights import n_kept
 from boltzprune.results.store import Arrays, chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
 from boltzprune.sampling.statistics import deep_statistics
-from boltzprune.study.config import DeepSampling
+from boltzprune.study.config import DeepPruning, DeepSampling, Pruning
 
 DEEP = [name for name, row in CRITERIA.items() if row.needs != "eigenvector"]
 
@@ -87,13 +94,25 @@ UPPER = [[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 0]]
 def test_units_that_went_are_reported_by_original_index_and_reason():
     machine = full_machine(5, 4, 3)
     pruned = prune_deeply(_keeping(LOWER, UPPER), machine, zeros_go=True)
-    assert pruned.went == [(1, 1, "below"), (1, 2, "above"), (1, 3, "both"), (2, 1, "cascade"), (2, 2, "below")]
+    assert pruned.units_removed == [
+        (1, 1, "below"),
+        (1, 2, "above"),
+        (1, 3, "both"),
+        (2, 1, "cascade"),
+        (2, 2, "below"),
+    ]
     assert pruned.visible_disconnected.tolist() == [1, 3, 4]
     assert pruned.machine.layer_sizes == (5, 1, 1) and pruned.machine.n_weights == (2, 1)
     assert [r.astype(int).tolist() for r in pruned.remaining] == [[1] * 5, [1, 0, 0, 0], [1, 0, 0]]
     renamed = machine_of(machine.masks, units=(np.arange(5), np.array([3, 5, 7, 11]), np.array([2, 13, 17])))
     pruned = prune_deeply(_keeping(LOWER, UPPER), renamed, zeros_go=True)
-    assert pruned.went == [(1, 5, "below"), (1, 7, "above"), (1, 11, "both"), (2, 13, "cascade"), (2, 17, "below")]
+    assert pruned.units_removed == [
+        (1, 5, "below"),
+        (1, 7, "above"),
+        (1, 11, "both"),
+        (2, 13, "cascade"),
+        (2, 17, "below"),
+    ]
     assert pruned.machine.units[1].tolist() == [3] and pruned.machine.units[2].tolist() == [2]
 
 
@@ -102,12 +121,12 @@ def test_two_iterations_report_original_indices():
     first = [np.ones((5, 4)), np.ones((4, 3))]
     first[0][:, 1] = first[0][3] = first[1][0, 2] = 0
     one = prune_deeply(_keeping(*first), machine, (0.01, 0.01), zeros_go=True)
-    assert one.went == [(1, 1, "below")] and one.visible_disconnected.tolist() == [3]
+    assert one.units_removed == [(1, 1, "below")] and one.visible_disconnected.tolist() == [3]
     second = [np.ones((5, 3)), np.ones((3, 3))]  # of h1 0, 2, 3 are left
     second[0][0] = second[1][:, 0] = second[1][1] = 0
     layers = iter(second)
     two = prune_deeply(lambda e: next(layers), one.machine, (0.01, 0.01), zeros_go=True, iteration=2)
-    assert two.went == [(1, 2, "above"), (2, 0, "below")] and two.visible_disconnected.tolist() == [0, 3]
+    assert two.units_removed == [(1, 2, "above"), (2, 0, "below")] and two.visible_disconnected.tolist() == [0, 3]
     assert [u.tolist() for u in two.machine.units] == [[0, 1, 2, 3, 4], [0, 3], [1, 2]]
     assert two.machine.layer_sizes == (5, 2, 2)
 
@@ -158,7 +177,7 @@ def test_the_order_of_the_units_does_not_matter(name, threshold):
     )
     for a, b in zip(original_masks(one.machine, sizes), original_masks(two.machine, sizes)):
         assert np.array_equal(a, b)
-    assert sorted(one.went) == sorted(two.went)
+    assert sorted(one.units_removed) == sorted(two.units_removed)
 
 
 def test_ties_belong_to_original_units():
@@ -173,39 +192,33 @@ def test_ties_belong_to_original_units():
 # Whole units
 
 
-def _removed(stay):
-    return [int((~units).sum()) for units in stay]
-
-
 @pytest.mark.parametrize("sizes", [(5, 7, 11), (5, 10, 20), (3, 11, 2), (3, 5, 7, 13)])
 @pytest.mark.parametrize("fractions", [(0.1, 0.25, 0.5), (0.5, 0.1, 0.3), (0.02, 0.02, 0.02), (0.9, 0.95, 0.9)])
 @pytest.mark.parametrize("share", [1.0, 0.6])
 def test_units_go_in_proportion_and_bring_the_weights_nearest(sizes, fractions, share):
     rng, fractions = np.random.default_rng(41), fractions[: len(sizes) - 1]
     masks = [rng.random(shape) < share for shape in zip(sizes[:-1], sizes[1:])]
-    of_units = [rng.random(n) for n in sizes[1:]]
-    stay = drop_units_in_proportion(of_units, masks, fractions)
+    orders = [rng.permutation(n) for n in sizes[1:]]
+    found = nearest_in_weights(orders, masks, fractions)
 
     def weights_left(numbers):
-        kept = [np.ones(sizes[0], bool), *(np.argsort(np.argsort(x)) >= n for x, n in zip(of_units, numbers))]
+        kept = [np.ones(sizes[0], bool), *(np.argsort(order) >= n for order, n in zip(orders, numbers))]
         return sum(m[np.ix_(a, b)].sum() for m, a, b in zip(masks, kept[:-1], kept[1:]))
 
     n_units = sum(sizes[1:])
     choices = [[round(k * n / n_units) for n in sizes[1:]] for k in range(n_units + 1)]
     aim = sum(n_kept(int(mask.sum()), fraction) for mask, fraction in zip(masks, fractions))
     distance = [abs(weights_left(numbers) - aim) for numbers in choices]
-    assert distance[choices.index(_removed(stay))] == min(distance)
-    for values, units in zip(of_units, stay):
-        assert units.dtype == bool
-        assert units.all() or not units.any() or values[units].min() > values[~units].max()
+    assert distance[choices.index(found)] == min(distance)
 
 
 def test_numbers_of_whole_units_by_hand():
     masks = [np.ones((5, 10), bool), np.ones((10, 20), bool)]  # 50 and 200 weights
-    of_units = [np.arange(10.0)[::-1], np.arange(20.0)]
-    stay = drop_units_in_proportion(of_units, masks, (0.1, 0.25))  # 5 + 50 should go
-    assert _removed(stay) == [1, 3]  # they take 5 + 47; 1 and 2 would take 5 + 38, 2 and 3 10 + 64
-    assert not stay[0][-1:].any() and not stay[1][:3].any()
+    saliencies = [np.broadcast_to(np.arange(10.0)[::-1], (5, 10)), np.broadcast_to(np.arange(20.0), (10, 20))]
+    left, chosen = drop_units(saliencies, masks, (0.1, 0.25), "proportion", masks)  # 5 + 50 should go
+    places = [np.flatnonzero(units).tolist() for units in chosen]
+    assert places == [[9], [0, 1, 2]]  # they take 5 + 47; 1 and 2 would take 5 + 38, 2 and 3 10 + 64
+    assert [int(mask.sum()) for mask in left] == [45, 153] and all(mask.all() for mask in masks)
 
 
 def test_random_units_go_with_all_their_weights():
@@ -213,9 +226,9 @@ def test_random_units_go_with_all_their_weights():
     pruned = prune_deeply(CRITERIA["random_units"], machine, (0.3, 0.3), seed=5, iteration=2)
     for layer in (1, 2):
         numbers = uniform_double(fork(5, "random units", 2), 0, layer, np.zeros(1), machine.layer_sizes[layer])[0]
-        chosen = [unit for place, unit, reason in pruned.went if place == layer and reason == "chosen"]
+        chosen = [unit for place, unit, reason in pruned.units_removed if place == layer and reason == "chosen"]
         assert chosen == sorted(np.argsort(numbers)[: len(chosen)].tolist()) and len(chosen) in (2, 3)
-    assert all(reason == "chosen" for _, _, reason in pruned.went)
+    assert all(reason == "chosen" for _, _, reason in pruned.units_removed)
     assert all(mask.all() for mask in pruned.machine.masks)
     n_left, aim = sum(pruned.machine.n_weights), n_kept(143, 0.3) + n_kept(221, 0.3)
     assert abs(n_left - aim) < 20
@@ -234,15 +247,27 @@ def test_random_units_go_with_all_their_weights():
 def test_units_of_a_layer_until_one_more_would_be_too_much(below, fraction, expected):
     lower = np.arange(11)[:, None] < np.array(below)
     upper = np.arange(len(below))[:, None] < np.array([2, 1, 1, 1])
-    order = np.arange(len(below), dtype=float), np.array([3.0, 1, 0, 2])
-    stay = drop_units_of_layers(order, (lower, upper), [fraction, 0.5])
-    assert stay[0].tolist() == [place >= expected for place in range(len(below))]
-    assert stay[1].tolist() == [
-        True,
-        False,
-        False,
-        True,
-    ]  # units 2 and 1 have two of five weights; unit 3 would make three
+    orders = np.arange(len(below)), np.array([2, 1, 3, 0])
+    found = within_fraction_of_weights(orders, (lower, upper), [fraction, 0.5])
+    assert found == [expected, 2]  # units 2 and 1 of the top have two of its five weights; unit 3 would make three
+
+
+def test_a_fraction_of_the_units_of_every_layer_whatever_their_weights():
+    masks = [np.ones((3, 7), bool), np.ones((7, 10), bool)]
+    assert fraction_of_units([np.arange(7), np.arange(10)], masks, [0.5, 0.3]) == [3, 3]  # 0.3 of 10 is 3, not 2.99
+
+
+@pytest.mark.parametrize("section", [Pruning, DeepPruning])
+def test_every_way_to_remove_whole_units_that_can_be_configured_is_a_rule(section):
+    assert set(section.model_fields["whole_units"].annotation.__args__) <= set(UNIT_RULES)
+
+
+@pytest.mark.parametrize(("whole_units", "expected"), [("weights", 4), ("count", 4), ("proportion", 0), ("layer", 0)])
+def test_units_of_equal_saliency_go_at_random_or_by_their_place(whole_units, expected):
+    """Of five units one goes; the sums of the random numbers are lowest at unit 4."""
+    ones, ties = np.ones((3, 5)), np.array([[0.9, 0.8, 0.7, 0.6, 0.5]] * 3)
+    _, [chosen] = drop_units([ones], [ones > 0], [0.2], whole_units, [ties])
+    assert np.flatnonzero(chosen).tolist() == [expected]
 
 
 def test_units_chosen_layer_by_layer_take_their_weights_with_them():
@@ -250,14 +275,14 @@ def test_units_chosen_layer_by_layer_take_their_weights_with_them():
     pruned = prune_deeply(CRITERIA["random_units"], machine, (0.3, 0.1), seed=5, iteration=2, units="layer")
     assert pruned.machine.layer_sizes == (11, 10, 16)  # 3 of 13 units and 1 of 17, not 3.9 and 1.7
     assert pruned.machine.n_weights == (110, 160)
-    assert {reason for _, _, reason in pruned.went} == {"chosen"}
+    assert {reason for _, _, reason in pruned.units_removed} == {"chosen"}
 
 
 def test_random_units_depend_on_seed_and_iteration():
     machine = full_machine(11, 13, 17)
     went = {
         (seed, iteration): tuple(
-            prune_deeply(CRITERIA["random_units"], machine, (0.3, 0.3), seed=seed, iteration=iteration).went
+            prune_deeply(CRITERIA["random_units"], machine, (0.3, 0.3), seed=seed, iteration=iteration).units_removed
         )
         for seed, iteration in itertools.product(range(5), (1, 2, 3))
     }
@@ -270,7 +295,7 @@ def test_units_that_chosen_ones_leave_behind_go_too():
     upper[1:, 0] = 0
     lowest = np.broadcast_to(np.arange(5), (3, 5)), np.broadcast_to([1, 2, 3, 0, 4, 5, 6], (5, 7))
     pruned = prune_deeply(by_layer(*lowest), machine_of([np.ones((3, 5)), upper]), whole_units=True)
-    assert pruned.went == [(1, 0, "chosen"), (2, 0, "below"), (2, 3, "chosen")]
+    assert pruned.units_removed == [(1, 0, "chosen"), (2, 0, "below"), (2, 3, "chosen")]
     assert pruned.machine.units[2].tolist() == [1, 2, 4, 5, 6] and pruned.machine.n_weights == (12, 20)
 
 
@@ -281,7 +306,7 @@ def test_whole_units_go_by_the_mean_saliency_of_their_existing_weights():
     first = [[9.0, -99.0, 1.0, 4.0, 5.0], [0.0, -99.0, 1.0, 4.0, 5.0], [0.0, 3.5, 1.0, 4.0, 5.0]]  # means 3 3.5 1 4 5
     second = np.broadcast_to(np.arange(7.0), (5, 7))
     pruned = prune_deeply(by_layer(first, second), machine, (0.5, 0.5), whole_units=True)
-    assert [unit for layer, unit, _ in pruned.went if layer == 1] == [0, 2]  # -99 belongs to no weight
+    assert [unit for layer, unit, _ in pruned.units_removed if layer == 1] == [0, 2]  # -99 belongs to no weight
 
 
 # Nothing left
@@ -294,7 +319,7 @@ def test_without_weights_in_a_layer_no_hidden_unit_is_left(saliencies):
     rule = by_layer(*(full[name](shape) for name, shape in zip(saliencies, [(5, 7), (7, 3)])))
     pruned = prune_deeply(rule, full_machine(5, 7, 3), (0.01, 0.01), zeros_go=True)
     assert pruned.machine.is_empty and pruned.machine.layer_sizes == (5, 0, 0)
-    assert [reason for _, _, reason in pruned.went if reason == "cascade"] == ["cascade"] * (
+    assert [reason for _, _, reason in pruned.units_removed if reason == "cascade"] == ["cascade"] * (
         {"none all": 3, "all none": 0, "none none": 0}[" ".join(saliencies)]
     )
     assert pruned.visible_disconnected.tolist() == [0, 1, 2, 3, 4]
@@ -318,7 +343,7 @@ def test_a_machine_that_lost_its_hidden_units_still_works(tmp_path):
     pruned = prune_deeply(by_layer(np.zeros((5, 7)), upper), machine, (0.01, 0.01), zeros_go=True)
     left, cpu = pruned.machine, get_backend("cpu")
     assert left.layer_sizes == (5, 0, 0) and left.n_weights == (0, 0)
-    assert pruned.went == [(1, u, "below") for u in range(7)] + [(2, u, "cascade") for u in range(3)]
+    assert pruned.units_removed == [(1, u, "below") for u in range(7)] + [(2, u, "cascade") for u in range(3)]
     chains = tuple(np.ones((11, n), np.uint8)[:, keep] for n, keep in zip((5, 7, 3), pruned.remaining))
     write_arrays(tmp_path / "m.npz", machine_arrays(3, left) | chain_arrays(3, chains), {})
     arrays = Arrays(tmp_path / "m.npz")

@@ -25,8 +25,10 @@ from sklearn.linear_model import LogisticRegression
 
 from boltzprune.core.streams import fork
 from boltzprune.pruning.criteria import CRITERIA
-from boltzprune.pruning.deep import dead_ends, prune_deep
-from boltzprune.pruning.prune import drop_lowest, numbers_per_weight
+from boltzprune.pruning.evidence import numbers_per_weight
+from boltzprune.pruning.prune import prune
+from boltzprune.pruning.units import dead_ends
+from boltzprune.pruning.weights import drop_lowest
 from boltzprune.results.store import Arrays, read_statistics
 from boltzprune.sampling import exact
 
@@ -42,21 +44,21 @@ COLUMNS = [
 
 
 def mean_field(model, states, tolerance=1e-5, most=50):
-    """Means of both hidden layers and the updates of each image, one image after the other, in float64."""
+    """Means of both hidden layers and the sweeps of each image, one image after the other, in float64."""
     w1, w2 = (w.astype(float) for w in model.weights)
     _, b1, b2 = model.biases
     found, counts = [], []
     for v in states:
         m1 = expit(b1 + 2 * (v @ w1))
         m2 = expit(b2 + m1 @ w2)
-        change, n_updates = 1.0, 0
-        while change >= tolerance and n_updates < most:
+        change, n_sweeps = 1.0, 0
+        while change >= tolerance and n_sweeps < most:
             new1 = expit(b1 + v @ w1 + w2 @ m2)
             new2 = expit(b2 + new1 @ w2)
             change = max(np.abs(new1 - m1).max(), np.abs(new2 - m2).max())
-            m1, m2, n_updates = new1, new2, n_updates + 1
+            m1, m2, n_sweeps = new1, new2, n_sweeps + 1
         found.append((m1, m2))
-        counts.append(n_updates)
+        counts.append(n_sweeps)
     return [np.array(layer) for layer in zip(*found)], counts
 
 
@@ -244,6 +246,6 @@ def test_pruning_by_the_library(deep, chain):
     for seed in (0, 1):
         statistics, _ = read_statistics(Arrays(deep.folder / f"{before}_statistics.npz"), seed)
         given = machine(deep, before, seed), statistics, CRITERIA[name], name, deep.study.digits.pruning
-        expected, found = prune_deep(*given, seed, iteration).machine, machine(deep, f"{chain}_pruned", seed)
+        expected, found = prune(*given, seed, iteration).machine, machine(deep, f"{chain}_pruned", seed)
         assert all(map(np.array_equal, found.weights, expected.weights))
         assert all(map(np.array_equal, found.units, expected.units))

@@ -1,5 +1,7 @@
 """When sequences end: what few weights and units do in both experiments, and what the rules alone foretell."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from outer_deep_machines import activity, full_machine, machine_of, prune_deeply
@@ -10,7 +12,7 @@ from boltzprune.core.machine import all_finite
 from boltzprune.core.masks import receptive_fields
 from boltzprune.core.streams import fork
 from boltzprune.learning.joint_training import train_jointly
-from boltzprune.learning.training import train
+from boltzprune.learning.training import Run, train
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.pruning.ending import ends_at
 from boltzprune.sampling.statistics import draw, estimate
@@ -51,7 +53,7 @@ def test_the_last_unit_goes_alike_in_both_experiments(units, deep_units, fractio
     rbm = prune_with(rule, random_machine(5, 1), fraction, units=units)
     dbm = prune_deeply(rule, full_machine(5, 1, 1), (fraction, fraction), units=deep_units)
     assert rbm.machine.layer_sizes == (5, left) and dbm.machine.layer_sizes == (5, left, left)
-    assert (rbm.n_weights_removed == 0) == (left == 1)
+    assert (rbm.n_weights_removed == (0,)) == (left == 1)
 
 
 def test_half_of_the_paper_s_units_is_gone_with_the_seventh_pruning():
@@ -113,9 +115,14 @@ def test_no_criterion_of_the_studies_of_the_paper_ends():
         assert not any(ends_at(masks, CRITERIA[name], pruning, 10) for name in DEEP)
 
 
+def test_the_end_of_a_criterion_of_whole_units_that_reads_the_eigenvector_is_foretold():
+    rule = dataclasses.replace(CRITERIA["random_units"], needs="eigenvector")
+    assert ends_at([np.ones((13, 70), bool)], rule, Pruning(fraction=0.5, whole_units="weights"), 20) == 7
+
+
 def test_no_machine_is_trained_at_once():
-    assert train([], np.zeros((3, 5), np.uint8), None, [], None, None, []) == []
-    assert train_jointly([], [], np.zeros((3, 5), np.uint8), None, None, [], None, None, []) == []
+    assert train([], np.zeros((3, 5), np.uint8), None, [], None) == []
+    assert train_jointly([], [], np.zeros((3, 5), np.uint8), None, None, [], None) == []
 
 
 @pytest.mark.parametrize("device", ["reference", "cpu"])
@@ -128,9 +135,9 @@ def test_one_unit_or_weight_is_enough_to_retrain_sample_and_prune(device, n_weig
     rbm, dbm = machine_of([mask]), machine_of([mask, [[True]]])
     chains = tuple(np.ones((7, size), np.uint8) for size in dbm.layer_sizes)
     schedule = {"learning_rate": [0.1], "momentum": [0.5], "momentum_rule": "classical"}
-    [one] = train([rbm], cases, Training(**schedule), [key], backend, SILENT, ["a"])
+    [one] = train([rbm], cases, Training(**schedule), [key], Run(backend, SILENT, ["a"]))
     joint = JointTraining(n_epochs=1, batch_size=5, learning_rate=[0.1, 0.1])
-    [(deep, _)] = train_jointly([dbm], [chains], cases, joint, MeanField(), [key], backend, SILENT, ["a"])
+    [(deep, _)] = train_jointly([dbm], [chains], cases, joint, MeanField(), [key], Run(backend, SILENT, ["a"]))
     for before, after in ((rbm, one), (dbm, deep)):
         assert after.n_weights == before.n_weights and all_finite(after)
         changed = [a != b for a, b in zip(after.weights, before.weights)]

@@ -4,7 +4,6 @@ import json
 
 import pytest
 
-from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.report.figures import FIGURES
 from boltzprune.study import jobs, raw_data
 from boltzprune.study.settings import merged, study_from
@@ -61,14 +60,14 @@ def differing(values):
     return {name for name in before if before[name] != after.get(name, before[name])}
 
 
-DIGITS_CRITERIA = [name for name in CRITERIA if name != "eigenvector"]
+PATCHES_CRITERIA, DIGITS_CRITERIA = (getattr(study_from({}), name).criteria for name in ("patches", "digits"))
 PATCHES_PRINTED = {"study", "fig1", "fig2", "table1", "claims"}
 DIGITS_PRINTED = {"study", "fig3", "fig4", "s1", "s2a", "s2b", "per_digit", "claims"}
 PRINTED = PATCHES_PRINTED | DIGITS_PRINTED
 BY_CRITERION = {name for name, row in FIGURES.items() if row.by_criterion}
-PRUNE = {f"prune {name}" for name in CRITERIA}
+PRUNE = {f"prune {name}" for name in PATCHES_CRITERIA}
 PRUNE_DEEP = {f"prune_deep {name}" for name in DIGITS_CRITERIA}
-SAMPLE = {"sample_initial"} | {f"sample {name}" for name in CRITERIA}
+SAMPLE = {"sample_initial"} | {f"sample {name}" for name in PATCHES_CRITERIA}
 TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
 
 
@@ -117,7 +116,7 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         ({"patches": {"pruning": {"eigenvector_entry": "signed"}}}, {"prune eigenvector", "study"}),
         ({"patches": {"evaluation": {"missing_patterns": "drop"}}}, {"evaluate", "collect", "study"}),
         ({"patches": {"iterations": 4}}, {"study"}),
-        ({"patches": {"criteria": [*CRITERIA][:-1]}}, {"fig2", "table1", "study"}),
+        ({"patches": {"criteria": PATCHES_CRITERIA[:-1]}}, {"fig2", "table1", "study"}),
     ],
     ids=in_order,
 )
@@ -172,7 +171,7 @@ def spec(job):
     return json.loads(job["spec"])
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", PATCHES_CRITERIA)
 def test_pruning_is_told_only_the_options_that_its_criterion_declares(name):
     found = spec(jobs.prune_job(study_from({}), name, 2))
     key = {"anti_fi": "anti_fi_threshold", "random_units": "whole_units"}.get(name, "threshold")
@@ -186,7 +185,7 @@ def test_the_fim_is_computed_only_where_somebody_looks_at_it():
     study = study_from({})
     wanted = {
         (name, phase): spec(jobs.sample_job(study, name, 1, phase))["eigenvector"]
-        for name in CRITERIA
+        for name in PATCHES_CRITERIA
         for phase in ("pruned", "retrained")
     }
     assert {key for key, value in wanted.items() if value} == {("eigenvector", "retrained")}

@@ -14,6 +14,7 @@ LEFT_OUT = {
     "boltzprune.study.config": "values travel as parameters of the rules",
     "boltzprune.pruning.criteria": "each criterion has a digest of its own, with saliency_of, Evidence and its row",
     "boltzprune.pruning.faults": "what is said of a user's function that cannot be a criterion",
+    "boltzprune.pruning.own_criteria": "what a function says of itself, which is in the digest of its criterion",
     "boltzprune.pruning.own_files": "how a user's file is found and run; its content is in the digest of its criterion",
     "boltzprune.errors": "what a job says that ends without a result",
     "boltzprune.backend.preparation": "what a job says meanwhile",

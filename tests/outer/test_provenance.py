@@ -131,7 +131,7 @@ FROM_STREAMS = {f"study.stages.{name}" for name in ("prepare", "train", "retrain
             {"study.stages.fetch", "study.stages.prepare"},
         ),
         ("learning/checkpoint.py", "DEFAULT_SECONDS = 300", "DEFAULT_SECONDS = 301", set()),
-        ("pruning/prune.py", "100.0 * fraction", "99.0 * fraction", {"study.stages.prune"}),
+        ("pruning/weights.py", "100.0 * fraction", "99.0 * fraction", {"study.stages.prune"}),
     ],
 )
 def test_code_changes_the_stages_that_use_it(edit, file, old, new, expected):

@@ -196,7 +196,6 @@ STAGES = {
     "pretrain": PRETRAINING,
     "train_jointly": JOINT_TRAINING,
     "sample_deep": DEEP_SAMPLING,
-    "prune_deep": DEEP_CHAINS | DEEP_RESULTS,
     "evaluate_digits": DEEP_EVALUATION,
     "collect_digits": DEEP_RESULTS,
     "per_digit": {"per_digit": 1},
@@ -219,7 +218,7 @@ CODE = {
         TRAINING | PRETRAINING, sources=code("learning/training.py", "0.5 / len(", "0.6 / len(")
     ),
     "learning/joint_training.py": Edit(JOINT_TRAINING, sources=line("learning/joint_training.py", "import math")),
-    "pruning/deep.py": Edit(DEEP_CHAINS | DEEP_RESULTS, sources=line("pruning/deep.py", "import numpy")),
+    "pruning/units.py": Edit(STAGES["prune"], sources=line("pruning/units.py", "import numpy")),
     "sampling/ais.py": Edit(DEEP_EVALUATION, sources=line("sampling/ais.py", "import numpy")),
     "report/tables/per_digit.py": Edit({"per_digit": 1}, sources=line("report/tables/per_digit.py", "INITIAL = ")),
     "report/claims/digits.py": Edit(CLAIMS, sources=line("report/claims/digits.py", "import numpy")),
@@ -242,7 +241,7 @@ CODE = {
         {"draw_fig3": 1, "draw_s2a": 1}, sources=line("report/figures/fig3.py", "def draw(")
     ),
     "report/figures/style.py": Edit(FIGURES, sources=line("report/figures/style.py", "def panel_letter(")),
-    "results/records.py, reruns/, progress.py, workload.py, sizes.py, limits.py, errors.py": Edit(
+    "results/records.py, study/reruns/, study/progress.py, study/cost/, errors.py": Edit(
         {},
         sources=line("results/records.py", "def ")
         + line("study/reruns/plan.py", "def ")
@@ -250,11 +249,11 @@ CODE = {
         + line("study/cost/sizes.py", "def ")
         + line("errors.py", "class Tr"),
     ),
-    "a kernel (backend/kernels/*.cu), device cpu or reference": Edit(
-        {}, sources=code("backend/kernels/joint.cu", "\n", "\n\n")
+    "a kernel (backend/gpu/kernels/*.cu), device cpu or reference": Edit(
+        {}, sources=code("backend/gpu/kernels/joint.cu", "\n", "\n\n")
     ),
-    "a kernel (backend/kernels/*.cu), device gpu or auto": Edit(
-        blocks(2, GPU_JOBS), sources=code("backend/kernels/joint.cu", "\n", "\n\n"), study="other"
+    "a kernel (backend/gpu/kernels/*.cu), device gpu or auto": Edit(
+        blocks(2, GPU_JOBS), sources=code("backend/gpu/kernels/joint.cu", "\n", "\n\n"), study="other"
     ),
 }
 

@@ -1,4 +1,4 @@
-"""THE list of controls: chains of machines that no criterion prunes, for pruned machines to be compared with.
+"""THE list of controls: courses of machines that no criterion prunes, for pruned machines to be compared with.
 
 A pruned machine has been trained for more epochs than the one that it began as, so a comparison with that one confuses
 pruning with training. Configuration, rules and figures read this list; a control is no criterion, has no row in Table 1
@@ -15,7 +15,7 @@ class Control:
     Attributes
     ----------
     label : str
-        In legends.
+        What the control is called in legends.
     """
 
     label: str

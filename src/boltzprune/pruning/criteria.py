@@ -1,12 +1,11 @@
 """THE list of pruning criteria: configuration, rules, tests, tables and legends read it.
 
-A criterion is a function of what one weight layer shows (`Evidence`), returning a saliency per weight: high = keep. To
-add one of your own without touching this file, name it in the configuration as `my_rules.py:my_criterion`.
+A criterion is a function of what one weight layer shows (`Evidence`), returning a saliency per weight: high = keep. One
+for everybody is a function here and a row in `CRITERIA`, and nothing elsewhere. To add one of your own without touching
+this file, name it in the configuration as `my_rules.py:my_criterion` (see `own_criteria`).
 """
 
-import os
 import re
-import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,10 @@ from typing import Literal
 import numpy as np
 
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
-from boltzprune.errors import InputError, told
-from boltzprune.pruning.faults import remedy_of, unsuitable, wrong
-from boltzprune.pruning.own_files import OwnFile, in_words
+from boltzprune.errors import InputError
+from boltzprune.pruning.faults import problem_of, remedy_for
+from boltzprune.pruning.own_criteria import own_criterion
+from boltzprune.pruning.own_files import in_words
 
 
 @dataclass(frozen=True)
@@ -57,31 +57,22 @@ class Evidence:
     options: dict
 
 
-class _Watched(Evidence):
-    """Evidence without an eigenvector, which knows whether somebody has looked for it."""
-
-    has_been_asked = False
-
-    def __getattribute__(self, field):
-        if field == "eigenvector":
-            object.__setattr__(self, "has_been_asked", True)
-        return super().__getattribute__(field)
-
-
 @dataclass(frozen=True)
 class Criterion:
-    """One row of the list.
+    """One row of the list: the rule, and how it looks in figures and tables.
 
     Attributes
     ----------
     saliency : callable
+        The rule: Evidence -> (n_lower, n_upper) saliencies, high = keep.
     label, colour, citation : str
+        What the criterion is called in legends and tables, "#RRGGBB", and where the rule is from.
     needs : str
         eigenvector: the leading eigenvector of the full FIM, which RBMs alone have.
     whole_units : bool
-        Whether whole units go.
+        Whether whole units go, those of the lowest mean saliency, instead of weights.
     zeros_go : bool
-        Whether, in deep machines, all weights of saliency 0 go if they are more than the fraction.
+        Whether, in the digits, all weights of saliency 0 go if they are more than the fraction.
     options : tuple of str
         Options of section `pruning` that the function reads, where the experiment has them.
     threshold : str
@@ -165,9 +156,6 @@ CRITERIA = {
 }
 """Name -> criterion. Colours after Okabe & Ito, told apart with every kind of colour vision."""
 
-OWN_COLOURS = ("#8C6D31", "#332288", "#882255", "#117733", "#AA4499")
-
-
 LONGEST_NAME = 100
 """Bytes of the name of a folder that a study or a criterion is given: file systems take 255, encrypted ones 143, and
 schedulers join several names to one."""
@@ -186,9 +174,17 @@ def slug(name):
 
 
 def resolve(name, position=0):
-    """The criterion of that name, from the list or from a user's Python file.
+    """The criterion of that name in the configuration, from the list or from a user's Python file.
 
-    A user's function may carry attributes `label`, `colour`, `citation`, `needs`, `whole_units`, `zeros_go`.
+    Parameters
+    ----------
+    name : str
+    position : int
+        Among the criteria of a user's own in the study: which of their colours it has, if it names none.
+
+    Returns
+    -------
+    Criterion
 
     Raises
     ------
@@ -197,74 +193,31 @@ def resolve(name, position=0):
     """
     if name in CRITERIA:
         return CRITERIA[name]
-    file, separator, function_name = name.rpartition(":")
-    if not separator:
+    if ":" not in name:
         raise InputError(f"criterion {name!r}: expected one of {', '.join(CRITERIA)}, or file.py:function")
-    own = _load(name, Path(file))
-    try:
-        with own.in_place():
-            return _row(name, _function(name, own.module, file, function_name), own, function_name, position)
-    except InputError:
-        raise
-    except Exception as error:
-        raise InputError(f"criterion {name!r}: an attribute raised {told(error)}; expected plain values") from error
+    return Criterion(**own_criterion(name, position))
 
 
-def _row(name, function, own, function_name, position):
-    """The row of a user's function, from its attributes."""
-    row = Criterion(
-        saliency=own.calling(function),
-        label=getattr(function, "label", function_name.replace("_", " ")),
-        colour=getattr(function, "colour", OWN_COLOURS[position % len(OWN_COLOURS)]),
-        citation=getattr(function, "citation", str(own.path)),
-        needs=getattr(function, "needs", "statistics"),
-        whole_units=getattr(function, "whole_units", False),
-        zeros_go=getattr(function, "zeros_go", False),
-        options=("eigenvector_entry",) if str(getattr(function, "needs", "")) == "eigenvector" else (),
-        files=own.files(),
-        reads=frozenset(getattr(getattr(function, "__code__", None), "co_names", ())),
-    )
-    for attribute, is_good, expected in (
-        ("label", isinstance(row.label, str), "a text"),
-        ("colour", bool(re.fullmatch("#[0-9A-Fa-f]{6}", str(row.colour))), "'#rrggbb'"),
-        ("citation", isinstance(row.citation, str), "a text"),
-        ("needs", str(row.needs) in ("statistics", "eigenvector"), "'statistics' or 'eigenvector'"),
-        ("whole_units", isinstance(row.whole_units, bool), "True or False"),
-        ("zeros_go", isinstance(row.zeros_go, bool), "True or False"),
-    ):
-        if not is_good:
-            raise InputError(f"criterion {name!r}: {attribute} is {getattr(row, attribute)!r}; expected {expected}")
-    return row
+class _Watched(Evidence):
+    """Evidence without an eigenvector, which knows whether somebody has looked for it."""
 
+    has_been_asked = False
 
-def _load(name, file):
-    """A user's file, executed."""
-    if not os.path.isfile(file) or file.suffix != ".py":
-        raise InputError(f"criterion {name!r}: there is no file {file}; expected one that ends in .py")
-    try:
-        return OwnFile(file)
-    except InputError as error:
-        raise InputError(f"criterion {name!r}: {error}") from error.__cause__
-
-
-def _function(name, module, file, function_name):
-    """The function of a user's file; InputError for anything that cannot be a criterion."""
-    found = getattr(module, function_name, None)
-    problem = unsuitable(found)
-    if found is None or not callable(found):
-        others = ", ".join(key for key, value in vars(module).items() if unsuitable(value) is None) or "none"
-        found_there = "" if found is None else f" ({function_name} is {reprlib.repr(found)})"
-        raise InputError(
-            f"criterion {name!r}: {file} has no function {function_name}{found_there}; expected one of that name: "
-            f"correct what stands after the colon; functions there: {others}"
-        )
-    if problem:
-        raise InputError(f"criterion {name!r}: {function_name} in {file} {problem}")
-    return found
+    def __getattribute__(self, field):
+        if field == "eigenvector":
+            object.__setattr__(self, "has_been_asked", True)
+        return super().__getattribute__(field)
 
 
 def saliency_of(criterion, name, evidence):
     """Saliency of one layer, checked.
+
+    Parameters
+    ----------
+    criterion : Criterion
+    name : str
+        Of the criterion, for messages.
+    evidence : Evidence
 
     Returns
     -------
@@ -281,11 +234,11 @@ def saliency_of(criterion, name, evidence):
         value = criterion.saliency(shown)
         is_masked = np.ma.isMaskedArray(value) and value.dtype.kind in "fiu"
         array = np.ma.filled(value.astype(np.float64), np.nan) if is_masked else np.asarray(value)
-        problem = wrong(value, array, evidence.mask)
+        problem = problem_of(value, array, evidence.mask)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        problem = f"raised {in_words(error, criterion.files)}; expected one number per weight{remedy_of(error)}"
+        problem = f"raised {in_words(error, criterion.files)}; expected one number per weight{remedy_for(error)}"
     if not problem:
         return array.astype(np.float64)
     if getattr(shown, "has_been_asked", False) and criterion.needs != "eigenvector":

@@ -1,4 +1,4 @@
-"""What a user's own criterion can get wrong, in words that say what helps."""
+"""What a user's own criterion can get wrong, by what it is, raises or returns, in words that say what helps."""
 
 import inspect
 import reprlib
@@ -6,8 +6,8 @@ import reprlib
 import numpy as np
 
 
-def unsuitable(found):
-    """Why an object is no criterion, whatever it would return; None if it may be one."""
+def why_unsuitable(found):
+    """Why an object of a user's file is no criterion, whatever it would return; None if it may be one."""
     if isinstance(found, type):
         return f"is a class; expected a function: name an object of it that can be called, obj = {found.__name__}()"
     if not callable(found):
@@ -30,7 +30,7 @@ def unsuitable(found):
     return None
 
 
-def remedy_of(error):
+def remedy_for(error):
     """What helps against an exception that a criterion raised; empty where that is not known."""
     try:
         is_of_read_only = isinstance(error, ValueError) and "read-only" in str(error)
@@ -39,7 +39,7 @@ def remedy_of(error):
     return ": change a copy, as of evidence.weights.copy(); what is shown is for all" if is_of_read_only else ""
 
 
-def wrong(value, array, mask):
+def problem_of(value, array, mask):
     """What is wrong with what a criterion returned, and what helps; None if nothing is.
 
     Parameters
@@ -50,6 +50,10 @@ def wrong(value, array, mask):
         The same as an array.
     mask : (n_lower, n_upper) bool
         Which weights exist.
+
+    Returns
+    -------
+    str or None
     """
     if value is None:
         return "returned None; expected one number per weight: is its return missing?"

@@ -18,7 +18,7 @@ from boltzprune.results.canonical import canonical, tree_of
 PACKAGE = Path(__file__).parents[1]
 NOT_IN_DIGEST = (
     *("boltzprune.study.config", "boltzprune.pruning.criteria", "boltzprune.errors", "boltzprune.backend.preparation"),
-    *("boltzprune.pruning.faults", "boltzprune.pruning.own_files"),
+    *("boltzprune.pruning.faults", "boltzprune.pruning.own_criteria", "boltzprune.pruning.own_files"),
     *(
         "boltzprune.backend.gpu.driver",
         "boltzprune.backend.gpu.lock",

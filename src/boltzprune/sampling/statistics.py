@@ -67,9 +67,9 @@ class _Alone:
     def __init__(self, machine, chains, key, backend):
         self.machine, self.states, self.key, self.backend = machine, list(chains), key, backend
 
-    def advance(self, first_step, n_steps):
+    def advance(self, first_step, n_gibbs_steps):
         """States of all layers after so many Gibbs steps, as those of the only machine."""
-        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_steps, 0)
+        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_gibbs_steps, 0)
         return [self.states]
 
 

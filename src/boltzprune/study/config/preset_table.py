@@ -1,4 +1,4 @@
-"""The presets side by side, in Markdown: what README shows and `boltzprune presets` prints."""
+"""The presets side by side, in Markdown: what docs/configuration.md shows and `boltzprune presets` prints."""
 
 import re
 

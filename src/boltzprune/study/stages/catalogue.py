@@ -139,7 +139,7 @@ STAGES = {
         ("machine", "statistics"),
         ("machine", "record"),
         ("pruning", "criterion", "iteration"),
-        "prune_deep",
+        "prune",
     ),
     "evaluate_digits": _digits(
         "DBMs, statistics and samples -> metrics",

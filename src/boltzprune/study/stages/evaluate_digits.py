@@ -85,9 +85,9 @@ def _encoding(spec, machine, row, digits, backend):
     if settings.encoding == "mean_field":
         codes = [encode(machine, digits.cases, *mean_field, backend)[0][-1], test_means[-1]]
     else:
-        key, n_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
+        key, n_gibbs_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
         states = np.concatenate([digits.cases, digits.test_states])
-        sampled = encode_by_sampling(machine, states, n_steps, key, backend)
+        sampled = encode_by_sampling(machine, states, n_gibbs_steps, key, backend)
         codes = [sampled[: digits.n_train], sampled[digits.n_train :]]
     labels = digits.labels[: digits.n_train]
     limits = settings.max_iterations, settings.tolerance

@@ -1,11 +1,25 @@
-"""Machines and statistics -> pruned machines, and a record of what went."""
+"""Machines of any depth and their statistics -> pruned machines, and a record of what went.
+
+Stage `prune` is that of the patches, `prune_deep` that of the digits, whose machines have persistent chains. Pruning is
+the same in both; the records have the columns that the tables of each experiment are made of.
+"""
 
 import logging
+
+import numpy as np
 
 from boltzprune.core.machine import without_units
 from boltzprune.pruning.criteria import resolve
 from boltzprune.pruning.prune import Pruned, prune
-from boltzprune.results.store import machine_arrays, read_machine, read_statistics, write_arrays, write_rows
+from boltzprune.results.store import (
+    chain_arrays,
+    machine_arrays,
+    read_chains,
+    read_machine,
+    read_statistics,
+    write_arrays,
+    write_rows,
+)
 
 log = logging.getLogger(__name__)
 
@@ -13,38 +27,58 @@ log = logging.getLogger(__name__)
 def run(job):
     """Prune every seed's machine by the criterion; write the compact machines and one line of the record per seed.
 
-    A machine that is left without weights is not written: the sequence of its seed has ended (see `pruning`).
+    A machine that is left without weights is not written: the course of its seed has ended (see `pruning`).
     """
-    spec, name = job.spec, job.spec["criterion"]
+    spec, name, is_deep = job.spec, job.spec["criterion"], job.stage == "prune_deep"
     criterion, machines, statistics = resolve(name), job.arrays("machine"), job.arrays("statistics")
-    (seeds, ended), arrays = job.split(machines), {}
-    rows = {seed: _record(without_units(1), Pruned(without_units(1), 0, (), ())) for seed in ended}
+    (seeds, ended), arrays, rows = job.split(machines), {}, {}
+    record = _record_of_digits if is_deep else _record_of_patches
+    for seed in ended:
+        nothing = without_units(np.size(spec["pruning"].fraction))
+        rows[seed] = record(nothing, Pruned(nothing, (0,) * len(nothing.weights), [], (), ()))
     for seed in seeds:
         machine = read_machine(machines, seed)
-        evidence = read_statistics(statistics, seed)
-        pruned = prune(machine, *evidence, criterion, name, spec["pruning"], seed, spec["iteration"])
-        rows[seed] = _record(machine, pruned)
+        chains = read_chains(machines, seed, machine.layer_sizes) if is_deep else ()
+        means, leading = read_statistics(statistics, seed)
+        pruned = prune(machine, means, criterion, name, spec["pruning"], seed, spec["iteration"], leading)
+        rows[seed] = record(machine, pruned)
         if pruned.machine.is_empty:
             ended[seed] = spec["iteration"]
         else:
-            arrays |= machine_arrays(seed, pruned.machine)
+            left = (states[:, keep] for states, keep in zip(chains, pruned.remaining))
+            arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
     write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
-    write_record(job, rows, ended)
+    _write_record(job, rows, ended)
 
 
-def _record(before, pruned):
+def _record_of_patches(before, pruned):
     """Weights and units before, what went, and which pixels have no weight."""
     return {
         "n_weights_before": before.n_weights[0],
-        "n_weights_removed": pruned.n_weights_removed,
+        "n_weights_removed": pruned.n_weights_removed[0],
         "n_hidden_before": before.layer_sizes[1],
-        "hidden_removed": " ".join(map(str, pruned.units_removed)),
+        "hidden_removed": " ".join(str(removed.unit) for removed in pruned.units_removed),
         "visible_disconnected": " ".join(map(str, pruned.visible_disconnected)),
     }
 
 
-def write_record(job, rows, ended):
-    """Write the record of a pruning, a line for each seed of the job, and name the sequences that end with it.
+def _record_of_digits(before, pruned):
+    """Weights and units before and after, what went and why, and which pixels have no weight."""
+    after, record = pruned.machine, {}
+    for layer in range(len(before.weights)):
+        record[f"n_weights_{layer + 1}_before"] = before.n_weights[layer]
+        record[f"n_weights_{layer + 1}"] = after.n_weights[layer]
+        record[f"n_units_{layer + 1}_before"] = before.layer_sizes[layer + 1]
+        record[f"n_units_{layer + 1}"] = after.layer_sizes[layer + 1]
+    for layer in range(1, len(before.layer_sizes)):
+        removed = [f"{unit}:{reason}" for place, unit, reason in pruned.units_removed if place == layer]
+        record[f"units_removed_{layer}"] = " ".join(removed)
+    record["pixels_disconnected"] = " ".join(map(str, pruned.visible_disconnected))
+    return record
+
+
+def _write_record(job, rows, ended):
+    """Write the record of a pruning, a line for each seed of the job, and name the courses that end with it.
 
     Parameters
     ----------

@@ -1,0 +1,128 @@
+"""A criterion of a user's own: a function that the configuration names as file.py:function, and what it says of itself.
+
+The function may carry attributes: label, colour, citation, needs, whole_units, zeros_go (see `criteria.Criterion`).
+"""
+
+import os
+import re
+import reprlib
+from pathlib import Path
+
+from boltzprune.errors import InputError, told
+from boltzprune.pruning.faults import why_unsuitable
+from boltzprune.pruning.own_files import OwnFile
+
+OWN_COLOURS = ("#8C6D31", "#332288", "#882255", "#117733", "#AA4499")
+"""Of those that name none, in the order of the configuration."""
+
+
+def own_criterion(name, position=0):
+    """What is known of a criterion in a user's Python file.
+
+    Parameters
+    ----------
+    name : str
+        file.py:function
+    position : int
+        Among the criteria of a user's own in the study: which of `OWN_COLOURS` it has, if it names none.
+
+    Returns
+    -------
+    dict of str -> object
+        The fields of `criteria.Criterion`.
+
+    Raises
+    ------
+    InputError
+        If there is no such file or function, the file cannot be executed, or an attribute is not what it has to be.
+    """
+    file, _, function_name = name.rpartition(":")
+    own = _load(name, Path(file))
+    try:
+        with own.in_place():
+            function = _function(name, own.module, function_name)
+            fields = _said_of_itself(function, function_name, own.path, position)
+            _check(name, fields)
+            return fields | {
+                "saliency": own.calling(function),
+                "options": ("eigenvector_entry",) if str(fields["needs"]) == "eigenvector" else (),
+                "files": own.files(),
+                "reads": frozenset(getattr(getattr(function, "__code__", None), "co_names", ())),
+            }
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"criterion {name!r}: an attribute raised {told(error)}; expected plain values") from error
+
+
+def _said_of_itself(function, name, path, position):
+    """Attributes of a user's function, or what stands for those that it has not.
+
+    Parameters
+    ----------
+    function : callable
+    name : str
+        Of the function in the file.
+    path : pathlib.Path
+        Of the file.
+    position : int
+        See `own_criterion`.
+    """
+    defaults = {
+        "label": name.replace("_", " "),
+        "colour": OWN_COLOURS[position % len(OWN_COLOURS)],
+        "citation": str(path),
+        "needs": "statistics",
+        "whole_units": False,
+        "zeros_go": False,
+    }
+    return {attribute: getattr(function, attribute, default) for attribute, default in defaults.items()}
+
+
+def _check(name, fields):
+    """InputError for an attribute that is not what it has to be."""
+    for attribute, is_good, expected in (
+        ("label", isinstance(fields["label"], str), "a text"),
+        ("colour", bool(re.fullmatch("#[0-9A-Fa-f]{6}", str(fields["colour"]))), "'#rrggbb'"),
+        ("citation", isinstance(fields["citation"], str), "a text"),
+        ("needs", str(fields["needs"]) in ("statistics", "eigenvector"), "'statistics' or 'eigenvector'"),
+        ("whole_units", isinstance(fields["whole_units"], bool), "True or False"),
+        ("zeros_go", isinstance(fields["zeros_go"], bool), "True or False"),
+    ):
+        if not is_good:
+            raise InputError(f"criterion {name!r}: {attribute} is {fields[attribute]!r}; expected {expected}")
+
+
+def _load(name, file):
+    """A user's file, executed."""
+    if not os.path.isfile(file) or file.suffix != ".py":
+        raise InputError(f"criterion {name!r}: there is no file {file}; expected one that ends in .py")
+    try:
+        return OwnFile(file)
+    except InputError as error:
+        raise InputError(f"criterion {name!r}: {error}") from error.__cause__
+
+
+def _function(name, module, function_name):
+    """The function of a user's file; InputError for anything that cannot be a criterion.
+
+    Parameters
+    ----------
+    name : str
+        Of the criterion, file.py:function.
+    module : module
+        The file, executed.
+    function_name : str
+    """
+    file, found = Path(name.rpartition(":")[0]), getattr(module, function_name, None)
+    problem = why_unsuitable(found)
+    if found is None or not callable(found):
+        others = ", ".join(key for key, value in vars(module).items() if why_unsuitable(value) is None) or "none"
+        found_there = "" if found is None else f" ({function_name} is {reprlib.repr(found)})"
+        raise InputError(
+            f"criterion {name!r}: {file} has no function {function_name}{found_there}; expected one of that name: "
+            f"correct what stands after the colon; functions there: {others}"
+        )
+    if problem:
+        raise InputError(f"criterion {name!r}: {function_name} in {file} {problem}")
+    return found
