@@ -59,9 +59,9 @@ MACHINE, IMAGES = by_hand.machine((5, 3, 2), seed=29), by_hand.patterns(7, 5, se
 REFUSED = {
     "pixels": (lambda: encode(MACHINE, IMAGES[:, 1:], 1e-5, 50, CPU), r"visible has shapes \[\(7, 4\)\]; expected"),
     "no image": (lambda: encode(MACHINE, IMAGES[:0], 1e-5, 50, CPU), "visible holds no image; expected at least one"),
-    "tolerance": (lambda: encode(MACHINE, IMAGES, -1e-5, 50, CPU), "tolerance is -1e-05 and max_updates 50; expected"),
+    "tolerance": (lambda: encode(MACHINE, IMAGES, -1e-5, 50, CPU), "tolerance is -1e-05 and max_sweeps 50; expected"),
     "not a number": (lambda: encode(MACHINE, IMAGES, np.nan, 50, CPU), "tolerance is nan"),
-    "no sweep": (lambda: encode(MACHINE, IMAGES, 1e-5, 0, CPU), "max_updates 0; expected .* 1 update or more"),
+    "no sweep": (lambda: encode(MACHINE, IMAGES, 1e-5, 0, CPU), "max_sweeps 0; expected .* 1 sweep or more"),
     "no step": (lambda: encode_by_sampling(MACHINE, IMAGES, 0, KEY, CPU), "n_gibbs_steps is 0, expected 1 or more"),
     "one image": (lambda: encode_by_sampling(MACHINE, IMAGES[0], 3, KEY, CPU), r"visible has shapes \[\(5,\)\]"),
 }

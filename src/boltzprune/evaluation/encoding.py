@@ -22,7 +22,7 @@ BYTES_A_UNIT = 40
 """Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
 
 
-def encode(machine, visible, tolerance, max_updates, backend):
+def encode(machine, visible, tolerance, max_sweeps, backend):
     """Mean-field probabilities of all hidden units given images; those of the top layer are the paper's encoding.
 
     The posterior p(h|v) is approximated by independent units of mean mu_l in layer l, with mu_0 = v. Each sweep sets
@@ -37,7 +37,7 @@ def encode(machine, visible, tolerance, max_updates, backend):
         Images, on the host.
     tolerance : float, >= 0
         An image is done once no probability changes by more in a sweep.
-    max_updates : int, >= 1
+    max_sweeps : int, >= 1
         Most sweeps for an image.
     backend : Backend
 
@@ -54,15 +54,15 @@ def encode(machine, visible, tolerance, max_updates, backend):
         If the images are not of the visible layer, or a limit is out of its range.
     """
     _check_images(machine, visible)
-    if not tolerance >= 0 or not max_updates >= 1:
+    if not tolerance >= 0 or not max_sweeps >= 1:
         raise InputError(
-            f"encode: tolerance is {tolerance} and max_updates {max_updates}; expected a tolerance of 0 or more "
-            "(1e-5, say) and 1 update or more (50, say)"
+            f"encode: tolerance is {tolerance} and max_sweeps {max_sweeps}; expected a tolerance of 0 or more "
+            "(1e-5, say) and 1 sweep or more (50, say)"
         )
     device_machine = backend.on_device(machine)
 
     def piece(first, n):
-        return backend.mean_field(device_machine, visible[first : first + n], tolerance, max_updates)
+        return backend.mean_field(device_machine, visible[first : first + n], tolerance, max_sweeps)
 
     pieces = backend.in_pieces(piece, len(visible), BYTES_A_UNIT * sum(machine.layer_sizes))
     means, n_sweeps = zip(*pieces)

@@ -244,7 +244,7 @@ def sample(machine, n_samples, key, backend):
     def drawn(layer):
         if layer in listing:
             return backend.asarray(states[layer][code])
-        fields = field_of(machine, states, layer).astype(np.float32)
+        fields = field_of(machine, states, layer).astype(np.float32)  # of every listed state: most are drawn many times
         return backend.sample_layer(fields[code], key, step=0, layer=layer, first_chain=0)
 
     return tuple(drawn(layer) for layer in range(len(states)))
