@@ -2,6 +2,7 @@
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +24,16 @@ class Table:
     """
 
     about: str
-    rates: dict
-    starts: dict
+    rates: dict[str, float]
+    starts: dict[str, float]
 
-    def seconds(self, work):
+    def seconds(self, work: Mapping[str, float]) -> float:
         """Seconds of processor time for a work, see `workload.work`."""
         return sum(amount * self.rates[kind] for kind, amount in work.items())
 
 
 @functools.cache
-def shipped():
+def shipped() -> Table:
     """The table of this package."""
     values = json.loads(FILE.read_text(encoding="utf-8"))
     about = f"one core of {values['device'].partition(',')[0]}, {values['date']} (benchmarks/rates.py)"

@@ -1,13 +1,15 @@
 """`boltzprune run`: the call of Snakemake that makes a study, with its progress in a few lines."""
 
+import argparse
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from boltzprune.study.reruns import arguments, display, dry_run, plan, times
-from boltzprune.study.reruns.estimates import Measured
+from boltzprune.study.reruns.estimates import Estimate, Measured
 from boltzprune.study.reruns.page import count
 
 ABOUT = (
@@ -40,13 +42,13 @@ LOGGER = "boltzprune"
 """The display as Snakemake knows it."""
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     about = f"{ABOUT}\n\n{EXAMPLES}"
     dry_run.add_parser(commands, "run", "make a study: figures, tables and claims, with progress", about, _run)
 
 
-def _run(words):
+def _run(words: list[str]) -> int:
     """Say what will happen, and become Snakemake."""
     asked = arguments.read(words)
     if asked.has(*NO_RUN):
@@ -71,7 +73,7 @@ def _run(words):
     return dry_run.become(asked)
 
 
-def _expected(jobs, seconds):
+def _expected(jobs: Sequence[dry_run.Planned], seconds: Sequence[Estimate | None]) -> str:
     """Path of a file with the expected seconds of each job, or null, by its benchmark; the display deletes it."""
     found = {job.benchmark: estimate for job, estimate in zip(jobs, seconds) if job.benchmark}
     handle, path = tempfile.mkstemp(prefix="boltzprune-", suffix=".json")

@@ -4,9 +4,11 @@ The raw files that a study was made of are checked too. One that is missing is t
 preparation of the data reads it; one that is another now is a fault, since the results are of other data.
 """
 
+import argparse
 import os
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,7 +50,7 @@ class Finding:
     remade: Path | None = None
 
 
-def check(folder, progress=None):
+def check(folder: Path, progress: Progress | None = None) -> tuple[list[Finding], int, int]:
     """Check all results of one study.
 
     Parameters
@@ -84,7 +86,7 @@ def check(folder, progress=None):
     return [*findings, *(Finding(path, "-", NO_RECORD) for path in unknown)], len(known), n_bytes
 
 
-def check_raw(folder, progress=None):
+def check_raw(folder: Path, progress: Progress | None = None) -> tuple[list[Finding], list[Path]]:
     """Check the raw files that a study was made of, as its manifests name them.
 
     Parameters
@@ -112,7 +114,7 @@ def check_raw(folder, progress=None):
     return findings, missing
 
 
-def _raw_entries(folder):
+def _raw_entries(folder: Path) -> Iterator[tuple[Path, records.Entry]]:
     """Each raw file of a study with the manifest that names it; damaged manifests are found as results are."""
     for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
         try:
@@ -124,7 +126,7 @@ def _raw_entries(folder):
             yield manifest, records.Entry(Path(file["path"]), file["sha256"], n_bytes, RAW)
 
 
-def studies(folder):
+def studies(folder: str | os.PathLike[str]) -> list[Path]:
     """Folders of studies in a folder, or the folder itself; InputError if there is none."""
     folder = Path(folder)
     found = [folder] if (folder / records.LOGS).is_dir() else sorted(p.parent for p in folder.glob(f"*/{records.LOGS}"))
@@ -136,7 +138,7 @@ def studies(folder):
     return found
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     command = commands.add_parser("verify", help="check every byte of the results of a study", description=ABOUT)
     command.add_argument(
@@ -150,7 +152,7 @@ def add_command(commands):
     command.set_defaults(function=_verify)
 
 
-def _verify(options):
+def _verify(options: argparse.Namespace) -> int:
     """Check the studies, one after the other."""
     found = []
     for folder in (study for given in options.folders for study in studies(given)):
@@ -169,13 +171,13 @@ def _verify(options):
     return DAMAGED if found else 0
 
 
-def _n_bytes(folder):
+def _n_bytes(folder: Path) -> int:
     """How much there is to read."""
     n_bytes = sum(path.stat().st_size for path in records.results_in(folder) if path.is_file())
     return max(1, n_bytes + sum(entry.n_bytes for _, entry in _raw_entries(folder)))
 
 
-def _show(folder, findings, n_files, n_bytes):
+def _show(folder: Path, findings: Sequence[Finding], n_files: int, n_bytes: int) -> None:
     """What was checked, what is wrong, and with which versions it was computed."""
     checked = f"{folder}: {count(n_files, 'file')}, {size(n_bytes)} recorded"
     if not findings:
@@ -193,7 +195,7 @@ def _show(folder, findings, n_files, n_bytes):
             sys.stdout.write("last bits differ between kinds of processors, see docs/faults.md\n" * on_several)
 
 
-def _show_missing(missing):
+def _show_missing(missing: Sequence[Path]) -> None:
     """Raw files that are not there, which is no fault."""
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -203,7 +205,7 @@ def _show_missing(missing):
         )
 
 
-def _remedy(folders, is_raw):
+def _remedy(folders: Sequence[str], is_raw: bool) -> str:
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
     call = shlex.join(["boltzprune", "verify", "--files", *folders])
     back = "Of raw files, put those of before back, or take the new ones with the same command.\n" if is_raw else ""

@@ -1,5 +1,8 @@
 """Deep machines, their statistics and their samples -> metrics per seed, and shares and qualities per digit."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from boltzprune.core.machine import without_units
@@ -14,11 +17,20 @@ from boltzprune.results.store import Arrays, read_machine, read_statistics, writ
 from boltzprune.sampling import gibbs
 from boltzprune.sampling.ais import ais, variational_bound
 
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.evaluation.encoding import Classifier
+    from boltzprune.evaluation.generation import Generation
+    from boltzprune.results.prepared import DigitSet
+    from boltzprune.study.config import MeanField
+    from boltzprune.study.stages import Job
+
 BYTES_A_UNIT = 40
 """Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write metrics and classes; machine, statistics and samples come in threes: pruned, retrained.
 
     What a pruned machine encodes before its retraining is not looked at. A seed whose sequence has ended has a row of
@@ -28,7 +40,8 @@ def run(job):
     if len({len(paths) for paths in files}) > 1:
         raise InputError("evaluate_digits: expected as many --in machine as statistics and samples, in the same order")
     digits, judge = read_digits(job.arrays("digits")), read_classifier(job.arrays("classifier"))
-    backend, work, ended = job.backend(), [], {}
+    backend, work = job.backend(), []
+    ended: dict[int, dict[str, Any]] = {}
     for paths in zip(*files, strict=True):
         machines, statistics, samples = map(Arrays, paths)
         about, (seeds, gone) = statistics.about, job.split(machines)
@@ -36,7 +49,7 @@ def run(job):
         ended |= tidy.ended_rows(about, gone, {})
     with job.progress(len(work), "machines") as progress:
 
-        def look(item):
+        def look(item: tuple[dict[str, Any], Arrays, Arrays, Arrays]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             row, machines, statistics, samples = item
             machine = read_machine(machines, row["seed"])
             visible = samples.states(f"seed{row['seed']}/visible", digits.states.shape[1])
@@ -55,7 +68,7 @@ def run(job):
     write_rows(job.outputs["classes"], [line for _, lines in found for line in lines])
 
 
-def _sizes(machine):
+def _sizes(machine: "BoltzmannMachine") -> dict[str, int]:
     """How large a machine is."""
     sizes = {"n_weights": sum(machine.n_weights)}
     sizes |= {f"n_weights_{i}": n for i, n in enumerate(machine.n_weights, start=1)}
@@ -63,13 +76,15 @@ def _sizes(machine):
     return sizes | {"n_visible_connected": int(machine.masks[0].any(axis=1).sum())}
 
 
-def _activity(statistics, row):
+def _activity(statistics: Arrays, row: Mapping[str, Any]) -> dict[str, float]:
     """Mean rate of the units of every hidden layer while the machine runs freely."""
     rates = read_statistics(statistics, row["seed"])[0].rates
     return {f"activity_{i}": float(rate.mean()) for i, rate in enumerate(rates[1:], start=1)}
 
 
-def _encoding(spec, machine, row, digits, backend):
+def _encoding(
+    spec: Mapping[str, Any], machine: "BoltzmannMachine", row: Mapping[str, Any], digits: "DigitSet", backend: "Backend"
+) -> dict[str, float]:
     """How well the class can be read from the top layer, and how likely the test images are."""
     names = (
         "encoding_error",
@@ -108,11 +123,13 @@ def _encoding(spec, machine, row, digits, backend):
     return found
 
 
-def _means(machine, states, mean_field, backend):
+def _means(
+    machine: "BoltzmannMachine", states: np.ndarray, mean_field: "MeanField", backend: "Backend"
+) -> tuple[list[Any], Any]:
     """Mean-field probabilities of every hidden layer, and the updates of each image, where the backend computes."""
     machine, limits = backend.on_device(machine), (mean_field.tolerance, mean_field.max_updates)
 
-    def piece(first, n):
+    def piece(first: int, n: int) -> tuple[list[Any], Any]:
         return backend.mean_field(machine, states[first : first + n], *limits)
 
     pieces = backend.in_pieces(piece, len(states), BYTES_A_UNIT * sum(machine.layer_sizes))
@@ -120,11 +137,11 @@ def _means(machine, states, mean_field, backend):
     return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_updates)
 
 
-def _clamped(machine, states, n_steps, key, backend):
+def _clamped(machine: "BoltzmannMachine", states: np.ndarray, n_steps: int, key: int, backend: "Backend") -> Any:
     """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
     machine = backend.on_device(machine)
 
-    def piece(first, n):
+    def piece(first: int, n: int) -> Any:
         start = [states[first : first + n], *(np.zeros((n, units), np.uint8) for units in machine.layer_sizes[1:])]
         return backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1]
 
@@ -132,15 +149,17 @@ def _clamped(machine, states, n_steps, key, backend):
     return backend.xp.concatenate(pieces)
 
 
-def _classes(row, made, judge, n_classes):
+def _classes(
+    row: Mapping[str, Any], made: "Generation | None", judge: "Classifier", n_classes: int
+) -> list[dict[str, Any]]:
     """Share and quality of every class, none of those that the classifier never saw; `made` None: no machine."""
     places = {int(label): place for place, label in enumerate(judge.classes)}
-    lines = []
+    lines: list[dict[str, Any]] = []
     for digit in range(n_classes):
         place, values = places.get(digit), (0.0, np.nan)
         if made is None:
             values = np.nan, np.nan
         elif place is not None:
             values = made.shares[place], made.class_quality[place]
-        lines.append(row | {"digit": digit, "share": values[0], "quality": values[1]})
+        lines.append({**row, "digit": digit, "share": values[0], "quality": values[1]})
     return lines
