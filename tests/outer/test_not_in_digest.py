@@ -24,7 +24,10 @@ LEFT_OUT = {
 }
 """Module or package -> why no edit of it changes a result."""
 TAKEN = {
-    "boltzprune.study.config": {model.__name__ for sections in SECTIONS.values() for model in sections.values()},
+    "boltzprune.study.config": {
+        *(model.__name__ for sections in SECTIONS.values() for model in sections.values()),
+        *("Section", "one_of"),
+    },
     "boltzprune.pruning.criteria": {"Evidence", "resolve", "saliency_of"},
     "boltzprune.errors": {"DeviceError", "InputError", "TrainingError"},
     "boltzprune.backend.gpu.driver": {"problem"},
@@ -34,7 +37,7 @@ TAKEN = {
     "boltzprune.backend.preparation": {"PREPARATION"},
 }
 """Module -> all that computing modules take from it; none takes anything from the others. Of the configuration these
-are the sections, by which the list of stages checks a spec."""
+are the sections, and what tells a name of a list, by which the list of stages checks a spec."""
 ROOTS = {
     *(f"boltzprune.study.stages.{row.module}" for row in STAGES.values()),
     *(row.module for row in FIGURES.values()),
@@ -43,10 +46,14 @@ ROOTS = {
 
 
 def parsed(module):
-    """The syntax tree of a module, or None if that is no module of the package."""
+    """The syntax tree of a module without what only a type checker reads; None if that is no module of the package."""
     path = PACKAGE.joinpath(*module.split(".")[1:])
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    return ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else None
+    if not path.is_file():
+        return None
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree.body = [node for node in tree.body if not ast.unparse(node).startswith("if TYPE_CHECKING:")]
+    return tree
 
 
 def taken(module):

@@ -149,10 +149,20 @@ def _imports(tree):
     return imports | {name for name in perhaps if _path(name).is_file()}
 
 
+def _executed(tree):
+    """Every node of a tree but what stands behind `if TYPE_CHECKING:`, which only a type checker reads."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        is_hint = isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        waiting += node.orelse if is_hint else ast.iter_child_nodes(node)
+
+
 def _imported(tree):
     """Modules of this package that a tree imports, and names that it takes from them, which may be modules."""
     imports, perhaps = set(), set()
-    for node in ast.walk(tree):
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names if alias.name.split(".")[0] == "boltzprune"}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "boltzprune":
