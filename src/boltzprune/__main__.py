@@ -162,8 +162,8 @@ def _add_stage(commands: argparse._SubParsersAction, name: str, stage: "Stage") 
 def _add_settings(commands: argparse._SubParsersAction) -> None:
     """Subcommands about the configuration."""
     about = (
-        "Check configuration files, each laid over config/config.yaml: list every problem, with the file that has it; "
-        "or print all values that they lead to, and what the study will do. Nothing is computed."
+        "Check configuration files, whose values replace those of config/config.yaml: list every problem, with the "
+        "file that has it; or print all values that they lead to, and what the study will do. Nothing is computed."
     )
     check = commands.add_parser("check", help="check a configuration, and say what it will do", description=about)
     check.add_argument("files", nargs="*", metavar="FILE", help="none: the default study")

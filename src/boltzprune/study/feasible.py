@@ -160,7 +160,7 @@ def _ends_of_patches(patches: Patches, rows: Rows) -> Iterator[str]:
 
 
 def _ends(experiment: str, section: Patches | Digits, masks: Sequence[np.ndarray], rows: Rows) -> Iterator[str]:
-    """Criteria whose prune-retrain sequences end before the last iteration, by that in which they do."""
+    """Criteria whose courses end before the last iteration, by that in which they do."""
     ends: dict[int | None, list[str]] = {}
     for name in section.criteria:
         if row := rows.get(name):
@@ -168,7 +168,7 @@ def _ends(experiment: str, section: Patches | Digits, masks: Sequence[np.ndarray
     for end, names in sorted((end, names) for end, names in ends.items() if end):
         yield (
             f"{experiment}.iterations = {section.iterations}: no weight is left in iteration {end} of "
-            f"{', '.join(names)}, whose sequence ends there; tables and figures show the iterations before"
+            f"{', '.join(names)}, whose course ends there; tables and figures show the iterations before"
         )
 
 
@@ -198,8 +198,8 @@ def _of_digits(digits: Digits) -> list[str]:
             found.append(f"data.{key} = {wanted}: the data hold {n} {which} images; expected 1 to {n}, or null for all")
     if known.n_classes and data.n_classes < known.n_classes:
         found.append(
-            f"data.n_classes = {data.n_classes}: source {data.source} has labels 0 to {known.n_classes - 1}; expected "
-            f"{known.n_classes} or more"
+            f"data.n_classes = {data.n_classes}: source {data.source} has class labels 0 to {known.n_classes - 1}; "
+            f"expected {known.n_classes} or more"
         )
     return found + _of_receptive_fields(digits.machine, *_shape(digits, known))
 

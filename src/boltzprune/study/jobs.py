@@ -31,7 +31,7 @@ NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
 
 SECONDS_BETWEEN_CLOCKS = 300
-"""By so much the clocks of machines that share a disk may differ."""
+"""By so much the clocks of computers that share a disk may differ."""
 
 
 def export_environment(study: Study) -> None:
@@ -58,8 +58,8 @@ def check_dates(folder: FilePath) -> None:
             continue
         if ahead > SECONDS_BETWEEN_CLOCKS:
             raise InputError(
-                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this machine set back? What "
-                "is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
+                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this computer set back? "
+                "What is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
             )
 
 
@@ -195,7 +195,18 @@ def needs_eigenvector(name: str) -> bool:
 
 
 def sample_job(study: Study, criterion: str, iteration: int, phase: str) -> dict[str, Any]:
-    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it."""
+    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it.
+
+    Parameters
+    ----------
+    study : config.Study
+    criterion : str
+        Name of a criterion or of a control, or `NO_CRITERION`.
+    iteration : int
+        0: of the initial machines.
+    phase : str
+        One of `tidy.PHASES`.
+    """
     prunes_by_it = phase == "retrained" and criterion not in CONTROLS and needs_eigenvector(criterion)
     wanted = phase == "initial" or prunes_by_it
     return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
@@ -205,6 +216,14 @@ def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune"
     """The job of `prune` or `prune_deep`: the digest of this criterion alone, and no option that only others declare.
 
     A key of section `pruning` that no criterion declares concerns all of them.
+
+    Parameters
+    ----------
+    study : config.Study
+    criterion : str
+        As the configuration names it.
+    iteration : int
+    stage : str
     """
     row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
     of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)

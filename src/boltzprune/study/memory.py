@@ -1,4 +1,4 @@
-"""What a user is told when the memory of the machine does not suffice: what was being done, and what to lower."""
+"""What a user is told when the computer has too little memory: what was being done, and what to lower."""
 
 import errno
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ def told(error: BaseException, doing: str, spec: Mapping[str, Any], n_seeds: int
     lower += [f"{key} ({value})" for key, value in _found(spec)]
     advice = f"; lower {', '.join(lower)}" if lower else ""
     return (
-        f"{doing}: the memory of this machine does not suffice ({str(error) or 'even a small piece was refused'}). "
+        f"{doing}: this computer has too little memory ({str(error) or 'even a small piece was refused'}). "
         "Run fewer jobs at once (snakemake --cores, or --resources mem_mb=...), on a cluster let the job have more "
         f"(mem_mb of its rule){advice}. No result is half written"
     )

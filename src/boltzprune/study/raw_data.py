@@ -24,7 +24,20 @@ def local_files(study: Study, experiment: str = "patches") -> list[str]:
 
 
 def check(study: Study, experiment: str, folder: str | os.PathLike[str] | None) -> None:
-    """InputError if the file or folder that the user names is wrong: a job that finds out has lost its last result."""
+    """Check the file or folder with raw files that the user names: a job that finds a fault has lost its last result.
+
+    Parameters
+    ----------
+    study : config.Study
+    experiment : str
+    folder : path or None
+        Where the results of the experiment lie.
+
+    Raises
+    ------
+    InputError
+        If the file or folder is not what it has to be.
+    """
     if _place(study, experiment) is not None and not _removed(study, experiment, folder):
         data = getattr(study, experiment).data
         LISTS[experiment][data.source].locate(data)

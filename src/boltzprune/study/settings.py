@@ -1,6 +1,6 @@
-"""From a user's YAML to a checked `Study`: lay files over each other, list every problem at once, one line each.
+"""From a user's YAML to a checked `Study`: later files replace values; every problem is listed at once, one line each.
 
-Every file is laid over `config/config.yaml`, the default study; see `lay`.
+The values of a file replace those of `config/config.yaml`, the default study; see `lay`.
 """
 
 import copy
@@ -101,7 +101,7 @@ def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Values with others laid over them: the one rule by which defaults, files and the command line make a study.
+    """Values, some of them replaced by others: the one rule by which defaults, files and the command line make a study.
 
     A preset that `above` names sets all keys of the presets first; the keys that `above` has come last.
 
@@ -138,7 +138,7 @@ def study_of(
     defaults: str | os.PathLike[str] | None = None,
     source: str = FROM_COMMAND_LINE,
 ) -> Study:
-    """The study of files, each laid over those before it and all over the default study.
+    """The study of files: the values of each replace those of the files before it and of the default study.
 
     Parameters
     ----------

@@ -17,9 +17,10 @@ WIDTH = 120
 HEAD = """\
 # The default study: photographs and digits that come with scikit-learn, no download, a few minutes.
 #
-# Your own file has the keys that differ and is laid over this one:  boltzprune run my.yaml  (or snakemake --configfile
-# my.yaml). Check it with  boltzprune check my.yaml . A `preset` that your file names sets every key that has a line
-# "Presets" here; your file's other keys come last. Keys that have the value of preset `published` are commented out.
+# Your own file has the keys that differ; its values replace those of this one:  boltzprune run my.yaml  (or snakemake
+# --configfile my.yaml). Check it with  boltzprune check my.yaml . A `preset` that your file names sets every key that
+# has a line "Presets" here; your file's other keys come last. Keys that have the value of preset `published` are
+# commented out.
 #
 # This file is made from the models in src/boltzprune/study/config/; `boltzprune config` prints it.
 # yaml-language-server: $schema=../workflow/schemas/config.schema.json

@@ -59,7 +59,8 @@ class DigitData(Section):
     )
     n_test: Count | None = Field(None, description="Test images; null: all. Paper: 10000.")
     n_classes: Annotated[int, Field(ge=2, le=256)] = Field(
-        10, description="Classes; labels are 0 to n_classes - 1. EMNIST letters, whose labels are 1 to 26: 27."
+        10,
+        description="Classes; class labels are 0 to n_classes - 1. EMNIST letters, whose class labels are 1 to 26: 27.",
     )
     seed: Seed = Field(0, description="Seed of the order of the images; the seeds of the machines are others.")
 

@@ -1,6 +1,6 @@
 """How long a cluster shall let a job run: what it would take by the rates of the package, with room.
 
-A pure function of the study: finished jobs, the machine at hand and what has been computed do not enter.
+A pure function of the study: finished jobs, the computer at hand and what has been computed do not enter.
 """
 
 import functools
@@ -14,7 +14,7 @@ from boltzprune.study.cost import rates, sizes
 from boltzprune.study.stages import Job
 
 ROOM = 3
-"""Times what the rates say: for slower and busier machines, and for what the rates do not know."""
+"""Times what the rates say: for slower and busier computers, and for what the rates do not know."""
 LEAST, UNKNOWN = 30, 480
 """Minutes: no limit is below the first; the second where the size of the user's data is not known."""
 

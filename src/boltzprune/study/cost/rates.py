@@ -1,4 +1,4 @@
-"""Seconds for one of each kind of work, measured on one core of the machine that the table names."""
+"""Seconds for one of each kind of work, measured on one core of the computer that the table names."""
 
 import functools
 import json
@@ -16,7 +16,7 @@ class Table:
     Attributes
     ----------
     about : str
-        Machine, date and program, for a sentence.
+        Computer, date and program, for a sentence.
     rates : dict of str to float
         Kind of work, see `workload.KINDS` -> seconds of processor time for one.
     starts : dict of str to float

@@ -24,7 +24,7 @@ Amounts = dict[str, float]
 """Kinds of work, see `KINDS`, and how much of each."""
 
 SWEEPS_PER_DECADE = 2.8
-"""Mean-field updates of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
+"""Mean-field sweeps of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
 1e-7 (benchmarks/results/dbm.json)."""
 
 KINDS = {
@@ -92,7 +92,21 @@ def _sum(*parts: Amounts) -> Amounts:
 
 
 def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_upper: int, is_full: bool) -> Amounts:
-    """CD-k of one RBM: every epoch by the loop that the CPU backend takes for it."""
+    """CD-k of one RBM: every epoch by the loop that the CPU backend takes for it.
+
+    Parameters
+    ----------
+    training : config.Training or config.digits.RbmTraining
+    n_cases : int
+    n_lower, n_upper : int
+        Units of the two layers.
+    is_full : bool
+        Whether no weight is missing, as with receptive fields.
+
+    Returns
+    -------
+    dict of str to float
+    """
     n_weights, n_updates, amounts = n_lower * n_upper, -(-n_cases // training.batch_size), Amounts()
     for rate, momentum in schedules.epochs(training):
         decay = decay_of(rate, momentum, training.momentum_rule)
@@ -108,7 +122,19 @@ def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_
 
 
 def joint(training: JointTraining, mean_field: MeanField, found: Sizes) -> Amounts:
-    """Joint training of one DBM."""
+    """Joint training of one DBM.
+
+    Parameters
+    ----------
+    training : config.JointTraining
+    mean_field : config.MeanField
+    found : sizes.Sizes
+        Of the digits.
+
+    Returns
+    -------
+    dict of str to float
+    """
     n_cases, n_updates = training.n_epochs * found.n_cases, training.n_epochs * -(-found.n_cases // training.batch_size)
     states = training.batch_size + found.n_chains
     return _sum(
@@ -120,7 +146,7 @@ def joint(training: JointTraining, mean_field: MeanField, found: Sizes) -> Amoun
 
 
 def sweeps(mean_field: MeanField) -> float:
-    """Mean-field updates of an image, as trained machines need them."""
+    """Mean-field sweeps of an image, as trained machines need them."""
     return min(mean_field.max_updates, -SWEEPS_PER_DECADE * math.log10(mean_field.tolerance))
 
 

@@ -82,6 +82,16 @@ def add_parser(
 
     No argument of it is an option of our own: with "+" for the sign of an option, argparse leaves those of Snakemake
     alone.
+
+    Parameters
+    ----------
+    commands : action of argparse
+        What `ArgumentParser.add_subparsers` returned.
+    name : str
+    summary, about : str
+        Its line in the list of commands, and what its own --help says.
+    function : callable
+        Takes the arguments, a list of str; returns the exit status, or None for 0.
     """
     usage = (
         f"boltzprune {name} [-h] [TARGET ...] [FILE.yaml ...] [--set KEY=VALUE] [OPTION OF SNAKEMAKE ...] "

@@ -13,10 +13,10 @@ from boltzprune.study.reruns.estimates import Estimate, Measured
 from boltzprune.study.reruns.page import count
 
 ABOUT = (
-    "Make a study: targets (default: all) with their configuration files, each laid over config/config.yaml. It first "
-    "says what would be replaced, then calls Snakemake on all cores and shows its progress. Options of Snakemake can "
-    "be given as well; those after -- are handed on without a look. What would run, without running it: boltzprune "
-    "plan with the same arguments."
+    "Make a study: targets (default: all) with configuration files, whose values replace those of config/config.yaml. "
+    "The command first says what would be replaced, then calls Snakemake on all cores and shows its progress. Options "
+    "of Snakemake can be given as well; those after -- are handed on without a look. What would run, without running "
+    "it: boltzprune plan with the same arguments."
 )
 EXAMPLES = (
     "examples:\n"
@@ -28,7 +28,7 @@ EXAMPLES = (
     "  boltzprune run my.yaml -- --keep-going --retries 2   options of Snakemake"
 )
 WHERE = ("--cores", "-c", "--jobs", "-j", "--profile", "--executor", "-e")
-"""Options that say on how many processors or machines to compute."""
+"""Options that say on how many processors or computers to compute."""
 OWN_WORDS = ("--logger", "--quiet", "-q", "--verbose", "--nocolor", "--no-color")
 """Options that say what Snakemake shall print: then it prints, and the display stays away."""
 NO_RUN = (

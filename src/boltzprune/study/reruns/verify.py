@@ -21,10 +21,10 @@ from boltzprune.study.stages.fetch import MANIFEST, read_manifest
 DAMAGED = 5
 """Exit status: something is not as it was written."""
 ABOUT = (
-    "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. Names "
-    "every file that is missing, emptied, cut or changed in any byte, every file that no record vouches for, every "
-    "damaged record, and every raw file that is not the one that the study was made of. Exit status: 0, every byte is "
-    "as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to check."
+    "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. The "
+    "command names every file that is missing, emptied, cut or changed in any byte, every file that no record lists, "
+    "every damaged record, and every raw file that is not the one that the study was made of. Exit status: 0, every "
+    "byte is as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to check."
 )
 NO_RECORD = "no record of it"
 RAW = "raw file"
@@ -63,9 +63,9 @@ def check(folder: Path, progress: Progress | None = None) -> tuple[list[Finding]
     Returns
     -------
     findings : list of Finding
-        Files in order of their names; at the end those that no record vouches for.
+        Files in order of their names; at the end those that no record lists.
     n_files, n_bytes : int
-        What the records vouch for.
+        What the records list.
     """
     findings, known, n_bytes = [], set(), 0
     for record in records.in_study(folder):

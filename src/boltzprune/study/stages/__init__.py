@@ -105,7 +105,7 @@ class Job:
         Returns
         -------
         tuple
-            The seeds with a machine, a list of int; and those whose sequence has ended, with the iteration of that:
+            The seeds with a machine, a list of int; and those whose course has ended, with the iteration of that:
             dict of int -> int, what `provenance` is to be told.
         """
         ended = {seed: iteration for seed, iteration in machines.ended.items() if seed in self.seeds}

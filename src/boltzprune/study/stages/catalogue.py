@@ -101,7 +101,7 @@ STAGES = {
         "raw labelled images -> binary images", ("manifest",), ("digits",), ("data",), "prepare_digits"
     ),
     "reference": _digits(
-        "digits -> references, and the classifier that judges samples",
+        "digits -> baselines, and the classifier that judges samples",
         ("digits",),
         ("references", "classifier"),
         ("evaluation", "device"),

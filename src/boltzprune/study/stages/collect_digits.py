@@ -28,7 +28,7 @@ def run(job: "Job") -> None:
     digits, records = read_digits(job.arrays("digits")), tidy.read(job.inputs["records"], "records")
     lost = _lost_pixels(records, digits.states.shape[1])
     metrics = tidy.read(job.inputs["metrics"], "digits_metrics")
-    left = (records["n_weights_1"] > 0).to_numpy()  # where the sequence has not ended
+    left = (records["n_weights_1"] > 0).to_numpy()  # where the course has not ended
     regions = _regions(records[left], lost[left], digits.shape)
     metrics = metrics.merge(regions, on=["criterion", "iteration", "seed"], how="left")
     classes = tidy.read(job.inputs["classes"], "digits_classes")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def run(job: "Job") -> None:
     """Write sizes, divergences and errors; machine and statistics files come in pairs: pruned, retrained.
 
-    A seed whose sequence has ended has one row, of phase `tidy.ENDED`.
+    A seed whose course has ended has one row, of phase `tidy.ENDED`.
     """
     if len(job.inputs["machine"]) != len(job.inputs["statistics"]):
         raise InputError("evaluate: expected one --in statistics for each --in machine, in the same order")

@@ -33,7 +33,7 @@ BYTES_A_UNIT = 40
 def run(job: "Job") -> None:
     """Write metrics and classes; machine, statistics and samples come in threes: pruned, retrained.
 
-    What a pruned machine encodes before its retraining is not looked at. A seed whose sequence has ended has a row of
+    What a pruned machine encodes before its retraining is not looked at. A seed whose course has ended has a row of
     phase `tidy.ENDED`, and one for each digit.
     """
     files = [job.inputs[name] for name in ("machine", "statistics", "samples")]
@@ -126,7 +126,7 @@ def _encoding(
 def _means(
     machine: "BoltzmannMachine", states: np.ndarray, mean_field: "MeanField", backend: "Backend"
 ) -> tuple[list[Any], Any]:
-    """Mean-field probabilities of every hidden layer, and the updates of each image, where the backend computes."""
+    """Mean-field probabilities of every hidden layer, and the sweeps of each image, where the backend computes."""
     machine, limits = backend.on_device(machine), (mean_field.tolerance, mean_field.max_updates)
 
     def piece(first: int, n: int) -> tuple[list[Any], Any]:

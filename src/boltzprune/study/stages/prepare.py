@@ -37,6 +37,6 @@ def run(job: "Job") -> None:
         "counts": prepared.counts,
         "notes": prepared.notes,
     }
-    # the manifest holds paths of this machine: its content enters as the checksums of the files, not as its own
+    # the manifest holds paths of this computer: its content enters as the checksums of the files, not as its own
     provenance = dataclasses.replace(job, inputs={}).provenance()
     write_arrays(job.outputs["patterns"], arrays, provenance | {"data": about})

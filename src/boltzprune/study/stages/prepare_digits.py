@@ -43,5 +43,5 @@ def run(job: "Job") -> None:
         "counts": prepared.counts,
         "notes": prepared.notes,
     }
-    # the manifest holds paths of this machine: its content enters as the checksums of the files, not as its own
+    # the manifest holds paths of this computer: its content enters as the checksums of the files, not as its own
     write_arrays(job.outputs["digits"], arrays, dataclasses.replace(job, inputs={}).provenance() | {"data": about})

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def run(job: "Job") -> None:
-    """Write the references, and the classifier of raw pixels, trained on all images, that judges generated samples."""
+    """Write the baselines, and the classifier of raw pixels, trained on all images, that judges generated samples."""
     digits, settings, backend = read_digits(job.arrays("digits")), job.spec["evaluation"], job.backend()
     rows, n_test = [], len(digits.test_states)
     for name, n in (("raw", digits.n_train), ("raw_all", len(digits.states))):
@@ -38,6 +38,6 @@ def run(job: "Job") -> None:
 
 
 def _row(name: str, n_train: int, n_test: int, **values: float) -> dict[str, Any]:
-    """One line of the table; what a reference does not have stays empty."""
+    """One line of the table; what a baseline does not have stays empty."""
     empty = dict.fromkeys(("error", "converged", "quality_mean", "quality_class_mean", "diversity"), np.nan)
     return {"reference": name, "n_train": n_train, "n_test": n_test} | empty | values

@@ -35,7 +35,20 @@ def finish(
     training: "Training",
     iteration: int,
 ) -> None:
-    """Train and write; the stream of a training is that of the seed and the iteration. `split`: see `Job.split`."""
+    """Train and write; the stream of a training is that of the seed and the iteration.
+
+    Parameters
+    ----------
+    job : stages.Job
+    split : (sequence of int, dict of int to int)
+        Seeds that have a machine, and those whose course has ended: see `Job.split`.
+    machines : sequence of BoltzmannMachine
+        One for each of the former seeds.
+    cases : (n_cases, n_visible) uint8 in {0, 1}
+    training : config.Training
+    iteration : int
+        0: the first training.
+    """
     seeds, ended = split
     keys = [fork(seed, "training", iteration) for seed in seeds]
     n_updates = len(machines) * len(training.learning_rate) * -(-len(cases) // training.batch_size)
