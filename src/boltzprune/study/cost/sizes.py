@@ -75,11 +75,13 @@ def told() -> dict[str, Sizes | None]:
 
 def _patches(patches: Patches) -> Sizes | None:
     data, known = patches.data, data_sizes.of_patches(patches.data)
-    if known.n_units is None and known.image is None:
+    if known.image is not None:
+        n_images = IMAGES_OF_A_BATCH * len(data.batches) if data.source == "cifar10" else known.n_images or 0
+        n_visible, pixels = len(circle_offsets(data.radius)), n_images * math.prod(known.image)
+    elif known.n_units is not None and known.n_patterns is not None:
+        n_visible, pixels = known.n_units, known.n_patterns * known.n_units
+    else:
         return None
-    n_visible = known.n_units or len(circle_offsets(data.radius))
-    n_images = IMAGES_OF_A_BATCH * len(data.batches) if data.source == "cifar10" else known.n_images or 0
-    pixels = known.n_patterns * n_visible if known.n_patterns else n_images * math.prod(known.image)
     layers, n = (n_visible, patches.machine.n_hidden), data.n_patterns
     return Sizes(pixels, n, n, 0, 0, 0, layers, (math.prod(layers),))
 

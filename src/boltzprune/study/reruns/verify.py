@@ -24,7 +24,8 @@ ABOUT = (
     "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. The "
     "command names every file that is missing, emptied, cut or changed in any byte, every file that no record lists, "
     "every damaged record, and every raw file that is not the one that the study was made of. Exit status: 0, every "
-    "byte is as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to check."
+    "byte is as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to "
+    "check."
 )
 NO_RECORD = "no record of it"
 RAW = "raw file"
