@@ -137,7 +137,7 @@ def _means(
     return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_updates)
 
 
-def _clamped(machine: "BoltzmannMachine", states: np.ndarray, n_steps: int, key: int, backend: "Backend") -> Any:
+def _clamped(machine: "BoltzmannMachine", states: np.ndarray, n_steps: int, key: np.uint64, backend: "Backend") -> Any:
     """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
     machine = backend.on_device(machine)
 
