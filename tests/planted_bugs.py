@@ -828,6 +828,27 @@ BUGS = [
         "study/test_workload.py",
     ),
     Bug(
+        "work: of what is done one after the other the last is counted",
+        "study/cost/workload.py",
+        "total.get(kind, 0) + amount",
+        "amount",
+        "outer/test_workload.py",
+    ),
+    Bug(
+        "digests: what a type checker imports counts as code",
+        "results/provenance.py",
+        "node.orelse if is_hint else ast.iter_child_nodes(node)",
+        "ast.iter_child_nodes(node)",
+        "outer/test_provenance.py",
+    ),
+    Bug(
+        "configuration: the lists of names take any text",
+        "study/config/base.py",
+        "core_schema.literal_schema(list(names))",
+        "core_schema.str_schema()",
+        "outer/test_settings_bad_input.py",
+    ),
+    Bug(
         "work: receptive fields are as far apart as an image is high",
         "study/cost/sizes.py",
         "dy * width + dx + 1",

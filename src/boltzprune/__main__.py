@@ -6,12 +6,17 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from boltzprune import __version__
 from boltzprune.errors import DeviceError, InputError, TrainingError
 from boltzprune.results import lifeline
 from boltzprune.study import memory
+
+if TYPE_CHECKING:
+    from boltzprune.study.stages.catalogue import Stage
 
 USER_FAULT, NOT_FINITE, DEVICE_FAULT = 2, 3, 4
 STATUS = {InputError: USER_FAULT, TrainingError: NOT_FINITE, DeviceError: DEVICE_FAULT}
@@ -22,13 +27,13 @@ STDIN = "-"
 log = logging.getLogger("boltzprune")
 
 
-def program():
+def program() -> int:
     """`main` as a process of its own, which ends with its workflow, or when told to: see `lifeline`."""
     lifeline.start()
     return main()
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn a user's mistake into one message and exit status 2."""
     words = sys.argv[1:] if arguments is None else arguments
     options = _parser(*words[:1]).parse_args(words)
@@ -54,7 +59,7 @@ def main(arguments=None):
         return USER_FAULT
 
 
-def _out_of_memory(error, options):
+def _out_of_memory(error: Exception, options: argparse.Namespace) -> str:
     """The message for memory that ran out in a stage, or in another command."""
     if not hasattr(options, "stage"):
         return memory.told(error, "boltzprune", {})
@@ -62,10 +67,10 @@ def _out_of_memory(error, options):
     return memory.told(error, job, _spec(options.spec), len(_seeds(options.seeds)), options.threads)
 
 
-def _start_logging(path):
+def _start_logging(path: str | None) -> None:
     """Everything to standard error; or, with a log file, everything to the file and only errors to standard error."""
     screen = logging.StreamHandler(sys.stderr)
-    handlers = [screen]
+    handlers: list[logging.Handler] = [screen]
     if path:
         try:
             handlers.append(logging.FileHandler(path, mode=_new_log(Path(path)), encoding="utf-8"))
@@ -77,7 +82,7 @@ def _start_logging(path):
     logging.basicConfig(level=logging.INFO, format=line, datefmt="%H:%M:%S", handlers=handlers, force=True)
 
 
-def _new_log(path):
+def _new_log(path: Path) -> str:
     """Make room for a log that is a file of its own, and tell how to open it.
 
     Written in place, a link would have the file overwritten that it points to, and a hard link, as copies of results by
@@ -92,7 +97,7 @@ def _new_log(path):
     return "w" if path.exists() else "x"  # a device such as /dev/null stays
 
 
-def _parser(first=""):
+def _parser(first: str = "") -> argparse.ArgumentParser:
     """All subcommands; of a stage, which the workflow starts some hundred times, that one alone.
 
     Parameters
@@ -118,7 +123,7 @@ def _parser(first=""):
     return parser
 
 
-def _add_commands(commands):
+def _add_commands(commands: argparse._SubParsersAction) -> None:
     """Subcommands that a user asks for."""
     from boltzprune.backend.gpu import compiler
     from boltzprune.study import reruns
@@ -130,7 +135,7 @@ def _add_commands(commands):
     compiler.add_command(commands)
 
 
-def _add_stage(commands, name, stage):
+def _add_stage(commands: argparse._SubParsersAction, name: str, stage: "Stage") -> None:
     """The subcommand of a stage; it has no help, so that it is not in the list of commands."""
     files = f"Inputs: {', '.join(stage.inputs) or 'none'}. Outputs: {', '.join(stage.outputs)}."
     about = f"{stage.summary}. {files} Spec: {', '.join(stage.spec)}."
@@ -154,11 +159,11 @@ def _add_stage(commands, name, stage):
     command.set_defaults(function=_run_stage, stage=name)
 
 
-def _add_settings(commands):
+def _add_settings(commands: argparse._SubParsersAction) -> None:
     """Subcommands about the configuration."""
     about = (
-        "Check configuration files, each laid over config/config.yaml: list every problem, with the file that has it; "
-        "or print all values that they lead to, and what the study will do. Nothing is computed."
+        "Check configuration files, whose values replace those of config/config.yaml: list every problem, with the "
+        "file that has it; or print all values that they lead to, and what the study will do. Nothing is computed."
     )
     check = commands.add_parser("check", help="check a configuration, and say what it will do", description=about)
     check.add_argument("files", nargs="*", metavar="FILE", help="none: the default study")
@@ -174,7 +179,7 @@ def _add_settings(commands):
     schema.set_defaults(function=_schema)
 
 
-def _run_stage(options):
+def _run_stage(options: argparse.Namespace) -> None:
     """Run one stage with BLAS on one thread: threads are for seeds, and results must not depend on them.
 
     The limit reaches the libraries that are loaded already, the environment those that a stage loads later (SciPy's).
@@ -185,7 +190,7 @@ def _run_stage(options):
     from boltzprune.results import records
     from boltzprune.study.stages import Job, run
 
-    inputs = {}
+    inputs: dict[str, list[Path]] = {}
     for name, path in _inputs(options.inputs):
         inputs.setdefault(name, []).append(Path(path))
     outputs = {name: Path(path) for name, path in _pairs(options.outputs)}
@@ -196,14 +201,14 @@ def _run_stage(options):
         run(job)
 
 
-def _inputs(items):
+def _inputs(items: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Name and path of every input: NAME=FILE each; where one is "-", standard input names more."""
     yield from _pairs(item for item in items if item != STDIN)
     if STDIN in items:
         yield from _listed(os.fsdecode(sys.stdin.buffer.read()))
 
 
-def _listed(text):
+def _listed(text: str) -> Iterator[tuple[str, str]]:
     """Lines NAME FILE ..., split: a command line has a limit, which the files of a thousand jobs exceed."""
     for number, line in enumerate(text.split("\n"), start=1):
         try:
@@ -215,7 +220,7 @@ def _listed(text):
         yield from ((name, path) for path in paths)
 
 
-def _pairs(items):
+def _pairs(items: Iterable[str]) -> Iterator[tuple[str, str]]:
     """NAME=FILE, split."""
     for item in items:
         name, separator, path = item.partition("=")
@@ -224,7 +229,7 @@ def _pairs(items):
         yield name, path
 
 
-def _spec(text):
+def _spec(text: str) -> dict[str, Any]:
     """The spec as a dict."""
     try:
         spec = json.loads(text)
@@ -235,7 +240,7 @@ def _spec(text):
     return spec
 
 
-def _seeds(text):
+def _seeds(text: str) -> tuple[int, ...]:
     """0-9 as (0, ..., 9)."""
     first, _, last = text.partition("-")
     try:
@@ -248,7 +253,7 @@ def _seeds(text):
     return tuple(seeds)
 
 
-def _check(options):
+def _check(options: argparse.Namespace) -> None:
     """Print the study as YAML, and to standard error what it will do; or all its problems."""
     import yaml
 
@@ -267,21 +272,21 @@ def _check(options):
     sys.stderr.writelines(f"{line}\n" for line in lines)
 
 
-def _presets(options):
+def _presets(options: argparse.Namespace) -> None:
     """Print the table of presets."""
     from boltzprune.study.config.preset_table import as_markdown
 
     sys.stdout.write(as_markdown())
 
 
-def _config(options):
+def _config(options: argparse.Namespace) -> None:
     """Print the commented default configuration."""
     from boltzprune.study.config.commented import as_yaml
 
     sys.stdout.write(as_yaml())
 
 
-def _device(options):
+def _device(options: argparse.Namespace) -> None:
     """Print the device that `auto` chooses; a GPU is opened, so that one which fails is seen."""
     from boltzprune.backend import get_backend
     from boltzprune.backend.gpu import driver
@@ -295,7 +300,7 @@ def _device(options):
     sys.stdout.write(f"cpu: {problem}\n" if problem else f"gpu: {about}\n")
 
 
-def _schema(options):
+def _schema(options: argparse.Namespace) -> None:
     """Print the JSON schema."""
     from boltzprune.study.settings import json_schema
 

@@ -17,7 +17,7 @@ class DeviceError(RuntimeError):
     """The GPU or its driver failed while it computed: nothing that the configuration could mend."""
 
 
-def told(error):
+def told(error: BaseException) -> str:
     """Class and text of what a user's code raised, shortened; the text may itself raise."""
     try:
         return f"{type(error).__name__}: {error}"[:1000]

@@ -55,7 +55,7 @@ def run_stage(monkeypatch, tmp_path, error, **options):
 def test_one_line_says_where_how_much_and_what_to_lower(monkeypatch, tmp_path, capsys, error):
     assert run_stage(monkeypatch, tmp_path, error, seeds="3-13", threads=5) == 2
     told = capsys.readouterr().err
-    assert "ERROR train of seeds 3-13: the memory of this machine does not suffice (" in told and ASKED in told
+    assert "ERROR train of seeds 3-13: this computer has too little memory (" in told and ASKED in told
     assert "lower seeds_per_job (11 seeds here), its threads (5), machine.n_hidden (71). No result" in told
     assert told.count("\n") == 1 and "report" not in told
 
@@ -79,7 +79,7 @@ def test_a_command_without_a_stage(monkeypatch, capsys):
     monkeypatch.setattr(settings, "read_yaml", read)
     assert main(["check", "study.yaml"]) == 2
     told = capsys.readouterr().err
-    assert "ERROR boltzprune: the memory of this machine does not suffice (even a small piece was refused). Run" in told
+    assert "ERROR boltzprune: this computer has too little memory (even a small piece was refused). Run" in told
 
 
 @pytest.mark.skipif(not hasattr(resource, "RLIMIT_AS"), reason="no limit of the address space here")
@@ -93,7 +93,7 @@ def test_memory_that_really_runs_out(tmp_path):
         _, told = job.communicate(timeout=120)
     assert job.returncode == 2 and not (tmp_path / "p").exists(), told
     last = told.splitlines()[-1]
-    assert "ERROR prepare of seeds 0: the memory of this machine does not suffice (Unable to allocate" in last
+    assert "ERROR prepare of seeds 0: this computer has too little memory (Unable to allocate" in last
     assert "lower data.n_patterns (3000017)" in last
 
 

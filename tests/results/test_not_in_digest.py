@@ -25,7 +25,10 @@ LEFT_OUT = {
 }
 """Module or package -> why no edit of it changes a result."""
 TAKEN = {
-    "boltzprune.study.config": {model.__name__ for sections in SECTIONS.values() for model in sections.values()},
+    "boltzprune.study.config": {
+        *(model.__name__ for sections in SECTIONS.values() for model in sections.values()),
+        *("Section", "one_of"),
+    },
     "boltzprune.pruning.criteria": {"Evidence", "resolve", "saliency_of"},
     "boltzprune.errors": {"DeviceError", "InputError", "TrainingError"},
     "boltzprune.backend.gpu.driver": {"problem"},
@@ -35,7 +38,7 @@ TAKEN = {
     "boltzprune.backend.preparation": {"PREPARATION"},
 }
 """Module -> all that computing modules take from it; none takes anything from the others. Of the configuration these
-are the sections, by which the list of stages checks a spec."""
+are the sections, and what tells a name of a list, by which the list of stages checks a spec."""
 ROOTS = {
     *(f"boltzprune.study.stages.{row.module}" for row in STAGES.values()),
     *(row.module for row in FIGURES.values()),

@@ -131,6 +131,7 @@ FROM_STREAMS = {f"study.stages.{name}" for name in ("prepare", "train", "retrain
             {"study.stages.fetch", "study.stages.prepare"},
         ),
         ("learning/checkpoint.py", "DEFAULT_SECONDS = 300", "DEFAULT_SECONDS = 301", set()),
+        ("study/progress.py", "SECONDS_BETWEEN_LINES = 10.0", "SECONDS_BETWEEN_LINES = 11.0", set()),
         ("pruning/weights.py", "100.0 * fraction", "99.0 * fraction", {"study.stages.prune"}),
     ],
 )
@@ -138,6 +139,21 @@ def test_code_changes_the_stages_that_use_it(edit, file, old, new, expected):
     changed = edit(file, old, new)
     assert expected <= changed
     assert {name for name in changed if not name.startswith("criterion")} == expected
+
+
+def test_what_only_a_type_checker_imports_is_no_code_of_a_module(copied, edit):
+    old, new = "from boltzprune.core.streams import fork", "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"
+    new += (
+        "    from boltzprune.report.tables import table1\nelse:\n    from boltzprune.report.tables import per_digit\n"
+    )
+    edit("study/stages/train.py", old, new + old)
+    first = digests(copied)
+    edit("report/tables/table1.py", '"std"', '"var"')
+    second = digests(copied)
+    assert {name for name in first if first[name] != second[name]} == {"study.stages.table1"}
+    edit("report/tables/per_digit.py", '"std"', '"var"')
+    third = digests(copied)
+    assert {name for name in first if second[name] != third[name]} == {"study.stages.train", "study.stages.retrain"}
 
 
 def test_code_far_below_reaches_everything_that_draws_numbers(edit):

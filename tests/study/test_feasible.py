@@ -151,7 +151,10 @@ REFUSED = {
     ),
     "n_train of own": (digits(source="npz", file="digits.npz", n_train=11), "the data hold 10 training images"),
     "n_test of split": (digits(source="npz", file="split.npz", n_test=12), "the data hold 11 test images"),
-    "classes": (digits(n_classes=9), "digits.data.n_classes = 9: source digits has labels 0 to 9; expected 10 or more"),
+    "classes": (
+        digits(n_classes=9),
+        "digits.data.n_classes = 9: source digits has class labels 0 to 9; expected 10 or more",
+    ),
 }
 
 
@@ -253,7 +256,7 @@ def test_other_notes(folder):
     assert "digits.sampling.n_samples = 99: fewer than the 100 chains" in note
     values = {"machine": {"receptive_field": 3, "n_hidden": [64, 3]}, "criteria": ["random_weights"], "iterations": 9}
     [note] = notes({"digits": values | {"pruning": {"fraction": [0.1, 0.5], "threshold": "rank"}}})
-    assert note.startswith("digits.iterations = 9: no weight is left in iteration 8 of random_weights, whose sequence")
+    assert note.startswith("digits.iterations = 9: no weight is left in iteration 8 of random_weights, whose course")
     assert notes({}) == []
 
 

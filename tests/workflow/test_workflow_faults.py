@@ -110,7 +110,7 @@ def test_a_clock_set_back(promise, finished_copy):
     with promise("a clock set back: refused with a message; a result older than its input does no harm") as count:
         os.utime(path, (now + 3600, now + 3600))
         done = finished_copy.snakemake("--dry-run")
-        expected = f"{MACHINES} is dated 60 minutes in the future: was the clock of this machine set back?"
+        expected = f"{MACHINES} is dated 60 minutes in the future: was the clock of this computer set back?"
         count(done.returncode == 1 and expected in done.stdout and "Traceback" not in done.stdout, done.stdout)
         os.utime(path, (now - 1e7, now - 1e7))
         restarted(finished_copy, STATISTICS)

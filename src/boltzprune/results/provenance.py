@@ -9,6 +9,7 @@ import functools
 import hashlib
 import importlib.metadata
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeGuard
 
@@ -153,10 +154,22 @@ def _imports(tree: ast.AST) -> set[str]:
     return imports | {name for name in perhaps if _path(name).is_file()}
 
 
+def _executed(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node of a tree but what stands behind `if TYPE_CHECKING:`, which only a type checker reads."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            waiting += node.orelse
+        else:
+            waiting += ast.iter_child_nodes(node)
+
+
 def _imported(tree: ast.AST) -> tuple[set[str], set[str]]:
     """Modules of this package that a tree imports, and names that it takes from them, which may be modules."""
     imports, perhaps = set(), set()
-    for node in ast.walk(tree):
+    for node in _executed(tree):
         if isinstance(node, ast.Import):
             imports |= {alias.name for alias in node.names if alias.name.split(".")[0] == "boltzprune"}
         elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "boltzprune":

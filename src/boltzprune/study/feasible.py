@@ -5,6 +5,7 @@ No single key is wrong where these are found: they follow from sizes. These are 
 """
 
 import os
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -13,13 +14,16 @@ from boltzprune.core.masks import receptive_fields
 from boltzprune.datasets import sizes
 from boltzprune.datasets.patches import circle_offsets, tile_centres
 from boltzprune.errors import InputError
-from boltzprune.pruning.criteria import CRITERIA, resolve
+from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve
 from boltzprune.pruning.ending import ends_at
 from boltzprune.sampling.exact import MAX_VISIBLE
-from boltzprune.study.config import OWN_CRITERION
+from boltzprune.study.config import OWN_CRITERION, DeepMachine, Digits, Patches, Study
+
+Rows = dict[str, Criterion | None]
+"""Name -> criterion; None: it cannot be loaded."""
 
 
-def problems(study):
+def problems(study: Study) -> list[str]:
     """What cannot work: list of str, 'patches.key = value: what is wrong, what helps'."""
     rows, found = _own_criteria(study)
     if "patches" in study.experiments:
@@ -29,7 +33,7 @@ def problems(study):
     return found
 
 
-def notes(study):
+def notes(study: Study) -> list[str]:
     """What works and may surprise: list of str."""
     rows, _ = _own_criteria(study)
     found = [*_unasked(rows)]
@@ -43,9 +47,10 @@ def notes(study):
 # Criteria -------------------------------------------------------------------------------------------------------------
 
 
-def _own_criteria(study):
+def _own_criteria(study: Study) -> tuple[Rows, list[str]]:
     """Name -> row of every criterion that can be loaded, and what is wrong with others whose file is there."""
-    rows, found = dict(CRITERIA), []
+    rows: Rows = dict(CRITERIA)
+    found = []
     for experiment in study.experiments:
         for name in getattr(study, experiment).criteria:
             own = OWN_CRITERION.match(name)
@@ -55,14 +60,19 @@ def _own_criteria(study):
                     rows[name] = rows[name] or resolve(name)
                 except InputError as error:
                     found.append(f"{experiment}.criteria: {error}")
-            if experiment == "digits" and rows.get(name) and rows[name].needs == "eigenvector":
+            if experiment == "digits" and _needs_matrix(rows.get(name)):
                 found.append(
                     f"digits.criteria = {name!r}: needs the full FIM, which is computed for RBMs only; leave it out"
                 )
     return rows, found
 
 
-def _unasked(rows):
+def _needs_matrix(row: Criterion | None) -> bool:
+    """Whether a criterion that could be loaded needs the full FIM."""
+    return row is not None and row.needs == "eigenvector"
+
+
+def _unasked(rows: Rows) -> Iterator[str]:
     """Own criteria that read the eigenvector and do not ask for it."""
     for name, row in rows.items():
         if row and row.files and row.needs != "eigenvector" and "eigenvector" in row.reads:
@@ -75,7 +85,7 @@ def _unasked(rows):
 # Patches --------------------------------------------------------------------------------------------------------------
 
 
-def _n_visible(patches):
+def _n_visible(patches: Patches) -> int | None:
     """Visible units of the RBMs; None if not known, or if no patch of that radius fits into an image."""
     known = sizes.of_patches(patches.data)
     if known.image is None:
@@ -83,13 +93,14 @@ def _n_visible(patches):
     return len(circle_offsets(patches.data.radius)) if sizes.n_tiles(known.image, patches.data.radius) else None
 
 
-def _of_patches(patches, rows):
+def _of_patches(patches: Patches, rows: Rows) -> list[str]:
     """What cannot work with the patches."""
     data, known, n_visible = patches.data, sizes.of_patches(patches.data), _n_visible(patches)
     n_available = known.n_patterns
     if known.image is not None:
+        height, width = known.image
         try:
-            tile_centres(*known.image, data.radius)
+            tile_centres(height, width, data.radius)
         except InputError as error:
             return [str(error)]
         n_available = known.n_images and known.n_images * sizes.n_tiles(known.image, data.radius)
@@ -113,15 +124,15 @@ def _of_patches(patches, rows):
     return found + _matrix_too_large(patches, n_visible, rows, smaller)
 
 
-def _n_parameters(patches, n_visible):
+def _n_parameters(patches: Patches, n_visible: int) -> int:
     """Weights and biases of an RBM before pruning."""
     return n_visible * patches.machine.n_hidden + n_visible + patches.machine.n_hidden
 
 
-def _matrix_too_large(patches, n_visible, rows, smaller):
+def _matrix_too_large(patches: Patches, n_visible: int, rows: Rows, smaller: str) -> list[str]:
     """Criteria that need the full FIM of too large a machine."""
     n = _n_parameters(patches, n_visible)
-    needing = [name for name in patches.criteria if rows.get(name) and rows[name].needs == "eigenvector"]
+    needing = [name for name in patches.criteria if _needs_matrix(rows.get(name))]
     if not needing or n <= MAX_PARAMETERS:
         return []
     most = (MAX_PARAMETERS - n_visible) // (n_visible + 1)
@@ -133,14 +144,14 @@ def _matrix_too_large(patches, n_visible, rows, smaller):
     ]
 
 
-def _without_matrix(patches):
+def _without_matrix(patches: Patches) -> Iterator[str]:
     """Figure 1 without the full FIM."""
     n_visible = _n_visible(patches)
     if n_visible and (reason := not_computed(_n_parameters(patches, n_visible))):
         yield f"patches: the full FIM is {reason}; Figure 1 shows the rest, and claims about it are not testable"
 
 
-def _ends_of_patches(patches, rows):
+def _ends_of_patches(patches: Patches, rows: Rows) -> Iterator[str]:
     """The iteration in which nothing is left of the machines."""
     n_visible = _n_visible(patches)
     if n_visible:
@@ -148,28 +159,29 @@ def _ends_of_patches(patches, rows):
         yield from _ends("patches", patches, masks, rows)
 
 
-def _ends(experiment, section, masks, rows):
-    """Criteria whose prune-retrain sequences end before the last iteration, by that in which they do."""
-    ends = {}
+def _ends(experiment: str, section: Patches | Digits, masks: Sequence[np.ndarray], rows: Rows) -> Iterator[str]:
+    """Criteria whose courses end before the last iteration, by that in which they do."""
+    ends: dict[int | None, list[str]] = {}
     for name in section.criteria:
         if row := rows.get(name):
             ends.setdefault(ends_at(masks, row, section.pruning, section.iterations), []).append(name)
     for end, names in sorted((end, names) for end, names in ends.items() if end):
         yield (
             f"{experiment}.iterations = {section.iterations}: no weight is left in iteration {end} of "
-            f"{', '.join(names)}, whose sequence ends there; tables and figures show the iterations before"
+            f"{', '.join(names)}, whose course ends there; tables and figures show the iterations before"
         )
 
 
 # Digits ---------------------------------------------------------------------------------------------------------------
 
 
-def _shape(digits, known):
+def _shape(digits: Digits, known: sizes.DigitSizes) -> tuple[int, int]:
     """(height, width) of the images after the crop."""
-    return tuple(n - 2 * digits.data.crop for n in known.image)
+    height, width = (n - 2 * digits.data.crop for n in known.image)
+    return height, width
 
 
-def _of_digits(digits):
+def _of_digits(digits: Digits) -> list[str]:
     """What cannot work with the digits."""
     data, known = digits.data, sizes.of_digits(digits.data)
     if known is None:
@@ -186,13 +198,13 @@ def _of_digits(digits):
             found.append(f"data.{key} = {wanted}: the data hold {n} {which} images; expected 1 to {n}, or null for all")
     if known.n_classes and data.n_classes < known.n_classes:
         found.append(
-            f"data.n_classes = {data.n_classes}: source {data.source} has labels 0 to {known.n_classes - 1}; expected "
-            f"{known.n_classes} or more"
+            f"data.n_classes = {data.n_classes}: source {data.source} has class labels 0 to {known.n_classes - 1}; "
+            f"expected {known.n_classes} or more"
         )
     return found + _of_receptive_fields(digits.machine, *_shape(digits, known))
 
 
-def _of_receptive_fields(machine, height, width):
+def _of_receptive_fields(machine: DeepMachine, height: int, width: int) -> list[str]:
     """Receptive fields need a unit of h1 for each pixel, and an image that is not smaller than they are."""
     (first, second), n_pixels, side = machine.n_hidden, height * width, machine.receptive_field
     if side is None:
@@ -211,7 +223,7 @@ def _of_receptive_fields(machine, height, width):
     return found
 
 
-def _few_samples(digits):
+def _few_samples(digits: Digits) -> Iterator[str]:
     """Fewer samples than chains."""
     n = digits.sampling.n_samples
     if digits.sampling.chains == "persistent" and n is not None and n < digits.n_chains:
@@ -221,7 +233,7 @@ def _few_samples(digits):
         )
 
 
-def _ends_of_digits(digits, rows):
+def _ends_of_digits(digits: Digits, rows: Rows) -> Iterator[str]:
     """The iteration in which a layer has no weight left."""
     known, (first, second) = sizes.of_digits(digits.data), digits.machine.n_hidden
     if known is None or min(shape := _shape(digits, known)) < 1 or _of_receptive_fields(digits.machine, *shape):

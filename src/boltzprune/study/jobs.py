@@ -8,29 +8,33 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from boltzprune.backend import candidates
 from boltzprune.backend.gpu import driver
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
-from boltzprune.pruning.criteria import CRITERIA, resolve, slug
+from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
 from boltzprune.report.figures import FIGURES
 from boltzprune.results import lifeline
 from boltzprune.results.provenance import code_digest, criterion_digest
 from boltzprune.study import paths, raw_data
-from boltzprune.study.config import EXPERIMENTS
+from boltzprune.study.config import EXPERIMENTS, Study
 from boltzprune.study.cost import sizes
 from boltzprune.study.stages import SECTIONS, STAGES
+
+FilePath = str | os.PathLike[str]
 
 NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
 
 SECONDS_BETWEEN_CLOCKS = 300
-"""By so much the clocks of machines that share a disk may differ."""
+"""By so much the clocks of computers that share a disk may differ."""
 
 
-def export_environment(study):
+def export_environment(study: Study) -> None:
     """Let every job find this Python and this package, installed or not, and end when this process does.
 
     A job notes what it had to do, for which it is told the sizes of the study; so is `boltzprune plan`, if it asks.
@@ -44,7 +48,7 @@ def export_environment(study):
     paths.put_first("PYTHONPATH", paths.PACKAGE)
 
 
-def check_dates(folder):
+def check_dates(folder: FilePath) -> None:
     """InputError if a result seems to be made in the future: Snakemake goes by dates, and would take old for new."""
     now = time.time()
     for path in Path(folder).rglob("*"):
@@ -54,24 +58,24 @@ def check_dates(folder):
             continue
         if ahead > SECONDS_BETWEEN_CLOCKS:
             raise InputError(
-                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this machine set back? What "
-                "is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
+                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this computer set back? "
+                "What is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
             )
 
 
-def n_seeds(study, experiment):
+def n_seeds(study: Study, experiment: str) -> int:
     """How many seeds an experiment has: its own number, else that of the study."""
     own = getattr(study, experiment).seeds
     return study.seeds if own is None else own
 
 
-def blocks(study, experiment):
+def blocks(study: Study, experiment: str) -> list[str]:
     """Seeds of an experiment that share a job, as first-last: ["0-9", "10-19", ...]."""
     size, n = study.seeds_per_job, n_seeds(study, experiment)
     return [f"{i}-{min(i + size, n) - 1}" for i in range(0, n, size)]
 
 
-def criteria(study, experiment="patches"):
+def criteria(study: Study, experiment: str = "patches") -> dict[str, str]:
     """Criteria of an experiment: name in paths -> name in the configuration; InputError if one does not suit it."""
     for name in study.digits.criteria if experiment == "digits" else ():
         if needs_eigenvector(name):
@@ -82,7 +86,7 @@ def criteria(study, experiment="patches"):
 
 
 @functools.cache
-def _resolved(name, position=0):
+def _resolved(name: str, position: int = 0) -> Criterion:
     return resolve(name, position)
 
 
@@ -97,7 +101,7 @@ UNUSED = {
 section reruns every stage that could use it."""
 
 
-def job(study, stage, /, **values):
+def job(study: Study, stage: str, /, **values: object) -> dict[str, Any]:
     """Spec and code of one job, as the one parameter of its rule.
 
     Parameters
@@ -127,12 +131,12 @@ def job(study, stage, /, **values):
     return {"spec": json.dumps(spec), "code": code_digest(*modules)}
 
 
-def gpus_per_job(study):
+def gpus_per_job(study: Study) -> int:
     """GPUs that a job which computes asks for: 1 if this study uses one here, else 0."""
     return int(study.device == "gpu" or (study.device == "auto" and driver.is_usable()))
 
 
-def environment(study):
+def environment(study: Study) -> str:
     """Name of the conda environment of jobs that compute: with CuPy only where the study asks for a GPU by name."""
     return driver.environment(driver.ask()) if study.device == "gpu" else "cpu"
 
@@ -143,7 +147,9 @@ WANTED = {"patches": ("source", "batches"), "digits": ("source",)}
 """Keys of section data that finding the files needs besides."""
 
 
-def fetch_job(study, experiment="patches", folder=None):
+def fetch_job(
+    study: Study, experiment: str = "patches", folder: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
     """The job that finds the files: where they lie, which are wanted, and the content of those that the user put there.
 
     Parameters
@@ -165,40 +171,59 @@ def fetch_job(study, experiment="patches", folder=None):
     return given | {"files": raw_data.content(study, experiment, folder)}
 
 
-def prepare_job(study, experiment="patches"):
+def prepare_job(study: Study, experiment: str = "patches") -> dict[str, Any]:
     """The job that makes patterns of them: everything but where the files lie."""
     stage = {"patches": "prepare", "digits": "prepare_digits"}[experiment]
     data = getattr(study, experiment).data
     return _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
 
 
-def study_job(study):
+def study_job(study: Study) -> dict[str, Any]:
     """The job of `study`: preset and all values, but for those of an experiment that the study has not."""
     left_out = {name for name in EXPERIMENTS if name not in study.experiments}
     return job(study, "study", config=study.model_dump(exclude={"figures", *left_out}))
 
 
-def _with(given, **sections):
+def _with(given: Mapping[str, Any], **sections: object) -> dict[str, Any]:
     """A job with some sections replaced."""
-    return given | {"spec": json.dumps(json.loads(given["spec"]) | sections)}
+    return {**given, "spec": json.dumps(json.loads(given["spec"]) | sections)}
 
 
-def needs_eigenvector(name):
+def needs_eigenvector(name: str) -> bool:
     """Whether a criterion needs the leading eigenvector of the FIM."""
     return _resolved(name).needs == "eigenvector"
 
 
-def sample_job(study, criterion, iteration, phase):
-    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it."""
+def sample_job(study: Study, criterion: str, iteration: int, phase: str) -> dict[str, Any]:
+    """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it.
+
+    Parameters
+    ----------
+    study : config.Study
+    criterion : str
+        Name of a criterion or of a control, or `NO_CRITERION`.
+    iteration : int
+        0: of the initial machines.
+    phase : str
+        One of `tidy.PHASES`.
+    """
     prunes_by_it = phase == "retrained" and criterion not in CONTROLS and needs_eigenvector(criterion)
     wanted = phase == "initial" or prunes_by_it
     return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
 
 
-def prune_job(study, criterion, iteration, stage="prune"):
+def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune") -> dict[str, Any]:
     """The job of `prune` or `prune_deep`: the digest of this criterion alone, and no option that only others declare.
 
     A key of section `pruning` that no criterion declares concerns all of them.
+
+    Parameters
+    ----------
+    study : config.Study
+    criterion : str
+        As the configuration names it.
+    iteration : int
+    stage : str
     """
     row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
     of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)
@@ -207,13 +232,13 @@ def prune_job(study, criterion, iteration, stage="prune"):
     return given | {"code": given["code"] + criterion_digest(criterion, row)}
 
 
-def _options(row):
+def _options(row: Criterion) -> set[str]:
     """Keys of section `pruning` that a criterion declares: how it is applied, and what its function reads."""
     declared = {"whole_units" if row.whole_units else row.threshold, *row.options}
     return declared | {"zero_rule"} if row.zeros_go else declared
 
 
-def figure_job(study, name):
+def figure_job(study: Study, name: str) -> dict[str, Any]:
     """The job of one figure: looks, and for figures by criterion their labels and colours."""
     row = FIGURES[name]
     about = summary(study, row.experiment)
@@ -228,24 +253,24 @@ def figure_job(study, name):
     return given | {"code": given["code"] + code_digest(row.module)}
 
 
-def table_job(study, stage):
+def table_job(study: Study, stage: str) -> dict[str, Any]:
     """The job of a table by criterion: table1, per_digit."""
     experiment = STAGES[stage].experiment
     return job(study, stage, criteria=labels(study, experiment), study=summary(study, experiment))
 
 
-def claims_job(study):
+def claims_job(study: Study) -> dict[str, Any]:
     """The job of the claims."""
     both = {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
     return job(study, "claims", criteria=both, study=summaries(study), last_iterations=study.figures.last_iterations)
 
 
-def labels(study, experiment):
+def labels(study: Study, experiment: str) -> dict[str, str]:
     """Label of each criterion of an experiment, in the order of the configuration."""
     return {name: _resolved(name).label for name in getattr(study, experiment).criteria}
 
 
-def colours(study, experiment):
+def colours(study: Study, experiment: str) -> dict[str, str]:
     """Colour of each criterion, the same in every figure: the configuration's, else its own."""
     every = dict.fromkeys([*study.patches.criteria, *study.digits.criteria])
     own = [name for name in every if ":" in name]
@@ -255,7 +280,7 @@ def colours(study, experiment):
     }
 
 
-def prospect(study):
+def prospect(study: Study) -> list[str]:
     """What a study will do, in lines."""
     lines = []
     for experiment in study.experiments:
@@ -268,12 +293,12 @@ def prospect(study):
     return lines
 
 
-def summaries(study):
+def summaries(study: Study) -> str:
     """The lines of all its experiments."""
     return " ".join(summary(study, experiment) for experiment in study.experiments)
 
 
-def summary(study, experiment):
+def summary(study: Study, experiment: str) -> str:
     """One line that says what was computed."""
     data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
     start, n_machines = f"Study {study.study}: preset {study.preset}, {data.source}, ", n_seeds(study, experiment)

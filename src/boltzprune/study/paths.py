@@ -5,9 +5,14 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boltzprune.errors import InputError
+
+if TYPE_CHECKING:
+    from boltzprune.study.config import DigitData, PatchData
 
 UNUSABLE = (
     (re.compile(r"[{}]"), "braces, which Snakemake takes for a name to be replaced"),
@@ -25,13 +30,13 @@ UNQUOTED = '"$`'
 """Snakemake names that script in double quotes."""
 
 
-def put_first(variable, folder):
+def put_first(variable: str, folder: str | os.PathLike[str]) -> None:
     """Put a folder first into an environment variable that lists folders, once."""
     others = [path for path in os.environ.get(variable, "").split(os.pathsep) if path and path != str(folder)]
     os.environ[variable] = os.pathsep.join([str(folder), *others])
 
 
-def problems_of_data(data):
+def problems_of_data(data: "PatchData | DigitData") -> Iterator[str]:
     """Lines 'key = path: what is wrong' for raw files that cannot be named in rules."""
     for key in ("directory", "file"):
         path = getattr(data, key) or ""
@@ -39,7 +44,7 @@ def problems_of_data(data):
             yield f"{key} = {path[:SHOWN]!r}: the path has {what}; rename the folder or file"
 
 
-def package_alone():
+def package_alone() -> Path:
     """A folder with this package and none other, for PYTHONPATH of a Python that has libraries of its own.
 
     Where the package is installed among others, that is a temporary folder with a link to it.
@@ -57,7 +62,7 @@ def package_alone():
     return folder
 
 
-def check_places(workflow, results, longest_list):
+def check_places(workflow: str, results: Path, longest_list: int) -> None:
     """Check the folders that a workflow runs in.
 
     Parameters

@@ -4,8 +4,12 @@ import logging
 import sys
 import threading
 import time
+from typing import TYPE_CHECKING, Self
 
 from boltzprune.backend.preparation import PREPARATION
+
+if TYPE_CHECKING:
+    import rich.progress
 
 log = logging.getLogger(__name__)
 SECONDS_BETWEEN_LINES = 10.0
@@ -29,23 +33,23 @@ class Progress:
         Whether a bar may be drawn, on a terminal.
     """
 
-    def __init__(self, total, unit, title, bar=True):
+    def __init__(self, total: int, unit: str, title: str, bar: bool = True) -> None:
         self.total, self.unit, self.title = total, unit, title
         self.done, self.skipped, self.stage = 0, 0, ""
         self._lock = threading.Lock()
         self._start = self._last_line = time.monotonic()
         self._unprepared = self._told = PREPARATION.seconds
-        self._bar = None
+        self._bar: rich.progress.Progress | None = None
         self._may_draw = bar and sys.stderr.isatty()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         if self._may_draw:
             self._bar = _bar(self.unit)
             self._bar.start()
             self._task = self._bar.add_task(self.title, total=self.total)
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._bar:
             self._bar.stop()
         self._tell_preparation()
@@ -54,29 +58,29 @@ class Progress:
         log.info("%s: %d %s in %.1f s, %.4g a second%s", self.title, n, self.unit, self.elapsed, self.rate, earlier)
 
     @property
-    def elapsed(self):
+    def elapsed(self) -> float:
         """Seconds of work so far."""
         return time.monotonic() - self._start - (PREPARATION.seconds - self._unprepared)
 
     @property
-    def rate(self):
+    def rate(self) -> float:
         """Units a second so far, in this run."""
         return (self.done - self.skipped) / max(self.elapsed, 1e-9)
 
-    def describe(self, stage):
+    def describe(self, stage: str) -> None:
         """Name what runs now, for example the epoch."""
         self.stage = stage
         if self._bar:
             self._bar.update(self._task, description=f"{self.title}, {stage}")
 
-    def skip(self, n):
+    def skip(self, n: int) -> None:
         """Note n units that an earlier run has done."""
         with self._lock:
             self.done, self.skipped = self.done + n, self.skipped + n
             if self._bar:
                 self._bar.reset(self._task, completed=self.done)
 
-    def advance(self, n):
+    def advance(self, n: int) -> None:
         """Note n more units done."""
         with self._lock:
             if self._tell_preparation() and self._bar:
@@ -92,7 +96,7 @@ class Progress:
                     self.title, self.stage, 100 * self.done / self.total, self.total, self.unit, self.rate, left,
                 )  # fmt: skip
 
-    def _tell_preparation(self):
+    def _tell_preparation(self) -> bool:
         """A line on what was compiled or loaded since the last such line; whether there was something."""
         untold = PREPARATION.seconds - self._told
         if untold < WORTH_A_LINE:
@@ -102,13 +106,13 @@ class Progress:
         return True
 
 
-def _bar(unit):
+def _bar(unit: str) -> "rich.progress.Progress":
     """The terminal's bar: rate and time left beside it."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, ProgressColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
     class Rate(ProgressColumn):
-        def render(self, task):
+        def render(self, task: "rich.progress.Task") -> str:
             return f"{task.speed or 0:,.0f} {unit}/s"
 
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Rate(), TimeRemainingColumn())

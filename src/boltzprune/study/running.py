@@ -12,13 +12,16 @@ import logging
 import os
 import socket
 import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
 
 from boltzprune.errors import InputError
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module has no other value for a type checker
 
 SUFFIX = ".run"
 SHOWN = 1000
@@ -26,11 +29,11 @@ SHOWN = 1000
 
 log = logging.getLogger(__name__)
 
-_held = []
+_held: list[int] = []
 """Open files whose locks this process holds until it ends."""
 
 
-def enter(reads, writes, folder):
+def enter(reads: Iterable[str | os.PathLike[str]], writes: Iterable[str | os.PathLike[str]], folder: Path) -> None:
     """Refuse to run beside a living run that writes the same files; else be known to others until this process ends.
 
     Parameters
@@ -61,7 +64,7 @@ def enter(reads, writes, folder):
             raise InputError(_refusal(other, shared))
 
 
-def _registered(folder, own):
+def _registered(folder: Path, own: Mapping[str, Any]) -> Path:
     """The file of this run; it has its content and its lock from the moment on that others see it."""
     os.makedirs(folder, exist_ok=True)
     path = folder / f"{own['host']}.{own['pid']}{SUFFIX}"
@@ -77,7 +80,7 @@ def _registered(folder, own):
     return path
 
 
-def _other(path):
+def _other(path: Path) -> dict[str, Any] | None:
     """What a living run reads and writes; None if it has ended, and then its file goes."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -95,13 +98,13 @@ def _other(path):
     return None
 
 
-def _shared(own, other):
+def _shared(own: Mapping[str, Any], other: Mapping[str, Any]) -> str | None:
     """A file that one run writes and the other writes or reads; None if there is none."""
     both = set(own["writes"]) & {*other["writes"], *other["reads"]} | set(own["reads"]) & set(other["writes"])
     return min(both, default=None)
 
 
-def _refusal(other, shared):
+def _refusal(other: Mapping[str, Any], shared: str) -> str:
     """The message."""
     where = "" if other["host"] == socket.gethostname() else f" on {other['host']}"
     return (

@@ -1,6 +1,6 @@
-"""From a user's YAML to a checked `Study`: lay files over each other, list every problem at once, one line each.
+"""From a user's YAML to a checked `Study`: later files replace values; every problem is listed at once, one line each.
 
-Every file is laid over `config/config.yaml`, the default study; see `lay`.
+The values of a file replace those of `config/config.yaml`, the default study; see `lay`.
 """
 
 import copy
@@ -11,7 +11,9 @@ import os
 import re
 import reprlib
 import typing
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 import yaml
@@ -23,6 +25,9 @@ from boltzprune.results.files import check_regular
 from boltzprune.study import feasible, paths
 from boltzprune.study.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
 MAX_BYTES, MAX_DEPTH = 2**20, 100
 """Of a configuration; the one that explains every key has 20 thousand."""
 DEFAULTS = Path(__file__).parents[3] / "config" / "config.yaml"
@@ -31,12 +36,14 @@ DEFAULT_STUDY, FROM_COMMAND_LINE = "config/config.yaml", "the command line"
 """What messages call these two layers."""
 WHOLE = ("colours", "last_iterations")
 """Mappings that are one value: a later one replaces an earlier one, so that {} means none."""
+Layers = list[tuple[str, dict[str, Any]]]
+"""Name and values of each file or other origin, the last one winning."""
 _SHORT = reprlib.Repr()
 """Shows a value; a few lines of YAML can stand for one of gigabytes."""
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 3, 10, 200, 200
 
 
-def read_yaml(path):
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in one YAML file; InputError names the file and what is wrong with it."""
     path = Path(path)
     try:
@@ -65,8 +72,9 @@ class _RepeatedKey(ValueError):
 class _UniqueKeys(yaml.SafeLoader):
     """Reads YAML as `yaml.safe_load` does, but refuses a key that a mapping has twice: the first would be lost."""
 
-    def compose_mapping_node(self, anchor):
-        node, first = super().compose_mapping_node(anchor), {}
+    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        first: dict[str, int] = {}
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             line = key.start_mark.line + 1
             if key.value in first:
@@ -75,7 +83,7 @@ class _UniqueKeys(yaml.SafeLoader):
         return node
 
 
-def _not_deep(text):
+def _not_deep(text: str) -> str:
     """The text of a YAML file as it is; ValueError if its brackets are so deep that PyYAML would take hours."""
     depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
     if depth > MAX_DEPTH:
@@ -83,17 +91,17 @@ def _not_deep(text):
     return text
 
 
-def merged(base, over):
+def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Two nested mappings as one, `over` winning; neither is changed."""
-    result = copy.deepcopy(base)
+    result = copy.deepcopy(dict(base))
     for key, value in over.items():
         nested = isinstance(value, dict) and isinstance(result.get(key), dict) and key not in WHOLE
         result[key] = merged(result[key], value) if nested else copy.deepcopy(value)
     return result
 
 
-def lay(below, above):
-    """Values with others laid over them: the one rule by which defaults, files and the command line make a study.
+def lay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Values, some of them replaced by others: the one rule by which defaults, files and the command line make a study.
 
     A preset that `above` names sets all keys of the presets first; the keys that `above` has come last.
 
@@ -109,7 +117,7 @@ def lay(below, above):
     return merged(merged(below, PRESETS.get(chosen, {}) if isinstance(chosen, str) else {}), above)
 
 
-def typed(value):
+def typed(value: Any) -> Any:
     """A value of `--config` as the YAML scalar that it stands for, since Snakemake hands nested ones on as text."""
     if isinstance(value, dict):
         return {key: typed(inner) for key, inner in value.items()}
@@ -124,8 +132,13 @@ def typed(value):
     return scalar if scalar is None or isinstance(scalar, bool | int | float) else value
 
 
-def study_of(files, values=None, defaults=None, source=FROM_COMMAND_LINE):
-    """The study of files, each laid over those before it and all over the default study.
+def study_of(
+    files: Iterable[str | os.PathLike[str]],
+    values: Mapping[str, Any] | None = None,
+    defaults: str | os.PathLike[str] | None = None,
+    source: str = FROM_COMMAND_LINE,
+) -> Study:
+    """The study of files: the values of each replace those of the files before it and of the default study.
 
     Parameters
     ----------
@@ -153,13 +166,13 @@ def study_of(files, values=None, defaults=None, source=FROM_COMMAND_LINE):
     return study_from(functools.reduce(lay, (layer for _, layer in layers), {}), layers)
 
 
-def _shown(path):
+def _shown(path: str | os.PathLike[str]) -> str:
     """A path as a person would write it: relative to the working folder where it lies in it."""
     path = Path(path)
     return str(path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path)
 
 
-def _origin(name, place):
+def _origin(name: str | Layers, place: Sequence[str | int]) -> str:
     """The name of the last layer that sets a key, or a part of the way to it; a name that is text is that of all."""
     if isinstance(name, str):
         return name
@@ -167,7 +180,7 @@ def _origin(name, place):
     return name[max(depths)[1]][0] if depths else "config"
 
 
-def _depth(values, place):
+def _depth(values: Any, place: Sequence[str | int]) -> int:
     """How many parts of the way to a key there are in nested mappings."""
     for depth, part in enumerate(place):
         if not isinstance(values, dict) or part not in values:
@@ -176,7 +189,7 @@ def _depth(values, place):
     return len(place)
 
 
-def study_from(values, name="config"):
+def study_from(values: Mapping[str, Any], name: str | Layers = "config") -> Study:
     """Check a user's values and complete them with preset and defaults.
 
     Parameters
@@ -205,16 +218,16 @@ def study_from(values, name="config"):
     return study
 
 
-def _lines(name, problems):
+def _lines(name: str | Layers, problems: Iterable["ErrorDetails"]) -> list[str]:
     """One line for each wrong value, 'file: key = value: what is expected'; a value can miss several types."""
-    found = {}
+    found: dict[str, dict[str, None]] = {}
     for problem in problems:
         where, message = _line(name, problem)
         found.setdefault(where, {})[message] = None
     return [f"{where}: {' or '.join(messages).replace(' or expected ', ' or ')}" for where, messages in found.items()]
 
 
-def _line(name, problem):
+def _line(name: str | Layers, problem: "ErrorDetails") -> tuple[str, str]:
     """One problem: 'file: key = value', and what is expected."""
     place = [part for part in problem["loc"] if not re.match(r"(float|int|str)$|literal\[|function-", str(part))]
     name = _origin(name, place)
@@ -234,20 +247,21 @@ def _line(name, problem):
     return f"{name}: {key or 'the whole file'}{shown}", message
 
 
-def _suggestion(place):
+def _suggestion(place: Sequence[str | int]) -> str:
     """', did you mean ...?' for a misspelt key, from the keys that its section has."""
-    section = Study
+    section: type[Section] = Study
     for part in place[:-1]:
-        field = section.model_fields.get(part)
+        field = section.model_fields.get(str(part))
         options = [field.annotation, *typing.get_args(field.annotation)] if field else []
-        section = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
-        if section is None:
+        inner = next((o for o in options if isinstance(o, type) and issubclass(o, Section)), None)
+        if inner is None:
             return ""
+        section = inner
     close = difflib.get_close_matches(str(place[-1]), section.model_fields, n=1, cutoff=0.6)
     return f", did you mean {close[0]}?" if close else "; known here: " + ", ".join(section.model_fields)
 
 
-def _check_together(study, name):
+def _check_together(study: Study, name: str | Layers) -> None:
     """What no single key can tell."""
     problems = []
     for experiment in study.experiments:
@@ -263,11 +277,11 @@ def _check_together(study, name):
             if criterion not in known and _origin(name, ("figures", key, criterion)) != DEFAULT_STUDY:
                 problems.append(f"figures.{key}.{criterion}: no such criterion here; known: {', '.join(known)}")
     if problems:
-        lines = (f"{_origin(name, re.match(r'[^ :=]*', text)[0].split('.'))}: {text}" for text in problems)
+        lines = (f"{_origin(name, re.split('[ :=]', text)[0].split('.'))}: {text}" for text in problems)
         raise InputError("\n".join(lines))
 
 
-def _problems_of_criteria(criteria):
+def _problems_of_criteria(criteria: Sequence[str]) -> list[str]:
     """Own criteria without a file, and those whose results would lie in the folder of others or of a control."""
     problems, folders = [], {name: f"control {name}" for name in CONTROLS}
     for criterion in criteria:
@@ -284,7 +298,7 @@ def _problems_of_criteria(criteria):
     return problems
 
 
-def json_schema():
+def json_schema() -> dict[str, Any]:
     """JSON schema of the configuration, for editors; nothing is required, since everything has a default."""
     schema = Study.model_json_schema()
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 
 from boltzprune.pruning.criteria import LONGEST_NAME
 from boltzprune.report.figures import FORMATS
-from boltzprune.study.config.base import OWN_CRITERION, Count, Identifier, Section
+from boltzprune.study.config.base import OWN_CRITERION, Count, Identifier, Section, one_of
 from boltzprune.study.config.digits import (
     DeepMachine,
     DeepPruning,
@@ -59,7 +59,7 @@ EXPERIMENTS = ("patches", "digits")
 class Figures(Section):
     """How figures look; a change remakes figures and nothing else."""
 
-    formats: Annotated[list[Literal[FORMATS]], Field(min_length=1)] = Field(
+    formats: Annotated[list[Annotated[str, one_of(FORMATS)]], Field(min_length=1)] = Field(
         list(FORMATS), description="File formats of the figures."
     )
     dpi: Annotated[int, Field(ge=30, le=2400)] = Field(300, description="Resolution of PNG figures, dots per inch.")
@@ -75,7 +75,7 @@ class Figures(Section):
 
     @field_validator("formats")
     @classmethod
-    def _distinct(cls, formats):
+    def _distinct(cls, formats: list[str]) -> list[str]:
         if len(set(formats)) != len(formats):
             raise ValueError("a format is listed twice")
         return formats
@@ -98,7 +98,7 @@ class Study(Section):
         "that code throughout. preprint: the code of the preprint throughout. paper: the text; "
         "where it is silent, the revised code.",
     )
-    experiments: Annotated[list[Literal[EXPERIMENTS]], Field(min_length=1)] = Field(
+    experiments: Annotated[list[Annotated[str, one_of(EXPERIMENTS)]], Field(min_length=1)] = Field(
         list(EXPERIMENTS),
         description="Which experiments the study has: patches (A), digits (B), or both. If you bring data for "
         "one, leave the other out.",
@@ -127,7 +127,7 @@ class Study(Section):
 
     @field_validator("experiments")
     @classmethod
-    def _distinct_experiments(cls, names):
+    def _distinct_experiments(cls, names: list[str]) -> list[str]:
         if len(set(names)) != len(names):
             raise ValueError("an experiment is listed twice")
         return names

@@ -3,9 +3,11 @@
 import os
 import re
 import reprlib
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema
+from pydantic_core import core_schema
 
 from boltzprune.pruning.criteria import CRITERIA, LONGEST_NAME, slug
 
@@ -14,7 +16,7 @@ Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_lengt
 OWN_CRITERION = re.compile(r"^(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)$")
 
 
-def _number(value):
+def _number(value: object) -> object:
     """YAML 1.1 reads 1e-4 as text; take it for the number it is."""
     if isinstance(value, str):
         try:
@@ -62,7 +64,16 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
-def check_criteria(names):
+def one_of(names: Iterable[str]) -> GetPydanticSchema:
+    """What makes `Annotated[str, one_of(names)]` take these names and no other, as `Literal` does.
+
+    `Literal` itself has to be written out, and would say again what a list of the package says.
+    """
+    schema = core_schema.literal_schema(list(names))
+    return GetPydanticSchema(lambda source, handler: schema)
+
+
+def check_criteria(names: list[str]) -> list[str]:
     """The names of criteria as they are; ValueError if one is unknown, listed twice, or too long for a folder."""
     for name in names:
         if name not in CRITERIA and not OWN_CRITERION.match(name):

@@ -5,6 +5,8 @@ checks; what the presets set stands in `presets`. So nothing is written twice, a
 """
 
 import textwrap
+from collections.abc import Mapping
+from typing import Any
 
 import yaml
 
@@ -15,9 +17,10 @@ WIDTH = 120
 HEAD = """\
 # The default study: photographs and digits that come with scikit-learn, no download, a few minutes.
 #
-# Your own file has the keys that differ and is laid over this one:  boltzprune run my.yaml  (or snakemake --configfile
-# my.yaml). Check it with  boltzprune check my.yaml . A `preset` that your file names sets every key that has a line
-# "Presets" here; your file's other keys come last. Keys that have the value of preset `published` are commented out.
+# Your own file has the keys that differ; its values replace those of this one:  boltzprune run my.yaml  (or snakemake
+# --configfile my.yaml). Check it with  boltzprune check my.yaml . A `preset` that your file names sets every key that
+# has a line "Presets" here; your file's other keys come last. Keys that have the value of preset `published` are
+# commented out.
 #
 # This file is made from the models in src/boltzprune/study/config/; `boltzprune config` prints it.
 # yaml-language-server: $schema=../workflow/schemas/config.schema.json
@@ -25,7 +28,7 @@ HEAD = """\
 PRESET_VALUES = {name: dict(flat(values)) for name, values in PRESETS.items()}
 
 
-def as_yaml():
+def as_yaml() -> str:
     """The commented default configuration.
 
     Returns
@@ -35,7 +38,7 @@ def as_yaml():
     return f"{HEAD}\n" + "\n\n".join(_section(Study(), Study, "", set())) + "\n"
 
 
-def _section(values, model, prefix, told):
+def _section(values: Section, model: type[Section], prefix: str, told: set[str]) -> list[str]:
     """The keys of a section, each as lines with what explains it; sections among them set apart by empty lines.
 
     Parameters
@@ -51,14 +54,10 @@ def _section(values, model, prefix, told):
     """
     ranges, blocks = model.model_json_schema()["properties"], []
     for key, field in model.model_fields.items():
-        place, is_section = (
-            f"{prefix}{key}",
-            isinstance(field.annotation, type) and issubclass(field.annotation, Section),
-        )
-        indent = "  " * prefix.count(".")
-        if is_section:
-            inner = _section(getattr(values, key), field.annotation, f"{place}.", told if prefix else set())
-            about = _comment(_words(field.annotation.__doc__), indent)
+        place, kind, indent = f"{prefix}{key}", field.annotation, "  " * prefix.count(".")
+        if isinstance(kind, type) and issubclass(kind, Section):
+            inner = _section(getattr(values, key), kind, f"{place}.", told if prefix else set())
+            about = _comment(_words(kind.__doc__ or ""), indent)
             apart = "\n\n" if not prefix else "\n"
             blocks.append(f"{about}{indent}{key}:\n" + apart.join(inner))
             continue
@@ -72,19 +71,19 @@ def _section(values, model, prefix, told):
     return blocks
 
 
-def _words(text):
+def _words(text: str) -> str:
     """A docstring as one line."""
     return " ".join(text.split())
 
 
-def _comment(text, indent):
+def _comment(text: str, indent: str) -> str:
     """Text as lines of a comment."""
     begin = f"{indent}# "
     lines = textwrap.wrap(text, WIDTH, initial_indent=begin, subsequent_indent=begin, break_on_hyphens=False)
     return "".join(f"{line}\n" for line in lines)
 
 
-def _key(key, value, begin):
+def _key(key: str, value: object, begin: str) -> str:
     """A key with its value on one line, or with an entry on each where one line is too short."""
     line = f"{begin}{key}: {_flow(value)}"
     if len(line) <= WIDTH or not isinstance(value, list):
@@ -92,16 +91,16 @@ def _key(key, value, begin):
     return "\n".join([f"{begin}{key}:", *(f"{begin}  - {_flow(entry)}" for entry in value)])
 
 
-def _flow(value):
+def _flow(value: object) -> str:
     """A value in YAML, in one line."""
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).removesuffix("\n...\n").strip()
 
 
-def _presets(place):
+def _presets(place: str) -> str:
     """What the presets set a key to, as a sentence; empty for other keys."""
     if place not in PRESET_VALUES["published"]:
         return ""
-    names = {}
+    names: dict[str, list[str]] = {}
     for name, values in PRESET_VALUES.items():
         names.setdefault(short(values[place]), []).append(name)
     if len(names) == 1:
@@ -114,7 +113,7 @@ ARTICLES = {"integer": "an", "number": "a"}
 WORDS = {"boolean": "true or false", "string": "text", "null": "null"}
 
 
-def takes(schema):
+def takes(schema: Mapping[str, Any]) -> str:
     """What a key takes, in words, from its JSON schema."""
     if "anyOf" in schema:
         return " or ".join(map(takes, schema["anyOf"]))
@@ -131,7 +130,7 @@ def takes(schema):
     return WORDS[kind] if kind in WORDS else f"{ARTICLES[kind]} {kind}{_bounds(schema)}"
 
 
-def _list(schema):
+def _list(schema: Mapping[str, Any]) -> str:
     """What a key takes whose value is a list."""
     entry = schema["items"]
     each = f"{entry['type']}s{_bounds(entry)}" if entry.get("type") in ARTICLES else takes(entry)
@@ -139,7 +138,7 @@ def _list(schema):
     return f"{n} {each}" if n and n == schema.get("minItems") else f"a list of {each}"
 
 
-def _bounds(schema):
+def _bounds(schema: Mapping[str, Any]) -> str:
     """The bounds of a number: an interval, or one sign; what only keeps a seed in 64 bits is not worth a word."""
     low, high = (next((name for name in names if name in schema), None) for names in SIGNS)
     if high and schema[high] >= 2**62:

@@ -1,6 +1,6 @@
 """Experiment B, deep Boltzmann machines (DBMs) on handwritten digits: every parameter, once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -59,13 +59,14 @@ class DigitData(Section):
     )
     n_test: Count | None = Field(None, description="Test images; null: all. Paper: 10000.")
     n_classes: Annotated[int, Field(ge=2, le=256)] = Field(
-        10, description="Classes; labels are 0 to n_classes - 1. EMNIST letters, whose labels are 1 to 26: 27."
+        10,
+        description="Classes; class labels are 0 to n_classes - 1. EMNIST letters, whose class labels are 1 to 26: 27.",
     )
     seed: Seed = Field(0, description="Seed of the order of the images; the seeds of the machines are others.")
 
     @field_validator("source")
     @classmethod
-    def _known_source(cls, value):
+    def _known_source(cls, value: str) -> str:
         if value not in LABELLED_SOURCES:
             raise ValueError("expected one of " + ", ".join(LABELLED_SOURCES))
         return value
@@ -88,7 +89,7 @@ class DeepMachine(Section):
 
     @field_validator("receptive_field")
     @classmethod
-    def _odd(cls, value):
+    def _odd(cls, value: int | None) -> int | None:
         if value is not None and value % 2 == 0:
             raise ValueError("expected an odd number of pixels")
         return value
@@ -127,7 +128,7 @@ class Schedule(Section):
     batch_size: Count = Field(1, description="Training cases per update; the gradient is their mean. Paper: 1.")
 
     @model_validator(mode="after")
-    def _long_enough(self):
+    def _long_enough(self) -> Self:
         if self.schedule_epochs is not None and self.schedule_epochs < self.n_epochs:
             raise ValueError(f"schedule_epochs is {self.schedule_epochs}; expected at least n_epochs, {self.n_epochs}")
         return self
@@ -320,7 +321,7 @@ class Digits(Section):
 
     @field_validator("criteria")
     @classmethod
-    def _known_criteria(cls, names):
+    def _known_criteria(cls, names: list[str]) -> list[str]:
         if "eigenvector" in names:
             raise ValueError("eigenvector needs the full FIM, which is computed for RBMs only; leave it out")
         return check_criteria(names)

@@ -1,6 +1,6 @@
 """Experiment A, RBMs on patches of natural images: every parameter, once."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -21,6 +21,7 @@ from boltzprune.study.config.base import (
     Seed,
     Threshold,
     check_criteria,
+    one_of,
 )
 
 
@@ -74,7 +75,7 @@ class PatchData(Section):
 
     @field_validator("source")
     @classmethod
-    def _known_source(cls, value):
+    def _known_source(cls, value: str) -> str:
         if value not in SOURCES:
             raise ValueError("expected one of " + ", ".join(SOURCES))
         return value
@@ -118,7 +119,7 @@ class Training(Section):
     )
 
     @model_validator(mode="after")
-    def _same_length(self):
+    def _same_length(self) -> Self:
         if len(self.learning_rate) != len(self.momentum):
             raise ValueError(
                 f"learning_rate has {len(self.learning_rate)} epochs and momentum {len(self.momentum)}; "
@@ -200,7 +201,7 @@ class Patches(Section):
         description="Pruning criteria, in the order of legends and tables; your own: my_rules.py:my_criterion "
         "(docs/own_criterion.md). Paper: these seven.",
     )
-    controls: list[Literal[tuple(CONTROLS)]] = Field(
+    controls: list[Annotated[str, one_of(CONTROLS)]] = Field(
         ["unpruned"],
         description="Controls that the pruned machines are compared with in Figure 2; they are no criteria and "
         "not in Table 1. A pruned machine has been trained for longer than the machine that it "
@@ -214,19 +215,19 @@ class Patches(Section):
 
     @field_validator("controls")
     @classmethod
-    def _distinct_controls(cls, names):
+    def _distinct_controls(cls, names: list[str]) -> list[str]:
         if len(set(names)) != len(names):
             raise ValueError("a control is listed twice")
         return names
 
     @field_validator("criteria")
     @classmethod
-    def _known_criteria(cls, names):
+    def _known_criteria(cls, names: list[str]) -> list[str]:
         return check_criteria(names)
 
     @model_validator(mode="before")
     @classmethod
-    def _retrain_with_the_values_of_the_training(cls, values):
+    def _retrain_with_the_values_of_the_training(cls, values: Any) -> Any:
         """Keys that `retraining` leaves out have the values of `training`."""
         training, retraining = (
             (values.get(key) for key in ("training", "retraining")) if isinstance(values, dict) else (0, 0)
@@ -236,7 +237,7 @@ class Patches(Section):
         return values
 
     @model_validator(mode="after")
-    def _retrain_as_trained(self):
+    def _retrain_as_trained(self) -> Self:
         if self.retraining is None:
             object.__setattr__(self, "retraining", self.training)
         return self

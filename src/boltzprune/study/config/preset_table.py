@@ -1,6 +1,8 @@
 """The presets side by side, in Markdown: what docs/configuration.md shows and `boltzprune presets` prints."""
 
 import re
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import yaml
 
@@ -9,7 +11,7 @@ from boltzprune.study.config import PRESETS
 CIFAR10 = re.compile(r"^data_batch_")
 
 
-def as_markdown():
+def as_markdown() -> str:
     """A table of the keys in which presets differ, and below it the keys that have one value in all of them."""
     values = {name: dict(flat(preset)) for name, preset in PRESETS.items()}
     keys = list(next(iter(values.values())))
@@ -21,7 +23,7 @@ def as_markdown():
     return f"{table}\n\nThe same in all presets: {same}.\n"
 
 
-def flat(values, prefix=""):
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Nested mappings as dotted keys."""
     for key, value in values.items():
         if isinstance(value, dict):
@@ -30,7 +32,7 @@ def flat(values, prefix=""):
             yield prefix + key, value
 
 
-def short(value):
+def short(value: object) -> str:
     """A value as YAML has it, short: numbers to four digits, the files of CIFAR-10 without what they share."""
     if isinstance(value, list):
         return f"[{', '.join(map(short, value))}]"

@@ -6,6 +6,9 @@ The authors published their code in two states, that of the preprint and the rev
 between samples) and a tolerance of mean-field iteration that costs less for the same result. Any key can be overridden.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 TRAINING_SET = [f"data_batch_{i}" for i in range(1, 6)]
 LISTED_FIRST = [*TRAINING_SET[:4], "test_batch"]
 """The files that the authors' code takes: the first five in the order of their directory."""
@@ -13,12 +16,12 @@ LAST_OF_SECOND = 0.06951927961775606
 """10^(-1 - 3/19), the second of 20 rates log-spaced from 0.1 to 0.0001, which ends the second RBM's training."""
 
 
-def _schedule(momentum_rule, skip_first, **values):
+def _schedule(momentum_rule: str, skip_first: bool, **values: object) -> dict[str, Any]:
     """What all schedules of the DBM share."""
     return {"momentum_rule": momentum_rule, "skip_first": skip_first, **values}
 
 
-def _joint(**values):
+def _joint(**values: object) -> dict[str, Any]:
     """Joint training: only the code states its rates, and so the rule and the counting that they are meant with."""
     return _schedule("scaled", True, learning_rate=[0.1, 0.0001], **values)
 
@@ -65,7 +68,7 @@ REVISION = {
 }
 
 
-def _with(base, changes):
+def _with(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A preset with some values replaced, given as dotted keys; each must be there already."""
     copy = {key: _with(value, {}) if isinstance(value, dict) else value for key, value in base.items()}
     for place, value in changes.items():

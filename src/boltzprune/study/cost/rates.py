@@ -1,7 +1,8 @@
-"""Seconds for one of each kind of work, measured on one core of the machine that the table names."""
+"""Seconds for one of each kind of work, measured on one core of the computer that the table names."""
 
 import functools
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,7 @@ class Table:
     Attributes
     ----------
     about : str
-        Machine, date and program, for a sentence.
+        Computer, date and program, for a sentence.
     rates : dict of str to float
         Kind of work, see `workload.KINDS` -> seconds of processor time for one.
     starts : dict of str to float
@@ -23,16 +24,16 @@ class Table:
     """
 
     about: str
-    rates: dict
-    starts: dict
+    rates: dict[str, float]
+    starts: dict[str, float]
 
-    def seconds(self, work):
+    def seconds(self, work: Mapping[str, float]) -> float:
         """Seconds of processor time for a work, see `workload.work`."""
         return sum(amount * self.rates[kind] for kind, amount in work.items())
 
 
 @functools.cache
-def shipped():
+def shipped() -> Table:
     """The table of this package."""
     values = json.loads(FILE.read_text(encoding="utf-8"))
     about = f"one core of {values['device'].partition(',')[0]}, {values['date']} (benchmarks/rates.py)"

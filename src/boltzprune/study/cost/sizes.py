@@ -3,10 +3,12 @@
 import json
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from boltzprune.datasets import sizes as data_sizes
 from boltzprune.datasets.patches import circle_offsets
+from boltzprune.study.config import Digits, Patches, Study
 
 VARIABLE = "BOLTZPRUNE_SIZES"
 """Environment variable in which a workflow tells its jobs the sizes of the study."""
@@ -40,51 +42,51 @@ class Sizes:
     n_test: int
     n_classes: int
     n_chains: int
-    layers: tuple
-    passes: tuple
+    layers: tuple[int, ...]
+    passes: tuple[int, ...]
 
     @property
-    def weights(self):
+    def weights(self) -> tuple[int, ...]:
         """Weights of each weight layer, existing or not."""
         return tuple(lower * upper for lower, upper in zip(self.layers[:-1], self.layers[1:]))
 
 
-def of_study(study):
+def of_study(study: Study) -> dict[str, Sizes | None]:
     """Experiment -> its `Sizes`, or None where the size of the user's data is not known."""
     return {"patches": _patches(study.patches), "digits": _digits(study.digits)}
 
 
-def as_text(found):
+def as_text(found: Mapping[str, Sizes | None]) -> str:
     """Sizes of both experiments as one line."""
     return json.dumps({name: one and asdict(one) for name, one in found.items()})
 
 
-def from_text(text):
+def from_text(text: str) -> dict[str, Sizes | None]:
     """What `as_text` wrote."""
     values = json.loads(text)
-    return {
-        name: one and Sizes(**{key: tuple(x) if isinstance(x, list) else x for key, x in one.items()})
-        for name, one in values.items()
-    }
+    lists = ("layers", "passes")
+    return {name: one and Sizes(**one | {key: tuple(one[key]) for key in lists}) for name, one in values.items()}
 
 
-def told():
+def told() -> dict[str, Sizes | None]:
     """The sizes that the workflow around this job told it: experiment -> `Sizes` or None; none without a workflow."""
     return from_text(os.environ.get(VARIABLE, "{}"))
 
 
-def _patches(patches):
+def _patches(patches: Patches) -> Sizes | None:
     data, known = patches.data, data_sizes.of_patches(patches.data)
-    if known.n_units is None and known.image is None:
+    if known.image is not None:
+        n_images = IMAGES_OF_A_BATCH * len(data.batches) if data.source == "cifar10" else known.n_images or 0
+        n_visible, pixels = len(circle_offsets(data.radius)), n_images * math.prod(known.image)
+    elif known.n_units is not None and known.n_patterns is not None:
+        n_visible, pixels = known.n_units, known.n_patterns * known.n_units
+    else:
         return None
-    n_visible = known.n_units or len(circle_offsets(data.radius))
-    n_images = IMAGES_OF_A_BATCH * len(data.batches) if data.source == "cifar10" else known.n_images or 0
-    pixels = known.n_patterns * n_visible if known.n_patterns else n_images * math.prod(known.image)
     layers, n = (n_visible, patches.machine.n_hidden), data.n_patterns
     return Sizes(pixels, n, n, 0, 0, 0, layers, (math.prod(layers),))
 
 
-def _digits(digits):
+def _digits(digits: Digits) -> Sizes | None:
     known, crop = data_sizes.of_digits(digits.data), digits.data.crop
     if known is None or min(known.image) <= 2 * crop:
         return None
@@ -100,10 +102,10 @@ def _digits(digits):
     )  # fmt: skip
 
 
-def _between(height, width, reach):
+def _between(height: int, width: int, reach: int) -> int:
     """Units from the first to the last that a pixel is connected with, summed over all pixels of an image."""
 
-    def apart(n):
+    def apart(n: int) -> list[int]:
         return [min(i + reach, n - 1) - max(i - reach, 0) for i in range(n)]
 
     return sum(dy * width + dx + 1 for dy in apart(height) for dx in apart(width))

@@ -7,12 +7,21 @@ pruning is an upper bound.
 """
 
 import math
-from collections import Counter
+from collections.abc import Mapping
+from typing import Any
 
 from boltzprune.backend.cpu import loops
 from boltzprune.core import schedules
 from boltzprune.learning.training import decay_of
 from boltzprune.sampling import exact, statistics
+from boltzprune.study.config import JointTraining, MeanField, Training
+from boltzprune.study.config.digits import RbmTraining
+from boltzprune.study.cost.sizes import Sizes
+
+Spec = Mapping[str, Any]
+"""As `stages.Job.spec`: sections of the configuration as models, and single values."""
+Amounts = dict[str, float]
+"""Kinds of work, see `KINDS`, and how much of each."""
 
 SWEEPS_PER_DECADE = 2.8
 """Mean-field sweeps of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
@@ -41,7 +50,7 @@ KINDS = {
 """Name of an amount -> what is counted."""
 
 
-def work(stage, spec, n_seeds, n_inputs, found):
+def work(stage: str, spec: Spec, n_seeds: int, n_inputs: Mapping[str, int], found: Sizes | None) -> Amounts | None:
     """What a job has to do.
 
     Parameters
@@ -68,123 +77,162 @@ def work(stage, spec, n_seeds, n_inputs, found):
     return {kind: float(amount) for kind, amount in amounts.items() if amount}
 
 
-def _times(n, amounts):
+def _times(n: int, amounts: Amounts) -> Amounts:
     """So many of the same."""
-    return Counter({kind: n * amount for kind, amount in amounts.items()})
+    return {kind: n * amount for kind, amount in amounts.items()}
 
 
-def contrastive(training, n_cases, n_lower, n_upper, is_full):
-    """CD-k of one RBM: every epoch by the loop that the CPU backend takes for it."""
-    n_weights, n_updates, amounts = n_lower * n_upper, -(-n_cases // training.batch_size), Counter()
+def _sum(*parts: Amounts) -> Amounts:
+    """Works that are done one after the other, as one."""
+    total: Amounts = {}
+    for part in parts:
+        for kind, amount in part.items():
+            total[kind] = total.get(kind, 0) + amount
+    return total
+
+
+def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_upper: int, is_full: bool) -> Amounts:
+    """CD-k of one RBM: every epoch by the loop that the CPU backend takes for it.
+
+    Parameters
+    ----------
+    training : config.Training or config.digits.RbmTraining
+    n_cases : int
+    n_lower, n_upper : int
+        Units of the two layers.
+    is_full : bool
+        Whether no weight is missing, as with receptive fields.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    n_weights, n_updates, amounts = n_lower * n_upper, -(-n_cases // training.batch_size), Amounts()
     for rate, momentum in schedules.epochs(training):
         decay = decay_of(rate, momentum, training.momentum_rule)
         loop = loops.of_epoch(n_weights, is_full, training.batch_size, training.n_gibbs_steps, decay)
         if loop == "array":
             n_products = 2 * training.n_gibbs_steps + 3  # fields up and down, and the two outer products
-            amounts += Counter(products=n_products * n_cases * n_weights, array_updates=n_updates)
-            amounts += Counter(array_weights=n_updates * n_weights)
+            products = n_products * n_cases * n_weights
+            one: Amounts = {"products": products, "array_updates": n_updates, "array_weights": n_updates * n_weights}
         else:
-            amounts[loop] += n_cases * n_weights
+            one = {loop: n_cases * n_weights}
+        amounts = _sum(amounts, one)
     return amounts
 
 
-def joint(training, mean_field, found):
-    """Joint training of one DBM."""
+def joint(training: JointTraining, mean_field: MeanField, found: Sizes) -> Amounts:
+    """Joint training of one DBM.
+
+    Parameters
+    ----------
+    training : config.JointTraining
+    mean_field : config.MeanField
+    found : sizes.Sizes
+        Of the digits.
+
+    Returns
+    -------
+    dict of str to float
+    """
     n_cases, n_updates = training.n_epochs * found.n_cases, training.n_epochs * -(-found.n_cases // training.batch_size)
     states = training.batch_size + found.n_chains
-    return (
-        Counter(mean_field=n_cases * sweeps(mean_field) * sum(found.passes))
-        + gibbs(found, n_updates * training.n_gibbs_steps * found.n_chains)
-        + Counter(products=n_updates * states * sum(found.passes), joint_updates=n_updates)
-        + Counter(joint_weights=n_updates * sum(found.weights))
+    return _sum(
+        {"mean_field": n_cases * sweeps(mean_field) * sum(found.passes)},
+        gibbs(found, n_updates * training.n_gibbs_steps * found.n_chains),
+        {"products": n_updates * states * sum(found.passes), "joint_updates": n_updates},
+        {"joint_weights": n_updates * sum(found.weights)},
     )
 
 
-def sweeps(mean_field):
+def sweeps(mean_field: MeanField) -> float:
     """Mean-field sweeps of an image, as trained machines need them."""
     return min(mean_field.max_updates, -SWEEPS_PER_DECADE * math.log10(mean_field.tolerance))
 
 
-def gibbs(found, n_gibbs_steps):
+def gibbs(found: Sizes, n_gibbs_steps: int) -> Amounts:
     """Gibbs steps of single chains."""
-    return Counter(gibbs=n_gibbs_steps * sum(found.passes), draws=n_gibbs_steps * sum(found.layers))
+    return {"gibbs": n_gibbs_steps * sum(found.passes), "draws": n_gibbs_steps * sum(found.layers)}
 
 
-def _prepare(spec, found, n_seeds, n_inputs):
+def _prepare(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     return {"pixels": found.pixels}
 
 
-def _train(spec, found, n_seeds, n_inputs):
+def _train(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     training = spec["retraining"] if "retraining" in spec else spec["training"]
-    return _times(n_seeds, contrastive(training, found.n_cases, *found.layers, is_full=True))
+    n_visible, n_hidden = found.layers
+    return _times(n_seeds, contrastive(training, found.n_cases, n_visible, n_hidden, is_full=True))
 
 
-def _sample(spec, found, n_seeds, n_inputs):
+def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     settings, (n_visible, n_hidden) = spec["sampling"], found.layers
     n_samples, n_weights, n_units = settings.n_samples or found.n_cases, n_visible * n_hidden, n_visible + n_hidden
-    amounts = Counter(samples=n_samples * n_units)
+    n_parameters = n_weights + n_units if spec["eigenvector"] else 0
+    amounts: Amounts = {"samples": n_samples * n_units}
     few = settings.method == "auto" and n_visible <= statistics.MAX_VISIBLE_AUTO
     if settings.method == "exact" or few:
-        amounts += Counter(enumerated=2**n_visible * n_hidden)
+        amounts = _sum(amounts, {"enumerated": 2**n_visible * n_hidden})
     else:
-        amounts += gibbs(found, n_samples * settings.n_gibbs_steps)
-    n_parameters = n_weights + n_units if spec["eigenvector"] else 0
+        amounts = _sum(amounts, gibbs(found, n_samples * settings.n_gibbs_steps))
     if settings.statistics == "enumerated":
-        amounts += Counter(enumerated=2**n_visible * n_hidden, products=2**n_visible * n_parameters**2)
+        means: Amounts = {"enumerated": 2**n_visible * n_hidden, "products": 2**n_visible * n_parameters**2}
     else:
-        amounts += Counter(pair_bits=n_samples * (n_weights + n_parameters**2))
-    return _times(n_seeds, amounts + Counter(eigen=n_parameters**3))
+        means = {"pair_bits": n_samples * (n_weights + n_parameters**2)}
+    return _times(n_seeds, _sum(amounts, means, {"eigen": n_parameters**3}))
 
 
-def _prune(spec, found, n_seeds, n_inputs):
+def _prune(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     return {"pruned": n_seeds * sum(found.weights)}
 
 
-def _evaluate(spec, found, n_seeds, n_inputs):
+def _evaluate(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     n_visible, n_hidden = found.layers
     n_patterns = 2**n_visible if n_visible <= exact.MAX_VISIBLE else 0
     enumerated = n_seeds * n_inputs["machine"] * n_patterns * n_hidden
     return {"enumerated": enumerated, "samples": found.n_cases * n_visible}
 
 
-def _reference(spec, found, n_seeds, n_inputs):
+def _reference(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     return {"logistic": (found.n_cases + found.n_images) * found.layers[0] * found.n_classes}
 
 
-def _pretrain(spec, found, n_seeds, n_inputs):
-    settings, amounts = spec["pretraining"], Counter()
+def _pretrain(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
+    settings, amounts = spec["pretraining"], Amounts()
     n_passes = 1 if settings.second_data == "sampled" else 3
     for layer, training in enumerate((settings.first, settings.second)):
         is_full = layer > 0 or spec["machine"].receptive_field is None
-        amounts += contrastive(training, found.n_cases, *found.layers[layer : layer + 2], is_full)
-        amounts += Counter(products=n_passes * found.n_cases * found.weights[layer])
+        n_lower, n_upper = found.layers[layer : layer + 2]
+        one = contrastive(training, found.n_cases, n_lower, n_upper, is_full)
+        amounts = _sum(amounts, one, {"products": n_passes * found.n_cases * found.weights[layer]})
     return _times(n_seeds, amounts)
 
 
-def _train_jointly(spec, found, n_seeds, n_inputs):
+def _train_jointly(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     training = spec["retraining"] if "retraining" in spec else spec["training"]
     return _times(n_seeds, joint(training, spec["mean_field"], found))
 
 
-def _sample_deep(spec, found, n_seeds, n_inputs):
+def _sample_deep(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     settings = spec["sampling"]
     n_samples = settings.n_samples or found.n_cases
     n_reads = n_samples if settings.chains == "fresh" else -(-n_samples // found.n_chains) * found.n_chains
-    counted = Counter(samples=n_samples * sum(found.layers), pair_bits=n_samples * sum(found.weights))
-    return _times(n_seeds, gibbs(found, n_reads * settings.n_gibbs_steps) + counted)
+    counted = {"samples": n_samples * sum(found.layers), "pair_bits": n_samples * sum(found.weights)}
+    return _times(n_seeds, _sum(gibbs(found, n_reads * settings.n_gibbs_steps), counted))
 
 
-def _evaluate_digits(spec, found, n_seeds, n_inputs):
+def _evaluate_digits(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     settings, n_top = spec["evaluation"], found.layers[-1]
     clamped, n_gibbs_steps = settings.encoding == "sampled", settings.n_clamped_steps
     n_inferred = found.n_test + (0 if clamped else found.n_cases)
-    amounts = Counter(mean_field=n_inferred * sweeps(spec["mean_field"]) * sum(found.passes))
+    amounts = {"mean_field": n_inferred * sweeps(spec["mean_field"]) * sum(found.passes)}
     if clamped:
-        amounts += gibbs(found, (found.n_cases + found.n_test) * n_gibbs_steps)
-    amounts += Counter(logistic=found.n_cases * n_top * found.n_classes)
+        amounts = _sum(amounts, gibbs(found, (found.n_cases + found.n_test) * n_gibbs_steps))
+    amounts = _sum(amounts, {"logistic": found.n_cases * n_top * found.n_classes})
     if settings.ais_chains is not None:
         n_steps = settings.ais_chains * settings.ais_temperatures
-        amounts += Counter(annealed=n_steps * sum(found.layers), products=2 * n_steps * sum(found.weights))
+        annealing = {"annealed": n_steps * sum(found.layers), "products": 2 * n_steps * sum(found.weights)}
+        amounts = _sum(amounts, annealing)
     return _times(n_seeds, amounts)  # what was pruned and not retrained is not encoded
 
 

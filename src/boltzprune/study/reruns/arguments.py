@@ -6,8 +6,10 @@ Here targets, files and options may come in any order.
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -41,18 +43,18 @@ class Asked:
         Options of Snakemake with their values, in order, and everything after `--`.
     """
 
-    targets: list = field(default_factory=list)
-    files: list = field(default_factory=list)
-    values: list = field(default_factory=list)
-    options: list = field(default_factory=list)
+    targets: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)
+    options: list[str] = field(default_factory=list)
 
-    def words(self):
+    def words(self) -> list[str]:
         """The arguments of Snakemake, so ordered that none takes another for its own."""
         files = [CONFIG_FILES[0], *self.files] if self.files else []
         values = [CONFIG[0], *self.values] if self.values else []
         return [*self.targets, *self._snakefile(), *self.options, *files, *values]
 
-    def has(self, *names):
+    def has(self, *names: str) -> bool:
         """Whether one of these options is there, as `--name`, `--name=value` or `-n4`."""
         words = [word for word in self.options if word.startswith("-")]
         return any(
@@ -62,7 +64,7 @@ class Asked:
             if name.startswith("--") or not word.startswith("--")
         )
 
-    def _snakefile(self):
+    def _snakefile(self) -> list[str]:
         """The workflow of this checkout, where the working folder has none."""
         if self.has("--snakefile", "-s") or any(Path(name).exists() for name in SNAKEFILES):
             return []
@@ -74,7 +76,7 @@ class Asked:
         return ["--snakefile", str(OWN)]
 
 
-def read(words):
+def read(words: list[str]) -> Asked:
     """Sort a user's arguments.
 
     Parameters
@@ -110,7 +112,7 @@ def read(words):
     return asked
 
 
-def _sort(asked, group, word):
+def _sort(asked: Asked, group: str | None, word: str) -> str | None:
     """Put one word where it belongs; the option that the next word may belong to."""
     if group == SET:
         asked.values.append(_nested(word))
@@ -129,7 +131,7 @@ def _sort(asked, group, word):
     return group
 
 
-def _nested(text):
+def _nested(text: str) -> str:
     """patches.iterations=4 as patches={"iterations": 4}, for `--config` of Snakemake."""
     key, equals, value = text.partition("=")
     first, *others = key.split(".")
@@ -143,11 +145,11 @@ def _nested(text):
     return f"{first}={value}"
 
 
-def values(items):
+def values(items: Iterable[str]) -> dict[str, Any]:
     """KEY=VALUE with dots in KEY, as nested values."""
     from boltzprune.study.settings import merged, typed
 
-    found = {}
+    found: dict[str, Any] = {}
     for item in items:
         key, _, text = _nested(item).partition("=")
         try:
@@ -157,6 +159,6 @@ def values(items):
     return found
 
 
-def _json(value):
+def _json(value: str) -> str:
     """A value as it stands in a flow mapping of YAML: lists, mappings and quoted text as they are, the rest quoted."""
     return value if value[:1] in ("[", "{", '"', "'") else json.dumps(value)

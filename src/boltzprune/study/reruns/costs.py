@@ -3,13 +3,18 @@
 import collections
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boltzprune.backend.gpu import driver
 from boltzprune.errors import InputError
 from boltzprune.results import records
 from boltzprune.study.cost import sizes
 from boltzprune.study.stages import STAGES, Job
+
+if TYPE_CHECKING:
+    from boltzprune.study.reruns.dry_run import Planned
 
 PROGRAM = ["-m", "boltzprune"]
 WORD = re.compile(r"""(?:[^\s'"]|'[^']*'|"[^"]*")+""")
@@ -19,7 +24,7 @@ QUOTED = re.compile(r"""'([^']*)'|"([^"]*)\"""")
 
 @dataclass(frozen=True)
 class Cost:
-    """One job.
+    """What one job has to do.
 
     Attributes
     ----------
@@ -27,26 +32,36 @@ class Cost:
         Its stage; of a figure, with the name.
     device : str
         See `backend.MODULES`.
-    work : dict of str to float, or None
-        See `workload.work`; None if not known.
-    seconds : float or None
-        Of processor time; None if not known, or not done.
+    work : dict of str to float
+        See `workload.work`.
     n_seeds : int
     """
 
     name: str
     device: str
-    work: dict | None
-    seconds: float | None = None
+    work: dict[str, float]
     n_seeds: int = 1
 
-    def is_like(self, other):
+    def is_like(self, other: "Cost") -> bool:
         """Whether both are of one stage on one device."""
         return (self.name, self.device) == (other.name, other.device)
 
 
-def finished(study):
-    """The finished jobs of a study whose work and time are known: record -> Cost.
+@dataclass(frozen=True)
+class Finished(Cost):
+    """What a finished job had to do, and took.
+
+    Attributes
+    ----------
+    seconds : float
+        Of processor time.
+    """
+
+    seconds: float = field(kw_only=True)
+
+
+def finished(study: Path) -> dict[Path, Finished]:
+    """The finished jobs of a study whose work and time are known: record -> what it took.
 
     Parameters
     ----------
@@ -62,38 +77,43 @@ def finished(study):
         cost = about.get("cost", {})
         if cost.get("work") is not None and cost.get("processor_s") is not None:
             name = _name(about["stage"], path.stem)
-            found[path] = Cost(name, cost["device"], cost["work"], cost["processor_s"])
+            found[path] = Finished(name, cost["device"], cost["work"], seconds=cost["processor_s"])
     return found
 
 
-def planned(job):
-    """The work of a `dry_run.Planned`; None if its command runs no stage."""
+def planned(job: "Planned") -> Cost | None:
+    """The work of a `dry_run.Planned`; None if its command runs no stage, or if its work is not known."""
     words = split(job.command)
     place = next((i for i in range(len(words)) if words[i : i + 2] == PROGRAM), len(words)) + 2
     if words[place : place + 1] == [] or words[place] not in STAGES:
         return None
-    stage, given, inputs = words[place], collections.defaultdict(list), collections.defaultdict(list)
+    stage = words[place]
+    given: dict[str, list[str]] = collections.defaultdict(list)
+    inputs: dict[str, list[Path]] = collections.defaultdict(list)
     for option, value in zip(words[place + 1 :: 2], words[place + 2 :: 2]):
         given[option].append(value)
     for value in given["--in"]:
-        inputs[value.partition("=")[0]].append(value)
+        name, _, path = value.partition("=")
+        inputs[name].append(Path(path))
     spec = json.loads(given["--spec"][0])
     first, _, last = (given["--seeds"] or ["0"])[0].partition("-")
     run = Job(stage, dict(inputs), {}, spec, tuple(range(int(first), int(last or first) + 1)))
     work = run.work(sizes.from_text(job.sizes))
-    return Cost(_name(stage, spec.get("name")), _device(spec.get("device", "cpu")), work, None, len(run.seeds))
+    if work is None:
+        return None
+    return Cost(_name(stage, spec.get("name")), _device(spec.get("device", "cpu")), work, len(run.seeds))
 
 
-def split(command):
+def split(command: str) -> list[str]:
     """The words of a command of the workflow, without their quotes."""
     return [QUOTED.sub(lambda found: found[1] or found[2] or "", word) for word in WORD.findall(command)]
 
 
-def _name(stage, figure):
+def _name(stage: str, figure: str | None) -> str:
     """The stage; figures take unlike times, and are told apart."""
     return f"{stage} {figure}" if stage == "figure" else stage
 
 
-def _device(asked):
+def _device(asked: str) -> str:
     """Where a job computes here."""
     return ("gpu" if driver.is_usable() else "cpu") if asked == "auto" else asked

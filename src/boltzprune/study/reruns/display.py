@@ -10,9 +10,15 @@ import re
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from boltzprune.study.reruns.page import count, duration
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
 
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_SCREENS = 10.0, 0.5
 EXPECTED = "BOLTZPRUNE_EXPECTED"
@@ -26,6 +32,10 @@ WORTH_OPENING = (".png", ".svg", ".pdf", ".md")
 """Endings of files that a person looks at, the best first."""
 
 
+Record = Any
+"""A `logging.LogRecord` with what Snakemake adds to it, which is other for each event."""
+
+
 class Display:
     """Follows a run of Snakemake by its log records.
 
@@ -36,11 +46,15 @@ class Display:
     stream : text file, optional
     """
 
-    def __init__(self, dry=False, stream=None):
+    def __init__(self, dry: bool = False, stream: TextIO | None = None) -> None:
         self.stream = stream or sys.stderr
         self.total = self.done = 0
-        self.failed, self.made = [], []
-        self._jobs, self._running, self._finished, self._said = {}, {}, set(), set()
+        self.failed: list[tuple[str, list[str]]] = []
+        self.made: list[str] = []
+        self._jobs: dict[int, Record] = {}
+        self._running: dict[int, float] = {}
+        self._finished: set[int] = set()
+        self._said: set[str] = set()
         self._expected = _expected()
         self._start, self._lock, self._end = time.monotonic(), threading.Lock(), threading.Event()
         self._live = None if dry or not self.stream.isatty() else _live(self)
@@ -49,7 +63,7 @@ class Display:
         if not dry:
             self._thread.start()
 
-    def note(self, event, record):
+    def note(self, event: str, record: Record) -> None:
         """Take one log record of Snakemake.
 
         Parameters
@@ -65,7 +79,7 @@ class Display:
             elif record.levelno >= logging.WARNING:
                 self._say(record.getMessage())
 
-    def close(self):
+    def close(self) -> None:
         """Stop, and say how it ended and what there is to look at."""
         if self._end.is_set() or self._dry:
             return
@@ -76,59 +90,62 @@ class Display:
         with self._lock:
             self._last_words()
 
-    def _run_info(self, record):
+    def _run_info(self, record: Record) -> None:
         stats = getattr(record, "stats", None) or {}
         self._count(self.done, max(self.total, int(stats.get("total", 0))))
 
-    def _count(self, done, total):
+    def _count(self, done: int, total: int) -> None:
         """Note how many jobs there are; of those that `run` announced, without targets that make no file."""
         if self._expected:
             done, total = len(self._finished_benchmarks() & set(self._expected)), len(self._expected)
         self.done, self.total = done, total
 
-    def _finished_benchmarks(self):
+    def _finished_benchmarks(self) -> set[str]:
         """What tells the jobs that are done."""
         return {self._jobs[job].benchmark for job in self._finished}
 
-    def _job_info(self, record):
+    def _job_info(self, record: Record) -> None:
         self._jobs[record.jobid] = record
 
-    def _job_started(self, record):
+    def _job_started(self, record: Record) -> None:
         for job in record.jobs:
             self._running.setdefault(job, time.monotonic())
 
-    def _job_finished(self, record):
+    def _job_finished(self, record: Record) -> None:
         self._running.pop(record.job_id, None)
         job = self._jobs.get(record.job_id)
         if job is not None and record.job_id not in self._finished:
             self._finished.add(record.job_id)
             self.made += [path for path in job.output if path.endswith(WORTH_OPENING)]
 
-    def _progress(self, record):
+    def _progress(self, record: Record) -> None:
         self._count(record.done, record.total)
 
-    def _job_error(self, record):
+    def _job_error(self, record: Record) -> None:
         self._running.pop(record.jobid, None)
         name = _named(self._jobs.get(record.jobid, record))  # the record of the error has no wildcards
         logs = [str(path) for path in record.log]
         self.failed.append((name, logs))
         self._say(f"FAILED: {name}: {_cause(logs)}")
 
-    def _error(self, record):
+    def _error(self, record: Record) -> None:
         if not self.failed:  # of a job that failed all is said
             self._say(record.getMessage())
 
-    def _say(self, text):
+    def _say(self, text: str) -> None:
         """A line above what is renewed, once."""
         if text and text not in self._said:
             self._said.add(text)
-            (self._live.console.print if self._live else self._write)(text, **_PLAIN if self._live else {})
+            if self._live:
+                self._live.console.print(text, markup=False, highlight=False)
+            else:
+                self._write(text)
 
-    def _write(self, text):
+    def _write(self, text: str) -> None:
         self.stream.write(f"{text}\n")
         self.stream.flush()
 
-    def _keep_telling(self):
+    def _keep_telling(self) -> None:
         """Renew the screen, or write a line, until the end."""
         pause = SECONDS_BETWEEN_SCREENS if self._live else SECONDS_BETWEEN_LINES
         if self._live:
@@ -141,7 +158,7 @@ class Display:
             elif self.total:
                 self._write(f"{time.strftime('%H:%M:%S')} {'; '.join(line.strip() for line in lines)}")
 
-    def lines(self):
+    def lines(self) -> list[str]:
         """The state: a line for the study, and one for each running job."""
         running = sorted(self._running.items(), key=lambda item: item[1])
         lines = [self._headline()]
@@ -153,7 +170,7 @@ class Display:
             lines.append(f"  and {count(len(running) - SHOWN_JOBS, 'job')} more")
         return lines
 
-    def _headline(self):
+    def _headline(self) -> str:
         """How much of the study is done, by expected seconds where those are known, else by jobs."""
         if not self.total:
             return "looking what there is to do"
@@ -161,7 +178,7 @@ class Display:
         text = f"{self.done:,} of {count(self.total, 'job')} done, {100 * share:.0f} %"
         return f"{text}, about {duration(left)} left" if left is not None else text
 
-    def _share(self):
+    def _share(self) -> tuple[float, float | None]:
         """Share of the work, and seconds that are left, or None where nobody measured such jobs."""
         known = {name: seconds for name, seconds in self._expected.items() if seconds is not None}
         if len(known) <= self.total / 2:
@@ -173,7 +190,7 @@ class Display:
             return share, None
         return share, elapsed * (1 - share) / share
 
-    def _last_words(self):
+    def _last_words(self) -> None:
         """How it ended."""
         took = duration(time.monotonic() - self._start)
         if self.failed:
@@ -191,9 +208,9 @@ class Display:
                 f"Stopped after {took}; {self.done:,} of {self.total:,} done. The same command goes on from there."
             )
 
-    def _write_what_to_open(self):
+    def _write_what_to_open(self) -> None:
         """The files of this run that a person looks at, a figure in one format."""
-        best = {}
+        best: dict[Path, str] = {}
         for path in sorted(self.made, key=lambda path: WORTH_OPENING.index(Path(path).suffix)):
             best.setdefault(Path(path).with_suffix(""), path)
         chosen = sorted(best.values())
@@ -202,7 +219,7 @@ class Display:
             self._write(f"Open {', '.join(chosen[:SHOWN_FILES])}{more}.")
 
 
-def _expected():
+def _expected() -> dict[str, float | None]:
     """Seconds that jobs are expected to take, by their benchmark; the file that has them is deleted."""
     if not (path := os.environ.pop(EXPECTED, "")):
         return {}
@@ -214,17 +231,14 @@ def _expected():
     return found
 
 
-_PLAIN = {"markup": False, "highlight": False}
-
-
-def _as_they_are(lines):
+def _as_they_are(lines: Sequence[str]) -> "Text":
     """Lines for the terminal: brackets and numbers in them mean nothing."""
     from rich.text import Text
 
     return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
 
 
-def _live(display):
+def _live(display: Display) -> "Live":
     """A part of the terminal that is renewed in place."""
     from rich.console import Console
     from rich.live import Live
@@ -233,7 +247,7 @@ def _live(display):
     return Live("", console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
 
 
-def _named(record):
+def _named(record: Record) -> str:
     """A job in a user's words: rule, criterion, iteration, seeds."""
     wildcards = dict(getattr(record, "wildcards", None) or {})
     words = [record.rule_name, *(str(wildcards[key]) for key in ("criterion", "phase") if key in wildcards)]
@@ -245,7 +259,7 @@ def _named(record):
     return " ".join(words)
 
 
-def _state(record, seconds):
+def _state(record: Record, seconds: float) -> str:
     """How far a running job is, by the last line of its log."""
     for log in record.log:
         found = SHARE.search(_last_line(log))
@@ -255,7 +269,7 @@ def _state(record, seconds):
     return f"for {duration(seconds)}"
 
 
-def _last_line(path):
+def _last_line(path: str | os.PathLike[str]) -> str:
     """The last line of a log that is being written; empty if there is none."""
     try:
         with open(path, "rb") as file:
@@ -266,6 +280,6 @@ def _last_line(path):
     return next((line for line in reversed(lines) if line.strip()), "")
 
 
-def _cause(logs):
+def _cause(logs: Iterable[str]) -> str:
     """The last line of the log of a job that failed."""
     return next((line for log in logs if (line := _last_line(log))), "it left no message; see above")

@@ -9,14 +9,19 @@ import shlex
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 from boltzprune.errors import InputError
 from boltzprune.report.figures import targets
 from boltzprune.study import paths
 from boltzprune.study.config import EXPERIMENTS
 from boltzprune.study.cost import sizes
+
+if TYPE_CHECKING:
+    from boltzprune.study.reruns.arguments import Asked
 
 JOB = re.compile(r"(?: {4})?(?:local)?(?:rule|checkpoint) (\w+):")
 FIELD = re.compile(r" {4}(?: {4})?(\w+): (.*)")
@@ -55,9 +60,9 @@ class Planned:
     """
 
     rule: str
-    inputs: tuple
-    outputs: tuple
-    wildcards: dict
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    wildcards: dict[str, str]
     log: str
     benchmark: str
     reason: str
@@ -66,21 +71,44 @@ class Planned:
     sizes: str = "{}"
 
 
-def add_parser(commands, name, summary, about, function):
+def add_parser(
+    commands: argparse._SubParsersAction,
+    name: str,
+    summary: str,
+    about: str,
+    function: Callable[[list[str]], int | None],
+) -> None:
     """Add a subcommand that hands all its arguments on to Snakemake, and to `function`.
 
     No argument of it is an option of our own: with "+" for the sign of an option, argparse leaves those of Snakemake
     alone.
+
+    Parameters
+    ----------
+    commands : action of argparse
+        What `ArgumentParser.add_subparsers` returned.
+    name : str
+    summary, about : str
+        Its line in the list of commands, and what its own --help says.
+    function : callable
+        Takes the arguments, a list of str; returns the exit status, or None for 0.
     """
     usage = (
         f"boltzprune {name} [-h] [TARGET ...] [FILE.yaml ...] [--set KEY=VALUE] [OPTION OF SNAKEMAKE ...] "
         "[-- OPTION OF SNAKEMAKE ...]"
     )
-    shape = {"prefix_chars": "+", "add_help": False, "formatter_class": argparse.RawDescriptionHelpFormatter}
-    command = commands.add_parser(name, help=summary, description=_wrapped(about), usage=usage, **shape)
+    command = commands.add_parser(
+        name,
+        help=summary,
+        description=_wrapped(about),
+        usage=usage,
+        prefix_chars="+",
+        add_help=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     command.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help=argparse.SUPPRESS)
 
-    def run(options):
+    def run(options: argparse.Namespace) -> int | None:
         words = options.arguments
         if {"-h", "--help"} & set(words[: words.index("--")] if "--" in words else words):
             command.print_help()
@@ -90,21 +118,26 @@ def add_parser(commands, name, summary, about, function):
     command.set_defaults(function=run)
 
 
-def _wrapped(about):
+def _wrapped(about: str) -> str:
     """The first paragraph in lines of a terminal; what follows is laid out already."""
     first, *others = about.split("\n\n")
     return "\n\n".join([textwrap.fill(first, 100), *others])
 
 
-def start(asked, *more):
+def start(asked: "Asked", *more: str) -> subprocess.Popen[str]:
     """Start a dry run with a user's `arguments.Asked` and some options more, which come last."""
     options = ["--dry-run", *more, "--quiet", "progress", "--printshellcmds"]
-    command, environment = [sys.executable, "-m", "snakemake", *asked.words(), *options], {sizes.ASKED: "yes"}
-    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
-    return subprocess.Popen(command, env=os.environ | environment, **streams)
+    return subprocess.Popen(
+        [sys.executable, "-m", "snakemake", *asked.words(), *options],
+        env=os.environ | {sizes.ASKED: "yes"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
 
 
-def finish(process):
+def finish(process: subprocess.Popen[str]) -> list[Planned]:
     """Jobs that a dry run names, without those that make no file; InputError with Snakemake's message if it fails."""
     output, _ = process.communicate()
     if process.returncode:
@@ -112,26 +145,26 @@ def finish(process):
     return [job for job in _jobs(output.splitlines()) if job.outputs]
 
 
-def shown(asked):
+def shown(asked: "Asked") -> str:
     """The call as a person would type it."""
     return shlex.join(["snakemake", *asked.words()])
 
 
-def become(asked):
+def become(asked: "Asked") -> NoReturn:
     """Replace this process by Snakemake: signals, status and the end of jobs are then its own."""
     paths.put_first("PYTHONPATH", paths.PACKAGE)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "snakemake", *asked.words()])
 
 
-def folder(asked):
+def folder(asked: "Asked") -> Path:
     """The folder that paths are relative to."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--directory", "-d", default=".")
     return Path(parser.parse_known_args(asked.options)[0].directory)
 
 
-def unfinished(place):
+def unfinished(place: Path) -> dict[str, float]:
     """Outputs of jobs that have begun and not ended, running or killed: path as the workflow names it -> start."""
     found = {}
     for mark in (place / INCOMPLETE).rglob("*"):
@@ -142,7 +175,7 @@ def unfinished(place):
     return found
 
 
-def _jobs(lines):
+def _jobs(lines: Sequence[str]) -> Iterator[Planned]:
     """Jobs in the order of their lines."""
     name, fields = None, {}
     told = next((line.removeprefix(sizes.LINE) for line in lines if line.startswith(sizes.LINE)), "{}")
@@ -157,16 +190,16 @@ def _jobs(lines):
             fields[found[1]] = found[2]
 
 
-def _job(rule, fields):
+def _job(rule: str, fields: Mapping[str, str]) -> Planned:
     """One job from its lines."""
     several = {key: tuple(fields[key].split(", ")) if key in fields else () for key in ("input", "output", "wildcards")}
     wildcards = dict(item.split("=", 1) for item in several["wildcards"])
-    words = (fields.get(key, "") for key in ("log", "benchmark", "reason"))
+    log, benchmark, reason = (fields.get(key, "") for key in ("log", "benchmark", "reason"))
     more = int(fields.get("threads", 1)), fields.get("command", ""), fields["sizes"]
-    return Planned(rule, several["input"], several["output"], wildcards, *words, *more)
+    return Planned(rule, several["input"], several["output"], wildcards, log, benchmark, reason, *more)
 
 
-def _message(output):
+def _message(output: str) -> str:
     """What Snakemake says is wrong."""
     lines = [line for line in output.splitlines() if line.strip() and not NOISE.match(line)]
     if lines and lines[0].startswith(("Traceback", "usage: ")):  # an argument that Snakemake did not expect

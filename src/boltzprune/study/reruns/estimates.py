@@ -5,15 +5,21 @@ import heapq
 import math
 import os
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from boltzprune.results import records
 from boltzprune.study.cost import rates
 from boltzprune.study.reruns import costs
+from boltzprune.study.reruns.costs import Cost, Finished
+
+if TYPE_CHECKING:
+    from boltzprune.study.reruns.dry_run import Planned
 
 SEEDS = re.compile(r"seeds(\d+)-(\d+)/")
-CHAIN = re.compile(r"[^/]+/iteration\d+/")
+COURSE = re.compile(r"[^/]+/iteration\d+/")
 FAR = 30
 """An estimate for so many times the work that was measured is a range."""
 MOSTLY_WORK = 0.5
@@ -46,7 +52,7 @@ class Estimate:
     threads: int = 1
 
     @property
-    def bounds(self):
+    def bounds(self) -> tuple[float, float]:
         """The range; where there is none, the value twice."""
         return (self.value if self.low is None else self.low, self.value if self.high is None else self.high)
 
@@ -66,17 +72,17 @@ class Measured:
     study : str
     """
 
-    def __init__(self, results, study):
+    def __init__(self, results: Path, study: str) -> None:
         self.results, self.study = results, study
         others = sorted(path.name for path in results.iterdir() if path.is_dir()) if results.is_dir() else []
         self._studies = [study, *(name for name in others if name != study)]
         self._costs = {name: costs.finished(results / name) for name in self._studies}
         self._bytes = {name: _means(_sizes(results / name)) for name in self._studies}
 
-    def seconds(self, job):
+    def seconds(self, job: "Planned") -> Estimate | None:
         """Seconds of processor time of a `dry_run.Planned`; None where nobody measured such a job."""
         now = costs.planned(job)
-        if now is None or now.work is None:
+        if now is None:
             return None
         threads = max(1, min(job.threads, now.n_seeds))
         own = self._costs[self.study].get(records.beside(self.results.parent / job.log))
@@ -84,10 +90,11 @@ class Measured:
             return Estimate(own.seconds, self.study, is_own=True, threads=threads)
         groups = ((name, [cost for cost in self._costs[name].values() if cost.is_like(now)]) for name in self._studies)
         own_study, *others = groups
-        found = (_scaled(now, *group, threads) for group in (own_study, *sorted(others, key=lambda row: -len(row[1]))))
+        every = (own_study, *sorted(others, key=lambda row: -len(row[1])))
+        found = (_scaled(now, name, group, threads) for name, group in every)
         return next(filter(None, found), None) or _by_rates(now, threads)
 
-    def n_bytes(self, output):
+    def n_bytes(self, output: str) -> Estimate | None:
         """Bytes of an output; None if none of its kind was ever written."""
         own = self.results.parent / output
         if own.is_file():
@@ -101,7 +108,7 @@ class Measured:
         return Estimate(mean * n_seeds(inside), study)
 
 
-def _scaled(now, study, others, threads):
+def _scaled(now: Cost, study: str, others: Sequence[Finished], threads: int) -> Estimate | None:
     """The time of a job by that of others of its stage; None if they do not tell how fast its work is done.
 
     What a job takes besides its work, to start, is not in proportion to anything and is set apart: the start of the
@@ -125,7 +132,7 @@ def _scaled(now, study, others, threads):
     return Estimate(value, study, low=min(value, by_rates), high=max(value, by_rates), threads=threads)
 
 
-def _by_rates(now, threads):
+def _by_rates(now: Cost, threads: int) -> Estimate | None:
     """The time of a job by the rates of the package; None on another device than theirs."""
     table = rates.shipped()
     if now.device != "cpu" or now.name not in table.starts:
@@ -133,27 +140,27 @@ def _by_rates(now, threads):
     return Estimate(table.starts[now.name] + table.seconds(now.work), "", threads=threads)
 
 
-def kind(path):
+def kind(path: str) -> str:
     """What files of the same rule share: a path in a study without seeds, criterion and iteration."""
-    return SEEDS.sub("", CHAIN.sub("", path))
+    return SEEDS.sub("", COURSE.sub("", path))
 
 
-def n_seeds(path):
+def n_seeds(path: str) -> int:
     """Seeds of a job by its path; 1 where it has all or none."""
     found = SEEDS.search(path)
     return int(found[2]) - int(found[1]) + 1 if found else 1
 
 
-def _means(rows):
+def _means(rows: Iterable[tuple[str, float]]) -> dict[str, tuple[float, int]]:
     """(path in the study, number) -> kind: (mean per seed, how many)."""
-    sums = {}
+    sums: dict[str, tuple[float, int, int]] = {}
     for path, number in rows:
         total, seeds, n = sums.get(kind(path), (0.0, 0, 0))
         sums[kind(path)] = total + number, seeds + n_seeds(path), n + 1
     return {key: (total / seeds, n) for key, (total, seeds, n) in sums.items()}
 
 
-def _sizes(study):
+def _sizes(study: Path) -> Iterator[tuple[str, int]]:
     """Bytes of every file of a study."""
     for folder, _, names in os.walk(study):
         for name in names:
@@ -162,7 +169,7 @@ def _sizes(study):
                 yield path.relative_to(study).as_posix(), path.stat().st_size
 
 
-def wall(jobs, seconds, cores=math.inf):
+def wall(jobs: Sequence["Planned"], seconds: Sequence[Estimate | None], cores: float = math.inf) -> float:
     """Seconds from the first to the last job on so many processors: whenever some are free, the next job that can run.
 
     Parameters
@@ -178,7 +185,8 @@ def wall(jobs, seconds, cores=math.inf):
     for place, needed in enumerate(waits):
         for before in needed:
             followers[before].append(place)
-    ready, running, now, free = [place for place, needed in enumerate(waits) if not needed], [], 0.0, cores
+    ready, now, free = [place for place, needed in enumerate(waits) if not needed], 0.0, cores
+    running: list[tuple[float, int, float]] = []  # end, place, threads
     while ready or running:
         for place in list(ready) if free else ():
             estimate = seconds[place] or Estimate(0.0, "")

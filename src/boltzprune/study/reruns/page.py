@@ -1,14 +1,16 @@
 """Numbers and tables as a terminal shows them."""
 
+from collections.abc import Sequence
 
-def table(rows, numbers=()):
+
+def table(rows: Sequence[Sequence[str]], numbers: Sequence[int] = ()) -> str:
     """Rows as aligned lines: words to the left, columns in `numbers` to the right."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     layout = "  ".join(f"{{:{'>' if i in numbers else '<'}{width}}}" for i, width in enumerate(widths))
     return "".join(layout.format(*row).rstrip() + "\n" for row in rows)
 
 
-def duration(seconds):
+def duration(seconds: float) -> str:
     """Seconds as 0.9 s, 14 s, 3.5 min, 2.1 h, 3.0 days."""
     for limit, unit, size in ((10, "s", 1), (120, "s", 1), (7200, "min", 60), (172_800, "h", 3600)):
         if seconds < limit:
@@ -16,7 +18,7 @@ def duration(seconds):
     return f"{seconds / 86_400:.1f} days"
 
 
-def size(n_bytes):
+def size(n_bytes: float) -> str:
     """Bytes as 512 B, 1.2 kB, 34.5 MB, 1.2 GB."""
     if n_bytes < 1000:
         return f"{n_bytes:.0f} B"
@@ -27,6 +29,6 @@ def size(n_bytes):
     return f"{n_bytes / 1000:.1f} TB"
 
 
-def count(n, thing):
+def count(n: int, thing: str) -> str:
     """1 job, 2 jobs, 1,000 jobs."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"

@@ -1,14 +1,17 @@
 """`boltzprune plan`: what `boltzprune run` with the same arguments would do, and why, in plain words."""
 
+import argparse
 import collections
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from boltzprune.results import records
 from boltzprune.study.config import EXPERIMENTS
 from boltzprune.study.reruns import arguments, dry_run, times
-from boltzprune.study.reruns.estimates import Measured
+from boltzprune.study.reruns.dry_run import Planned
+from boltzprune.study.reruns.estimates import Estimate, Measured
 from boltzprune.study.reruns.page import count, size, table
 from boltzprune.study.reruns.reasons import is_changed, words
 
@@ -25,14 +28,14 @@ SHOWN = 8
 """Reasons of one rule that are named."""
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     dry_run.add_parser(
         commands, "plan", "what would run, why, how long it may take, what it would replace", ABOUT, _plan
     )
 
 
-def _plan(words):
+def _plan(words: list[str]) -> None:
     """Print the plan."""
     asked = arguments.read(words)
     place = dry_run.folder(asked)
@@ -40,8 +43,8 @@ def _plan(words):
     if not jobs:
         sys.stdout.write(NOTHING)
         return
-    results, study = (place / part for part in Path(jobs[0].outputs[0]).parts[:2])
-    study = study.name
+    first, study = Path(jobs[0].outputs[0]).parts[:2]
+    results = place / first
     measured = Measured(results, study)
     seconds = [measured.seconds(job) for job in jobs]
     sys.stdout.write(replaced(jobs, place))
@@ -53,7 +56,7 @@ def _plan(words):
     sys.stdout.write(_versions(results / study))
 
 
-def replaced(jobs, place):
+def replaced(jobs: Sequence[Planned], place: Path) -> str:
     """What to know before results of other settings or other code are replaced; empty if there are none.
 
     Tables and figures do not count: they are made again from results in seconds.
@@ -69,12 +72,12 @@ def replaced(jobs, place):
     )
 
 
-def _is_result(path, place):
+def _is_result(path: str, place: Path) -> bool:
     """Whether an output is there and belongs to an experiment."""
     return Path(path).parts[2] in EXPERIMENTS and (place / path).exists()
 
 
-def _jobs(jobs, seconds, place):
+def _jobs(jobs: Sequence[Planned], seconds: Sequence[Estimate | None], place: Path) -> str:
     """A line for each rule and reason."""
     of_rule = collections.defaultdict(list)
     for job, estimate in zip(jobs, seconds, strict=True):
@@ -90,7 +93,7 @@ def _jobs(jobs, seconds, place):
     return table(rows, numbers=(1, 2))
 
 
-def _disk(jobs, measured, results, study):
+def _disk(jobs: Sequence[Planned], measured: Measured, results: Path, study: str) -> str:
     """How much is written, and how much of that replaces something."""
     outputs = [path for job in jobs for path in job.outputs]
     found = [measured.n_bytes(path) for path in outputs]
@@ -106,7 +109,7 @@ def _disk(jobs, measured, results, study):
     return f"{text}; {size(free)} are free{'' if known - old < free else ': NOT ENOUGH'}\n"
 
 
-def _versions(folder):
+def _versions(folder: Path) -> str:
     """Results of other versions of the libraries; they do not run again for that."""
     lines = records.other_versions(folder)
     if not lines:

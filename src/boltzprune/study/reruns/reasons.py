@@ -3,7 +3,12 @@
 import ast
 import json
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from boltzprune.study.reruns.dry_run import Planned
 
 FOLLOWS = "what it reads is computed anew"
 LONG = 60
@@ -24,7 +29,7 @@ WORDS = {
 }
 
 
-def words(job, place):
+def words(job: "Planned", place: Path) -> list[str]:
     """Reasons of a planned job.
 
     Parameters
@@ -41,7 +46,8 @@ def words(job, place):
     head, changed, params = job.reason.partition(PARAMS)
     found = []
     for part in filter(None, head.split("; ")):
-        found += _files(job, *match.groups(), place) if (match := FILES.fullmatch(part)) else [_phrase(part)]
+        match = FILES.fullmatch(part)
+        found += _files(job, match[1], match[2], place) if match else [_phrase(part)]
     if changed:
         params, more, _ = params.partition(" ; Software")
         found += _changes(params.strip()) + (
@@ -51,37 +57,37 @@ def words(job, place):
     return own or [FOLLOWS]
 
 
-def is_changed(job):
+def is_changed(job: "Planned") -> bool:
     """Whether a job runs because its settings or its code changed, and not only because something is missing."""
     return PARAMS in job.reason
 
 
-def _phrase(part):
+def _phrase(part: str) -> str:
     """A reason without files to name; Snakemake's own words where they are not known."""
     return FOLLOWS if part.startswith("Input files updated by another job") else WORDS.get(part, part)
 
 
-def _files(job, what, names, place):
+def _files(job: "Planned", what: str, names: str, place: Path) -> list[str]:
     """A reason with files, which are named where a person would ask which."""
-    names = [name for name in names.split(", ") if name]
+    named = [name for name in names.split(", ") if name]
     if what == "Incomplete output files":
         return ["a run that was stopped left it unfinished"]
     if what == "Updated input files":
-        return [f"{name} is newer" for name in names]
+        return [f"{name} is newer" for name in named]
     if any((place / name).exists() for name in job.outputs):
-        return [f"{Path(name).name} is missing" for name in names]
+        return [f"{Path(name).name} is missing" for name in named]
     return ["no result yet"]
 
 
-def _changes(text):
+def _changes(text: str) -> list[str]:
     """Which keys of the spec differ, and whether the code does."""
     pair = _before_and_now(text)
     if not pair:
         return ["its settings or its code changed"]
-    before, now = ([value for value in values if isinstance(value, dict)] for values in pair)
-    if len(before) != 1 or len(now) != 1:
+    sides = [[value for value in values if isinstance(value, dict)] for values in pair]
+    if any(len(side) != 1 for side in sides):
         return ["it reads other files than before"]
-    (before,), (now,) = before, now
+    before, now = (side[0] for side in sides)
     old, new = (json.loads(values["spec"]) for values in (before, now))
     found = list(differences(old, new))
     if before["spec"] != now["spec"] and not found:
@@ -91,7 +97,7 @@ def _changes(text):
     return found + (["the code behind it changed"] if before["code"] != now["code"] else [])
 
 
-def _replaced(old, new):
+def _replaced(old: Mapping[str, str | None] | None, new: Mapping[str, str | None]) -> list[str]:
     """Which raw files of the user's are others than before; `old` is None of a study of an earlier version."""
     if old is None:
         return []
@@ -108,7 +114,7 @@ def _replaced(old, new):
     return words
 
 
-def _before_and_now(text):
+def _before_and_now(text: str) -> list[list[Any]] | None:
     """Values that only one side has, as two lists; None if the text is not understood."""
     for cut in (match.start() for match in re.finditer(re.escape(NOW), text)):
         sides = text[:cut].strip(), text[cut + len(NOW) :].strip()
@@ -119,7 +125,7 @@ def _before_and_now(text):
     return None
 
 
-def differences(old, new, key=""):
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], key: str = "") -> Iterator[str]:
     """Keys that differ between two specs, as 'training.learning_rate: 0.05 -> 0.04'.
 
     Parameters
@@ -144,7 +150,7 @@ def differences(old, new, key=""):
             yield f"{path}: {_change(old[name], new[name])}"
 
 
-def _change(old, new):
+def _change(old: Any, new: Any) -> str:
     """Two values, or what is different in two lists or texts."""
     if isinstance(old, list) and isinstance(new, list) and all(isinstance(item, str) for item in old + new):
         moved = [f"+ {item}" for item in new if item not in old] + [f"- {item}" for item in old if item not in new]
@@ -154,20 +160,20 @@ def _change(old, new):
     return f"{_short(old)} -> {_short(new)}"
 
 
-def _middle(old, new):
+def _middle(old: str, new: str) -> tuple[str, str]:
     """Two texts without the words that both begin and end with."""
-    old, new = old.split(), new.split()
-    start = _n_equal(old, new)
-    end = _n_equal(old[start:][::-1], new[start:][::-1])
-    return (" ".join(words[start : len(words) - end]) for words in (old, new))
+    before, now = old.split(), new.split()
+    start = _n_equal(before, now)
+    end = _n_equal(before[start:][::-1], now[start:][::-1])
+    return " ".join(before[start : len(before) - end]), " ".join(now[start : len(now) - end])
 
 
-def _n_equal(old, new):
+def _n_equal(old: Sequence[str], new: Sequence[str]) -> int:
     """How many items two lists begin with alike."""
     return next((i for i, (a, b) in enumerate(zip(old, new)) if a != b), min(len(old), len(new)))
 
 
-def _short(value):
+def _short(value: object) -> str:
     """A value as it is written in YAML, cut where it is long."""
     text = value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= LONG else f"{text[: LONG - 3]}..."

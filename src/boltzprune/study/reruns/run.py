@@ -1,20 +1,22 @@
 """`boltzprune run`: the call of Snakemake that makes a study, with its progress in a few lines."""
 
+import argparse
 import json
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from boltzprune.study.reruns import arguments, display, dry_run, plan, times
-from boltzprune.study.reruns.estimates import Measured
+from boltzprune.study.reruns.estimates import Estimate, Measured
 from boltzprune.study.reruns.page import count
 
 ABOUT = (
-    "Make a study: targets (default: all) with their configuration files, each laid over config/config.yaml. It first "
-    "says what would be replaced, then calls Snakemake on all cores and shows its progress. Options of Snakemake can "
-    "be given as well; those after -- are handed on without a look. What would run, without running it: boltzprune "
-    "plan with the same arguments."
+    "Make a study: targets (default: all) with configuration files, whose values replace those of config/config.yaml. "
+    "The command first says what would be replaced, then calls Snakemake on all cores and shows its progress. Options "
+    "of Snakemake can be given as well; those after -- are handed on without a look. What would run, without running "
+    "it: boltzprune plan with the same arguments."
 )
 EXAMPLES = (
     "examples:\n"
@@ -26,7 +28,7 @@ EXAMPLES = (
     "  boltzprune run my.yaml -- --keep-going --retries 2   options of Snakemake"
 )
 WHERE = ("--cores", "-c", "--jobs", "-j", "--profile", "--executor", "-e")
-"""Options that say on how many processors or machines to compute."""
+"""Options that say on how many processors or computers to compute."""
 OWN_WORDS = ("--logger", "--quiet", "-q", "--verbose", "--nocolor", "--no-color")
 """Options that say what Snakemake shall print: then it prints, and the display stays away."""
 NO_RUN = (
@@ -40,13 +42,13 @@ LOGGER = "boltzprune"
 """The display as Snakemake knows it."""
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     about = f"{ABOUT}\n\n{EXAMPLES}"
     dry_run.add_parser(commands, "run", "make a study: figures, tables and claims, with progress", about, _run)
 
 
-def _run(words):
+def _run(words: list[str]) -> int:
     """Say what will happen, and become Snakemake."""
     asked = arguments.read(words)
     if asked.has(*NO_RUN):
@@ -71,7 +73,7 @@ def _run(words):
     return dry_run.become(asked)
 
 
-def _expected(jobs, seconds):
+def _expected(jobs: Sequence[dry_run.Planned], seconds: Sequence[Estimate | None]) -> str:
     """Path of a file with the expected seconds of each job, or null, by its benchmark; the display deletes it."""
     found = {job.benchmark: estimate for job, estimate in zip(jobs, seconds) if job.benchmark}
     handle, path = tempfile.mkstemp(prefix="boltzprune-", suffix=".json")

@@ -1,13 +1,16 @@
 """`boltzprune status`: how far a study is."""
 
+import argparse
 import collections
 import sys
 import time
+from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from boltzprune.results import records
 from boltzprune.study.config import EXPERIMENTS
 from boltzprune.study.reruns import arguments, dry_run
+from boltzprune.study.reruns.dry_run import Planned
 from boltzprune.study.reruns.page import count, duration, table
 
 ABOUT = (
@@ -19,12 +22,12 @@ ABOUT = (
 DATE = "%Y-%m-%d %H:%M:%S"
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     dry_run.add_parser(commands, "status", "how far a study is", ABOUT, _status)
 
 
-def _status(words):
+def _status(words: list[str]) -> None:
     """Print the state of the study."""
     asked = arguments.read(words)
     place = dry_run.folder(asked)
@@ -36,20 +39,20 @@ def _status(words):
     sys.stdout.write(f"Study {folder.name} in {folder}: {done:,} of {count(len(every), 'job')} done\n\n")
     sys.stdout.write(_rules(every, open_outputs, place))
     for section in EXPERIMENTS:
-        sys.stdout.write(_chains(section, [job for job in every if _section(job) == section], open_outputs))
+        sys.stdout.write(_courses(section, [job for job in every if _section(job) == section], open_outputs))
     sys.stdout.write(_lost(every, open_outputs, place) + _begun(every, place))
     sys.stdout.writelines(f"{line}\n" for line in records.other_versions(folder))
 
 
-def _section(job):
+def _section(job: Planned) -> str:
     """The experiment that a job belongs to by where it writes; empty for tables and figures."""
     name = Path(job.outputs[0]).parts[2]
     return name if name in EXPERIMENTS else ""
 
 
-def _rules(every, open_outputs, place):
+def _rules(every: Sequence[Planned], open_outputs: Set[tuple[str, ...]], place: Path) -> str:
     """A line for each rule, by experiment."""
-    rows = [("rule", "jobs", "done", "outdated", "to do", "last written")]
+    rows: list[tuple[str, ...]] = [("rule", "jobs", "done", "outdated", "to do", "last written")]
     for section, title in (*((name, name) for name in EXPERIMENTS), ("", "tables and figures")):
         members = [job for job in every if _section(job) == section]
         rows += [(title, "", "", "", "", "")] if members else []
@@ -58,7 +61,7 @@ def _rules(every, open_outputs, place):
     return table(rows, numbers=(1, 2, 3, 4))
 
 
-def _row(rule, jobs, open_outputs, place):
+def _row(rule: str, jobs: Sequence[Planned], open_outputs: Set[tuple[str, ...]], place: Path) -> tuple[str, ...]:
     """The numbers of one rule."""
     written = [_times(job, place) for job in jobs]
     done = [job.outputs not in open_outputs for job in jobs]
@@ -69,13 +72,13 @@ def _row(rule, jobs, open_outputs, place):
     return (f"  {rule}", *(f"{n:,}" if n else "." for n in numbers), shown)
 
 
-def _times(job, place):
+def _times(job: Planned, place: Path) -> list[float]:
     """When each output that is there was written."""
     found = (place / path for path in job.outputs)
     return [path.stat().st_mtime for path in found if path.exists()]
 
 
-def _chains(section, jobs, open_outputs):
+def _courses(section: str, jobs: Sequence[Planned], open_outputs: Set[tuple[str, ...]]) -> str:
     """Iterations that are finished, of each criterion, by seeds."""
     iterations, missing = collections.defaultdict(set), collections.defaultdict(set)
     for job in jobs:
@@ -96,10 +99,10 @@ def _chains(section, jobs, open_outputs):
     return f"\n{section}: iterations finished\n{table(rows, numbers=(1,))}"
 
 
-def _ranges(blocks):
+def _ranges(blocks: Iterable[str]) -> str:
     """Blocks 0-4, 5-9, 20-24 as 0-9, 20-24."""
-    found = []
-    for first, last in sorted(tuple(map(int, block.split("-"))) for block in blocks):
+    found: list[list[int]] = []
+    for first, last in sorted([*map(int, block.split("-"))] for block in blocks):
         if found and found[-1][1] == first - 1:
             found[-1][1] = last
         else:
@@ -107,7 +110,7 @@ def _ranges(blocks):
     return ", ".join(f"{first}-{last}" for first, last in found)
 
 
-def _lost(every, open_outputs, place):
+def _lost(every: Sequence[Planned], open_outputs: Set[tuple[str, ...]], place: Path) -> str:
     """Results that are not there although Snakemake asks for nothing, since what follows from them is."""
     ready = (path for job in every if job.outputs not in open_outputs for path in job.outputs)
     lost = [path for path in ready if not (place / path).exists()]
@@ -119,7 +122,7 @@ def _lost(every, open_outputs, place):
     )
 
 
-def _begun(every, place):
+def _begun(every: Sequence[Planned], place: Path) -> str:
     """Jobs that run now, or were killed."""
     starts, now, lines = dry_run.unfinished(place), time.time(), []
     for job in every:

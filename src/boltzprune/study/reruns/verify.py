@@ -4,9 +4,11 @@ The raw files that a study was made of are checked too. One that is missing is t
 preparation of the data reads it; one that is another now is a fault, since the results are of other data.
 """
 
+import argparse
 import os
 import shlex
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +21,11 @@ from boltzprune.study.stages.fetch import MANIFEST, read_manifest
 DAMAGED = 5
 """Exit status: something is not as it was written."""
 ABOUT = (
-    "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. Names "
-    "every file that is missing, emptied, cut or changed in any byte, every file that no record vouches for, every "
-    "damaged record, and every raw file that is not the one that the study was made of. Exit status: 0, every byte is "
-    "as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to check."
+    "Recompute the SHA-256 of every result and compare it with the record that the job left beside its log. The "
+    "command names every file that is missing, emptied, cut or changed in any byte, every file that no record lists, "
+    "every damaged record, and every raw file that is not the one that the study was made of. Exit status: 0, every "
+    "byte is as it was written (raw files may be missing, which is told); 5, some are not; 2, there is nothing to "
+    "check."
 )
 NO_RECORD = "no record of it"
 RAW = "raw file"
@@ -48,7 +51,7 @@ class Finding:
     remade: Path | None = None
 
 
-def check(folder, progress=None):
+def check(folder: Path, progress: Progress | None = None) -> tuple[list[Finding], int, int]:
     """Check all results of one study.
 
     Parameters
@@ -61,9 +64,9 @@ def check(folder, progress=None):
     Returns
     -------
     findings : list of Finding
-        Files in order of their names; at the end those that no record vouches for.
+        Files in order of their names; at the end those that no record lists.
     n_files, n_bytes : int
-        What the records vouch for.
+        What the records list.
     """
     findings, known, n_bytes = [], set(), 0
     for record in records.in_study(folder):
@@ -84,7 +87,7 @@ def check(folder, progress=None):
     return [*findings, *(Finding(path, "-", NO_RECORD) for path in unknown)], len(known), n_bytes
 
 
-def check_raw(folder, progress=None):
+def check_raw(folder: Path, progress: Progress | None = None) -> tuple[list[Finding], list[Path]]:
     """Check the raw files that a study was made of, as its manifests name them.
 
     Parameters
@@ -112,7 +115,7 @@ def check_raw(folder, progress=None):
     return findings, missing
 
 
-def _raw_entries(folder):
+def _raw_entries(folder: Path) -> Iterator[tuple[Path, records.Entry]]:
     """Each raw file of a study with the manifest that names it; damaged manifests are found as results are."""
     for manifest in sorted(folder.glob(f"*/{MANIFEST}")):
         try:
@@ -124,7 +127,7 @@ def _raw_entries(folder):
             yield manifest, records.Entry(Path(file["path"]), file["sha256"], n_bytes, RAW)
 
 
-def studies(folder):
+def studies(folder: str | os.PathLike[str]) -> list[Path]:
     """Folders of studies in a folder, or the folder itself; InputError if there is none."""
     folder = Path(folder)
     found = [folder] if (folder / records.LOGS).is_dir() else sorted(p.parent for p in folder.glob(f"*/{records.LOGS}"))
@@ -136,7 +139,7 @@ def studies(folder):
     return found
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     command = commands.add_parser("verify", help="check every byte of the results of a study", description=ABOUT)
     command.add_argument(
@@ -150,7 +153,7 @@ def add_command(commands):
     command.set_defaults(function=_verify)
 
 
-def _verify(options):
+def _verify(options: argparse.Namespace) -> int:
     """Check the studies, one after the other."""
     found = []
     for folder in (study for given in options.folders for study in studies(given)):
@@ -169,13 +172,13 @@ def _verify(options):
     return DAMAGED if found else 0
 
 
-def _n_bytes(folder):
+def _n_bytes(folder: Path) -> int:
     """How much there is to read."""
     n_bytes = sum(path.stat().st_size for path in records.results_in(folder) if path.is_file())
     return max(1, n_bytes + sum(entry.n_bytes for _, entry in _raw_entries(folder)))
 
 
-def _show(folder, findings, n_files, n_bytes):
+def _show(folder: Path, findings: Sequence[Finding], n_files: int, n_bytes: int) -> None:
     """What was checked, what is wrong, and with which versions it was computed."""
     checked = f"{folder}: {count(n_files, 'file')}, {size(n_bytes)} recorded"
     if not findings:
@@ -193,7 +196,7 @@ def _show(folder, findings, n_files, n_bytes):
             sys.stdout.write("last bits differ between kinds of processors, see docs/faults.md\n" * on_several)
 
 
-def _show_missing(missing):
+def _show_missing(missing: Sequence[Path]) -> None:
     """Raw files that are not there, which is no fault."""
     if missing:
         more = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
@@ -203,7 +206,7 @@ def _show_missing(missing):
         )
 
 
-def _remedy(folders, is_raw):
+def _remedy(folders: Sequence[str], is_raw: bool) -> str:
     """What to do. Snakemake does not compute a lost result again whose followers are there, unless it is told to."""
     call = shlex.join(["boltzprune", "verify", "--files", *folders])
     back = "Of raw files, put those of before back, or take the new ones with the same command.\n" if is_raw else ""

@@ -4,8 +4,10 @@ import functools
 import importlib
 import reprlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,9 +19,13 @@ from boltzprune.report.figures import FIGURES
 from boltzprune.results import records
 from boltzprune.results.processor import processor
 from boltzprune.results.store import CHECKPOINT, Arrays, checksum
+from boltzprune.study.config import Section
 from boltzprune.study.cost import sizes, workload
 from boltzprune.study.progress import Progress
 from boltzprune.study.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, VALUES
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 __all__ = ["CLAIMS_INPUTS", "SECTIONS", "STAGES", "Job", "run"]
 
@@ -44,52 +50,52 @@ class Job:
     """
 
     stage: str
-    inputs: dict
-    outputs: dict
-    raw_spec: dict
-    seeds: tuple
+    inputs: dict[str, list[Path]]
+    outputs: dict[str, Path]
+    raw_spec: dict[str, Any]
+    seeds: tuple[int, ...]
     threads: int = 1
     quiet: bool = True
     record: Path | None = None
 
     @property
-    def spec(self):
+    def spec(self) -> dict[str, Any]:
         """The spec with sections as checked, frozen models."""
         models = SECTIONS[STAGES[self.stage].experiment]
         return {
             key: _section(models[key], key, value) if key in models else value for key, value in self.raw_spec.items()
         }
 
-    def arrays(self, name):
+    def arrays(self, name: str) -> Arrays:
         """The one .npz file given under that name."""
         return Arrays(self.inputs[name][0])
 
-    def backend(self):
+    def backend(self) -> "Backend":
         """The backend that the spec asks for."""
         return self._backend
 
     @functools.cached_property
-    def _backend(self):
+    def _backend(self) -> "Backend":
         return get_backend(self.raw_spec["device"], self.threads)
 
     @property
-    def device(self):
+    def device(self) -> str:
         """Where it computes: a key of `backend.MODULES`."""
         if "device" not in self.raw_spec:
             return "cpu"
         return next(name for name, module in MODULES.items() if module == type(self._backend).__module__)
 
     @functools.cached_property
-    def reports(self):
+    def reports(self) -> list[Progress]:
         """Every progress report of this job."""
         return []
 
-    def progress(self, total, unit):
+    def progress(self, total: int, unit: str) -> Progress:
         """A progress report with this stage's title."""
         self.reports.append(Progress(total, unit, self.stage, bar=not self.quiet))
         return self.reports[-1]
 
-    def split(self, machines):
+    def split(self, machines: Arrays) -> tuple[list[int], dict[int, int]]:
         """Its seeds by whether a file of machines has one of them.
 
         Parameters
@@ -99,13 +105,13 @@ class Job:
         Returns
         -------
         tuple
-            The seeds with a machine, a list of int; and those whose sequence has ended, with the iteration of that:
+            The seeds with a machine, a list of int; and those whose course has ended, with the iteration of that:
             dict of int -> int, what `provenance` is to be told.
         """
         ended = {seed: iteration for seed, iteration in machines.ended.items() if seed in self.seeds}
         return [seed for seed in self.seeds if seed not in ended], ended
 
-    def provenance(self, ended=None):
+    def provenance(self, ended: Mapping[int, int] | None = None) -> dict[str, Any]:
         """What this result is made by and from: equal for equal computations, whatever the folder or the time.
 
         `ended`: seeds that the result has nothing of, see `split`.
@@ -120,19 +126,19 @@ class Job:
             "versions": self.versions(),
         } | ({"ended": {str(seed): iteration for seed, iteration in ended.items()}} if ended else {})
 
-    def versions(self):
+    def versions(self) -> dict[str, str]:
         """Versions of everything that computes this job."""
         from boltzprune.results.provenance import versions
 
         return versions() | (self._backend.versions if "device" in self.raw_spec else {})
 
-    def work(self, found):
+    def work(self, found: Mapping[str, sizes.Sizes | None]) -> dict[str, float] | None:
         """What this job has to do, see `workload.work`, in a study whose experiments have these sizes."""
         n_inputs = {name: len(paths) for name, paths in self.inputs.items()}
         of_experiment = found.get(STAGES[self.stage].experiment)
         return workload.work(self.stage, self.spec, len(self.seeds), n_inputs, of_experiment)
 
-    def written(self):
+    def written(self) -> list[Path]:
         """Every file that this job writes; those of a figure lie in a folder with others."""
         if self.stage != "figure":
             return list(self.outputs.values())
@@ -140,7 +146,7 @@ class Job:
         names = [f"{name}.{extension}" for extension in self.raw_spec["formats"]]
         return [folder / file for file in (*names, *(f"{name}_{panel}" for panel in FIGURES[name].panels))]
 
-    def checkpoint(self, part=""):
+    def checkpoint(self, part: str = "") -> Checkpoint:
         """Where a training of this job goes on from; `part` tells several trainings apart. See `checkpoint.Checkpoint`.
 
         Its key is all that decides the bits, and the module `checkpoint` itself, which decides what a file holds.
@@ -153,12 +159,12 @@ class Job:
         output = self.outputs["machine"]
         return Checkpoint(output.with_name(f"{output.name}{part and f'.{part}'}{CHECKPOINT}"), key)
 
-    def _processor(self):
+    def _processor(self) -> str | None:
         """What the bits of a training depend on besides: on the CPU its kind; a card is among the versions."""
         return None if self.device == "gpu" else processor()
 
 
-def _section(model, key, value):
+def _section(model: type[Section], key: str, value: object) -> Section:
     """One section of a spec, checked."""
     try:
         return model.model_validate(value)
@@ -166,7 +172,7 @@ def _section(model, key, value):
         raise InputError(f"--spec: {_problems(key, error)}") from None
 
 
-def _check_values(job):
+def _check_values(job: Job) -> None:
     """InputError for a value of the spec that is no section and not what its key takes."""
     if job.threads < 1:
         raise InputError(f"{job.stage}: --threads is {job.threads}; expected 1 or more")
@@ -177,7 +183,7 @@ def _check_values(job):
             raise InputError(f"--spec: {_problems(key, error)}") from None
 
 
-def _problems(key, error):
+def _problems(key: str, error: ValidationError) -> str:
     """What is wrong with the value of a key of the spec, in one line."""
     places = [(".".join(map(str, (key, *p["loc"]))), reprlib.repr(p["input"]), p["msg"]) for p in error.errors()]
     return "; ".join(f"{place} = {value}: {message}" for place, value, message in places)
@@ -189,13 +195,13 @@ class Clock:
     seconds = 0.0
 
     @classmethod
-    def lap(cls):
+    def lap(cls) -> float:
         """Seconds since the last job ended, or since the process began, without compiling and loading loops."""
         before, cls.seconds = cls.seconds, time.process_time() - PREPARATION.processor
         return cls.seconds - before
 
 
-def _cost(job):
+def _cost(job: Job) -> dict[str, Any]:
     """What a finished job had to do and took, for estimates of others.
 
     The work is null where no workflow told the sizes of the study, the time where an earlier run did a part of it.
@@ -208,7 +214,7 @@ def _cost(job):
     }
 
 
-def run(job):
+def run(job: Job) -> None:
     """Run a stage, once its files and its spec are what the stage asks for; its record, if any, comes last.
 
     Raises

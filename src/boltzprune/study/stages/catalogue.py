@@ -1,13 +1,14 @@
 """THE list of stages: what each reads, writes and is told, and which sections of the configuration that is."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from boltzprune.report.figures import FIGURES, FORMATS
 from boltzprune.results.tidy import PHASES
 from boltzprune.study import config
+from boltzprune.study.config.base import Section, one_of
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Stage:
     """
 
     summary: str
-    inputs: tuple
-    outputs: tuple
-    spec: tuple
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    spec: tuple[str, ...]
     module: str
-    optional: tuple = ()
+    optional: tuple[str, ...] = ()
     experiment: str = "patches"
 
 
@@ -50,9 +51,9 @@ CLAIMS_INPUTS = {
 """What the claims are judged by -> its experiment."""
 
 
-def _digits(*values):
+def _digits(*values: Any) -> Stage:
     """A row of the second experiment."""
-    return Stage(*values, experiment="digits")
+    return replace(Stage(*values), experiment="digits")
 
 
 STAGES = {
@@ -100,7 +101,7 @@ STAGES = {
         "raw labelled images -> binary images", ("manifest",), ("digits",), ("data",), "prepare_digits"
     ),
     "reference": _digits(
-        "digits -> references, and the classifier that judges samples",
+        "digits -> baselines, and the classifier that judges samples",
         ("digits",),
         ("references", "classifier"),
         ("evaluation", "device"),
@@ -183,15 +184,15 @@ STAGES = {
 """Name -> stage."""
 
 _Whole = Annotated[int, Field(ge=0, lt=10**5)]
-VALUES = {
+VALUES: dict[str, Any] = {
     "criterion": str,
     "iteration": _Whole,
-    "phase": Literal[PHASES],
+    "phase": Annotated[str, one_of(PHASES)],
     "eigenvector": bool,
     "device": str,
     "n_chains": Annotated[int, Field(ge=1)],
     "name": str,
-    "formats": list[Literal[FORMATS]],
+    "formats": list[Annotated[str, one_of(FORMATS)]],
     "dpi": Annotated[int, Field(ge=30, le=2400)],
     "study": str,
     "criteria": dict[str, str],
@@ -202,7 +203,7 @@ VALUES = {
 }
 """Keys of a spec that are no sections -> what they take."""
 
-SECTIONS = {
+SECTIONS: dict[str, dict[str, type[Section]]] = {
     "patches": {
         "data": config.PatchData,
         "machine": config.PatchMachine,

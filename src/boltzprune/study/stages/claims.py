@@ -1,5 +1,7 @@
 """Collected results -> the paper's claims, each measured and decided."""
 
+from typing import TYPE_CHECKING
+
 from boltzprune.errors import InputError
 from boltzprune.report.claims import CLAIMS, judge
 from boltzprune.report.claims.collected import read
@@ -8,8 +10,11 @@ from boltzprune.results.store import write_bytes, write_table
 from boltzprune.results.tidy import endings, measures, missing_seeds
 from boltzprune.study.stages.catalogue import CLAIMS_INPUTS
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Write the table as tidy CSV and as Markdown.
 
     An experiment of which there is nothing has no claims; where some of its results are missing, those that need them

@@ -1,6 +1,7 @@
 """All metrics -> one tidy table; every pattern of the data under data and models -> another."""
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -10,10 +11,13 @@ from boltzprune.results import tidy
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, write_table
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write the two tables; the statistics given are those whose patterns are wanted, of seeds that have a machine."""
     metrics = tidy.read(job.inputs["metrics"], "metrics")
     for line in (*tidy.missing_seeds(metrics, tidy.measures(metrics)), *tidy.endings(metrics, {})):
@@ -22,21 +26,22 @@ def run(job):
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
 
 
-def _pattern_table(job):
+def _pattern_table(job: "Job") -> pd.DataFrame:
     """Per model and pattern: log-probability in the data; mean and quartiles over seeds among the model's samples."""
     states = read_states(job.arrays("patterns"))
     patterns, counts = count_patterns(states)
     names = ["".join(map(str, bits)) for bits in np.unpackbits(patterns, axis=1)[:, : states.shape[1]]]
     log_data = np.log(counts / counts.sum())
-    missing, groups = job.spec["evaluation"].missing_patterns, {}
+    missing = job.spec["evaluation"].missing_patterns
+    groups: dict[tuple[Any, ...], list[np.ndarray]] = {}
     for arrays in map(Arrays, job.inputs["statistics"]):
         about, seeds = arrays.about, arrays.seeds
         groups.setdefault(tuple(about[key] for key in tidy.KEYS), []).extend(
-            sampled_log_probabilities(patterns, *read_samples(arrays, s, states.shape[1]), missing) for s in seeds
+            _log_probabilities(patterns, arrays, seed, states.shape[1], missing) for seed in seeds
         )
     tables = []
-    for group, rows in sorted((group, rows) for group, rows in groups.items() if rows):
-        rows = np.array(rows)
+    for group, found in sorted((group, found) for group, found in groups.items() if found):
+        rows = np.array(found)
         seen = np.count_nonzero(~np.isnan(rows), axis=0)
         low, high = np.full(len(names), np.nan), np.full(len(names), np.nan)
         mean = low.copy()
@@ -51,3 +56,9 @@ def _pattern_table(job):
         }
         tables.append(pd.DataFrame({**dict(zip(tidy.KEYS, group)), **columns, "n_seeds": seen}))
     return pd.concat(tables, ignore_index=True)
+
+
+def _log_probabilities(patterns: np.ndarray, arrays: Arrays, seed: int, n_visible: int, missing: str) -> np.ndarray:
+    """Log-probability of each pattern among the samples of one seed."""
+    among, counts = read_samples(arrays, seed, n_visible)
+    return sampled_log_probabilities(patterns, among, counts, missing)

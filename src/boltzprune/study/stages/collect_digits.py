@@ -1,6 +1,9 @@
 """Metrics, classes, records and samples of all deep machines -> tidy tables."""
 
 import logging
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -10,11 +13,14 @@ from boltzprune.results import tidy
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, write_table
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 N_EXAMPLES = 10
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write metrics, classes, pixels and examples; the samples given are those whose examples are wanted.
 
     A class that none of the images has is no class: it has no line.
@@ -22,7 +28,7 @@ def run(job):
     digits, records = read_digits(job.arrays("digits")), tidy.read(job.inputs["records"], "records")
     lost = _lost_pixels(records, digits.states.shape[1])
     metrics = tidy.read(job.inputs["metrics"], "digits_metrics")
-    left = (records["n_weights_1"] > 0).to_numpy()  # where the sequence has not ended
+    left = (records["n_weights_1"] > 0).to_numpy()  # where the course has not ended
     regions = _regions(records[left], lost[left], digits.shape)
     metrics = metrics.merge(regions, on=["criterion", "iteration", "seed"], how="left")
     classes = tidy.read(job.inputs["classes"], "digits_classes")
@@ -36,7 +42,7 @@ def run(job):
     write_table(job.outputs["examples"], _examples(job.inputs["samples"], digits.states.shape[1]))
 
 
-def _lost_pixels(records, n_pixels):
+def _lost_pixels(records: pd.DataFrame, n_pixels: int) -> np.ndarray:
     """Which pixels have no weight left, after each pruning of each seed: (n_records, n_pixels) bool."""
     lost = np.zeros((len(records), n_pixels), dtype=bool)
     for row, text in zip(lost, records["pixels_disconnected"].fillna("")):
@@ -44,7 +50,7 @@ def _lost_pixels(records, n_pixels):
     return lost
 
 
-def _regions(records, lost, shape):
+def _regions(records: pd.DataFrame, lost: np.ndarray, shape: tuple[int, int]) -> pd.DataFrame:
     """Share of the pixels of the border and of the centre that have no weight left, per criterion, iteration, seed."""
     table = records[["criterion", "iteration", "seed"]]
     for name, region in border_and_centre(shape).items():
@@ -52,7 +58,7 @@ def _regions(records, lost, shape):
     return table
 
 
-def _pixels(records, lost, left):
+def _pixels(records: pd.DataFrame, lost: np.ndarray, left: np.ndarray) -> pd.DataFrame:
     """Fraction of the seeds with a machine in which a pixel has no weight left, per criterion and iteration."""
     tables = []
     for (criterion, iteration), places in records.groupby(["criterion", "iteration"]).indices.items():
@@ -63,7 +69,7 @@ def _pixels(records, lost, left):
     return pd.concat(tables, ignore_index=True)
 
 
-def _examples(paths, n_pixels):
+def _examples(paths: Iterable[Path], n_pixels: int) -> pd.DataFrame:
     """Some visible samples of the first seed of each file that has one, spread over the samples."""
     rows = []
     for arrays in (arrays for arrays in map(Arrays, paths) if arrays.seeds):

@@ -1,5 +1,7 @@
 """Machines and their statistics -> metrics, one line per seed."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
@@ -21,16 +23,21 @@ from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
 from boltzprune.sampling import exact
 
+if TYPE_CHECKING:
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Write sizes, divergences and errors; machine and statistics files come in pairs: pruned, retrained.
 
-    A seed whose sequence has ended has one row, of phase `tidy.ENDED`.
+    A seed whose course has ended has one row, of phase `tidy.ENDED`.
     """
     if len(job.inputs["machine"]) != len(job.inputs["statistics"]):
         raise InputError("evaluate: expected one --in statistics for each --in machine, in the same order")
     missing = job.spec["evaluation"].missing_patterns
-    rows, ended = [], {}
+    rows: list[dict[str, Any]] = []
+    ended: dict[int, dict[str, Any]] = {}
     data = count_patterns(read_states(job.arrays("patterns")))
     for machine_path, statistics_path in zip(job.inputs["machine"], job.inputs["statistics"], strict=True):
         machines, statistics = Arrays(machine_path), Arrays(statistics_path)
@@ -43,7 +50,7 @@ def run(job):
     write_rows(job.outputs["metrics"], [*rows, *ended.values()])
 
 
-def _sizes(machine):
+def _sizes(machine: "BoltzmannMachine") -> dict[str, int]:
     """How large a machine is."""
     return {
         "n_weights": machine.n_weights[0],
@@ -52,22 +59,24 @@ def _sizes(machine):
     }
 
 
-def _fit(machine, statistics, seed, data, missing):
+def _fit(
+    machine: "BoltzmannMachine", statistics: Arrays, seed: int, data: tuple[np.ndarray, np.ndarray], missing: str
+) -> dict[str, float]:
     """How well the model's patterns match the data's; exact values where the visible patterns can be enumerated."""
     patterns, counts = data
-    samples = read_samples(statistics, seed, machine.layer_sizes[0])
-    sampled = sampled_log_probabilities(patterns, *samples, missing)
     n_visible = machine.layer_sizes[0]
+    among, times = read_samples(statistics, seed, n_visible)
+    sampled = sampled_log_probabilities(patterns, among, times, missing)
     enumerable = n_visible <= exact.MAX_VISIBLE
     log_model = exact_log_model(patterns, n_visible, exact.visible_log_probabilities(machine)) if enumerable else None
-    of_rare, of_frequent = errors_by_frequency(counts, log_model if enumerable else sampled)
-    shown = counts_of(patterns, *samples)
+    of_rare, of_frequent = errors_by_frequency(counts, sampled if log_model is None else log_model)
+    shown = counts_of(patterns, among, times)
     eigen = f"seed{seed}/eigenvalues"
     values = statistics.checked(eigen, "f", (None,)) if eigen in statistics.names else (np.nan, np.nan)
     return {
-        "kl_exact": divergence(counts, log_model) if enumerable else np.nan,
+        "kl_exact": np.nan if log_model is None else divergence(counts, log_model),
         "kl_sampled": divergence(counts, sampled),
-        "mse_exact": mean_squared_error(counts, log_model) if enumerable else np.nan,
+        "mse_exact": np.nan if log_model is None else mean_squared_error(counts, log_model),
         "mse_sampled": mean_squared_error(counts, sampled),
         "error_rare": of_rare,
         "error_frequent": of_frequent,
@@ -80,7 +89,7 @@ def _fit(machine, statistics, seed, data, missing):
     }
 
 
-def _heuristic(machine, statistics, seed):
+def _heuristic(machine: "BoltzmannMachine", statistics: Arrays, seed: int) -> dict[str, float]:
     """How well the heuristic estimate of the weights' Fisher information agrees with the variance estimate.
 
     Pearson's correlation over the existing weights, and the median of the difference relative to the variance estimate,

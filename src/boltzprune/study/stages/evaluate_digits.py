@@ -1,5 +1,8 @@
 """Deep machines, their statistics and their samples -> metrics per seed, and shares and qualities per digit."""
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from boltzprune.core.machine import without_units
@@ -13,18 +16,27 @@ from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
 from boltzprune.sampling.ais import ais, variational_bound
 
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.evaluation.encoding import Classifier
+    from boltzprune.evaluation.generation import Generation
+    from boltzprune.results.prepared import DigitSet
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Write metrics and classes; machine, statistics and samples come in threes: pruned, retrained.
 
-    What a pruned machine encodes before its retraining is not looked at. A seed whose sequence has ended has a row of
+    What a pruned machine encodes before its retraining is not looked at. A seed whose course has ended has a row of
     phase `tidy.ENDED`, and one for each digit.
     """
     files = [job.inputs[name] for name in ("machine", "statistics", "samples")]
     if len({len(paths) for paths in files}) > 1:
         raise InputError("evaluate_digits: expected as many --in machine as statistics and samples, in the same order")
     digits, judge = read_digits(job.arrays("digits")), read_classifier(job.arrays("classifier"))
-    backend, work, ended = job.backend(), [], {}
+    backend, work = job.backend(), []
+    ended: dict[int, dict[str, Any]] = {}
     for paths in zip(*files, strict=True):
         machines, statistics, samples = map(Arrays, paths)
         about, (seeds, gone) = statistics.about, job.split(machines)
@@ -32,7 +44,7 @@ def run(job):
         ended |= tidy.ended_rows(about, gone, {})
     with job.progress(len(work), "machines") as progress:
 
-        def look(item):
+        def look(item: tuple[dict[str, Any], Arrays, Arrays, Arrays]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             row, machines, statistics, samples = item
             machine = read_machine(machines, row["seed"])
             visible = samples.states(f"seed{row['seed']}/visible", digits.states.shape[1])
@@ -51,7 +63,7 @@ def run(job):
     write_rows(job.outputs["classes"], [line for _, lines in found for line in lines])
 
 
-def _sizes(machine):
+def _sizes(machine: "BoltzmannMachine") -> dict[str, int]:
     """How large a machine is."""
     sizes = {"n_weights": sum(machine.n_weights)}
     sizes |= {f"n_weights_{i}": n for i, n in enumerate(machine.n_weights, start=1)}
@@ -59,13 +71,15 @@ def _sizes(machine):
     return sizes | {"n_visible_connected": int(machine.masks[0].any(axis=1).sum())}
 
 
-def _activity(statistics, row):
+def _activity(statistics: Arrays, row: Mapping[str, Any]) -> dict[str, float]:
     """Mean rate of the units of every hidden layer while the machine runs freely."""
     rates = read_statistics(statistics, row["seed"])[0].rates
     return {f"activity_{i}": float(rate.mean()) for i, rate in enumerate(rates[1:], start=1)}
 
 
-def _encoding(spec, machine, row, digits, backend):
+def _encoding(
+    spec: Mapping[str, Any], machine: "BoltzmannMachine", row: Mapping[str, Any], digits: "DigitSet", backend: "Backend"
+) -> dict[str, float]:
     """How well the class can be read from the top layer, and how likely the test images are."""
     names = (
         "encoding_error",
@@ -105,15 +119,17 @@ def _encoding(spec, machine, row, digits, backend):
     return found
 
 
-def _classes(row, made, judge, n_classes):
+def _classes(
+    row: Mapping[str, Any], made: "Generation | None", judge: "Classifier", n_classes: int
+) -> list[dict[str, Any]]:
     """Share and quality of every class, none of those that the classifier never saw; `made` None: no machine."""
     places = {int(label): place for place, label in enumerate(judge.classes)}
-    lines = []
+    lines: list[dict[str, Any]] = []
     for digit in range(n_classes):
         place, values = places.get(digit), (0.0, np.nan)
         if made is None:
             values = np.nan, np.nan
         elif place is not None:
             values = made.shares[place], made.class_quality[place]
-        lines.append(row | {"digit": digit, "share": values[0], "quality": values[1]})
+        lines.append({**row, "digit": digit, "share": values[0], "quality": values[1]})
     return lines

@@ -2,11 +2,17 @@
 
 import contextlib
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from boltzprune.datasets import LABELLED_SOURCES, SOURCES, raw_files
 from boltzprune.errors import InputError
 from boltzprune.results.store import read_json, write_json
+
+if TYPE_CHECKING:
+    from boltzprune.datasets import Source
+    from boltzprune.study.stages import Job
 
 log = logging.getLogger(__name__)
 
@@ -14,7 +20,7 @@ MANIFEST = "source.json"
 """Name of what `fetch` writes in the folder of an experiment."""
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write a manifest: the path, size and SHA-256 of every raw file."""
     data = job.spec["data"]
     sources = LABELLED_SOURCES if job.stage == "fetch_digits" else SOURCES
@@ -23,7 +29,7 @@ def run(job):
     write_json(job.outputs["manifest"], {"source": data.source, "files": [_entry(path) for path in files]})
 
 
-def read_manifest(path):
+def read_manifest(path: Path) -> list[dict[str, Any]]:
     """The entries of a manifest, one of each raw file, as `run` wrote them: list of dict with path and sha256."""
     manifest = read_json(path)
     files = manifest.get("files") if isinstance(manifest, dict) else None
@@ -33,7 +39,7 @@ def read_manifest(path):
 
 
 @contextlib.contextmanager
-def raw_files_of(job, source):
+def raw_files_of(job: "Job", source: "Source") -> Iterator[tuple[list[Path], list[dict[str, str]]]]:
     """The raw files of a job that prepares data; while the block runs they are those that `run` found.
 
     Files that come with a library are looked for where it is now, which may be another environment than that of `run`.
@@ -57,7 +63,7 @@ def raw_files_of(job, source):
         yield paths, [{"name": path.name, "sha256": file["sha256"]} for path, file in zip(paths, files, strict=True)]
 
 
-def _entry(path):
+def _entry(path: Path) -> dict[str, Any]:
     """One raw file; a link keeps its own name, since that of its target may say nothing."""
     try:
         (value,), size = raw_files.checksums([path]).values(), path.stat().st_size
@@ -68,6 +74,6 @@ def _entry(path):
     return {"path": str(path.absolute()), "bytes": size, "sha256": value}
 
 
-def _is_entry(entry):
+def _is_entry(entry: object) -> bool:
     """Whether this is one raw file."""
     return isinstance(entry, dict) and all(isinstance(entry.get(key), str) for key in ("path", "sha256"))

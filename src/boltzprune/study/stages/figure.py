@@ -1,14 +1,18 @@
 """Tables -> one figure in every format, and the tidy data behind each panel."""
 
 import importlib
+from typing import TYPE_CHECKING
 
 from boltzprune.errors import InputError
 from boltzprune.report.figures import FIGURES
 from boltzprune.report.figures.style import save
 from boltzprune.results import tidy
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Write {name}_{panel}.csv for each panel first, then draw the figure from those tables alone."""
     name = job.raw_spec["name"]
     if name not in FIGURES:

@@ -1,12 +1,17 @@
 """Classes of the generated samples -> quality and share per digit."""
 
+from typing import TYPE_CHECKING
+
 from boltzprune.errors import InputError
 from boltzprune.report.tables.per_digit import as_latex, as_markdown, per_digit
 from boltzprune.results import tidy
 from boltzprune.results.store import write_bytes, write_table
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Write the table as tidy CSV, Markdown and LaTeX."""
     spec, [path] = job.spec, job.inputs["classes"]
     classes = tidy.read([path], "digits_classes", ["quality"])

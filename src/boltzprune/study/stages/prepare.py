@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from boltzprune.datasets.patches import prepare
 from boltzprune.results.store import write_arrays
 from boltzprune.study.stages.fetch import raw_files_of
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write the chosen patterns (bit-packed, in random order), the layout of a patch, an example, counts and notes."""
     data = job.spec["data"]
     source = SOURCES[data.source]
@@ -33,6 +37,6 @@ def run(job):
         "counts": prepared.counts,
         "notes": prepared.notes,
     }
-    # the manifest holds paths of this machine: its content enters as the checksums of the files, not as its own
+    # the manifest holds paths of this computer: its content enters as the checksums of the files, not as its own
     provenance = dataclasses.replace(job, inputs={}).provenance()
     write_arrays(job.outputs["patterns"], arrays, provenance | {"data": about})

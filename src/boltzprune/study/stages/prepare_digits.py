@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from boltzprune.datasets.digits import prepare
 from boltzprune.results.store import write_arrays
 from boltzprune.study.stages.fetch import raw_files_of
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write training and test images (bit-packed) with labels, their shape, counts and notes."""
     data = job.spec["data"]
     source = LABELLED_SOURCES[data.source]
@@ -39,5 +43,5 @@ def run(job):
         "counts": prepared.counts,
         "notes": prepared.notes,
     }
-    # the manifest holds paths of this machine: its content enters as the checksums of the files, not as its own
+    # the manifest holds paths of this computer: its content enters as the checksums of the files, not as its own
     write_arrays(job.outputs["digits"], arrays, dataclasses.replace(job, inputs={}).provenance() | {"data": about})

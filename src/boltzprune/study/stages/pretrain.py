@@ -1,5 +1,7 @@
 """Digits -> pre-trained RBMs -> stacked deep machines with their persistent chains."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from boltzprune.core.masks import receptive_fields
@@ -9,14 +11,19 @@ from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import chain_arrays, machine_arrays, write_arrays
 
+if TYPE_CHECKING:
+    from boltzprune.study.config import DeepMachine
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Pre-train every seed's RBMs from its own streams and write the stacked machines."""
     spec, digits = job.spec, read_digits(job.arrays("digits"))
     masks = _masks(digits.shape, spec["machine"])
     trainings = spec["pretraining"].first, spec["pretraining"].second
     n_updates = sum(t.n_epochs * -(-digits.n_train // t.batch_size) for t in trainings)
-    arrays, backend = {}, job.backend()
+    backend = job.backend()
+    arrays: dict[str, np.ndarray] = {}
     settings = spec["machine"], spec["pretraining"], spec["n_chains"]
     with job.checkpoint("rbm1") as first, job.checkpoint("rbm2") as second:
         with job.progress(len(job.seeds) * n_updates, "updates") as progress:
@@ -27,7 +34,7 @@ def run(job):
         write_arrays(job.outputs["machine"], arrays, job.provenance())
 
 
-def _masks(shape, machine):
+def _masks(shape: tuple[int, int], machine: "DeepMachine") -> list[np.ndarray]:
     """Which weights exist: receptive fields below h1, everything below h2."""
     n_pixels, (first, second) = shape[0] * shape[1], machine.n_hidden
     if machine.receptive_field is None:

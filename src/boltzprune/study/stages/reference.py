@@ -1,6 +1,7 @@
 """Digits -> what encodings and generated samples are compared with: raw pixels, test digits, random patterns."""
 
 import logging
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,11 +11,14 @@ from boltzprune.evaluation.generation import generation, random_patterns
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import write_arrays, write_rows
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 
 
-def run(job):
-    """Write the references, and the classifier of raw pixels, trained on all images, that judges generated samples."""
+def run(job: "Job") -> None:
+    """Write the baselines, and the classifier of raw pixels, trained on all images, that judges generated samples."""
     digits, settings, backend = read_digits(job.arrays("digits")), job.spec["evaluation"], job.backend()
     rows, n_test = [], len(digits.test_states)
     for name, n in (("raw", digits.n_train), ("raw_all", len(digits.states))):
@@ -33,7 +37,7 @@ def run(job):
     write_arrays(job.outputs["classifier"], classifier_arrays(classifier), job.provenance())
 
 
-def _row(name, n_train, n_test, **values):
-    """One line of the table; what a reference does not have stays empty."""
+def _row(name: str, n_train: int, n_test: int, **values: float) -> dict[str, Any]:
+    """One line of the table; what a baseline does not have stays empty."""
     empty = dict.fromkeys(("error", "converged", "quality_mean", "quality_class_mean", "diversity"), np.nan)
     return {"reference": name, "n_train": n_train, "n_test": n_test} | empty | values

@@ -1,6 +1,8 @@
 """Machines -> samples of their free-running activity -> statistics; the samples themselves are not kept."""
 
 import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,13 +12,19 @@ from boltzprune.evaluation.patterns import count_patterns
 from boltzprune.results.store import read_machine, statistics_arrays, write_arrays
 from boltzprune.sampling.statistics import PHASES, draw, estimate
 
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
+    from boltzprune.core.fisher import Statistics
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 
 FISHER_MATRIX_OF = 0
 """The seed whose full FIM of the initial machine is kept, for Figure 1."""
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM.
 
     Initial machines with too many parameters for a full FIM have none: Figure 1 and the claims say so, and so does
@@ -27,7 +35,7 @@ def run(job):
     n_samples = spec["sampling"].n_samples or len(job.arrays("patterns")["packed"])
     with job.progress(len(seeds), "machines") as progress:
 
-        def work(seed):
+        def work(seed: int) -> dict[str, np.ndarray]:
             statistics, others = _statistics(spec, read_machine(machines, seed), seed, n_samples, backend)
             progress.advance(1)
             return statistics_arrays(seed, statistics) | {f"seed{seed}/{name}": x for name, x in others.items()}
@@ -36,7 +44,9 @@ def run(job):
     write_arrays(job.outputs["statistics"], {k: v for part in parts for k, v in part.items()}, job.provenance(ended))
 
 
-def _statistics(spec, machine, seed, n_samples, backend):
+def _statistics(
+    spec: Mapping[str, Any], machine: "BoltzmannMachine", seed: int, n_samples: int, backend: "Backend"
+) -> tuple["Statistics", dict[str, np.ndarray]]:
     """Everything kept of one machine: its statistics, and other named arrays."""
     key = fork(seed, "samples", spec["iteration"], PHASES[spec["phase"]])
     samples = draw(machine, n_samples, spec["sampling"], key, backend)

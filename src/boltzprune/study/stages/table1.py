@@ -1,12 +1,17 @@
 """Metrics -> Table 1: hidden units that remain, per criterion and iteration."""
 
+from typing import TYPE_CHECKING
+
 from boltzprune.errors import InputError
 from boltzprune.report.tables.table1 import as_latex, as_markdown, remaining_units
 from boltzprune.results import tidy
 from boltzprune.results.store import write_bytes, write_table
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Write Table 1 as tidy CSV, Markdown and LaTeX."""
     spec, [path] = job.spec, job.inputs["metrics"]
     metrics = tidy.read([path], "metrics", ["n_hidden", "n_weights"])

@@ -1,13 +1,20 @@
 """Stacked or pruned deep machines -> jointly trained machines; their persistent chains are kept."""
 
+from typing import TYPE_CHECKING
+
+import numpy as np
+
 from boltzprune.core.streams import fork
 from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
 
+if TYPE_CHECKING:
+    from boltzprune.study.stages import Job
 
-def run(job):
+
+def run(job: "Job") -> None:
     """Train every seed's machine with the stream of its iteration (0: the first training), and write the machines."""
     spec, before, backend = job.spec, job.arrays("machine"), job.backend()
     seeds, ended = job.split(before)
@@ -22,7 +29,8 @@ def run(job):
         chains = [restarted(machine, cases, len(old[0]), key, backend) for machine, old, key in given]
     keys = [fork(seed, "training", iteration) for seed in seeds]
     names = [f"{job.stage}, seed {seed}" for seed in seeds]
-    settings, arrays = (training, spec["mean_field"], keys), {}
+    settings = training, spec["mean_field"], keys
+    arrays: dict[str, np.ndarray] = {}
     with job.checkpoint() as checkpoint:
         with job.progress(n_updates, "updates") as progress:
             trained = train_jointly(machines, chains, cases, *settings, Run(backend, progress, names, checkpoint))
