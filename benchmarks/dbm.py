@@ -23,6 +23,7 @@ from boltzprune.datasets import LABELLED_SOURCES
 from boltzprune.datasets.digits import prepare
 from boltzprune.learning.joint_training import train_jointly
 from boltzprune.learning.pretraining import pretrain
+from boltzprune.learning.training import Run
 from boltzprune.study.config import DigitData, Digits
 from boltzprune.study.progress import Progress
 
@@ -63,9 +64,9 @@ def trained(images, settings, backend):
     training = settings.training.model_copy(update={"n_epochs": n_epochs})
     with Progress(3 * N_TRAINING_UPDATES, "updates", "training", bar=False) as progress:
         start = settings.machine, pretraining, N_CHAINS, [0]
-        [(machine, chains)] = pretrain(masks, images, *start, backend, progress)
-        how = training, settings.mean_field, [fork(0, "training", 0)]
-        return train_jointly([machine], [chains], images, *how, backend, progress, ["training"])[0]
+        [(machine, chains)] = pretrain(masks, images, *start, [Run(backend, progress)] * 2)
+        how = training, settings.mean_field, [fork(0, "training", 0)], Run(backend, progress, ["training"])
+        return train_jointly([machine], [chains], images, *how)[0]
 
 
 class TorchMachine:
@@ -86,7 +87,7 @@ class TorchMachine:
         below = v @ w1
         mu1 = torch.sigmoid(b1 + 2 * below)
         mu2 = torch.sigmoid(b2 + mu1 @ w2)
-        for _ in range(self.epoch.max_updates):
+        for _ in range(self.epoch.max_sweeps):
             new1 = torch.sigmoid(b1 + below + mu2 @ w2.T)
             new2 = torch.sigmoid(b2 + new1 @ w2)
             change = max(float((new1 - mu1).abs().max()), float((new2 - mu2).abs().max()))
@@ -117,7 +118,7 @@ class TorchMachine:
             weights.mul_(torch.clamp(self.epoch.max_norm / weights.norm(dim=0), max=1.0))
 
 
-def numpy_gibbs(machine, chains, n_steps, generator):
+def numpy_gibbs(machine, chains, n_gibbs_steps, generator):
     """Gibbs steps as one would write them in NumPy, float32."""
     (w1, w2), (b0, b1, b2) = machine.weights, machine.biases
     v, _, h2 = (layer.astype(np.float32) for layer in chains)
@@ -125,14 +126,14 @@ def numpy_gibbs(machine, chains, n_steps, generator):
     def draw(field):
         return (generator.random(field.shape, dtype=np.float32) < 1 / (1 + np.exp(-field))).astype(np.float32)
 
-    for _ in range(n_steps):
+    for _ in range(n_gibbs_steps):
         h1 = draw(b1 + v @ w1 + h2 @ w2.T)
         h2, v = draw(b2 + h1 @ w2), draw(b0 + h1 @ w1.T)
     return v, h1, h2
 
 
 def joint_updates(machine, chains, images, tolerance, backend):
-    """Joint updates at batch 10 with 100 chains, ours against PyTorch; mean-field updates an image."""
+    """Joint updates at batch 10 with 100 chains, ours against PyTorch; mean-field sweeps an image."""
     epoch = JointEpoch(1e-3, 0.0005, 1, BATCH, 0, 6.0, tolerance, 50)
     batch, key = images[: N_UPDATES * BATCH], fork(0, "training", 1)
     state, peer = JointState.at_rest(machine, chains), TorchMachine(machine, chains, epoch)
@@ -145,23 +146,23 @@ def joint_updates(machine, chains, images, tolerance, backend):
         for v in batches:
             peer.update(v)
 
-    n_updates = backend.mean_field(machine, batch, tolerance, 50)[1]
+    n_sweeps = backend.mean_field(machine, batch, tolerance, 50)[1]
     found = paired(ours, theirs, N_UPDATES, N_UPDATES)
-    return {"tolerance": tolerance, "mean_field_updates_an_image": float(n_updates.mean())} | found
+    return {"tolerance": tolerance, "mean_field_updates_an_image": float(n_sweeps.mean())} | found
 
 
-def gibbs_steps(machine, chains, backend, n_steps=20):
+def gibbs_steps(machine, chains, backend, n_gibbs_steps=20):
     """Chain-steps of 100 chains, ours against NumPy."""
     key, generator = fork(0, "samples", 0, 0), np.random.default_rng(0)
     rates = [float(layer.mean()) for layer in chains]
 
     def ours():
-        backend.advance(machine, chains, key, 1, n_steps, 0)
+        backend.advance(machine, chains, key, 1, n_gibbs_steps, 0)
 
     def theirs():
-        numpy_gibbs(machine, chains, n_steps, generator)
+        numpy_gibbs(machine, chains, n_gibbs_steps, generator)
 
-    return {"rates": rates} | paired(ours, theirs, n_steps * N_CHAINS, n_steps * N_CHAINS)
+    return {"rates": rates} | paired(ours, theirs, n_gibbs_steps * N_CHAINS, n_gibbs_steps * N_CHAINS)
 
 
 def main(folder):

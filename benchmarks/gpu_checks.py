@@ -85,15 +85,15 @@ def gibbs_step(backend, layer_sizes, n_chains):
     return results
 
 
-def many_steps(backend, layer_sizes, n_chains, n_steps):
+def many_steps(backend, layer_sizes, n_chains, n_gibbs_steps):
     """Gibbs steps of few chains in one launch, to the last bit those of the other kernel one by one."""
     machine, key = random_machine(layer_sizes, density=0.8), key_of("samples", 1)
     states = [backend.asarray(binary((n_chains, n), 0.4, seed=n)) for n in layer_sizes]
-    found, expected = backend.advance(machine, states, key, STEP, n_steps, FIRST_CHAIN), states
-    for step in range(STEP, STEP + n_steps):
+    found, expected = backend.advance(machine, states, key, STEP, n_gibbs_steps, FIRST_CHAIN), states
+    for step in range(STEP, STEP + n_gibbs_steps):
         expected = backend.advance(machine, expected, key, step, 1, FIRST_CHAIN)
     both = [np.concatenate([backend.to_host(layer) for layer in layers], axis=1) for layers in (found, expected)]
-    name = f"gibbs, {n_steps} steps of {n_chains} chains of {layer_sizes} against draw"
+    name = f"gibbs, {n_gibbs_steps} steps of {n_chains} chains of {layer_sizes} against draw"
     return {name: exactly(name, *both)}
 
 
@@ -172,7 +172,7 @@ def joint(backend, layer_sizes, n_machines, n_chains, n_updates):
 
 
 def flat_joint(trained):
-    """All parameters and steps of one (machine, state, mean-field updates), end to end."""
+    """All parameters and steps of one (machine, state, mean-field sweeps), end to end."""
     machine, state, _ = trained
     groups = (machine.weights, machine.biases, state.weight_steps, state.bias_steps)
     return np.concatenate([np.ravel(x) for group in groups for x in group])

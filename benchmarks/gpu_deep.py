@@ -10,28 +10,28 @@ from boltzprune.backend.gpu import joint as gpu_joint
 def gibbs(bench, n_chains):
     """Many Gibbs steps of few chains of the deep machine."""
     backend, naive, rates, sizes = bench.backend, bench.naive, bench.rates, bench.sizes
-    machine, n_steps = deep_machine(sizes.deep), sizes.steps
+    machine, n_gibbs_steps = deep_machine(sizes.deep), sizes.steps
     given = [binary((n_chains, n), 0.3, seed=k) for k, n in enumerate(sizes.deep)]
     parameters, layers = parameters_on(backend, machine), [backend.asarray(layer) for layer in given]
     weights, biases, floats = (naive.floats(group) for group in (machine.weights, machine.biases, given))
 
     def ours():
-        return backend.advance(parameters, layers, key_of("samples"), 1, n_steps, 0)
+        return backend.advance(parameters, layers, key_of("samples"), 1, n_gibbs_steps, 0)
 
     def theirs():
-        for _ in range(n_steps):
+        for _ in range(n_gibbs_steps):
             naive.gibbs_step(weights, biases, floats)
 
     on = [float(backend.to_host(layer).sum()) / n_chains for layer in ours()]
-    bounds = floors.gibbs(rates, sizes.deep, on, n_chains, n_steps)
+    bounds = floors.gibbs(rates, sizes.deep, on, n_chains, n_gibbs_steps)
     return Piece(
         "gibbs",
-        f"{n_steps} steps, {n_chains} chains of {'-'.join(map(str, sizes.deep))}",
+        f"{n_gibbs_steps} steps, {n_chains} chains of {'-'.join(map(str, sizes.deep))}",
         ours,
         queued=False,
         floor=floors.floor(rates, bounds),
         naive=theirs,
-        counts={"chain_steps": n_steps * n_chains},
+        counts={"chain_steps": n_gibbs_steps * n_chains},
         about=lambda: {"units_on": on},
     )
 

@@ -122,7 +122,7 @@ def pair_counts(rates, n_lower, n_upper, n_samples):
     return bounds | {"popcounts": popcounts / (POPCOUNTS_PER_CYCLE * rates.n_multiprocessors * rates.clock)}
 
 
-def gibbs(rates, layer_sizes, on, n_chains, n_steps):
+def gibbs(rates, layer_sizes, on, n_chains, n_gibbs_steps):
     """Bounds of kernels/gibbs.cu: additions of the rows of units that are on, draws; 4 barriers a layer and step.
 
     `on`: units of each layer that are on, on average. The rows are read from the second-level cache, which is no bound
@@ -131,14 +131,14 @@ def gibbs(rates, layer_sizes, on, n_chains, n_steps):
     padded = [0, *on, 0]
     additions = sum(n * (padded[k] + padded[k + 2]) for k, n in enumerate(layer_sizes))
     n_bytes = 4 * sum(a * b for a, b in zip(layer_sizes[:-1], layer_sizes[1:])) + 2 * n_chains * sum(layer_sizes)
-    bounds = rates.seconds(n_bytes, n_chains * n_steps * (additions + DRAW * sum(layer_sizes)))
-    return bounds | {"chain": n_steps * len(layer_sizes) * 4 * rates.barrier}
+    bounds = rates.seconds(n_bytes, n_chains * n_gibbs_steps * (additions + DRAW * sum(layer_sizes)))
+    return bounds | {"chain": n_gibbs_steps * len(layer_sizes) * 4 * rates.barrier}
 
 
 def joint(rates, layer_sizes, batch, sweeps, n_updates, n_machines, n_blocks):
     """Bounds of kernels/joint.cu: the products with the upper weights, by the multiprocessors that hold a machine.
 
-    Each update has `sweeps` mean-field updates and a start, two products each, and the gradient, one; `n_blocks`
+    Each update has `sweeps` mean-field sweeps and a start, two products each, and the gradient, one; `n_blocks`
     multiprocessors hold a machine, and machines that find no place wait. Meetings of blocks: five, and one a mean-field
     update.
     """

@@ -74,7 +74,7 @@ def joint_work(layer_sizes, n_machines, n_chains):
 
 def joint_epoch(batch, learning_rate=1e-3, first_update=0):
     """Joint training with momentum 0.5, norms at most 6, mean field to 1e-5."""
-    return JointEpoch(learning_rate, 0.5, 1, batch, first_update, max_norm=6.0, tolerance=1e-5, max_updates=50)
+    return JointEpoch(learning_rate, 0.5, 1, batch, first_update, max_norm=6.0, tolerance=1e-5, max_sweeps=50)
 
 
 def parameters_on(backend, machine):

@@ -64,13 +64,13 @@ class Naive:
         """One matrix product of the states, float32: exact up to 2**24 samples."""
         return lower.astype(np.float32).T @ upper.astype(np.float32)
 
-    def mean_field(self, weights, biases, visible, tolerance, max_updates):
+    def mean_field(self, weights, biases, visible, tolerance, max_sweeps):
         """Posteriors of two hidden layers, until no image of the batch changes by more than the tolerance."""
         (w1, w2), (_, b1, b2) = weights, biases
         below = visible @ w1
         mu1 = self.sigmoid(b1 + 2 * below)
         mu2 = self.sigmoid(b2 + mu1 @ w2)
-        for _ in range(max_updates):
+        for _ in range(max_sweeps):
             new1 = self.sigmoid(b1 + below + mu2 @ w2.T)
             new2 = self.sigmoid(b2 + new1 @ w2)
             change = self.xp.maximum(abs(new1 - mu1).max(), abs(new2 - mu2).max())
@@ -87,7 +87,7 @@ class Naive:
         steps, [cases] = [self.xp.zeros_like(x) for x in (*weights, *biases)], self.floats([cases])
         for start in range(0, len(cases), epoch.batch_size):
             visible = cases[start : start + epoch.batch_size]
-            data = self.mean_field(weights, biases, visible, epoch.tolerance, epoch.max_updates)
+            data = self.mean_field(weights, biases, visible, epoch.tolerance, epoch.max_sweeps)
             self.gibbs_step(weights, biases, layers)
             means = [(x.T @ y / len(x), u.T @ v / len(u)) for x, y, u, v in zip(data, data[1:], layers, layers[1:])]
             slopes = [(plus - minus) * mask for (plus, minus), mask in zip(means, masks)]

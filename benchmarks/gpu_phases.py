@@ -71,7 +71,7 @@ class Sizes:
 
 
 def with_clocks(source):
-    """joint.cu with clock reads at the ends of its phases; cycles go where mean-field updates would be counted."""
+    """joint.cu with clock reads at the ends of its phases; cycles go where mean-field sweeps would be counted."""
     for k, (text, _) in enumerate(PHASES):
         if source.count(text) != 1:
             raise ValueError(f"joint.cu has {source.count(text)} times {text!r}, expected once")
@@ -84,15 +84,15 @@ def with_clocks(source):
     return source[: source.rindex("    if (g == 0 && t == 0 && n_counted)")] + end
 
 
-def _held(card, sizes, batch, n_updates, h2):
-    """Machines that are trained side by side, with a fixed number of mean-field updates, and images for them."""
+def _held(card, sizes, batch, n_sweeps, h2):
+    """Machines that are trained side by side, with a fixed number of mean-field sweeps, and images for them."""
     rate, bias = h2
     work = joint_work(sizes.deep, sizes.machines, sizes.chains)
     for machine, state, _ in work:
         state.chains[2][:] = binary(state.chains[2].shape, rate, seed=9)
         machine.biases[2][:] = bias
     epoch = joint_epoch(batch, learning_rate=1e-6)
-    epoch = dataclasses.replace(epoch, tolerance=-1.0, max_updates=n_updates)  # no change is as small as that
+    epoch = dataclasses.replace(epoch, tolerance=-1.0, max_sweeps=n_sweeps)  # no change is as small as that
     plans = [gpu_joint.plan(machine, sizes.chains, batch, card) for machine, *_ in work]
     held = gpu_joint._Held(card, plans, *zip(*work), epoch)
     return held, card.asarray(binary((sizes.updates * batch, sizes.deep[0]), 0.3, seed=5)), plans[0].n_blocks

@@ -1,19 +1,25 @@
-"""Does every kernel run on the card that is there? `PYTHONPATH=src python benchmarks/gpu_smoke.py [NAME] [--limit S]`.
+"""Does every kernel run on the card that is there? `PYTHONPATH=src python benchmarks/gpu_smoke.py [NAME] [--emulated]`.
 
 Every piece runs in a process of its own with a time limit, some at once, so that a kernel that hangs or faults takes
 nothing else along: the thing to run first on a new kind of card or after a change of a kernel. Each compares with
 NumPy, or asks for the same bits again, where blocks that do not wait for each other would give others. With NAME one
 piece runs in this process, for a debugger or compute-sanitizer. Prints a line of JSON a piece. The exit status is 1 if
 one fails, 2 if there is no GPU to use.
+
+With --emulated the pieces are small and run on the card that the tests emulate on the CPU (`tests/emulated.py`, which
+needs g++): whoever is lent a GPU for an hour tries the program itself beforehand.
 """
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import gpu_card
 import gpu_checks
 import numpy as np
 from gpu_inputs import Sizes, binary, deep_machine, joint_epoch, joint_work, key_of
@@ -21,10 +27,27 @@ from gpu_inputs import Sizes, binary, deep_machine, joint_epoch, joint_work, key
 import gpu
 from boltzprune.backend import reference
 from boltzprune.backend.gpu.backend import Backend
+from boltzprune.errors import InputError
 
 AT_ONCE = 6
 PRODUCT = 1e-6
 """Largest error of a product in float32, as a share of its largest number; rounded to TF32 it would be some 3e-4."""
+
+SMALL = dataclasses.replace(
+    Sizes(), visible=5, hidden=7, check_chains=9, wide=(67, 5), deep=(9, 16, 17), joint_machines=(2,)
+)
+"""Sizes that threads of a CPU finish, one after the other, in seconds."""
+
+
+def emulated_tools():
+    """Those of the card that the tests emulate; InputError if it cannot be."""
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+    import emulated
+
+    if emulated.COMPILER is None:
+        raise InputError("--emulated needs g++, which is not in PATH; install it")
+    about = {"name": emulated.EmulatedCard.name}
+    return gpu.Tools(emulated.EmulatedCard(), gpu_card.wall_clock, None, None, lambda: about)
 
 
 def same_bits(backend, sizes, n_machines, n_updates, batch):
@@ -43,7 +66,7 @@ def same_bits(backend, sizes, n_machines, n_updates, batch):
     return {f"joint, {n_machines} of {sizes}, {n_updates} updates of {batch}: same bits": {"times": 3, "alone": 1}}
 
 
-def free_run(backend, sizes, n_machines, n_steps):
+def free_run(backend, sizes, n_machines, n_gibbs_steps):
     """Chains that run freely, three times and of one machine alone; the first step as the reference draws it."""
     machines = [deep_machine(sizes, seed=k) for k in range(n_machines)]
     chains, keys = [binary((100, n), 0.3, seed=n) for n in sizes], [key_of("samples", k) for k in range(n_machines)]
@@ -54,13 +77,13 @@ def free_run(backend, sizes, n_machines, n_steps):
 
     expected = reference.Backend().advance(machines[0], chains, keys[0], 1, 1, 0)
     different = sum(int((a != b).sum()) for a, b in zip(run(slice(None), 1)[0], expected))
-    first, last = run(slice(None), n_steps), slice(n_machines - 1, None)
-    for again, wanted in ((run(slice(None), n_steps), first), (run(last, n_steps), first[last])):
+    first, last = run(slice(None), n_gibbs_steps), slice(n_machines - 1, None)
+    for again, wanted in ((run(slice(None), n_gibbs_steps), first), (run(last, n_gibbs_steps), first[last])):
         if not all(np.array_equal(a, b) for one, other in zip(again, wanted) for a, b in zip(one, other)):
             raise gpu_checks.CheckError("free_run: the same work gave other states")
     if different > 2:  # a uniform number within rounding of its probability
         raise gpu_checks.CheckError(f"free_run: {different} states of the first step differ from the reference")
-    return {f"free_run, {n_machines} of {sizes}, {n_steps} steps": {"different_in_the_first": different}}
+    return {f"free_run, {n_machines} of {sizes}, {n_gibbs_steps} steps": {"different_in_the_first": different}}
 
 
 def algebra(backend):
@@ -145,10 +168,11 @@ def one(name, backend, sizes):
     return {"piece": name, "right": True, "seconds": round(time.perf_counter() - start, 2), "found": found}
 
 
-def apart(name, limit):
+def apart(name, chosen):
     """The line of a piece that runs in a process of its own."""
+    command, limit = [sys.executable, __file__, name, *["--emulated"] * chosen.emulated], chosen.limit
     try:
-        done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit)
     except subprocess.TimeoutExpired:
         why = f"no end after {limit:g} s: blocks that wait for ever for each other, or a slow compilation"
         return {"piece": name, "right": False, "why": why}
@@ -157,21 +181,27 @@ def apart(name, limit):
     return {"piece": name, "right": False, "why": (done.stdout + done.stderr).strip()[-1500:]}
 
 
-def main(words=None, make_tools=gpu.gpu_tools, sizes=None):
-    """Exit status."""
+def options(words):
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("name", nargs="?", choices=NAMES, help="run this piece here; default: all, each apart")
     parser.add_argument("--limit", type=float, default=120.0, metavar="S", help="seconds for each piece (default 120)")
-    chosen = parser.parse_args(words)
-    tools = gpu.opened(make_tools)
+    parser.add_argument("--emulated", action="store_true", help="small pieces on a card emulated by the CPU")
+    return parser.parse_args(words)
+
+
+def main(words=None, make_tools=gpu.gpu_tools):
+    """Exit status."""
+    chosen = options(words)
+    tools = gpu.opened(emulated_tools if chosen.emulated else make_tools)
     if tools is None:
         return 2
     if chosen.name:
-        print(json.dumps(one(chosen.name, Backend(card=tools.card), sizes or Sizes())))
+        print(json.dumps(one(chosen.name, Backend(card=tools.card), SMALL if chosen.emulated else Sizes())))
         return 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
         lines = []
-        for line in pool.map(lambda name: apart(name, chosen.limit), NAMES):
+        for line in pool.map(lambda name: apart(name, chosen), NAMES):
             print(json.dumps(line), flush=True)
             lines.append(line)
     print(f"{sum(line['right'] for line in lines)} of {len(lines)} pieces right")

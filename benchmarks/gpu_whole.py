@@ -15,25 +15,25 @@ STRENGTH, MAX_ITERATIONS, GRADIENT = 1.0, 1000, 1e-4
 def advance(bench):
     """Gibbs steps of all chains of an RBM, two launches each."""
     backend, naive, sizes, rates = bench.backend, bench.naive, bench.sizes, bench.rates
-    shape, n_chains, n_steps = (sizes.visible, sizes.hidden), sizes.chains, sizes.steps
+    shape, n_chains, n_gibbs_steps = (sizes.visible, sizes.hidden), sizes.chains, sizes.steps
     machine, given = random_machine(shape), [binary((n_chains, n), 0.4, seed=n) for n in (sizes.visible, sizes.hidden)]
     parameters, layers = parameters_on(backend, machine), [backend.asarray(layer) for layer in given]
     weights, biases, floats = (naive.floats(group) for group in (machine.weights, machine.biases, given))
     step = floors.together(*(floors.draw(rates, n_chains, a, b) for a, b in (shape, shape[::-1])))
-    bounds = {name: n_steps * seconds for name, seconds in step.items()}
+    bounds = {name: n_gibbs_steps * seconds for name, seconds in step.items()}
 
     def theirs():
-        for _ in range(n_steps):
+        for _ in range(n_gibbs_steps):
             naive.gibbs_step(weights, biases, floats)
 
     return Piece(
         "advance",
-        f"{n_steps} steps, {n_chains} chains of {shape[0]} x {shape[1]}",
-        lambda: backend.advance(parameters, layers, key_of("samples"), 1, n_steps, 0),
+        f"{n_gibbs_steps} steps, {n_chains} chains of {shape[0]} x {shape[1]}",
+        lambda: backend.advance(parameters, layers, key_of("samples"), 1, n_gibbs_steps, 0),
         queued=False,
-        floor=floors.floor(rates, bounds, 2 * n_steps),
+        floor=floors.floor(rates, bounds, 2 * n_gibbs_steps),
         naive=theirs,
-        counts={"chain_steps": n_steps * n_chains},
+        counts={"chain_steps": n_gibbs_steps * n_chains},
     )
 
 
@@ -47,10 +47,10 @@ def mean_field(bench):
         return backend.mean_field(machine, on_card, TOLERANCE, MAX_UPDATES)
 
     def about():
-        n_updates = backend.to_host(ours()[1])
+        n_sweeps = backend.to_host(ours()[1])
         return {
-            "updates_an_image": float(n_updates.mean()),
-            "most_updates": int(n_updates.max()),
+            "updates_an_image": float(n_sweeps.mean()),
+            "most_updates": int(n_sweeps.max()),
             "note": "random weights, for which mean field takes fewer updates than for trained ones",
         }
 

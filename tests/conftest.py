@@ -1,4 +1,4 @@
-"""What all tests share: the table of promises, logging as it was, and a GPU, real or emulated."""
+"""What all tests share: the table of promises, what tests need, logging as it was, and a GPU, real or emulated."""
 
 import logging
 
@@ -6,7 +6,7 @@ import pytest
 
 from emulated import COMPILER, EmulatedCard
 
-pytest_plugins = ["promises"]
+pytest_plugins = ["promises", "needs"]
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""A graphics card for tests: the kernels themselves, on the CPU (`cuda_on_cpu.h`), and arrays that mix with no others.
+"""A graphics card for tests: the kernels themselves, on the CPU (`cuda_on_cpu.h`), and arrays as strict as CuPy's.
 
 It has what `backend.gpu.card.Card` has, so that all of the GPU backend but CuPy itself is tested without a GPU.
 """
@@ -16,120 +16,37 @@ import numpy as np
 
 from boltzprune.backend.gpu import kernels
 from boltzprune.errors import InputError
+from emulated_arrays import POISON, DeviceArray, Namespace, memory_of, on_card
 
 HEADER = Path(__file__).parent / "cuda_on_cpu.h"
 COMPILER = shutil.which("g++")
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-U_FORTIFY_SOURCE", "-Wall", "-Werror", "-Wno-unknown-pragmas")
 GUARD = 256
-POISON = 0xFF
-"""Byte of memory that nobody wrote: NaN in every float type."""
 
 
 class OutOfMemory(MemoryError):
     """The card has no room left."""
 
 
-class DeviceArray(np.ndarray):
-    """An array that lies on the card: it refuses to be mixed with host arrays, as CuPy's do."""
-
-    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
-        for x in (*inputs, *(out or ())):
-            _check_not_on_host(x, ufunc.__name__)
-        plain = [x.view(np.ndarray) if isinstance(x, DeviceArray) else x for x in inputs]
-        if out:
-            options["out"] = tuple(x.view(np.ndarray) for x in out)
-        return (
-            _on_card(getattr(ufunc, method)(*plain, **options))
-            if not out
-            else _in_place(out, ufunc, method, plain, options)
-        )
-
-    def __array_function__(self, function, types, arguments, options):
-        _check_all(arguments, function.__name__)
-        _check_all(options.values(), function.__name__)
-        return _on_card(super().__array_function__(function, types, arguments, options))
-
-    def __getitem__(self, key):
-        _check_all(key if isinstance(key, tuple) else (key,), "indexing")
-        return _on_card(super().__getitem__(key))
-
-    def __setitem__(self, key, value):
-        _check_all((value, *(key if isinstance(key, tuple) else (key,))), "assignment")
-        super().__setitem__(key, value)
-
-    def __iter__(self):
-        raise TypeError("an array on the card is not looked at element by element")
-
-    def __float__(self):
-        return float(self.view(np.ndarray))
-
-
-def _in_place(out, ufunc, method, plain, options):
-    getattr(ufunc, method)(*plain, **options)
-    return out[0]
-
-
-def _check_not_on_host(x, where):
-    if isinstance(x, np.ndarray) and not isinstance(x, DeviceArray) and x.ndim > 0:
-        raise TypeError(f"{where}: a host array of shape {x.shape} meets one on the card")
-
-
-def _check_all(values, where):
-    for x in values:
-        for one in x if isinstance(x, list | tuple) else [x]:
-            _check_not_on_host(one, where)
-
-
-def _on_card(result):
-    if isinstance(result, tuple):
-        return tuple(_on_card(x) for x in result)
-    return np.asarray(result).view(DeviceArray) if isinstance(result, np.ndarray | np.generic) else result
-
-
-ALLOWED = frozenset(
-    "abs all any arange argmax argsort bool_ concatenate diagonal empty exp float32 float64 flatnonzero frexp full "
-    "int32 int64 isfinite isnan ldexp log log1p logaddexp matmul max maximum mean min minimum nonzero ones outer rint "
-    "sqrt stack sum uint8 uint32 uint64 where zeros zeros_like empty_like ones_like".split()
+NOT_ON_CARD = (
+    "You are trying to pass a numpy.ndarray of shape {} as a kernel parameter. Only numpy.ndarrays of size one can be "
+    "passed by value. If you meant to pass a pointer to __global__ memory, you need to pass a cupy.ndarray instead."
 )
-"""What the backend may use of CuPy, all of it checked to be there where CuPy is installed."""
-
-
-class Namespace:
-    """NumPy as the card's array module: only what is allowed, and what is made lies on the card."""
-
-    def __getattr__(self, name):
-        if name == "linalg":
-            return self
-        if name == "eigh":
-            return lambda matrix: _on_card(np.linalg.eigh(np.asarray(matrix)))
-        if name not in ALLOWED:
-            raise AttributeError(f"xp.{name} is not in the list of what the card can be asked for")
-        found = getattr(np, name)
-        if isinstance(found, type):
-            return found
-
-        def function(*arguments, **options):
-            _check_all(arguments, name)
-            result = _on_card(found(*arguments, **options))
-            if name.startswith("empty") and result.size:
-                result.view(np.ndarray).reshape(-1).view(np.uint8)[:] = POISON
-            return result
-
-        return function
+"""What CuPy says of a host array that is given to a kernel."""
 
 
 @contextlib.contextmanager
 def _guarded(array):
-    """A copy of an array between poisoned bytes; checked and copied back at the end."""
-    n = array.nbytes
+    """A copy of an array on the card between poisoned bytes; checked and copied back at the end."""
+    n, memory = array.nbytes, memory_of(array)
     buffer = np.full(n + 2 * GUARD + 16, POISON, dtype=np.uint8)
     start = GUARD + -(buffer.ctypes.data + GUARD) % 16
     inside = buffer[start : start + n]
-    inside[:] = np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+    inside[:] = memory.reshape(-1).view(np.uint8)
     yield buffer.ctypes.data + start
     outside = np.concatenate([buffer[:start], buffer[start + n :]])
     assert (outside == POISON).all(), "a kernel wrote outside of an array"
-    array.view(np.ndarray)[...] = inside.view(array.dtype).reshape(array.shape)
+    memory[...] = inside.view(memory.dtype).reshape(memory.shape)
 
 
 class EmulatedCard:
@@ -155,14 +72,16 @@ class EmulatedCard:
         self.launches = []
 
     def asarray(self, array, dtype=None):
-        """A copy on the card; one that lies there already is not copied."""
-        if isinstance(array, DeviceArray):
-            return array if dtype is None else array.astype(dtype, copy=False)
-        return np.array(array, dtype=dtype, order="C").view(DeviceArray)
+        """A copy on the card, rows one after the other; an array that lies there so already is not copied."""
+        if not isinstance(array, DeviceArray):
+            return on_card(np.array(array, dtype=dtype, order="C"))
+        memory = memory_of(array)
+        found = np.asarray(memory, dtype=dtype, order="C")
+        return array if found is memory else on_card(found)
 
     def to_host(self, array):
         """A copy for the host; host arrays as they are."""
-        return np.array(array).view(np.ndarray) if isinstance(array, DeviceArray) else array
+        return array.get() if isinstance(array, DeviceArray) else array
 
     def free_memory(self):
         """Bytes."""
@@ -192,6 +111,8 @@ class EmulatedCard:
                 if isinstance(argument, DeviceArray):
                     assert argument.flags.c_contiguous, f"{kernel}: an array that is not contiguous"
                     values.append(np.uint64(stack.enter_context(_guarded(argument)) if argument.size else 0))
+                elif isinstance(argument, np.ndarray) and argument.size != 1:
+                    raise TypeError(NOT_ON_CARD.format(argument.shape))
                 else:
                     assert isinstance(argument, np.generic), f"{kernel}: argument {argument!r} has no exact type"
                     values.append(argument)

@@ -42,19 +42,19 @@ def mean_field_update(machine, means):
     return means, change
 
 
-def mean_field(machine, case, tolerance, max_updates):
+def mean_field(machine, case, tolerance, max_sweeps):
     """Means of one case and the number of updates."""
-    means, n_updates, change = mean_field_start(machine, case), 0, math.inf
-    while n_updates < max_updates and change > tolerance:
+    means, n_sweeps, change = mean_field_start(machine, case), 0, math.inf
+    while n_sweeps < max_sweeps and change > tolerance:
         means, change = mean_field_update(machine, means)
-        n_updates += 1
-    return means, n_updates
+        n_sweeps += 1
+    return means, n_sweeps
 
 
-def gibbs_steps(machine, state, key, first_step, n_steps, chain, first_layer=0):
+def gibbs_steps(machine, state, key, first_step, n_gibbs_steps, chain, first_layer=0):
     """One chain after these steps: odd layers, then even ones, none below first_layer."""
     state = [[int(x) for x in layer] for layer in state]
-    for step in range(first_step, first_step + n_steps):
+    for step in range(first_step, first_step + n_gibbs_steps):
         for parity in (1, 0):
             for layer in range(parity, len(state), 2):
                 if layer >= first_layer:
@@ -68,7 +68,7 @@ def gibbs_steps(machine, state, key, first_step, n_steps, chain, first_layer=0):
 
 
 def joint_training(machine, chains, cases, key, epochs):
-    """The definition of joint training: machine in float64, steps, chains, mean-field updates."""
+    """The definition of joint training: machine in float64, steps, chains, mean-field sweeps."""
     weights, biases = ([x.astype(float) for x in group] for group in (machine.weights, machine.biases))
     machine = dataclasses.replace(machine, weights=tuple(weights), biases=tuple(biases))
     steps = [[np.zeros_like(x) for x in group] for group in (weights, biases)]
@@ -76,7 +76,7 @@ def joint_training(machine, chains, cases, key, epochs):
     for epoch in epochs:
         for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
             batch = cases[start : start + epoch.batch_size]
-            means, n = zip(*(mean_field(machine, case, epoch.tolerance, epoch.max_updates) for case in batch))
+            means, n = zip(*(mean_field(machine, case, epoch.tolerance, epoch.max_sweeps) for case in batch))
             n_updates += sum(n)
             first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
             states = [

@@ -8,7 +8,7 @@ from boltzprune.backend import get_backend
 from boltzprune.core import streams
 from boltzprune.core.machine import BoltzmannMachine, energy
 from boltzprune.errors import InputError
-from boltzprune.sampling import ais, exact_deep
+from boltzprune.sampling import ais, exact
 
 CASES = [
     ((3, 5, 2), 1.0, 3),
@@ -30,7 +30,7 @@ def _posterior(machine, pattern):
     """All hidden states, and log p(v, h) - log Z of each with this v."""
     hidden = by_hand.joint_states(machine.layer_sizes[1:])
     visible = np.tile(pattern, (len(hidden[0]), 1))
-    return hidden, -energy(machine, [visible, *hidden]) - exact_deep.log_z(machine)
+    return hidden, -energy(machine, [visible, *hidden]) - exact.log_z(machine)
 
 
 @pytest.mark.parametrize("seed", [2, 3])
@@ -39,7 +39,7 @@ def test_log_z_is_within_three_standard_errors(sizes, scale, machine_seed, seed)
     machine = by_hand.machine(sizes, machine_seed, scale)
     found = ais.ais(machine, 211, 307, _key(seed), CPU)
     assert 0 < found.sd < 0.1 and 100 < found.effective_chains <= 211
-    assert abs(found.log_z - exact_deep.log_z(machine)) < 3 * found.sd
+    assert abs(found.log_z - exact.log_z(machine)) < 3 * found.sd
 
 
 @pytest.mark.parametrize("n_temperatures", [2, 3, 7])
@@ -47,14 +47,14 @@ def test_log_z_is_within_three_standard_errors(sizes, scale, machine_seed, seed)
 def test_the_estimate_of_z_is_unbiased_at_few_temperatures(sizes, n_temperatures, backend):
     machine = by_hand.machine(sizes, seed=67, scale=0.7, density=0.8)
     found = ais.ais(machine, 40_009, n_temperatures, _key(5), backend)
-    ratio = np.exp(found.log_z - exact_deep.log_z(machine))
+    ratio = np.exp(found.log_z - exact.log_z(machine))
     assert found.sd < 0.01
     assert abs(ratio - 1) < 5 * found.sd  # 18 comparisons that share draws
 
 
 def test_the_standard_error_is_that_of_repetitions():
     machine = by_hand.machine((3, 5, 2), seed=71, scale=1.0)
-    log_z = exact_deep.log_z(machine)
+    log_z = exact.log_z(machine)
     runs = [ais.ais(machine, 101, 23, _key(7, repetition), CPU) for repetition in range(128)]
     z = np.array([(run.log_z - log_z) / run.sd for run in runs])
     assert abs(z.mean()) < 3 / np.sqrt(128)
@@ -88,7 +88,7 @@ def test_more_temperatures_narrow_the_spread():
 def test_without_weights_the_estimate_is_exact(no_warnings):
     machine = by_hand.machine((3, 5, 2), seed=83, density=0.0)
     found = ais.ais(machine, 7, 11, _key(), CPU)
-    assert found.log_z == pytest.approx(exact_deep.log_z(machine), abs=1e-12)
+    assert found.log_z == pytest.approx(exact.log_z(machine), abs=1e-12)
     assert found.sd == 0 and found.effective_chains == pytest.approx(7)
 
 
@@ -130,13 +130,13 @@ def test_the_bound_misses_the_log_likelihood_by_the_divergence(sizes, per_block,
     rng = np.random.default_rng(109)
     visible = by_hand.patterns(11, sizes[0], seed=113)
     means = [rng.random((11, n)) for n in sizes[1:]]
-    log_p = exact_deep.visible_log_probabilities(machine)[visible @ (1 << np.arange(sizes[0] - 1, -1, -1))]
+    log_p = exact.visible_log_probabilities(machine)[visible @ (1 << np.arange(sizes[0] - 1, -1, -1))]
     divergences = []
     for image, pattern in enumerate(visible):
         hidden, log_joint = _posterior(machine, pattern)
         q = np.prod([np.prod(np.where(h, m[image], 1 - m[image]), axis=1) for h, m in zip(hidden, means)], axis=0)
         divergences.append(q @ (np.log(q) - log_joint) + log_p[image])
-    found = ais.variational_bound(machine, visible, means, exact_deep.log_z(machine))
+    found = ais.variational_bound(machine, visible, means, exact.log_z(machine))
     assert isinstance(found, float)
     assert found == pytest.approx(np.mean(log_p - divergences), abs=1e-10)
     assert found < log_p.mean()
@@ -149,8 +149,8 @@ def test_the_bound_is_the_log_likelihood_without_upper_weights():
     visible = by_hand.patterns(11, 3, seed=131)
     fields = visible @ machine.weights[0].astype(float) + machine.biases[1]
     means = [1 / (1 + np.exp(-fields)), np.tile(1 / (1 + np.exp(-machine.biases[2].astype(float))), (11, 1))]
-    expected = exact_deep.visible_log_probabilities(machine)[visible @ [4, 2, 1]].mean()
-    found = ais.variational_bound(machine, visible, means, exact_deep.log_z(machine))
+    expected = exact.visible_log_probabilities(machine)[visible @ [4, 2, 1]].mean()
+    found = ais.variational_bound(machine, visible, means, exact.log_z(machine))
     assert found == pytest.approx(expected, abs=1e-10)
 
 

@@ -4,13 +4,18 @@ The seeds are such that no uniform number lies within 5e-6 of its probability, w
 """
 
 import dataclasses
+import inspect
+import re
 
 import core_by_hand as by_hand
 import numpy as np
 import pytest
 
+import boltzprune.backend
 from boltzprune.backend import MODULES, get_backend, reference
 from boltzprune.backend.cpu import backend as cpu_backend
+from boltzprune.backend.cpu import cd, cd_low_rank
+from boltzprune.backend.gpu import backend as gpu_backend
 from boltzprune.backend.gpu import driver
 from boltzprune.core import streams
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
@@ -93,7 +98,7 @@ def test_dense_loop_of_large_masked_machines():
 def test_which_loop_computes_what():
     small, large = by_hand.machine((13, 11), seed=1), by_hand.machine(LARGE, seed=1)
     holed = by_hand.machine(LARGE, seed=1, density=0.99)
-    low_rank, dense = cpu_backend._low_rank_epoch, cpu_backend._dense_epoch
+    low_rank, dense = cd_low_rank.low_rank_epoch, cd.dense_epoch
     for machine, decay, expected in [
         (large, 0.0, low_rank),
         (large, 0.009, low_rank),
@@ -103,9 +108,9 @@ def test_which_loop_computes_what():
         (holed, 0.0, dense),
         (small, 0.009, dense),
     ]:
-        assert CPU._loop_for(machine, Epoch(0.1, decay, 1, 1, 0)) is expected
+        assert cpu_backend.epoch_for(machine, Epoch(0.1, decay, 1, 1, 0)) is expected
     for k, batch_size in ((2, 1), (1, 2)):
-        assert CPU._loop_for(large, Epoch(0.1, 0.0, k, batch_size, 0)) == CPU._array_epoch
+        assert cpu_backend.epoch_for(large, Epoch(0.1, 0.0, k, batch_size, 0)) is cd.array_epoch
 
 
 @pytest.mark.parametrize("n_cases", [1, 2, 5, 8, 9, 23])
@@ -137,7 +142,7 @@ def test_chunks_do_not_change_a_bit(sizes, decay, monkeypatch):
     epochs = _two_epochs(223, (0.01, 0.003), (decay, decay))
     whole, pieces = [], []
     expected = _epochs(CPU, machine, cases, epochs, report=whole.append)
-    monkeypatch.setattr(cpu_backend, "CHUNK", 1.0)
+    monkeypatch.setattr(cd, "CHUNK", 1.0)
     _assert_same_bits(_epochs(CPU, machine, cases, epochs, report=pieces.append), expected)
     assert whole == [223, 223] and pieces == [100, 100, 23] * 2
 
@@ -228,6 +233,17 @@ def test_backends_by_name(caplog, monkeypatch):
     assert "device auto: cpu (no GPU here)" in caplog.text
     with pytest.raises(InputError, match="'tpu': expected one of auto"):
         get_backend("tpu")
+
+
+def test_each_backend_owns_the_methods_that_are_listed():
+    found = re.findall(r"^    (\w+)\(([\w, ]+)\)", boltzprune.backend.__doc__, flags=re.MULTILINE)
+    assert len(found) == 12
+    kinds = [module.Backend for module in (reference, cpu_backend, gpu_backend)]
+    for kind in kinds:
+        assert not any(issubclass(kind, other) for other in kinds if other is not kind)
+        for name, parameters in found:
+            assert name in vars(kind), f"{kind.__module__} does not have {name}"
+            assert list(inspect.signature(vars(kind)[name]).parameters)[1:] == parameters.split(", ")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

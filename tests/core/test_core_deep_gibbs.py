@@ -8,7 +8,7 @@ import pytest
 from boltzprune.backend import get_backend
 from boltzprune.core import streams
 from boltzprune.core.machine import field_of, sigmoid
-from boltzprune.sampling import exact_deep, gibbs
+from boltzprune.sampling import exact, gibbs
 from boltzprune.sampling.statistics import deep_statistics
 from boltzprune.study.config import DeepSampling
 
@@ -28,7 +28,7 @@ def _equal(a, b):
 
 def _assert_statistics(machine, layers):
     """Rates and pair means of independent samples against the enumerated ones."""
-    n, expected = len(layers[0]), exact_deep.statistics(machine)
+    n, expected = len(layers[0]), exact.statistics(machine)
     for layer, rate in zip(layers, expected.rates):
         by_hand.assert_within_standard_errors(layer.mean(axis=0), rate, np.sqrt(rate * (1 - rate) / n))
     for lower, upper, pair in zip(layers[:-1], layers[1:], expected.pair_means):
@@ -104,7 +104,7 @@ def test_clamped_layers_give_the_conditional_distribution(sizes, backend):
     states[0] = np.repeat(case, n, axis=0)
     found = by_hand.on_host(backend, backend.advance(machine, states, KEY, 1, 29, 0, 1))
     assert (found[0] == case).all() and found[0].dtype == np.uint8
-    expected = exact_deep.clamped_statistics(machine, case)
+    expected = exact.clamped_statistics(machine, case)
     for layer, rate in zip(found[1:], expected.rates[1:]):
         by_hand.assert_within_standard_errors(layer.mean(axis=0), rate, np.sqrt(rate * (1 - rate) / n))
     pair, found_pair = expected.pair_means[1], found[1].T.astype(float) @ found[2] / n
@@ -190,13 +190,13 @@ def test_fresh_chains_are_read_once(sizes, n_samples, block, monkeypatch, backen
 @pytest.mark.parametrize("how", ["persistent", "fresh"])
 def test_statistics_are_those_of_the_machine(how):
     machine = by_hand.machine((3, 5, 2), seed=89, scale=0.7)
-    expected, n = exact_deep.statistics(machine), 20_011
+    expected, n = exact.statistics(machine), 20_011
     chains = tuple(_random_states(machine, 503, seed=97))
     found, packed = deep_statistics(machine, chains, n, DeepSampling(chains=how, n_gibbs_steps=37), KEY, CPU)
     for a, b in zip((*found.rates, *found.pair_means), (*expected.rates, *expected.pair_means)):
         by_hand.assert_within_standard_errors(a, b, np.sqrt(b * (1 - b) / n))
     counts = np.bincount(packed[:, 0] >> 5, minlength=8)
-    assert by_hand.chi_square_p_value(counts, np.exp(exact_deep.visible_log_probabilities(machine))) > 1e-3
+    assert by_hand.chi_square_p_value(counts, np.exp(exact.visible_log_probabilities(machine))) > 1e-3
 
 
 def test_the_chains_that_go_in_are_not_changed(backend):

@@ -1,21 +1,20 @@
-"""Enumeration of the visible patterns against sums over all joint states."""
+"""Enumeration of RBMs: their Fisher information, their samples, the order of their sums, and what is refused."""
 
 import dataclasses
 import itertools
 import math
 
 import core_by_hand as by_hand
+import core_deep as deep
 import numpy as np
 import pytest
 
-from boltzprune.backend import get_backend
 from boltzprune.core import streams
-from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.core.machine import BoltzmannMachine, sigmoid
 from boltzprune.errors import InputError
-from boltzprune.sampling import exact
+from boltzprune.sampling import enumeration, exact
 
 MACHINES = [((3, 5), 1.0, 3), ((3, 5), 0.6, 5), ((5, 3), 0.6, 7), ((1, 2), 1.0, 11), ((7, 1), 0.7, 13)]
-SMALL_BLOCKS = [1 << 13, 3]
 
 
 @pytest.fixture(params=MACHINES, ids=lambda m: f"{m[0][0]}x{m[0][1]} density {m[1]}")
@@ -24,10 +23,10 @@ def machine(request):
     return by_hand.machine(sizes, seed, scale=1.5, density=density)
 
 
-@pytest.fixture(params=SMALL_BLOCKS)
+@pytest.fixture(params=[1 << 13, 3])
 def block(request, monkeypatch):
     """Blocks of patterns larger than all, and blocks with a shorter last one."""
-    monkeypatch.setattr(exact, "BLOCK", request.param)
+    monkeypatch.setattr(enumeration, "BLOCK", request.param)
 
 
 def _assert_exact(found, expected):
@@ -40,29 +39,10 @@ def test_visible_states_count_upwards():
     assert found.dtype == np.uint8 and (found == expected).all()
 
 
-def test_log_z_and_log_probabilities(machine, block):
-    states = by_hand.joint_states(machine.layer_sizes)
-    boltzmann = np.array([math.exp(-by_hand.energy(machine, state)) for state in zip(*states)])
-    _assert_exact(exact.log_z(machine), math.log(boltzmann.sum()))
-    marginal = boltzmann.reshape(2 ** machine.layer_sizes[0], -1).sum(axis=1) / boltzmann.sum()
-    found = exact.log_probabilities(machine)
-    _assert_exact(found, np.log(marginal))
-    _assert_exact(np.exp(found).sum(), 1.0)
-
-
 def test_log_probabilities_of_strong_weights_stay_finite(no_warnings):
     machine = BoltzmannMachine((np.full((3, 5), 2000.0),), (np.zeros(3), np.zeros(5)), (np.ones((3, 5), dtype=bool),))
     assert exact.log_z(machine) == 30000.0
-    assert exact.log_probabilities(machine)[[0, 3, 7]].tolist() == [5 * math.log(2) - 30000.0, -10000.0, 0.0]
-
-
-def test_rates_and_pair_means(machine, block):
-    (v, h), p = by_hand.joint_distribution(machine)
-    found = exact.statistics(machine)
-    assert found.n_samples == 0
-    _assert_exact(found.rates[0], p @ v)
-    _assert_exact(found.rates[1], p @ h)
-    _assert_exact(found.pair_means[0], np.einsum("s,si,sj->ij", p, v, h))
+    assert exact.visible_log_probabilities(machine)[[0, 3, 7]].tolist() == [5 * math.log(2) - 30000.0, -10000.0, 0.0]
 
 
 def test_fisher_matrix_is_the_covariance_of_the_derivatives(machine, block):
@@ -90,54 +70,45 @@ def test_fisher_matrix_is_the_curvature_of_log_z():
     assert x @ exact.fisher_matrix(machine) @ x == pytest.approx(curvature, rel=1e-4)
 
 
-def test_gradient_is_the_slope_of_the_mean_log_likelihood(block):
-    machine = by_hand.machine((3, 5), seed=23, density=0.7, dtype=np.float64)
-    cases = by_hand.patterns(17, 3, seed=29)
-    codes = cases @ np.array([4, 2, 1])
-    found = exact.log_likelihood_gradient(machine, cases)
-    d = 1e-5
-
-    def slope(name, where):
-        values = []
-        for sign in (1, -1):
-            parts = {"weights": [machine.weights[0].copy()], "biases": [b.copy() for b in machine.biases]}
-            parts[name][where[0]][where[1]] += sign * d
-            moved = dataclasses.replace(machine, **{key: tuple(arrays) for key, arrays in parts.items()})
-            values.append(exact.log_probabilities(moved)[codes].mean())
-        return (values[0] - values[1]) / (2 * d)
-
-    for i, j in itertools.product(range(3), range(5)):
-        expected = slope("weights", (0, (i, j))) if machine.masks[0][i, j] else 0.0
-        assert found[0][i, j] == pytest.approx(expected, abs=1e-9)
-    for layer, n_units in enumerate((3, 5)):
-        expected = [slope("biases", (layer, unit)) for unit in range(n_units)]
-        np.testing.assert_allclose(found[1 + layer], expected, rtol=0, atol=1e-9)
-
-
-def test_more_than_twenty_visible_units_are_refused():
+def test_more_than_twenty_visible_units_are_refused_where_their_patterns_are_listed():
     machine = by_hand.machine((21, 2), seed=31)
-    for function in (exact.log_z, exact.log_probabilities, exact.statistics, exact.fisher_matrix):
-        with pytest.raises(InputError, match="21 visible units cannot be enumerated"):
+    for function in (exact.visible_log_probabilities, exact.fisher_matrix):
+        with pytest.raises(
+            InputError, match=r"patterns of 21 visible units cannot .* \(at most 20 units\); use .* gibbs"
+        ):
             function(machine)
-    with pytest.raises(InputError, match="at most 20"):
-        exact.sample(machine, 3, streams.fork(0, "samples"), get_backend("reference"))
     assert exact.visible_states(20).shape == (2**20, 20)
 
 
-@pytest.mark.parametrize("sizes", [(3, 5), (5, 3)])
+@pytest.mark.parametrize("sizes", [(13, 7), (5, 11), (7, 2)])
+def test_an_rbm_of_few_visible_units_has_the_sums_over_its_visible_patterns_to_the_last_bit(sizes):
+    """The numbers of finished studies rest on these sums in this order."""
+    machine = by_hand.machine(sizes, seed=33, scale=1.5, density=0.8)
+    v, (w, b, c) = exact.visible_states(sizes[0]).astype(float), (x.astype(float) for x in deep.parameters(machine))
+    fields = v @ w + c
+    log_weights = v @ b + np.logaddexp(0.0, fields).sum(axis=1)
+    assert exact.log_z(machine) == np.logaddexp.reduce(log_weights)
+    log_p = exact.visible_log_probabilities(machine)
+    assert (log_p == log_weights - np.logaddexp.reduce(log_weights)).all()
+    assert (exact.free_energy(machine, v) == -log_weights).all()
+    p, q, found = np.exp(log_p), sigmoid(fields), exact.statistics(machine)
+    assert (found.rates[0] == (v * p[:, None]).sum(axis=0)).all() and (found.rates[1] == p @ q).all()
+    assert (found.pair_means[0] == (v * p[:, None]).T @ q).all()
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (5, 3), (2, 5, 3), (5, 2, 3), (3, 2, 1, 3)])
 def test_samples_follow_the_joint_distribution(sizes, backend):
     machine = by_hand.machine(sizes, seed=37, density=0.8)
-    visible, hidden = by_hand.on_host(backend, exact.sample(machine, 40_009, streams.fork(41, "samples"), backend))
-    assert visible.shape == (40_009, sizes[0]) and hidden.shape == (40_009, sizes[1])
-    assert visible.dtype == hidden.dtype == np.uint8
-    by_hand.assert_samples_follow(machine, [visible, hidden])
+    layers = by_hand.on_host(backend, exact.sample(machine, 40_009, streams.fork(41, "samples"), backend))
+    assert [(layer.shape, layer.dtype) for layer in layers] == [((40_009, n), np.uint8) for n in sizes]
+    by_hand.assert_samples_follow(machine, layers)
 
 
 def test_a_sample_is_the_inversion_of_its_uniform_numbers(backend):
     machine = by_hand.machine((3, 5), seed=43, density=0.8)
     key = streams.fork(47, "samples")
     visible, hidden = by_hand.on_host(backend, exact.sample(machine, 31, key, backend))
-    p = np.exp(exact.log_probabilities(machine))
+    p = np.exp(exact.visible_log_probabilities(machine))
     w, b = machine.weights[0].astype(float), machine.biases[1].astype(float)
     for c in range(31):
         code = int((p.cumsum() <= streams.uniform_double(key, 0, 0, [c], 1)[0, 0]).sum())

@@ -15,7 +15,8 @@ from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import TrainingError
 from boltzprune.learning.joint_training import train_jointly
-from boltzprune.sampling import exact_deep
+from boltzprune.learning.training import Run
+from boltzprune.sampling import exact
 from boltzprune.study.config import JointTraining, MeanField
 
 KEY = streams.fork(7, "training", 2)
@@ -28,7 +29,7 @@ EPOCH = JointEpoch(
     first_update=0,
     max_norm=math.inf,
     tolerance=1e-6,
-    max_updates=30,
+    max_sweeps=30,
 )
 
 
@@ -45,7 +46,7 @@ def _chains(machine, n, seed=11):
 
 
 def _run(backend, machine, chains, cases, epochs, key=KEY, report=_ignore):
-    """Machine, state and mean-field updates after these epochs."""
+    """Machine, state and mean-field sweeps after these epochs."""
     state, n_updates = JointState.at_rest(machine, chains), 0
     for epoch in epochs:
         machine, state, n = backend.joint_epoch(machine, state, key, cases, epoch, report)
@@ -58,7 +59,7 @@ def _arrays(machine, state):
 
 
 def _assert_close(found, expected, tolerance, of_updates=0):
-    """Parameters and steps within a tolerance, chains equal, mean-field updates within a share."""
+    """Parameters and steps within a tolerance, chains equal, mean-field sweeps within a share."""
     for a, b in zip(_arrays(*found[:2]), _arrays(*expected[:2]), strict=True):
         assert a.dtype == np.float32 and a.shape == b.shape
         np.testing.assert_allclose(a, b, rtol=0, atol=tolerance)
@@ -79,7 +80,7 @@ BY_HAND = [
     {"batch_size": 1},
     {"batch_size": 4, "max_norm": 1.5, "decay": 0.5},
     {"tolerance": 0.01},
-    {"max_updates": 2},
+    {"max_sweeps": 2},
     {"first_update": 17, "n_gibbs_steps": 3},
 ]
 
@@ -144,8 +145,8 @@ def test_the_step_is_the_exact_gradient_where_mean_field_is_exact(sizes, density
     machine = deep.without_upper_weights(by_hand.machine(sizes, seed=29, scale=0.8, density=density))
     n, cases = 20_011, by_hand.patterns(13, sizes[0], seed=31)
     found = _one_step(backend, machine, deep.exact_samples(machine, n, seed=37), cases)
-    expected = exact_deep.log_likelihood_gradient(machine, cases)
-    errors = _standard_errors(exact_deep.statistics(machine), n)
+    expected = exact.log_likelihood_gradient(machine, cases)
+    errors = _standard_errors(exact.statistics(machine), n)
     assert all(np.abs(slope).max() > 10 * errors[0].max() for slope in (*expected[0], *expected[1][:2]))
     for a, b, error in zip((*found[0], *found[1]), (*expected[0], *expected[1]), errors, strict=True):
         by_hand.assert_within_standard_errors(a, b, error)
@@ -159,7 +160,7 @@ def test_model_term_is_exact_and_data_term_is_the_factorised_one(sizes, backend)
     means = [deep.mean_field(machine, case, 1e-6, 30)[0] for case in cases]
     layers = [np.array(layer) for layer in zip(*means)]
     positive = [a.T @ b / 13 for a, b in zip(layers[:-1], layers[1:])] + [layer.mean(axis=0) for layer in layers]
-    statistics = exact_deep.statistics(machine)
+    statistics = exact.statistics(machine)
     negative = (*statistics.pair_means, *statistics.rates)
     for a, p, q, error in zip((*found[0], *found[1]), positive, negative, _standard_errors(statistics, n), strict=True):
         by_hand.assert_within_standard_errors(a, p - q, error)
@@ -325,7 +326,7 @@ def test_the_epoch_that_failed_is_named(schedule, backend, progress):
     cases, chains = by_hand.patterns(13, 5, seed=1), _chains(machine, 7)
     with pytest.raises(TrainingError) as caught, np.errstate(all="ignore"):
         train_jointly(
-            [machine], [chains], cases, training, MeanField(), [KEY], backend, progress, ["retraining 2, seed 5"]
+            [machine], [chains], cases, training, MeanField(), [KEY], Run(backend, progress, ["retraining 2, seed 5"])
         )
     message = str(caught.value)
     assert message.startswith("retraining 2, seed 5: ") and " of 3 (learning rate" in message
@@ -343,19 +344,19 @@ def test_the_schedule_is_used_in_order(rule, decays, max_norm, progress):
     seen = []
 
     class Spy(reference.Backend):
-        def joint_epoch(self, machine, state, key, cases, epoch, report):
+        def joint_epochs(self, work, cases, epoch, report):
             seen.append(epoch)
-            return super().joint_epoch(machine, state, key, cases, epoch, report)
+            return super().joint_epochs(work, cases, epoch, report)
 
     training = JointTraining(**TRAINING, momentum_rule=rule, n_gibbs_steps=2, max_norm=max_norm)
     machine = by_hand.machine((5, 7, 3), seed=157)
     mean_field = MeanField(tolerance=0.003, max_updates=7)
     cases, chains = by_hand.patterns(13, 5, 1), _chains(machine, 7)
-    train_jointly([machine], [chains], cases, training, mean_field, [KEY], Spy(), progress, ["training"])
+    train_jointly([machine], [chains], cases, training, mean_field, [KEY], Run(Spy(), progress, ["training"]))
     assert [epoch.learning_rate for epoch in seen] == pytest.approx([0.4, 0.2, 0.1])
     assert [epoch.decay for epoch in seen] == pytest.approx(decays)
     assert [epoch.first_update for epoch in seen] == [0, 3, 6]
-    others = {(e.n_gibbs_steps, e.batch_size, e.max_norm, e.tolerance, e.max_updates) for e in seen}
+    others = {(e.n_gibbs_steps, e.batch_size, e.max_norm, e.tolerance, e.max_sweeps) for e in seen}
     assert others == {(2, 5, max_norm or math.inf, 0.003, 7)}
     assert progress.stages == ["epoch 1 of 3", "epoch 2 of 3", "epoch 3 of 3"] and progress.done == 9
 
@@ -366,7 +367,7 @@ def test_training_is_its_epochs_one_after_the_other(backend, progress):
     training = JointTraining(**TRAINING, momentum_rule="classical", max_norm=None)
     settings = MeanField(tolerance=1e-6, max_updates=30)
     work = [machine], [chains], cases, training, settings, [KEY]
-    [(trained, after)] = train_jointly(*work, backend, progress, ["training"])
+    [(trained, after)] = train_jointly(*work, Run(backend, progress, ["training"]))
     epochs = [
         _epoch(learning_rate=rate, decay=decay, first_update=3 * number)
         for number, (rate, decay) in enumerate([(0.4, 0.5), (0.2, 0.5), (0.1, 0.9)])
@@ -387,7 +388,7 @@ def test_training_raises_the_likelihood(rule, backend, progress):
     )
     chains = _chains(machine, 53)
     work = [machine], [chains], cases, training, MeanField(), [KEY]
-    [(trained, _)] = train_jointly(*work, backend, progress, ["training"])
+    [(trained, _)] = train_jointly(*work, Run(backend, progress, ["training"]))
     codes = cases @ np.array([16, 8, 4, 2, 1])
-    before, after = (exact_deep.visible_log_probabilities(m)[codes].mean() for m in (machine, trained))
+    before, after = (exact.visible_log_probabilities(m)[codes].mean() for m in (machine, trained))
     assert before < -3 and after > before + 1

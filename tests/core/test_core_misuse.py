@@ -3,8 +3,6 @@
 dfdx/Boltzmann.jl#8: which number is the fit of a deep machine?
 """
 
-import inspect
-
 import core_by_hand as by_hand
 import numpy as np
 import pytest
@@ -17,7 +15,7 @@ from boltzprune.errors import InputError
 from boltzprune.learning import joint_training, pretraining, training
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.pruning.prune import prune
-from boltzprune.sampling import ais, exact, exact_deep, gibbs, statistics
+from boltzprune.sampling import ais, exact, gibbs, statistics
 from boltzprune.study.config import DeepPruning, DeepSampling, JointTraining, MeanField, Pruning, Sampling, Training
 from boltzprune.study.progress import Progress
 
@@ -38,7 +36,7 @@ def pruned(one, means, vector=None, criterion=VARIANCE, pruning=None):
 
 
 def trained(one):
-    return training.train([one], VISIBLE, Training(), [KEY], BACKEND, Progress(1, "", ""), ["mine"])
+    return training.train([one], VISIBLE, Training(), [KEY], training.Run(BACKEND, Progress(1, "", ""), ["mine"]))
 
 
 def chains(*sizes, n=2):
@@ -46,20 +44,13 @@ def chains(*sizes, n=2):
 
 
 def trained_jointly(given, cases=VISIBLE):
-    settings = JointTraining(), MeanField(), [KEY], BACKEND, Progress(1, "", ""), ["mine"]
+    settings = JointTraining(), MeanField(), [KEY], training.Run(BACKEND, Progress(1, "", ""), ["mine"])
     return joint_training.train_jointly([DEEP], [given], cases, *settings)
 
 
 ONE = "is for machines with one weight layer, and this one has 2, between layers of \\(5, 3, 2\\) units; use "
 OF_DEEP = {
-    "log_z": (exact.log_z, "exact_deep.log_z"),
-    "log_probabilities": (exact.log_probabilities, "exact_deep.visible_log_probabilities"),
-    "statistics": (exact.statistics, "exact_deep.statistics"),
-    "fisher_matrix": (exact.fisher_matrix, "exact_deep.statistics and, for each weight layer, fisher.fisher_diagonal"),
-    "gradient": (lambda m: exact.log_likelihood_gradient(m, VISIBLE), "exact_deep.log_likelihood_gradient"),
-    "sample": (lambda m: exact.sample(m, 3, KEY, BACKEND), "gibbs.sample"),
-    "free_energy": (lambda m: machine.free_energy(m, VISIBLE), "ais.variational_bound"),
-    "draw": (lambda m: statistics.draw(m, 3, Sampling(method="exact"), KEY, BACKEND), "gibbs.sample"),
+    "fisher_matrix": (exact.fisher_matrix, "exact.statistics and, for each weight layer, fisher.fisher_diagonal"),
     "estimate": (lambda m: statistics.estimate(m, chains(5, 3, 2), Sampling(), BACKEND), "statistics.deep_statistics"),
     "enumerated": (
         lambda m: statistics.estimate(m, chains(5, 3, 2), Sampling(statistics="enumerated"), BACKEND),
@@ -78,22 +69,21 @@ def test_what_is_for_rbms_refuses_a_deep_machine_and_names_what_is_for_it(name):
         function(DEEP)
 
 
-def test_what_is_named_exists_and_takes_the_machine():
-    modules = {"exact_deep": exact_deep, "gibbs": gibbs, "fisher": fisher}
-    for name in exact.OF_DEEP_MACHINES.values():
-        module, function = name.partition(" ")[0].split(".")
-        assert callable(getattr(modules[module], function))
-    public = {name: f for name, f in vars(exact).items() if inspect.isfunction(f) and not name.startswith("_")}
-    own = {name for name, f in public.items() if f.__module__ == exact.__name__}
-    takes_one = {name for name in own if next(iter(inspect.signature(public[name]).parameters)) == "machine"}
-    assert set(exact.OF_DEEP_MACHINES) == takes_one
-    assert np.isfinite(exact_deep.log_z(DEEP)) and len(gibbs.sample(DEEP, 3, 1, KEY, BACKEND)) == 3
+def test_what_the_fisher_matrix_names_instead_takes_the_machine():
+    expected = fisher.fisher_diagonal(exact.statistics(RBM).pair_means[0])
+    found = np.diag(exact.fisher_matrix(RBM))[: RBM.n_weights[0]]
+    np.testing.assert_allclose(found, expected.ravel(), rtol=0, atol=1e-12)
+    assert [fisher.fisher_diagonal(mean).shape for mean in exact.statistics(DEEP).pair_means] == [(5, 3), (3, 2)]
 
 
 SHAPES = {
-    "visible, too few units": (lambda: machine.free_energy(RBM, VISIBLE[:, 1:]), r"visible has shapes \[\(7, 4\)\]"),
+    "visible, too few units": (lambda: exact.free_energy(RBM, VISIBLE[:, 1:]), r"visible has shapes \[\(7, 4\)\]"),
     "visible, one pattern": (lambda: exact.log_likelihood_gradient(RBM, VISIBLE[0]), r"visible has shapes \[\(5,\)\]"),
-    "visible, deep": (lambda: exact_deep.clamped_statistics(DEEP, VISIBLE.T), r"\[\(5, 7\)\]; expected \(n, 5\)"),
+    "states, a layer missing": (
+        lambda: machine.energy(DEEP, chains(5, 3)),
+        r"states has shapes \[\(2, 5\), \(2, 3\)\]",
+    ),
+    "visible, deep": (lambda: exact.clamped_statistics(DEEP, VISIBLE.T), r"\[\(5, 7\)\]; expected \(n, 5\)"),
     "means, a layer missing": (
         lambda: ais.variational_bound(DEEP, VISIBLE, [np.zeros((7, 3))], 0.0),
         r"means\] has shapes \[\(7, 5\), \(7, 3\)\]; expected \(n, 5\), \(n, 3\), \(n, 2\), with the same n",
@@ -170,6 +160,7 @@ def test_the_whole_matrix_of_too_many_parameters_is_refused_by_enumeration_too()
         exact.fisher_matrix(wide)
 
 
-def test_an_rbm_is_a_machine_like_any_other_for_what_takes_all():
-    assert exact_deep.log_z(RBM) == pytest.approx(exact.log_z(RBM), abs=1e-9)
+def test_an_exact_draw_of_a_deep_machine_has_all_its_layers():
+    layers = statistics.draw(DEEP, 3, Sampling(method="exact"), KEY, BACKEND)
+    assert [layer.shape for layer in layers] == [(3, 5), (3, 3), (3, 2)]
     assert len(statistics.draw(RBM, 3, Sampling(), KEY, BACKEND)) == 2

@@ -16,7 +16,7 @@ from boltzprune.backend.cpu import loops
 from boltzprune.core import streams
 from boltzprune.core.contrastive import Epoch, Velocity
 from boltzprune.core.joint import JointEpoch, JointState
-from boltzprune.sampling import ais, exact, exact_deep, gibbs, statistics
+from boltzprune.sampling import ais, exact, gibbs, statistics
 from boltzprune.study.config.digits import DeepSampling
 
 pytestmark = pytest.mark.torture
@@ -140,25 +140,25 @@ def test_the_negative_phase_of_large_machines(at_scale, promise, monkeypatch):
     _p_values(promise, "negative phase of CD-1, loop for large machines", scale, samplers.RBM, 37, p_value, density=1.0)
 
 
-def _transition(machine, n_steps):
+def _transition(machine, n_gibbs_steps):
     """Every visible pattern, and the chance of each after so many Gibbs steps from each."""
     (visible, _), probability = samplers.distribution(machine)
     joint = probability.reshape(1 << machine.layer_sizes[0], -1)
     once = (joint / joint.sum(axis=1, keepdims=True)) @ (joint / joint.sum(axis=0)).T
-    return visible[:: joint.shape[1]], np.linalg.matrix_power(once, n_steps)
+    return visible[:: joint.shape[1]], np.linalg.matrix_power(once, n_gibbs_steps)
 
 
 def _hidden_mean(machine, visible):
     return 1 / (1 + np.exp(-(visible @ machine.weights[0].astype(float) + machine.biases[1])))
 
 
-def _negative_phase(backend, n, n_steps):
+def _negative_phase(backend, n, n_gibbs_steps):
     """The p-value of n updates, a case each: where reconstructions are. Each gradient is what they make of it."""
 
     def p_value(machine, key, seeds):
         case = by_hand.patterns(1, machine.layer_sizes[0], seeds, 0.5)
         keys = [streams.fork(seeds[1], "training", place) for place in range(n)]
-        at_rest, epoch = [Velocity.zero(machine)] * n, Epoch(1.0, 0.5, n_steps, 1, 3)
+        at_rest, epoch = [Velocity.zero(machine)] * n, Epoch(1.0, 0.5, n_gibbs_steps, 1, 3)
         moved = [new for new, _ in backend.cd_epoch([machine] * n, at_rest, keys, case, epoch, int)]
         weights, below, above = (np.array(x) for x in zip(*((new.weights[0], *new.biases) for new in moved)))
         v = np.rint(case - (below - machine.biases[0])).astype(int)
@@ -166,7 +166,7 @@ def _negative_phase(backend, n, n_steps):
         slopes = (case[:, :, None] * p0[:, None] - v[:, :, None] * p1[:, None]) * machine.masks[0]
         assert np.allclose(weights - machine.weights[0], slopes, atol=1e-5)
         assert np.allclose(above - machine.biases[1], p0 - p1, atol=1e-5)
-        patterns, chance = _transition(machine, n_steps)
+        patterns, chance = _transition(machine, n_gibbs_steps)
         counts = np.bincount(samplers.codes([v]), minlength=len(patterns))
         return samplers.p_of_counts(counts, chance[samplers.codes([case])[0]])
 
@@ -174,13 +174,13 @@ def _negative_phase(backend, n, n_steps):
 
 
 def test_the_negative_phase_of_batches(backend, scale, promise):
-    n, n_steps = scale[1], 2
+    n, n_gibbs_steps = scale[1], 2
 
     def p_value(machine, key, seeds):
         case = by_hand.patterns(1, machine.layer_sizes[0], seeds, 0.5)
         work = [machine], [Velocity.zero(machine)], [key], np.repeat(case, n, axis=0)
-        ((moved, _),) = backend.cd_epoch(*work, Epoch(1.0, 0.0, n_steps, n, 3), int)
-        patterns, chance = _transition(machine, n_steps)
+        ((moved, _),) = backend.cd_epoch(*work, Epoch(1.0, 0.0, n_gibbs_steps, n, 3), int)
+        patterns, chance = _transition(machine, n_gibbs_steps)
         found = case[0] - (moved.biases[0].astype(float) - machine.biases[0])
         return samplers.p_of_means(found, patterns.astype(float), chance[samplers.codes([case])[0]], n)
 
@@ -193,7 +193,7 @@ def test_annealed_importance_sampling_estimates_z_without_bias(kind, backend, sc
 
     def p_value(machine, key, seeds):
         found = ais.ais(machine, 2 * scale[1], n_temperatures, key, backend)
-        z = np.expm1(found.log_z - exact_deep.log_z(machine)) / found.sd
+        z = np.expm1(found.log_z - exact.log_z(machine)) / found.sd
         return 2 * stats.norm.sf(abs(z))
 
     _p_values(promise, f"AIS of {kind}s: the mean of Z is Z", scale, KINDS[kind], 47, p_value, strength=0.8)

@@ -23,7 +23,9 @@ def _keys(seeds):
 
 
 def _train_one(machine, cases, config, backend, progress, seed=3):
-    [trained] = training.train([machine], cases, config, _keys([seed]), backend, progress, [f"seed {seed}"])
+    [trained] = training.train(
+        [machine], cases, config, _keys([seed]), training.Run(backend, progress, [f"seed {seed}"])
+    )
     return trained
 
 
@@ -40,12 +42,13 @@ def test_long_chains_give_the_exact_gradient(sizes):
     def sample(probability, key, step, layer):
         return (streams.uniform(key, step, layer, np.arange(n), probability.shape[1]) < probability).astype(float)
 
-    found = contrastive.gradient(w, bv, bh, cases.astype(float), streams.fork(11, "training"), 13, 37, sample)
-    expected = exact.log_likelihood_gradient(machine, cases)
+    arithmetic, key = contrastive.Arithmetic(sample), streams.fork(11, "training")
+    found = contrastive.gradient(contrastive.Parameters(w, bv, bh), cases.astype(float), key, 13, 37, arithmetic)
+    (weights,), biases = exact.log_likelihood_gradient(machine, cases)
     (v, _), p = by_hand.joint_distribution(machine)
     q = 1 / (1 + np.exp(-(v @ w + bh)))
     pair = v[:, :, None] * q[:, None, :]
-    for a, b, x in zip(found, expected, (pair, v, q)):
+    for a, b, x in zip(found, (weights, *biases), (pair, v, q)):
         variance = np.tensordot(p, x**2, 1) - np.tensordot(p, x, 1) ** 2
         by_hand.assert_within_standard_errors(a, b, np.sqrt(variance / n))
 
@@ -123,7 +126,7 @@ def test_training_raises_the_likelihood(rule, backend, progress):
     config = Training(learning_rate=[0.1, 0.03], momentum=[0.5, 0.5], momentum_rule=rule)
     trained = _train_one(machine, cases, config, backend, progress)
     codes = cases @ np.array([16, 8, 4, 2, 1])
-    before, after = (exact.log_probabilities(m)[codes].mean() for m in (machine, trained))
+    before, after = (exact.visible_log_probabilities(m)[codes].mean() for m in (machine, trained))
     assert before < -2.5 and after > before + 0.5
 
 
@@ -132,15 +135,13 @@ def test_seeds_do_not_depend_on_their_company(device, progress):
     cases = by_hand.patterns(61, 13, seed=19)
     machines = [training.new_rbm(training.data_rate(cases), 11, 0.1, -2.0, seed) for seed in range(5)]
     config = Training(learning_rate=[0.1, 0.01], momentum=[0.9, 0.9], momentum_rule="classical")
-    together = training.train(
-        machines, cases, config, _keys(range(5)), get_backend(device, threads=2), progress, list("abcde")
-    )
+    run = training.Run(get_backend(device, threads=2), progress, list("abcde"))
+    together = training.train(machines, cases, config, _keys(range(5)), run)
     assert isinstance(together, list) and progress.done == 5 * 2 * 61
     for seeds in ([0], [1, 2], [4, 3]):
         some = [machines[seed] for seed in seeds]
-        apart = training.train(
-            some, cases, config, _keys(seeds), get_backend(device), progress, [str(seed) for seed in seeds]
-        )
+        run = training.Run(get_backend(device), progress, [str(seed) for seed in seeds])
+        apart = training.train(some, cases, config, _keys(seeds), run)
         for seed, machine in zip(seeds, apart):
             assert all(a.tobytes() == b.tobytes() for a, b in zip(_parameters(machine), _parameters(together[seed])))
     assert not np.array_equal(together[0].weights[0], together[1].weights[0])
@@ -156,9 +157,8 @@ def test_parameters_that_are_not_finite_stop_the_training(where, value, backend,
     config = Training(learning_rate=[0.07, 0.01], momentum=[0.5, 0.5], momentum_rule="classical")
     machines = [by_hand.machine((5, 7), seed=1), machine]
     with pytest.raises(TrainingError) as caught, np.errstate(all="ignore"):
-        training.train(
-            machines, by_hand.patterns(11, 5, 1), config, _keys([0, 1]), backend, progress, ["seed 0", "seed 1"]
-        )
+        run = training.Run(backend, progress, ["seed 0", "seed 1"])
+        training.train(machines, by_hand.patterns(11, 5, 1), config, _keys([0, 1]), run)
     message = str(caught.value)
     assert message.startswith("seed 1: ") and "in epoch 1 at" in message
     assert "of 11 (learning rate 0.07" in message or "its last update (learning rate 0.07" in message

@@ -76,9 +76,21 @@ def no_wheel(monkeypatch):
     nvrtc.library.cache_clear()
 
 
-def test_every_file_is_listed_and_every_kernel_has_a_file():
+def test_a_kernel_is_known_by_its_file_alone(tmp_path):
+    (tmp_path / "plain.cu").write_text("// What it does. Example: none\n")
+    (tmp_path / "sized.cu").write_text(
+        "// Of WIDTH units.\n//\n// Example: WIDTH=13 N=2\n// Example: WIDTH=7 N=5\n\n#if N\n"
+    )
+    (tmp_path / "shared.cuh").write_text("// Example: WIDTH=3\n")
+    assert kernels.listed(tmp_path) == {"plain": [{}], "sized": [{"WIDTH": 13, "N": 2}, {"WIDTH": 7, "N": 5}]}
     assert {path.stem for path in kernels.FOLDER.glob("*.cu")} == set(kernels.KERNELS)
-    assert all(kernels.KERNELS.values()), "a kernel without example is never compiled"
+
+
+@pytest.mark.parametrize("example", ["WIDTH 13", "WIDTH=13, N=2", "WIDTH=", "WIDTH=1 3"])
+def test_an_example_that_says_no_sizes_is_told_with_its_file(tmp_path, example):
+    (tmp_path / "planted.cu").write_text(f"// Example: {example}\n")
+    with pytest.raises(ValueError, match=f"^planted.cu: Example: '{example}', expected NAME=NUMBER"):
+        kernels.listed(tmp_path)
 
 
 @needs_nvrtc

@@ -1,6 +1,5 @@
 """The programs that are run first on a new card, on the emulated one: gpu_smoke.py and gpu_phases.py."""
 
-import dataclasses
 import json
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import emulated
 from boltzprune.backend.gpu import kernels
 from emulated import EmulatedCard
 
@@ -16,22 +16,36 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import gpu_phases  # noqa: E402
 import gpu_smoke  # noqa: E402
-from test_gpu_benchmark import TINY, Wrong, needs_compiler, tools  # noqa: E402
-
-SMALL = dataclasses.replace(TINY, deep=(9, 16, 17), joint_machines=(2,))
+from test_gpu_benchmark import Wrong, needs_compiler, tools  # noqa: E402
 
 
 @needs_compiler
 def test_every_piece_is_right(capsys):
     for name in gpu_smoke.NAMES:
-        assert gpu_smoke.main([name], tools, SMALL) == 0
+        assert gpu_smoke.main([name, "--emulated"]) == 0
         line = json.loads(capsys.readouterr().out)
         assert line["piece"] == name and line["right"] and line["found"]
 
 
 @needs_compiler
+def test_two_pieces_apart_on_the_emulated_card(monkeypatch, capsys):
+    """As a person starts it: each in a process of its own, which finds the emulation by itself."""
+    monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS.parent / "src"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(gpu_smoke, "NAMES", ("states", "bits"))
+    assert gpu_smoke.main(["--emulated"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert [json.loads(line)["piece"] for line in lines] == ["states", "bits"] and last == "2 of 2 pieces right"
+
+
+def test_without_a_compiler_there_is_no_emulation(monkeypatch, capsys):
+    monkeypatch.setattr(emulated, "COMPILER", None)
+    assert gpu_smoke.main(["--emulated"]) == 2 and "--emulated needs g++" in capsys.readouterr().err
+
+
+@needs_compiler
 @pytest.mark.parametrize("name", ["joint_bits", "free_run"])
-def test_other_bits_are_a_race(name):
+def test_other_bits_are_a_race(name, monkeypatch):
     """A card whose third launch gives another number."""
 
     class Racing(Wrong):
@@ -44,8 +58,9 @@ def test_other_bits_are_a_race(name):
 
     # the chains, which are the thirteenth argument, and the lower weights, the first
     card = Racing("joint", 12 if name == "free_run" else 0, 1)
+    monkeypatch.setattr(gpu_smoke, "emulated_tools", lambda: tools(card=card))
     with pytest.raises(ArithmeticError, match=r"other (bits|states)"):
-        gpu_smoke.main([name], lambda: tools(card=card), SMALL)
+        gpu_smoke.main([name, "--emulated"])
 
 
 def test_pieces_apart(monkeypatch, capsys):

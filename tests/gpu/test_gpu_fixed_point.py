@@ -162,6 +162,6 @@ def test_a_weight_that_is_not_finite_makes_its_units_silent(gpu, n_chains):
     weights[5, 2] = np.nan
     broken = BoltzmannMachine((weights,), machine.biases, machine.masks, must_be_finite=False)
     states = [gpu.asarray(by_hand.patterns(n_chains, n, seed=n)) for n in (13, 7)]
-    for n_steps in (1, 9):
-        found = [gpu.to_host(layer) for layer in gpu.advance(broken, states, KEY, 0, n_steps, 0)]
+    for n_gibbs_steps in (1, 9):
+        found = [gpu.to_host(layer) for layer in gpu.advance(broken, states, KEY, 0, n_gibbs_steps, 0)]
         assert not found[1][:, 2].any() and not found[0][:, 5].any() and found[1].any() and found[0].any()

@@ -12,10 +12,10 @@ KEY = streams.fork(3, "samples")
 SIZES = [(13, 71), (61, 37, 131), (5, 7, 0), (5, 0, 3), (257, 300, 3, 7), (1, 1), (31, 32, 33), (127, 128, 129, 3, 2)]
 
 
-def _advance(gpu, machine, n_chains, first_layer=0, n_steps=11, first_step=5, first_chain=17):
+def _advance(gpu, machine, n_chains, first_layer=0, n_gibbs_steps=11, first_step=5, first_chain=17):
     """States after some steps, and which kernels were launched."""
     states = [by_hand.patterns(n_chains, n, seed=7 + n) for n in machine.layer_sizes]
-    return by_hand.on_host(gpu, gpu.advance(machine, states, KEY, first_step, n_steps, first_chain, first_layer))
+    return by_hand.on_host(gpu, gpu.advance(machine, states, KEY, first_step, n_gibbs_steps, first_chain, first_layer))
 
 
 @pytest.mark.parametrize("first_layer", [0, 1, 2])
@@ -51,9 +51,9 @@ def test_which_kernel_computes_what(gpu):
         pytest.skip("a real card keeps no list of its launches")
     machine = by_hand.machine((13, 17), seed=23)
     most = gibbs.BLOCKS_A_MULTIPROCESSOR * gpu.card.n_multiprocessors
-    for n_chains, n_steps, expected in [(most, 8, "gibbs"), (most + 1, 8, "draw"), (most, 7, "draw")]:
+    for n_chains, n_gibbs_steps, expected in [(most, 8, "gibbs"), (most + 1, 8, "draw"), (most, 7, "draw")]:
         gpu.card.launches.clear()
-        _advance(gpu, machine, n_chains, n_steps=n_steps)
+        _advance(gpu, machine, n_chains, n_gibbs_steps=n_gibbs_steps)
         assert {name for name, *_ in gpu.card.launches} == {expected}
 
 

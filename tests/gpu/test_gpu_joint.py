@@ -24,7 +24,7 @@ EPOCH = JointEpoch(
     first_update=3,
     max_norm=1.5,
     tolerance=1e-5,
-    max_updates=30,
+    max_sweeps=30,
 )
 
 
@@ -76,7 +76,7 @@ def _assert_close(found, expected, bound=2e-6):
 
 
 def _assert_counted(found, work, cases, epoch):
-    """Mean-field updates are those of the reference, but where a change is within float32's noise of the tolerance."""
+    """Mean-field sweeps are those of the reference, but where a change is within float32's noise of the tolerance."""
     noise = 2**-22
     epochs = [dataclasses.replace(epoch, tolerance=epoch.tolerance + by) for by in (-noise, noise)]
     most, least = (REFERENCE.joint_epoch(*work, cases, one, lambda n: None)[2] for one in epochs)
@@ -99,7 +99,7 @@ CASES = [
     ((13, 17, 31), 5, {"batch_size": 1, "learning_rate": 0.02}),  # at 0.05 float32 arrays of NumPy are off by 2e-6
     ((13, 67, 61), 31, {"batch_size": 16}),
     ((11, 71, 37), 32, {"batch_size": 2, "decay": 0.0}),
-    ((11, 67, 37), 33, {"batch_size": 4, "max_updates": 2}),
+    ((11, 67, 37), 33, {"batch_size": 4, "max_sweeps": 2}),
     ((7, 67, 41), 97, {"batch_size": 3, "tolerance": 0.01}),
     ((31, 41, 43), 1, {"batch_size": 10, "max_norm": 0.5}),
     ((83, 43, 37), 131, {"batch_size": 7}),  # lists longer than a warp, more words of chains than it takes side by side
@@ -185,10 +185,10 @@ def test_chains_that_run_freely_are_those_of_the_reference(gpu, monkeypatch, sma
         machine.biases[2][:] -= 5
     run = gpu.free_run(machines, [one.chains for one in states], keys)
     expected = [one.chains for one in states]
-    for first, n_steps in ((5, 7), (12, 1)):
-        found = run.advance(first, n_steps)
+    for first, n_gibbs_steps in ((5, 7), (12, 1)):
+        found = run.advance(first, n_gibbs_steps)
         expected = [
-            REFERENCE.advance(machine, chains, key, first, n_steps, 0)
+            REFERENCE.advance(machine, chains, key, first, n_gibbs_steps, 0)
             for machine, chains, key in zip(machines, expected, keys)
         ]
         for layers, wanted in zip(found, expected, strict=True):

@@ -15,7 +15,7 @@ from boltzprune.backend import reference
 from boltzprune.backend.gpu import cd_small
 from boltzprune.backend.gpu.gibbs import decide
 from boltzprune.core import joint, streams
-from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity, array_epoch
+from boltzprune.core.contrastive import Arithmetic, Epoch, NotFiniteError, Velocity, array_epoch
 from boltzprune.core.machine import BoltzmannMachine, field_of, sigmoid
 
 REFERENCE = reference.Backend()
@@ -448,5 +448,5 @@ def test_parameters_that_grow_without_bound(card):
     """The kernel looks at fields, which overflow before parameters do, or one update after."""
     machine, cases = by_hand.machine((13, 31), seed=61, scale=0.3), by_hand.patterns(61, 13, seed=67)
     start, epoch = (machine, Velocity.zero(machine)), Epoch(3e37, 0.9, 1, 1, 0)
-    specified = _named(array_epoch, *start, KEY, cases, epoch, _ignore, reference._sample, np.float32)[0]
+    specified = _named(array_epoch, *start, KEY, cases, epoch, _ignore, Arithmetic(reference._sample, np.float32))[0]
     assert 0 < _named(_epoch, card, [(*start, KEY)], cases, epoch)[0] <= specified + 1 < 30

@@ -11,7 +11,7 @@ from outer_study import Runner, tiny_values, write_patterns
 from boltzprune.backend import get_backend
 from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
-from boltzprune.learning.training import train
+from boltzprune.learning.training import Run, train
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.results.prepared import read_states
@@ -52,7 +52,7 @@ def test_the_control_is_the_initial_machine_trained_on(control, seed):
     for iteration in (1, 2, 3):
         settings_of_it, key = control.study.patches.retraining, fork(seed, "training", iteration)
         with Progress(3 * 71, "updates", "by hand") as progress:
-            [expected] = train([expected], cases, settings_of_it, [key], backend, progress, ["by hand"])
+            [expected] = train([expected], cases, settings_of_it, [key], Run(backend, progress, ["by hand"]))
         found = machine(control, f"unpruned{iteration}_retrained", seed)
         assert parameters(found) == parameters(expected)
         assert found.n_weights == (35,) and found.masks[0].all()

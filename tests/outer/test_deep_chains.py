@@ -17,9 +17,10 @@ from boltzprune.core.streams import fork, uniform
 from boltzprune.errors import InputError
 from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.pretraining import pretrain
+from boltzprune.learning.training import Run
 from boltzprune.pruning.prune import compact
 from boltzprune.results.store import Arrays, checksum, read_chains, read_machine
-from boltzprune.sampling import exact_deep
+from boltzprune.sampling import exact
 from boltzprune.sampling.ais import ais
 from boltzprune.sampling.statistics import deep_statistics
 from boltzprune.study import jobs
@@ -50,7 +51,7 @@ def trained(deep, name, seed, training, iteration, chains=None):
     before, own = load(deep, name, seed)
     settings = training, deep.study.digits.mean_field, [fork(seed, "training", iteration)]
     work = [before], [chains or own], digits(deep).cases
-    return train_jointly(*work, *settings, REFERENCE, SILENT, ["test"])[0]
+    return train_jointly(*work, *settings, Run(REFERENCE, SILENT, ["test"]))[0]
 
 
 def test_pre_training_by_the_library(deep):
@@ -58,7 +59,7 @@ def test_pre_training_by_the_library(deep):
     masks = [receptive_fields((5, 3), 3), np.ones((15, 11), dtype=bool)]
     for seed in (0, 1):
         settings = study.machine, study.pretraining, N_CHAINS, [seed]
-        [expected] = pretrain(masks, digits(deep).cases, *settings, REFERENCE, SILENT)
+        [expected] = pretrain(masks, digits(deep).cases, *settings, [Run(REFERENCE, SILENT)] * 2)
         machine, chains = load(deep, "pretrained", seed)
         assert is_same((machine, chains), expected)
         assert np.array_equal(chains[0], digits(deep).states[:N_CHAINS])
@@ -199,10 +200,10 @@ def test_fresh_chains_sample_the_machine_and_leave_the_persistent_ones(deep, tmp
     outputs = {key: tmp_path / f"{key}.npz" for key in ("statistics", "samples")}
     run(Job("sample_deep", inputs, outputs, json.loads(job["spec"]), (0, 1), 1))
     for seed in (0, 1):
-        exact = exact_deep.statistics(load(deep, "anti_fi2_retrained", seed)[0])
+        expected = exact.statistics(load(deep, "anti_fi2_retrained", seed)[0])
         found = Arrays(outputs["statistics"])
         assert found[f"seed{seed}/n_samples"] == 2003
-        for kind, layers in (("rate", exact.rates), ("pair_mean", exact.pair_means)):
+        for kind, layers in (("rate", expected.rates), ("pair_mean", expected.pair_means)):
             for layer, p in enumerate(layers):
                 z = (found[f"seed{seed}/{kind}{layer}"] - p) / np.sqrt(p * (1 - p) / 2003 + 1e-9)
                 assert np.abs(z).max() < 5

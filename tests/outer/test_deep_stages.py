@@ -30,7 +30,7 @@ from boltzprune.pruning.prune import prune
 from boltzprune.pruning.units import dead_ends
 from boltzprune.pruning.weights import drop_lowest
 from boltzprune.results.store import Arrays, read_statistics
-from boltzprune.sampling import exact_deep
+from boltzprune.sampling import exact
 
 EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
 REGIONS = ["border_disconnected", "centre_disconnected"]
@@ -44,21 +44,21 @@ COLUMNS = [
 
 
 def mean_field(model, states, tolerance=1e-5, most=50):
-    """Means of both hidden layers and the updates of each image, one image after the other, in float64."""
+    """Means of both hidden layers and the sweeps of each image, one image after the other, in float64."""
     w1, w2 = (w.astype(float) for w in model.weights)
     _, b1, b2 = model.biases
     found, counts = [], []
     for v in states:
         m1 = expit(b1 + 2 * (v @ w1))
         m2 = expit(b2 + m1 @ w2)
-        change, n_updates = 1.0, 0
-        while change >= tolerance and n_updates < most:
+        change, n_sweeps = 1.0, 0
+        while change >= tolerance and n_sweeps < most:
             new1 = expit(b1 + v @ w1 + w2 @ m2)
             new2 = expit(b2 + new1 @ w2)
             change = max(np.abs(new1 - m1).max(), np.abs(new2 - m2).max())
-            m1, m2, n_updates = new1, new2, n_updates + 1
+            m1, m2, n_sweeps = new1, new2, n_sweeps + 1
         found.append((m1, m2))
-        counts.append(n_updates)
+        counts.append(n_sweeps)
     return [np.array(layer) for layer in zip(*found)], counts
 
 
@@ -174,7 +174,7 @@ def test_log_z_and_the_bound_by_hand(deep, name):
     states = digits(deep).test_states.astype(float)
     for seed in (0, 1):
         model, row = machine(deep, name, seed), metrics(deep).loc[index(name, seed)]
-        exact_log_z = exact_deep.log_z(model)
+        exact_log_z = exact.log_z(model)
         assert abs(row["log_z"] - exact_log_z) < 5 * row["log_z_sd"] + 0.1
         assert abs(row["log_z"] - exact_log_z) > 1e-6  # an estimate
         w1, w2 = (w.astype(float) for w in model.weights)
@@ -185,8 +185,8 @@ def test_log_z_and_the_bound_by_hand(deep, name):
         assert row["bound"] + row["log_z"] == pytest.approx((energy + entropy).mean(), abs=1e-4)
         h2 = np.array(list(np.ndindex(*[2] * len(b2))))
         fields = b1 + (states @ w1)[:, None, :] + h2 @ w2.T
-        exact = states @ b0 + logsumexp(h2 @ b2 + np.logaddexp(0, fields).sum(axis=2), axis=1)
-        assert row["bound"] + row["log_z"] <= exact.mean() + 1e-9
+        log_p = states @ b0 + logsumexp(h2 @ b2 + np.logaddexp(0, fields).sum(axis=2), axis=1)
+        assert row["bound"] + row["log_z"] <= log_p.mean() + 1e-9
         assert -15 * np.log(2) < row["bound"] <= 0
 
 

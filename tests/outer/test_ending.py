@@ -12,7 +12,7 @@ from boltzprune.core.machine import all_finite
 from boltzprune.core.masks import receptive_fields
 from boltzprune.core.streams import fork
 from boltzprune.learning.joint_training import train_jointly
-from boltzprune.learning.training import train
+from boltzprune.learning.training import Run, train
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.pruning.ending import ends_at
 from boltzprune.sampling.statistics import draw, estimate
@@ -121,8 +121,8 @@ def test_the_end_of_a_criterion_of_whole_units_that_reads_the_eigenvector_is_for
 
 
 def test_no_machine_is_trained_at_once():
-    assert train([], np.zeros((3, 5), np.uint8), None, [], None, None, []) == []
-    assert train_jointly([], [], np.zeros((3, 5), np.uint8), None, None, [], None, None, []) == []
+    assert train([], np.zeros((3, 5), np.uint8), None, [], None) == []
+    assert train_jointly([], [], np.zeros((3, 5), np.uint8), None, None, [], None) == []
 
 
 @pytest.mark.parametrize("device", ["reference", "cpu"])
@@ -135,9 +135,9 @@ def test_one_unit_or_weight_is_enough_to_retrain_sample_and_prune(device, n_weig
     rbm, dbm = machine_of([mask]), machine_of([mask, [[True]]])
     chains = tuple(np.ones((7, size), np.uint8) for size in dbm.layer_sizes)
     schedule = {"learning_rate": [0.1], "momentum": [0.5], "momentum_rule": "classical"}
-    [one] = train([rbm], cases, Training(**schedule), [key], backend, SILENT, ["a"])
+    [one] = train([rbm], cases, Training(**schedule), [key], Run(backend, SILENT, ["a"]))
     joint = JointTraining(n_epochs=1, batch_size=5, learning_rate=[0.1, 0.1])
-    [(deep, _)] = train_jointly([dbm], [chains], cases, joint, MeanField(), [key], backend, SILENT, ["a"])
+    [(deep, _)] = train_jointly([dbm], [chains], cases, joint, MeanField(), [key], Run(backend, SILENT, ["a"]))
     for before, after in ((rbm, one), (dbm, deep)):
         assert after.n_weights == before.n_weights and all_finite(after)
         changed = [a != b for a, b in zip(after.weights, before.weights)]

@@ -153,7 +153,7 @@ def test_the_exact_model_gives_each_pattern_its_own_probability(n_visible):
     machine = random_machine(n_visible, 7)
     data = (np.random.default_rng(2).random((53, n_visible)) < 0.4).astype(np.uint8)
     patterns, _ = count_patterns(data)
-    log_p = exact.log_probabilities(machine)
+    log_p = exact.visible_log_probabilities(machine)
     found = exact_log_model(patterns, n_visible, log_p)
     everything = exact.visible_states(n_visible)
     for bits, value in zip(np.unpackbits(patterns, axis=1)[:, :n_visible], found):
@@ -163,8 +163,8 @@ def test_the_exact_model_gives_each_pattern_its_own_probability(n_visible):
 
 def test_the_exact_divergence_of_many_samples_goes_to_zero():
     machine = random_machine(5, 7)
-    p = np.exp(exact.log_probabilities(machine))
+    p = np.exp(exact.visible_log_probabilities(machine))
     counts = np.round(p * 1e9).astype(np.int64)
     patterns, counts = np.packbits(exact.visible_states(5), axis=1)[counts > 0], counts[counts > 0]
-    log_q = exact_log_model(patterns, 5, exact.log_probabilities(machine))
+    log_q = exact_log_model(patterns, 5, exact.visible_log_probabilities(machine))
     assert divergence(counts, log_q) == pytest.approx(0, abs=1e-7)

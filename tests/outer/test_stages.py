@@ -12,7 +12,7 @@ from boltzprune.backend import get_backend
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.core.streams import fork, permutation
 from boltzprune.errors import InputError
-from boltzprune.learning.training import data_rate, new_rbm, train
+from boltzprune.learning.training import Run, data_rate, new_rbm, train
 from boltzprune.pruning.weights import n_kept
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, checksum, read_machine, read_statistics
@@ -62,7 +62,7 @@ def test_each_seed_has_its_own_order_of_the_patterns_where_the_configuration_say
         options = start.n_hidden, start.weight_sd, start.hidden_bias, seed
         one = machine(tiny, before, seed) if before else new_rbm(data_rate(cases), *options)
         key = [fork(seed, "training", 1 if before else 0)]
-        [expected] = train([one], own, training, key, get_backend("reference"), SILENT, ["test"])
+        [expected] = train([one], own, training, key, Run(get_backend("reference"), SILENT, ["test"]))
         found = read_machine(Arrays(tmp_path / "machine.npz"), seed)
         assert np.array_equal(found.weights[0], expected.weights[0])
         shared = machine(tiny, "eigenvector1_retrained" if before else "initial", seed)
@@ -114,7 +114,7 @@ def test_metrics_by_hand(tiny):
     ):
         row, seed = metrics.loc[index], index[-1]
         model = machine(tiny, name, seed)
-        log_q = exact.log_probabilities(model)[codes]
+        log_q = exact.visible_log_probabilities(model)[codes]
         assert row["kl_exact"] == pytest.approx(float(np.sum(p * (np.log(p) - log_q))), rel=1e-9)
         assert row["mse_exact"] == pytest.approx(float(np.mean((np.log(p) - log_q) ** 2)), rel=1e-9)
         statistics = Arrays(tiny.folder / f"{name}_statistics.npz")

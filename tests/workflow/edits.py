@@ -241,7 +241,7 @@ CODE = {
         {"draw_fig3": 1, "draw_s2a": 1}, sources=line("report/figures/fig3.py", "def draw(")
     ),
     "report/figures/style.py": Edit(FIGURES, sources=line("report/figures/style.py", "def panel_letter(")),
-    "results/records.py, reruns/, progress.py, workload.py, sizes.py, limits.py, errors.py": Edit(
+    "results/records.py, study/reruns/, study/progress.py, study/cost/, errors.py": Edit(
         {},
         sources=line("results/records.py", "def ")
         + line("study/reruns/plan.py", "def ")
@@ -249,11 +249,11 @@ CODE = {
         + line("study/cost/sizes.py", "def ")
         + line("errors.py", "class Tr"),
     ),
-    "a kernel (backend/kernels/*.cu), device cpu or reference": Edit(
-        {}, sources=code("backend/kernels/joint.cu", "\n", "\n\n")
+    "a kernel (backend/gpu/kernels/*.cu), device cpu or reference": Edit(
+        {}, sources=code("backend/gpu/kernels/joint.cu", "\n", "\n\n")
     ),
-    "a kernel (backend/kernels/*.cu), device gpu or auto": Edit(
-        blocks(2, GPU_JOBS), sources=code("backend/kernels/joint.cu", "\n", "\n\n"), study="other"
+    "a kernel (backend/gpu/kernels/*.cu), device gpu or auto": Edit(
+        blocks(2, GPU_JOBS), sources=code("backend/gpu/kernels/joint.cu", "\n", "\n\n"), study="other"
     ),
 }
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from boltzprune.stages import STAGES
 from workflow_copy import ROOT, Copy, compared
+
+from boltzprune.study.stages import STAGES
 
 pytestmark = pytest.mark.slow
 

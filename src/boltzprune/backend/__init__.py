@@ -4,19 +4,23 @@ A backend is a class with these methods (`reference.Backend` is their specificat
 
     map(function, items)                                              host work, one item per machine
     sample_layer(fields, key, step, layer, first_chain)               states of a layer from its fields
-    advance(machine, states, key, first_step, n_steps, first_chain, first_layer)   block Gibbs sampling
+    advance(machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)   block Gibbs sampling
+    free_run(machines, chains, keys)                                  chains of several machines side by side, or None
     probability(machine, means, layer, gain)                          of a layer given its neighbours
     pack(states)                                                      states as bits along the samples
     pair_counts(lower, upper)                                         co-activations of bit-packed samples
     eigh(matrix)                                                      eigenvalues and eigenvectors
     cd_epoch(machines, velocities, keys, cases, epoch, report)        CD-k, a list of machines side by side
-    mean_field(machine, visible, tolerance, max_updates)              posterior of the hidden layers
+    mean_field(machine, visible, tolerance, max_sweeps)               posterior of the hidden layers
     joint_epoch(machine, state, key, cases, epoch, report)            mean-field and persistent chains, one DBM
     joint_epochs(work, cases, epoch, report)                          the same, a list of DBMs side by side
 
 and what array code needs to run on either device: `xp`, asarray, to_host, on_device, piece, in_pieces. Primitives take
 arrays of the host or of the device. Samples, statistics and posteriors come back where the backend computes, trained
 machines on the host.
+
+Each backend owns all of its methods and none calls those of another. What several have in common is no algorithm
+(`arrays`), or it is a function: the plain-array versions of `boltzprune.core` are given the few operations that differ.
 
 Random numbers come from counters of `boltzprune.core.streams`, so that backends agree bit for bit on every uniform
 number, and on a state unless the number lies within rounding of the probability. To add a backend: one module, one line

@@ -1,11 +1,9 @@
 """The specification of every primitive: NumPy in float64, short and slow."""
 
-from typing import ClassVar
-
 import numpy as np
 
-from boltzprune.core import joint, streams
-from boltzprune.core.contrastive import array_epoch, at_places, cases_of_each
+from boltzprune.backend import arrays
+from boltzprune.core import contrastive, joint, streams
 from boltzprune.core.machine import field_of, sigmoid
 
 
@@ -16,51 +14,16 @@ def _sample(probability, key, step, layer, first_chain=0):
     return (streams.uniform(key, step, layer, chains, n_units) < probability).astype(probability.dtype)
 
 
-PIECE = 1 << 13
-"""Chains or cases that are handled at once, so that memory stays small; no result depends on it."""
-
-
-class Backend:
-    """Primitives on plain arrays; one thread, whatever is asked for.
-
-    Attributes
-    ----------
-    xp : module
-        The array module of what the primitives return: NumPy, or CuPy.
-    versions : dict
-        What computes here besides the libraries that every result names.
-    """
-
-    xp = np
-    versions: ClassVar[dict] = {}
+class Backend(arrays.HostArrays):
+    """Primitives on plain arrays; one thread, whatever is asked for."""
 
     def __init__(self, threads=1):
         self.threads = 1
+        self._joint = joint.Arithmetic(joint.probability, self.advance)
 
     def map(self, function, items):
         """[function(item) for item in items]."""
         return [function(item) for item in items]
-
-    def asarray(self, array, dtype=None):
-        """An array where this backend computes; one that lies there already is not copied."""
-        return np.asarray(array, dtype=dtype)
-
-    def to_host(self, array):
-        """A NumPy array of what a primitive returned."""
-        return array
-
-    def on_device(self, machine):
-        """A machine whose arrays lie where this backend computes."""
-        return machine
-
-    def piece(self, n, bytes_each):
-        """How many of n independent chains or cases of so many bytes to handle at once."""
-        return min(n, PIECE)
-
-    def in_pieces(self, function, n, bytes_each):
-        """[function(first, count), ...] over all of n independent chains or cases, of so many bytes each."""
-        size = max(1, self.piece(n, bytes_each))
-        return [function(first, min(size, n - first)) for first in range(0, n, size)]
 
     def sample_layer(self, fields, key, step, layer, first_chain):
         """States of one layer given its fields: 1 where uniform < s(field)  (Eq. 9).
@@ -78,7 +41,7 @@ class Backend:
         """
         return _sample(sigmoid(np.asarray(fields, dtype=np.float64)), key, step, layer, first_chain).astype(np.uint8)
 
-    def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
+    def advance(self, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer=0):
         """Block Gibbs sampling: each step draws the odd layers given the even ones, then the even ones given the odd.
 
         Parameters
@@ -87,7 +50,7 @@ class Backend:
         states : list of (n_chains, n_units) uint8
             All layers; the odd ones are not read.
         key : np.uint64
-        first_step, n_steps, first_chain : int
+        first_step, n_gibbs_steps, first_chain : int
         first_layer : int
             Layers below it are clamped.
 
@@ -97,7 +60,7 @@ class Backend:
         """
         states = list(states)
         order = [i for i in (*range(1, len(states), 2), *range(0, len(states), 2)) if i >= first_layer]
-        for step in range(first_step, first_step + n_steps):
+        for step in range(first_step, first_step + n_gibbs_steps):
             for layer in order:
                 states[layer] = self.sample_layer(field_of(machine, states, layer), key, step, layer, first_chain)
         return states
@@ -115,28 +78,36 @@ class Backend:
         Returns
         -------
         object or None
-            With advance(first_step, n_steps) -> list of list of (n_chains, n_units) uint8: of each machine the states
-            of all layers, where the backend computes. None where the chains of each machine had better advance alone.
+            With advance(first_step, n_gibbs_steps) -> list of list of (n_chains, n_units) uint8: of each machine the
+            states of all layers, where the backend computes. None where the chains of each machine had better advance
+            alone.
         """
         return None
 
     def probability(self, machine, means, layer, gain=1):
-        """Probability of the units of a layer given the layers around it; see `joint.probability`."""
-        return joint.probability(machine, means, layer, gain, np)
+        """Probability of the units of a layer given the layers around it; see `joint.probability`.
+
+        Parameters
+        ----------
+        machine : BoltzmannMachine or joint.Parameters
+        means : list of (n, n_units) float
+        layer : int
+        gain : float
+            Of the input from below.
+
+        Returns
+        -------
+        (n, n_units) float
+        """
+        return joint.probability(machine, means, layer, gain)
 
     def pack(self, states):
         """States as bits along the samples: (n_samples, n_units) uint8 -> (n_units, n_words) uint64, zero-padded."""
-        n_samples, n_units = states.shape
-        packed = np.packbits(states.T, axis=1, bitorder="little")
-        padded = np.zeros((n_units, 8 * -(-n_samples // 64)), dtype=np.uint8)
-        padded[:, : packed.shape[1]] = packed
-        return padded.view(np.uint64)
+        return arrays.pack(states)
 
     def eigh(self, matrix):
         """Eigenvalues, smallest first, and eigenvectors as columns of a symmetric matrix, float64."""
-        from scipy.linalg import eigh
-
-        return eigh(matrix)
+        return arrays.eigh(matrix)
 
     def pair_counts(self, lower, upper):
         """In how many samples two units are both 1.
@@ -180,42 +151,41 @@ class Backend:
         NotFiniteError
             If a parameter stops being finite, with the place of the machine in the list.
         """
-        work = list(zip(machines, velocities, keys, cases_of_each(cases, len(machines)), strict=True))
-        return self._in_turn(lambda one: self._cd_epoch(*one, epoch, report), work)
+        arithmetic, of_each = contrastive.Arithmetic(_sample), contrastive.cases_of_each(cases, len(machines))
+        with contrastive.listed() as trained:
+            for one in zip(machines, velocities, keys, of_each, strict=True):
+                trained.append(contrastive.array_epoch(*one, epoch, report, arithmetic))
+        return trained
 
-    def _cd_epoch(self, machine, velocity, key, cases, epoch, report):
-        """One epoch of CD-k of one machine."""
-        return array_epoch(machine, velocity, key, cases, epoch, report, _sample, np.float64)
-
-    def _in_turn(self, function, items):
-        """`map`, where a NotFiniteError says at which place of the list it came up."""
-
-        def one(place):
-            with at_places([place]):
-                return function(items[place])
-
-        return self.map(one, range(len(items)))
-
-    def mean_field(self, machine, visible, tolerance, max_updates):
+    def mean_field(self, machine, visible, tolerance, max_sweeps):
         """Mean-field posterior of the hidden units, each case on its own; see `joint.mean_field`.
-
-        Returns
-        -------
-        tuple
-            List of (n, n_units) float arrays, one per hidden layer, and (n,) int64, the updates of each case.
-        """
-        means, n_updates = joint.mean_field(machine, visible, tolerance, max_updates, self)
-        return means[1:], n_updates
-
-    def joint_epoch(self, machine, state, key, cases, epoch, report):
-        """One epoch of joint training of one DBM.
 
         Parameters
         ----------
         machine : BoltzmannMachine
-        state : joint.JointState
-        key : np.uint64
-            Stream of the chains.
+        visible : (n, n_visible) uint8
+        tolerance : float
+        max_sweeps : int
+
+        Returns
+        -------
+        tuple
+            List of (n, n_units) float arrays, one per hidden layer, and (n,) int64, the sweeps of each case.
+        """
+        means, n_sweeps = joint.mean_field(machine, visible, tolerance, max_sweeps, self._joint)
+        return means[1:], n_sweeps
+
+    def joint_epoch(self, machine, state, key, cases, epoch, report):
+        """`joint_epochs` for one DBM."""
+        return self.joint_epochs([(machine, state, key)], cases, epoch, report)[0]
+
+    def joint_epochs(self, work, cases, epoch, report):
+        """One epoch of joint training of every DBM.
+
+        Parameters
+        ----------
+        work : list of (BoltzmannMachine, joint.JointState, np.uint64)
+            Each with the key of the stream of its chains.
         cases : (n_cases, n_visible) uint8
             Presented in this order.
         epoch : joint.JointEpoch
@@ -224,33 +194,15 @@ class Backend:
 
         Returns
         -------
-        tuple
-            BoltzmannMachine, JointState, and the mean-field updates of all cases in sum.
-
-        Raises
-        ------
-        NotFiniteError
-            If a parameter stops being finite.
-        """
-        return joint.array_joint_epoch(machine, state, key, cases, epoch, report, self)
-
-    def joint_epochs(self, work, cases, epoch, report):
-        """`joint_epoch` for several DBMs.
-
-        Parameters
-        ----------
-        work : list of (BoltzmannMachine, joint.JointState, np.uint64)
-            Each with the key of its stream.
-        cases, epoch, report
-            As for `joint_epoch`.
-
-        Returns
-        -------
         list of (BoltzmannMachine, joint.JointState, int)
+            The number is that of the mean-field sweeps of all cases in sum.
 
         Raises
         ------
         NotFiniteError
-            With the place of the machine in the list.
+            If a parameter stops being finite, with the place of the machine in the list.
         """
-        return self._in_turn(lambda one: self.joint_epoch(*one, cases, epoch, report), work)
+        with contrastive.listed() as trained:
+            for machine, state, key in work:
+                trained.append(joint.array_joint_epoch(machine, state, key, cases, epoch, report, self._joint))
+        return trained

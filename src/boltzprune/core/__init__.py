@@ -1,1 +1,4 @@
-"""The equations on plain arrays: a machine, its random numbers, its learning rules, its Fisher information."""
+"""The machine and its equations, Fisher information, random numbers: NumPy only, and nothing of a study.
+
+A user of the library meets `machine.BoltzmannMachine`, `machine.energy` (Eqs. 1, 10) and `fisher` first.
+"""

@@ -2,6 +2,7 @@
 
 import contextlib
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -50,6 +51,39 @@ class Velocity:
         return cls(*(np.zeros_like(x) for x in (machine.weights[0], machine.biases[0], machine.biases[1])))
 
 
+class Parameters(NamedTuple):
+    """What of an RBM changes with every update.
+
+    Attributes
+    ----------
+    weights : (n_visible, n_hidden) float
+    visible_bias : (n_visible,) float
+    hidden_bias : (n_hidden,) float
+    """
+
+    weights: Any
+    visible_bias: Any
+    hidden_bias: Any
+
+
+class Arithmetic(NamedTuple):
+    """What the plain-array version computes with.
+
+    Attributes
+    ----------
+    sample : callable
+        (probability, key, step, layer) -> states in {0, 1} of the same dtype; chain = row of the batch.
+    dtype : type
+        Of parameters and states.
+    xp : module
+        NumPy, or CuPy where the arrays lie on a GPU.
+    """
+
+    sample: Any
+    dtype: type = np.float64
+    xp: Any = np
+
+
 class NotFiniteError(ArithmeticError):
     """A field or a parameter was NaN or infinite.
 
@@ -68,6 +102,16 @@ def at_places(places):
         yield
     except NotFiniteError as error:
         raise NotFiniteError(error.update, places[error.place]) from None
+
+
+@contextlib.contextmanager
+def listed():
+    """A list that the block fills with one result per machine; a NotFiniteError names the place of the next one."""
+    results = []
+    try:
+        yield results
+    except NotFiniteError as error:
+        raise NotFiniteError(error.update, len(results)) from None
 
 
 def check_done(done, n_updates, first_update):
@@ -89,31 +133,29 @@ def cases_of_each(cases, n_machines):
     return list(cases) if isinstance(cases, list | tuple) else [cases] * n_machines
 
 
-def gradient(
-    weights, visible_bias, hidden_bias, cases, key, first_step, n_gibbs_steps, sample, up=1.0, down=1.0, xp=np
-):
-    """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Eq. 9).
+def gradient(parameters, cases, key, first_step, n_gibbs_steps, arithmetic, gains=(1.0, 1.0)):
+    """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Hinton 2002).
 
-    From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk; the last hidden layer enters as its probability.
+    From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk, with the conditional probabilities of Eq. 9; the last hidden layer
+    enters as its probability.
 
     Parameters
     ----------
-    weights, visible_bias, hidden_bias : (n_visible, n_hidden), (n_visible,), (n_hidden,) float
-    cases : (batch, n_visible) of the same dtype, in {0, 1}
+    parameters : Parameters
+    cases : (batch, n_visible) of the dtype of the parameters, in {0, 1}
     key : np.uint64
     first_step, n_gibbs_steps : int
-    sample : callable
-        (probability, key, step, layer) -> states in {0, 1} of the same dtype; chain = row of the batch.
-    up, down : float
-        See `Epoch`.
-    xp : module
-        NumPy, or CuPy where the arrays lie on a GPU.
+    arithmetic : Arithmetic
+    gains : (float, float)
+        Upwards and downwards, see `Epoch`.
 
     Returns
     -------
     tuple
         Gradients of weights (unmasked), visible and hidden biases: means over the batch.
     """
+    weights, visible_bias, hidden_bias = parameters
+    (up, down), sample, xp = gains, arithmetic.sample, arithmetic.xp
     probability0 = probability = sigmoid(up * (cases @ weights + hidden_bias), xp)
     for step in range(first_step, first_step + n_gibbs_steps):
         hidden = sample(probability, key, step, 1)
@@ -128,8 +170,21 @@ def gradient(
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, here and by the caller
-def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype, xp=np):
-    """One epoch of CD-k on one machine with plain arrays of that dtype; all arrays lie where `xp` computes.
+def array_epoch(machine, velocity, key, cases, epoch, report, arithmetic):
+    """One epoch of CD-k on one machine with plain arrays, which lie where the arithmetic's `xp` computes.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        An RBM.
+    velocity : Velocity
+    key : np.uint64
+    cases : (n_cases, n_visible) uint8
+        Presented in this order.
+    epoch : Epoch
+    report : callable
+        report(1) is called after every update.
+    arithmetic : Arithmetic
 
     Returns
     -------
@@ -141,14 +196,15 @@ def array_epoch(machine, velocity, key, cases, epoch, report, sample, dtype, xp=
     NotFiniteError
         At the first update that leaves a parameter which is not finite.
     """
+    dtype, xp = arithmetic.dtype, arithmetic.xp
+    gains = dtype(epoch.up), dtype(epoch.down)
     mask = machine.masks[0]
-    parameters = [x.astype(dtype) for x in (machine.weights[0], machine.biases[0], machine.biases[1])]
+    parameters = Parameters(*(x.astype(dtype) for x in (machine.weights[0], machine.biases[0], machine.biases[1])))
     steps = [x.astype(dtype) for x in (velocity.weights, velocity.visible_bias, velocity.hidden_bias)]
     for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
         batch = cases[start : start + epoch.batch_size].astype(dtype)
         first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
-        gains = dtype(epoch.up), dtype(epoch.down)
-        gradients = list(gradient(*parameters, batch, key, first_step, epoch.n_gibbs_steps, sample, *gains, xp))
+        gradients = list(gradient(parameters, batch, key, first_step, epoch.n_gibbs_steps, arithmetic, gains))
         gradients[0] *= mask
         for parameter, step, slope in zip(parameters, steps, gradients):
             step *= dtype(epoch.decay)

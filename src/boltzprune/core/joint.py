@@ -6,7 +6,7 @@ persistent Markov chains (Salakhutdinov & Hinton 2009).
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class JointEpoch:
     max_norm : float
         Largest L2 norm of the incoming weights of a hidden unit; infinite: none.
     tolerance : float
-    max_updates : int
+    max_sweeps : int
         See `mean_field`.
     """
 
@@ -42,7 +42,7 @@ class JointEpoch:
     first_update: int
     max_norm: float
     tolerance: float
-    max_updates: int
+    max_sweeps: int
 
 
 @dataclass(frozen=True)
@@ -75,10 +75,40 @@ class Parameters(NamedTuple):
     biases: tuple
 
 
-def probability(machine, means, layer, gain, xp):
+class Arithmetic(NamedTuple):
+    """What the plain-array version computes with; its arrays lie where `xp` computes.
+
+    Attributes
+    ----------
+    probability : callable
+        (machine, means, layer, gain) -> probabilities of a layer, see `probability`.
+    advance : callable
+        (machine, states, key, first_step, n_gibbs_steps, first_chain) -> states of all layers, see
+        `reference.Backend.advance`.
+    dtype : type
+        Of probabilities, steps and gradients.
+    xp : module
+        NumPy or CuPy.
+    """
+
+    probability: Any
+    advance: Any
+    dtype: type = np.float64
+    xp: Any = np
+
+
+def probability(machine, means, layer, gain, xp=np):
     """s(b + gain input) of a layer given the layers around it; one above that `means` does not hold does not count.
 
-    The gain is 1 where there is one above.
+    Parameters
+    ----------
+    machine : BoltzmannMachine or Parameters
+    means : list of (n, n_units) float
+        Layers from the visible one upwards.
+    layer : int
+    gain : float
+        Of the input from below; 1 where there is a layer above.
+    xp : module
 
     Returns
     -------
@@ -90,52 +120,61 @@ def probability(machine, means, layer, gain, xp):
     return sigmoid(total, xp)
 
 
-def mean_field(machine, visible, tolerance, max_updates, backend, dtype=np.float64):
+def mean_field(machine, visible, tolerance, max_sweeps, arithmetic):
     """Mean-field posterior of the hidden units given visible states, each case on its own.
 
-    Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then, layer by
-    layer from below, mu_l = s(b_l + mu_(l-1).W_(l-1) + W_l.mu_(l+1)), until no probability of the case changes by more
-    than the tolerance, or max_updates times.
+    Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then sweeps,
+    layer by layer from below, mu_l = s(b_l + mu_(l-1).W_(l-1) + W_l.mu_(l+1)), until no probability of the case changes
+    by more than the tolerance, or max_sweeps times.
 
     Parameters
     ----------
     machine : BoltzmannMachine or Parameters
     visible : (n, n_visible) array in {0, 1}
     tolerance : float
-    max_updates : int
-    backend : reference.Backend
-        Its array module and its `probability` are used; the arrays lie where it computes.
-    dtype : type
+    max_sweeps : int
+    arithmetic : Arithmetic
 
     Returns
     -------
     tuple
-        List of (n, n_units) arrays of that dtype: the visible states, then the probabilities of every hidden layer; and
-        (n,) int64, the updates of each case.
+        List of (n, n_units) arrays of the arithmetic's dtype: the visible states, then the probabilities of every
+        hidden layer; and (n,) int64, the sweeps of each case.
     """
-    xp, top = backend.xp, len(machine.weights)
+    xp, dtype, top = arithmetic.xp, arithmetic.dtype, len(machine.weights)
     machine = Parameters(*(tuple(x.astype(dtype) for x in group) for group in (machine.weights, machine.biases)))
     means = [visible.astype(dtype)]
     for layer in range(1, top + 1):
-        means.append(backend.probability(machine, means, layer, 2 if layer < top else 1))
-    n_updates, open_cases = xp.zeros(len(visible), dtype=xp.int64), xp.arange(len(visible))
-    for _ in range(max_updates):
+        means.append(arithmetic.probability(machine, means, layer, 2 if layer < top else 1))
+    n_sweeps, open_cases = xp.zeros(len(visible), dtype=xp.int64), xp.arange(len(visible))
+    for _ in range(max_sweeps):
         if not len(open_cases):
             break
         part = [layer[open_cases] for layer in means]
         change = xp.zeros(len(open_cases))
         for layer in range(1, top + 1):
-            new = backend.probability(machine, part, layer)
+            new = arithmetic.probability(machine, part, layer, 1)
             if new.size:
                 change = xp.maximum(change, xp.abs(new - part[layer]).max(axis=1))
             part[layer] = means[layer][open_cases] = new
-        n_updates[open_cases] += 1
+        n_sweeps[open_cases] += 1
         open_cases = open_cases[~(change <= tolerance)]
-    return means, n_updates
+    return means, n_sweeps
 
 
 def limit_norms(weights, max_norm, xp=np):
-    """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer."""
+    """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer.
+
+    Parameters
+    ----------
+    weights : (n_lower, n_upper) float
+    max_norm : float
+    xp : module
+
+    Returns
+    -------
+    (n_lower, n_upper) of the same dtype
+    """
     norms = xp.sqrt((weights.astype(xp.float64) ** 2).sum(axis=0))
     return (weights * xp.where(norms > max_norm, max_norm / xp.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
 
@@ -148,33 +187,44 @@ def phase_means(layers):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for
-def array_joint_epoch(machine, state, key, cases, epoch, report, backend, dtype=np.float64):
-    """One epoch with plain arrays of that dtype, parameters rounded to float32 after every update.
+def array_joint_epoch(machine, state, key, cases, epoch, report, arithmetic):
+    """One epoch with plain arrays, parameters rounded to float32 after every update.
 
-    All arrays lie where the backend computes.
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    state : JointState
+    key : np.uint64
+        Stream of the chains.
+    cases : (n_cases, n_visible) uint8
+        Presented in this order.
+    epoch : JointEpoch
+    report : callable
+        report(1) is called after every update.
+    arithmetic : Arithmetic
 
     Returns
     -------
     tuple
-        BoltzmannMachine, JointState, and the mean-field updates of all cases in sum.
+        BoltzmannMachine, JointState, and the mean-field sweeps of all cases in sum.
 
     Raises
     ------
     NotFiniteError
         At the first update that leaves a parameter which is not finite.
     """
-    chains, n_mean_field = list(state.chains), 0
+    chains, n_mean_field, dtype, xp = list(state.chains), 0, arithmetic.dtype, arithmetic.xp
     parameters = Parameters(machine.weights, machine.biases)
     steps = [[x.astype(dtype) for x in group] for group in (state.weight_steps, state.bias_steps)]
     for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
         batch = cases[start : start + epoch.batch_size]
-        means, n_updates = mean_field(parameters, batch, epoch.tolerance, epoch.max_updates, backend, dtype)
+        means, n_sweeps = mean_field(parameters, batch, epoch.tolerance, epoch.max_sweeps, arithmetic)
         first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
-        chains = backend.advance(parameters, chains, key, first_step, epoch.n_gibbs_steps, 0)
+        chains = arithmetic.advance(parameters, chains, key, first_step, epoch.n_gibbs_steps, 0)
         data, model = phase_means(means), phase_means([layer.astype(dtype) for layer in chains])
-        parameters = _updated(parameters, machine.masks, steps, data, model, epoch, backend.xp)
-        n_mean_field += int(n_updates.sum())
-        if not all(bool(backend.xp.isfinite(x).all()) for x in (*parameters.weights, *parameters.biases)):
+        parameters = _updated(parameters, machine.masks, steps, data, model, epoch, xp)
+        n_mean_field += int(n_sweeps.sum())
+        if not all(bool(xp.isfinite(x).all()) for x in (*parameters.weights, *parameters.biases)):
             raise NotFiniteError(update)
         report(1)
     rounded = [tuple(x.astype(np.float32) for x in group) for group in steps]

@@ -111,7 +111,7 @@ def _arrays(name, given):
 
 
 def _array(which, array, name):
-    """One array of that part; 0 and 1 become a mask."""
+    """One array of that part; integers 0 and 1 become a mask."""
     kind = getattr(getattr(array, "dtype", None), "kind", None)
     if name == "masks" and kind in ("i", "u") and ((array == 0) | (array == 1)).all():
         return array.astype(bool)
@@ -143,7 +143,14 @@ def _check_finite(machine):
 
 
 def require_rbm(machine, function, instead):
-    """InputError for a machine of several weight layers, which `function` would take for its lowest RBM."""
+    """InputError for a machine of several weight layers, which a function would take for its lowest RBM.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    function, instead : str
+        Name of the function, and of what to use for such a machine, for the message.
+    """
     if not machine.is_rbm:
         raise InputError(
             f"{function} is for machines with one weight layer, and this one has {len(machine.weights)}, between layers"
@@ -203,20 +210,13 @@ def field_of(machine, states, layer):
 
 
 def energy(machine, states):
-    """E = - sum_l s_l . W_l . s_(l+1) - sum_l b_l . s_l  (Eqs. 1, 10): (n_chains,) float64, nats."""
-    s = [np.asarray(state, dtype=np.float64) for state in states]
-    total = -sum(np.einsum("ci,ij,cj->c", s[i], w, s[i + 1]) for i, w in enumerate(machine.weights))
-    return total - sum(state @ bias for state, bias in zip(s, machine.biases))
-
-
-def free_energy(machine, visible):
-    """Free energy of an RBM's visible patterns, F(v) = -b_v.v - sum_j softplus(b_h_j + (v.W)_j)  (Eq. 8 without log Z).
+    """Energy of joint states, E = - sum_l s_l . W_l . s_(l+1) - sum_l b_l . s_l  (Eqs. 1, 10); p(s) = exp(-E(s)) / Z.
 
     Parameters
     ----------
     machine : BoltzmannMachine
-        With one weight layer.
-    visible : (n, n_visible) array in {0, 1}
+    states : list of (n, n_units) arrays in {0, 1}
+        Every layer, visible first.
 
     Returns
     -------
@@ -225,10 +225,9 @@ def free_energy(machine, visible):
     Raises
     ------
     InputError
-        If the machine has several weight layers, or the patterns are not of its visible units.
+        If these are not states of all layers of the machine.
     """
-    require_rbm(machine, "machine.free_energy", "ais.variational_bound, or exact_deep.visible_log_probabilities")
-    check_states([visible], machine.layer_sizes[:1], "visible")
-    v = np.asarray(visible, dtype=np.float64)
-    hidden_field = v @ machine.weights[0].astype(np.float64) + machine.biases[1]
-    return -(v @ machine.biases[0].astype(np.float64)) - np.logaddexp(0.0, hidden_field).sum(axis=1)
+    check_states(states, machine.layer_sizes, "states")
+    s = [np.asarray(state, dtype=np.float64) for state in states]
+    total = -sum(np.einsum("ci,ij,cj->c", s[i], w, s[i + 1]) for i, w in enumerate(machine.weights))
+    return total - sum(state @ bias for state, bias in zip(s, machine.biases))

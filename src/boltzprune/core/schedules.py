@@ -2,7 +2,18 @@
 
 
 def learning_rates(first, last, n):
-    """N learning rates, log-spaced: first (last / first)^(k / (n - 1)), k = 0 ... n - 1; one epoch: the first."""
+    """n learning rates, log-spaced: first (last / first)^(k / (n - 1)), k = 0 ... n - 1.
+
+    Parameters
+    ----------
+    first, last : float, > 0
+    n : int, >= 1
+        One epoch has the first rate.
+
+    Returns
+    -------
+    list of float
+    """
     if n == 1:
         return [first]
     return [first * (last / first) ** (k / (n - 1)) for k in range(n)]

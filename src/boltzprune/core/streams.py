@@ -94,7 +94,21 @@ def philox4x32(counter, key):
 
 
 def words(key, step, layer, chains, n_units):
-    """One 32-bit word for each unit of each chain: (n_chains, n_units) uint64, each in [0, 2**32)."""
+    """One 32-bit word for each unit of each chain.
+
+    Parameters
+    ----------
+    key : np.uint64
+        Stream, from `fork`.
+    step, layer : int, in [0, 2**32)
+    chains : (n_chains,) int, in [0, 2**32)
+        Numbers of the chains.
+    n_units : int
+
+    Returns
+    -------
+    (n_chains, n_units) uint64, each in [0, 2**32)
+    """
     n_blocks = -(-n_units // 4)
     chains = np.asarray(chains, dtype=np.uint64)[:, None]
     block = philox4x32((np.arange(n_blocks, dtype=np.uint64)[None, :], chains, step, layer), key)
@@ -106,10 +120,8 @@ def uniform(key, step, layer, chains, n_units):
 
     Parameters
     ----------
-    key : np.uint64
-    step, layer : int
-    chains : (n_chains,) int
-    n_units : int
+    key, step, layer, chains, n_units
+        As for `words`.
 
     Returns
     -------
@@ -119,7 +131,17 @@ def uniform(key, step, layer, chains, n_units):
 
 
 def uniform_double(key, step, layer, chains, n_units):
-    """Uniform numbers of 52 bits where 24 are too coarse, two words each: (n_chains, n_units) float64 in (0, 1)."""
+    """Uniform numbers of 52 bits, for where 24 bits are too coarse; each takes two words.
+
+    Parameters
+    ----------
+    key, step, layer, chains, n_units
+        As for `words`.
+
+    Returns
+    -------
+    (n_chains, n_units) float64, in (0, 1)
+    """
     pairs = words(key, step, layer, chains, 2 * n_units)
     bits = (pairs[:, 0::2] << np.uint64(20)) ^ (pairs[:, 1::2] >> np.uint64(12))
     return (bits.astype(np.float64) + 0.5) * 2.0**-52

@@ -1,1 +1,1 @@
-"""How good a machine is."""
+"""How good a machine is: patterns against the data, encodings, generated patterns, activity."""

@@ -46,20 +46,20 @@ def stop_signals(metrics):
     initial = metrics[metrics["phase"] == "initial"].drop_duplicates("seed")
     retrained = metrics[metrics["phase"] == "retrained"]
     rows = []
-    for criterion, chain in retrained.groupby("criterion", sort=False):
-        chain = pd.concat([initial[initial["seed"].isin(chain["seed"])], chain])
-        error = _by_iteration(chain, "encoding_error").mean(axis=1, skipna=False)
+    for criterion, own in retrained.groupby("criterion", sort=False):
+        course = pd.concat([initial[initial["seed"].isin(own["seed"])], own])
+        error = _by_iteration(course, "encoding_error").mean(axis=1, skipna=False)
         for layer in HIDDEN_LAYERS:
-            activity = _by_iteration(chain, f"activity_{layer}")
+            activity = _by_iteration(course, f"activity_{layer}")
             rows.append({"criterion": criterion, "layer": layer} | _signal(activity, error))
     columns = "criterion layer iteration_of_rise n_seeds_rising n_seeds encoding_error_there encoding_error_best"
     table = pd.DataFrame(rows, columns=[*columns.split(), "iteration_best"])
     return table.astype({"iteration_of_rise": "Int64", "iteration_best": "Int64"})
 
 
-def _by_iteration(chain, column):
-    """One column as a table (iteration, seed), every iteration from 0 to the last."""
-    table = chain.pivot(index="iteration", columns="seed", values=column)
+def _by_iteration(course, column):
+    """One column of a criterion's rows as a table (iteration, seed), every iteration from 0 to the last."""
+    table = course.pivot(index="iteration", columns="seed", values=column)
     return table.reindex(range(int(table.index.max()) + 1))
 
 

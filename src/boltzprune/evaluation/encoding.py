@@ -1,4 +1,8 @@
-"""What a code tells about the class: multinomial logistic regression and its error."""
+"""Encodings of images, the activities of hidden units, and what they tell about the class: logistic regression.
+
+`encode` (or `encode_by_sampling`) turns images into features, `fit` learns classes from features, and `error` says how
+often it is wrong.
+"""
 
 import logging
 import warnings
@@ -6,11 +10,109 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from boltzprune.core.machine import check_states
+from boltzprune.errors import InputError
 from boltzprune.evaluation.logistic import minimise
+from boltzprune.sampling import gibbs
 
 log = logging.getLogger(__name__)
 
 ROWS_PER_BLOCK = 1 << 12
+BYTES_A_UNIT = 40
+"""Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
+
+
+def encode(machine, visible, tolerance, max_updates, backend):
+    """Mean-field probabilities of all hidden units given images; those of the top layer are the paper's encoding.
+
+    The posterior p(h|v) is approximated by independent units of mean mu_l in layer l, with mu_0 = v. Each sweep sets
+    mu_l = s(b_l + mu_(l-1).W_(l-1) + W_l.mu_(l+1)), layer by layer from below, after a bottom-up pass with doubled
+    input (Salakhutdinov & Hinton 2009; the field is that of Eqs. 9, 10). In an RBM mu_1 = p(h=1|v) is exact. The
+    encoding of an image does not depend on the images beside it.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    visible : (n, n_visible) uint8 in {0, 1}, n >= 1
+        Images, on the host.
+    tolerance : float, >= 0
+        An image is done once no probability changes by more in a sweep.
+    max_updates : int, >= 1
+        Most sweeps for an image.
+    backend : Backend
+
+    Returns
+    -------
+    means : list of (n, n_units) float32 (reference: float64), in [0, 1]
+        One array for each hidden layer, bottom first, where the backend computes: means[-1] for `fit`.
+    n_sweeps : (n,) int64, there, too
+        Sweeps that each image took.
+
+    Raises
+    ------
+    InputError
+        If the images are not of the visible layer, or a limit is out of its range.
+    """
+    _check_images(machine, visible)
+    if not tolerance >= 0 or not max_updates >= 1:
+        raise InputError(
+            f"encode: tolerance is {tolerance} and max_updates {max_updates}; expected a tolerance of 0 or more "
+            "(1e-5, say) and 1 update or more (50, say)"
+        )
+    device_machine = backend.on_device(machine)
+
+    def piece(first, n):
+        return backend.mean_field(device_machine, visible[first : first + n], tolerance, max_updates)
+
+    pieces = backend.in_pieces(piece, len(visible), BYTES_A_UNIT * sum(machine.layer_sizes))
+    means, n_sweeps = zip(*pieces)
+    return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_sweeps)
+
+
+def encode_by_sampling(machine, visible, n_gibbs_steps, key, backend):
+    """States of the top layer after Gibbs steps with the visible units clamped to images: a draw from about p(h|v).
+
+    The hidden layers start empty (all 0); each step draws the odd layers given the even ones, then the even ones (not
+    the visible one) given the odd, by p(s_i=1) = s(field_i) (Eqs. 9, 10).
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    visible : (n, n_visible) uint8 in {0, 1}, n >= 1
+        Images, on the host; image c is chain c.
+    n_gibbs_steps : int, >= 1
+    key : np.uint64
+        Stream of these chains.
+    backend : Backend
+
+    Returns
+    -------
+    (n, n_top) uint8, where the backend computes
+
+    Raises
+    ------
+    InputError
+        If the images are not of the visible layer, or there is no step.
+    """
+    _check_images(machine, visible)
+    if not n_gibbs_steps >= 1:
+        raise InputError(f"encode_by_sampling: n_gibbs_steps is {n_gibbs_steps}, expected 1 or more")
+    device_machine = backend.on_device(machine)
+
+    def piece(first, n):
+        empty = [np.zeros((n, n_units), np.uint8) for n_units in machine.layer_sizes[1:]]
+        start = [visible[first : first + n], *empty]
+        return backend.advance(device_machine, start, key, 0, n_gibbs_steps, first, first_layer=1)[-1]
+
+    pieces = backend.in_pieces(piece, len(visible), gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))
+    return backend.xp.concatenate(pieces)
+
+
+def _check_images(machine, visible):
+    """InputError unless these are images, at least one, of the visible layer."""
+    check_states([visible], machine.layer_sizes[:1], "visible")
+    if not len(visible):
+        raise InputError("visible holds no image; expected at least one")
 
 
 @dataclass(frozen=True)
@@ -117,7 +219,20 @@ def probabilities(classifier, features, backend):
 
 
 def error(classifier, features, labels, backend):
-    """Fraction of the cases whose most probable class is not their label."""
+    """Fraction of the cases whose most probable class is not their label.
+
+    Parameters
+    ----------
+    classifier : Classifier
+    features : (n, n_features) array
+        On the host, or where the backend computes.
+    labels : (n,) int
+    backend : Backend
+
+    Returns
+    -------
+    float, in [0, 1]
+    """
     predicted = classifier.classes[probabilities(classifier, features, backend).argmax(axis=1)]
     return float(np.mean(predicted != labels))
 

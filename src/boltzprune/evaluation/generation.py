@@ -61,5 +61,16 @@ def generation(classifier, visible, backend):
 
 
 def random_patterns(n, n_pixels, key):
-    """Patterns whose pixels are 1 with probability 1/2, independently: (n, n_pixels) uint8; pattern c is chain c."""
+    """Patterns whose pixels are 1 with probability 1/2, independently of each other.
+
+    Parameters
+    ----------
+    n, n_pixels : int
+    key : np.uint64
+        Stream of the patterns; pattern c has the random numbers of chain c.
+
+    Returns
+    -------
+    (n, n_pixels) uint8
+    """
     return (uniform(key, 0, 0, np.arange(n), n_pixels) < 0.5).astype(np.uint8)

@@ -30,22 +30,53 @@ def count_patterns(states):
 
 
 def read_samples(arrays, seed, n_visible):
-    """Distinct visible patterns of one seed's samples, bit-packed, and how often each occurs, from `store.Arrays`."""
+    """Distinct visible patterns of one seed's samples, and how often each occurs.
+
+    Parameters
+    ----------
+    arrays : store.Arrays
+        Of a statistics file.
+    seed : int
+    n_visible : int
+
+    Returns
+    -------
+    tuple
+        (n_patterns, n_bytes) uint8, bit-packed along the units, and (n_patterns,) int counts.
+    """
     patterns = arrays.checked(f"seed{seed}/patterns", "u", (None, -(-n_visible // 8)))
     return patterns, arrays.checked(f"seed{seed}/counts", "iu", (len(patterns),))
 
 
 def counts_of(patterns, among, counts):
-    """How often each of `patterns` occurs: its count where it is one of `among`, else 0. All bit-packed, distinct."""
+    """How often each of some patterns occurs among others: the count of the same pattern there, else 0.
+
+    Parameters
+    ----------
+    patterns, among : (n, n_bytes), (n_among, n_bytes) uint8
+        Distinct patterns, bit-packed along the units.
+    counts : (n_among,) int
+        Of the patterns in `among`.
+
+    Returns
+    -------
+    (n,) int64
+    """
     table = {pattern.tobytes(): count for pattern, count in zip(among, counts.tolist())}
     return np.array([table.get(pattern.tobytes(), 0) for pattern in patterns], dtype=np.int64)
 
 
 def sampled_log_probabilities(data_patterns, sampled_patterns, sampled_counts, missing):
-    """Log q of each pattern of the data, q being the distribution of the samples.
+    """log q of each pattern of the data, where q is the distribution of the samples.
 
-    A pattern of the data that no sample shows has no log-probability. `missing` says what it gets: "half" counts it as
-    half a sample and renormalises, so that q stays a distribution; "drop" gives NaN.
+    Parameters
+    ----------
+    data_patterns, sampled_patterns : (n_data_patterns, n_bytes), (n_sampled_patterns, n_bytes) uint8
+        Distinct patterns, bit-packed along the units.
+    sampled_counts : (n_sampled_patterns,) int
+    missing : str
+        What a pattern of the data gets that no sample shows, since log 0 is no number. half: it counts as half a
+        sample, and q is normalised again, so that it stays a distribution; drop: NaN.
 
     Returns
     -------
@@ -118,6 +149,19 @@ def errors_by_frequency(data_counts, log_model):
 
 
 def exact_log_model(patterns, n_visible, log_probabilities):
-    """Log q of bit-packed patterns from the enumerated log-probabilities (`exact.log_probabilities`)."""
+    """log q of patterns from the log-probabilities of all visible patterns.
+
+    Parameters
+    ----------
+    patterns : (n, n_bytes) uint8
+        Bit-packed along the units.
+    n_visible : int
+    log_probabilities : (2**n_visible,) float64, nats
+        From `exact.visible_log_probabilities`.
+
+    Returns
+    -------
+    (n,) float64, nats
+    """
     bits = np.unpackbits(patterns, axis=1)[:, :n_visible].astype(np.int64)
     return log_probabilities[bits @ (1 << np.arange(n_visible - 1, -1, -1, dtype=np.int64))]

@@ -81,7 +81,14 @@ class Checkpoint:
         return record["n_done"], state
 
     def save(self, n_done, place, state):
-        """Take the state after some pieces of a training, at a place in people's words; write it if it is time."""
+        """Take the state after some pieces of a training, at a place in people's words; write it if it is time.
+
+        Parameters
+        ----------
+        n_done : int
+        place : str
+        state : state
+        """
         self._unwritten = n_done, place, state
         if time.monotonic() >= self._due:
             self.flush()

@@ -9,6 +9,7 @@ from boltzprune.core.contrastive import NotFiniteError
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import check_states
 from boltzprune.core.schedules import epochs
+from boltzprune.learning.pretraining import gains, states_above
 from boltzprune.learning.training import decay_of, not_finite, resumed
 
 UPDATES_AT_ONCE = 5_000
@@ -18,7 +19,7 @@ backends have the same bits whatever it is; the reference rounds its steps to fl
 log = logging.getLogger(__name__)
 
 
-def train_jointly(machines, chains, cases, training, mean_field, keys, backend, progress, names, checkpoint=None):
+def train_jointly(machines, chains, cases, training, mean_field, keys, run):
     """Train deep machines, each on all its layers at once, on the same cases.
 
     Parameters
@@ -33,12 +34,7 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     mean_field : config.MeanField
     keys : list of np.uint64
         Streams of the chains.
-    backend : Backend
-    progress : Progress
-    names : list of str
-        What messages call each training.
-    checkpoint : checkpoint.Checkpoint, optional
-        Where this training goes on from, with the same bits, and what is told of every epoch.
+    run : training.Run
 
     Returns
     -------
@@ -53,6 +49,7 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     """
     if not machines:
         return []
+    names, progress = run.names, run.progress
     for name, machine, given in zip(names, machines, chains, strict=True):
         check_states([cases], machine.layer_sizes[:1], f"{name}: cases")
         check_states(given, machine.layer_sizes, f"{name}: chains")
@@ -61,23 +58,23 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, backend, 
     firsts = range(0, updates_per_epoch, UPDATES_AT_ONCE)
     places = [(number, first) for number in range(len(schedule)) for first in firsts]
     lengths = [min(UPDATES_AT_ONCE, updates_per_epoch - first) for _, first in places]
-    n_done, results = resumed(checkpoint, start, progress, lengths)
+    n_done, results = resumed(run, start, lengths)
     for turn, (number, first) in enumerate(places[n_done:], start=n_done + 1):
         epoch = _epoch(training, mean_field, *schedule[number], number * updates_per_epoch + first)
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         piece = cases[first * batch : (first + UPDATES_AT_ONCE) * batch]
         work = [(*result, key) for result, key in zip(results, keys, strict=True)]
         try:
-            found = backend.joint_epochs(work, piece, epoch, progress.advance)
+            found = run.backend.joint_epochs(work, piece, epoch, progress.advance)
         except NotFiniteError as error:
             place = f"update {first + error.update + 1} of {updates_per_epoch}"
             raise not_finite(names[error.place], number, place, epoch) from None
         results = [(machine, state) for machine, state, _ in found]
         place = f"epoch {number + 1}, update {first + lengths[turn - 1]}"
         for name, (*_, n) in zip(names, found):
-            log.info("%s: %s, %.1f mean-field updates an image", name, place, n / len(piece))
-        if checkpoint:
-            checkpoint.save(turn, place, results)
+            log.info("%s: %s, %.1f mean-field sweeps an image", name, place, n / len(piece))
+        if run.checkpoint:
+            run.checkpoint.save(turn, place, results)
     return [(machine, state.chains) for machine, state in results]
 
 
@@ -103,15 +100,29 @@ def restarted(machine, cases, n_chains, key, backend):
     """
     check_states([cases], machine.layer_sizes[:1], "cases")
     states = [np.ascontiguousarray(cases[np.arange(n_chains) % len(cases)])]
-    for layer, (weights, bias) in enumerate(zip(machine.weights, machine.biases[1:]), start=1):
-        gain = np.float32(2.0 if layer < len(machine.weights) else 1.0)
-        fields = backend.asarray(gain * (states[-1].astype(np.float32) @ weights + bias))
-        states.append(backend.to_host(backend.sample_layer(fields, key, 0, layer, 0)))
+    for layer, (weights, bias) in enumerate(zip(machine.weights, machine.biases[1:])):
+        up, _ = gains(layer, len(machine.weights))
+        found = states_above(states[-1], weights, bias, up, (key, 0, layer + 1), backend)
+        states.append(backend.to_host(found))
     return tuple(states)
 
 
 def _epoch(training, mean_field, rate, momentum, first_update):
-    """What the backend is told of the updates from one on."""
+    """What the backend is told of the updates from one on.
+
+    Parameters
+    ----------
+    training : config.JointTraining
+    mean_field : config.MeanField
+    rate, momentum : float
+        Of the schedule, for this epoch.
+    first_update : int
+        Of all updates of the training.
+
+    Returns
+    -------
+    JointEpoch
+    """
     return JointEpoch(
         learning_rate=rate,
         decay=decay_of(rate, momentum, training.momentum_rule),
@@ -120,5 +131,5 @@ def _epoch(training, mean_field, rate, momentum, first_update):
         first_update=first_update,
         max_norm=training.max_norm or math.inf,
         tolerance=mean_field.tolerance,
-        max_updates=mean_field.max_updates,
+        max_sweeps=mean_field.max_updates,
     )

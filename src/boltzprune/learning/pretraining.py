@@ -1,5 +1,7 @@
 """Pre-training of a deep machine: one RBM per weight layer, on what the one below makes of the data; then stacking."""
 
+import dataclasses
+
 import numpy as np
 
 from boltzprune.core.machine import BoltzmannMachine, require_rbm
@@ -36,6 +38,29 @@ def gains(layer, n_layers):
     return (2.0 if layer < n_layers - 1 else 1.0, 2.0 if layer > 0 else 1.0)
 
 
+def states_above(states, weights, bias, up, place, backend):
+    """States of a layer given the one below: h ~ s(up (b + v.W)).
+
+    Parameters
+    ----------
+    states : (n, n_lower) uint8
+        On the host, or where the backend computes, as weights and bias.
+    weights : (n_lower, n_upper) float32
+    bias : (n_upper,) float32
+    up : float
+        See `gains`.
+    place : (np.uint64, int, int)
+        Key, step and layer of the random numbers.
+    backend : Backend
+
+    Returns
+    -------
+    (n, n_upper) uint8, where the backend computes
+    """
+    fields = np.float32(up) * (states.astype(np.float32) @ weights + bias)
+    return backend.sample_layer(fields, *place, 0)
+
+
 def hidden_data(rbm, cases, how, up, key, backend):
     """What the next RBM learns from.
 
@@ -58,13 +83,11 @@ def hidden_data(rbm, cases, how, up, key, backend):
     require_rbm(rbm, "pretraining.hidden_data", "an RBM")
     rbm, cases = backend.on_device(rbm), backend.asarray(cases)
     weights, (visible_bias, hidden_bias) = rbm.weights[0], rbm.biases
-    fields = np.float32(up) * (cases.astype(np.float32) @ weights + hidden_bias)
-    hidden = backend.sample_layer(fields, key, 0, 1, 0)
+    hidden = states_above(cases, weights, hidden_bias, up, (key, 0, 1), backend)
     if how == "sampled":
         return hidden
     visible = backend.sample_layer(hidden.astype(np.float32) @ weights.T + visible_bias, key, 0, 0, 0)
-    fields = np.float32(up) * (visible.astype(np.float32) @ weights + hidden_bias)
-    return backend.sample_layer(fields, key, 1, 1, 0)
+    return states_above(visible, weights, hidden_bias, up, (key, 1, 1), backend)
 
 
 def stack(rbms):
@@ -80,7 +103,7 @@ def stack(rbms):
     return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms))
 
 
-def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progress, checkpoints=(None, None)):
+def pretrain(masks, cases, start, pretraining, n_chains, seeds, runs):
     """Train the RBMs of every seed's machine side by side, stack them, and start chains at the first training cases.
 
     Parameters
@@ -92,10 +115,8 @@ def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progres
         With the training of the first and of the second RBM.
     n_chains : int
     seeds : sequence of int
-    backend : Backend
-    progress : Progress
-    checkpoints : (checkpoint.Checkpoint, checkpoint.Checkpoint), optional
-        Of the first and of the second RBM's training.
+    runs : sequence of training.Run
+        Of the first and of the second RBM's training, on one backend; the names are given here.
 
     Returns
     -------
@@ -103,15 +124,15 @@ def pretrain(masks, cases, start, pretraining, n_chains, seeds, backend, progres
         For each seed: BoltzmannMachine, and its chains: a tuple of (n_chains, n_units) uint8, all layers.
     """
     rbms, layers = [[] for _ in seeds], [[cases] for _ in seeds]
-    trainings = pretraining.first, pretraining.second
-    for layer, (mask, training, checkpoint) in enumerate(zip(masks, trainings, checkpoints, strict=True)):
+    trainings, backend = (pretraining.first, pretraining.second), runs[0].backend
+    for layer, (mask, training, run) in enumerate(zip(masks, trainings, runs, strict=True)):
         up, down = gains(layer, len(masks)) if pretraining.doubled_inputs else (1.0, 1.0)
         keys = [fork(seed, "pre-training", layer) for seed in seeds]
-        names = [f"pretrain, RBM {layer + 1}, seed {seed}" for seed in seeds]
+        run = dataclasses.replace(run, names=[f"pretrain, RBM {layer + 1}, seed {seed}" for seed in seeds])
         new, data = [layer_rbm(mask, layer, start, seed) for seed in seeds], [known[-1] for known in layers]
-        trained = train(new, data, training, keys, backend, progress, names, (up, down), checkpoint)
-        if checkpoint:
-            checkpoint.flush()
+        trained = train(new, data, training, keys, run, (up, down))
+        if run.checkpoint:
+            run.checkpoint.flush()
         for seed, rbm, mine, known in zip(seeds, trained, rbms, layers):
             key = fork(seed, "hidden data", layer)
             mine.append(rbm)

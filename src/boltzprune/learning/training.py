@@ -1,6 +1,8 @@
 """Training of RBMs by contrastive divergence, many side by side. The only writer of weights besides pruning."""
 
 import logging
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,27 @@ from boltzprune.core.streams import fork, uniform_double
 from boltzprune.errors import InputError, TrainingError
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What trains machines side by side, and whom it tells.
+
+    Attributes
+    ----------
+    backend : Backend
+    progress : Progress
+        Told of every few updates.
+    names : list of str
+        What messages call the training of each machine.
+    checkpoint : checkpoint.Checkpoint, optional
+        Where the training goes on from, with the same bits, and what is told of every epoch.
+    """
+
+    backend: Any
+    progress: Any
+    names: list = field(default_factory=list)
+    checkpoint: Any = None
 
 
 def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
@@ -46,11 +69,22 @@ def data_rate(cases):
 
 
 def decay_of(learning_rate, momentum, rule):
-    """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too)."""
+    """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too).
+
+    Parameters
+    ----------
+    learning_rate, momentum : float
+    rule : str
+        classical or scaled.
+
+    Returns
+    -------
+    float
+    """
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 
-def train(machines, cases, training, keys, backend, progress, names, gains=(1.0, 1.0), checkpoint=None):
+def train(machines, cases, training, keys, run, gains=(1.0, 1.0)):
     """Train RBMs by CD-k side by side, each with its own stream.
 
     Parameters
@@ -61,15 +95,9 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
         In the order of presentation.
     training : config.Training or config.digits.RbmTraining
     keys : list of np.uint64
-    backend : Backend
-    progress : Progress
-        Told of every few updates.
-    names : list of str
-        What messages call each training.
+    run : Run
     gains : (float, float)
-        Factors of the input upwards and downwards, see `backend.contrastive.Epoch`.
-    checkpoint : checkpoint.Checkpoint, optional
-        Where this training goes on from, with the same bits, and what is told of every epoch.
+        Factors of the input upwards and downwards, see `contrastive.Epoch`.
 
     Returns
     -------
@@ -84,44 +112,70 @@ def train(machines, cases, training, keys, backend, progress, names, gains=(1.0,
     """
     if not machines:
         return []
-    of_each = cases_of_each(cases, len(machines))
+    names, progress, of_each = run.names, run.progress, cases_of_each(cases, len(machines))
     for name, machine, one in zip(names, machines, of_each, strict=True):
         require_rbm(machine, "training.train", "joint_training.train_jointly")
         if machine.layer_sizes[0] != one.shape[1]:
             raise InputError(f"{name}: {one.shape[1]} pixels a case, but {machine.layer_sizes[0]} visible units")
     updates_per_epoch = -(-len(of_each[0]) // training.batch_size)
     schedule, start = epochs(training), [(machine, Velocity.zero(machine)) for machine in machines]
-    n_done, results = resumed(checkpoint, start, progress, [updates_per_epoch] * len(schedule))
+    n_done, results = resumed(run, start, [updates_per_epoch] * len(schedule))
     for number, (rate, momentum) in list(enumerate(schedule))[n_done:]:
         decay = decay_of(rate, momentum, training.momentum_rule)
         epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
-            results = backend.cd_epoch(*zip(*results), keys, of_each, epoch, progress.advance)
+            results = run.backend.cd_epoch(*zip(*results), keys, of_each, epoch, progress.advance)
         except NotFiniteError as error:
             place = f"update {error.update + 1} of {updates_per_epoch}"
             raise not_finite(names[error.place], number, place, epoch) from None
         for name, (machine, _) in zip(names, results):
             if not all_finite(machine):
                 raise not_finite(name, number, "its last update", epoch)
-        if checkpoint:
-            checkpoint.save(number + 1, f"epoch {number + 1}", results)
+        if run.checkpoint:
+            run.checkpoint.save(number + 1, f"epoch {number + 1}", results)
     return [machine for machine, _ in results]
 
 
-def resumed(checkpoint, start, progress, n_updates):
-    """Pieces of a training, of so many updates each, that a checkpoint has behind it, and the state after them.
+def resumed(run, start, n_updates):
+    """Pieces of a training that its checkpoint has behind it, and the state after them.
 
-    A state has an entry for each machine. Without a checkpoint: 0 and the start.
+    Parameters
+    ----------
+    run : Run
+    start : list
+        The state before the first piece: an entry for each machine.
+    n_updates : list of int
+        Of each piece and machine.
+
+    Returns
+    -------
+    (int, list)
+        0 and the start where there is no checkpoint.
     """
-    n_done, state = checkpoint.resume(start) if checkpoint else (0, start)
+    n_done, state = run.checkpoint.resume(start) if run.checkpoint else (0, start)
     if n_done:
-        progress.skip(sum(n_updates[:n_done]) * len(state))
+        run.progress.skip(sum(n_updates[:n_done]) * len(state))
     return n_done, state
 
 
 def not_finite(name, number, update, epoch):
-    """What to say when parameters are no longer numbers."""
+    """What to say when parameters are no longer numbers.
+
+    Parameters
+    ----------
+    name : str
+        Of the training.
+    number : int
+        Of the epoch, from 0.
+    update : str
+        In people's words.
+    epoch : Epoch or JointEpoch
+
+    Returns
+    -------
+    TrainingError
+    """
     return TrainingError(
         f"{name}: a parameter became NaN or infinite in epoch {number + 1} at {update} "
         f"(learning rate {epoch.learning_rate}, share of the previous step kept {epoch.decay:.3g}). "

@@ -1,4 +1,4 @@
-"""Log Z of large machines by annealed importance sampling (AIS), and the variational bound that rests on it.
+"""log Z of large machines by annealed importance sampling (AIS), and the variational bound that rests on it.
 
 Sources: Neal (2001), "Annealed importance sampling"; Salakhutdinov & Murray (2008), "On the quantitative analysis of
 deep belief networks", ICML; Salakhutdinov & Hinton (2009), "Deep Boltzmann machines", AISTATS.
@@ -25,7 +25,8 @@ class AnnealedLogZ:
     sd : float
         Standard error of log_z from the spread of the chains' weights, nats. Too small where few chains dominate.
     effective_chains : float
-        (sum w)^2 / sum w^2, between 1 and the number of chains; a few of many: take more temperatures.
+        (sum w)^2 / sum w^2, between 1 and the number of chains. If few chains of many are effective, take more
+        temperatures.
     """
 
     log_z: float
@@ -39,8 +40,8 @@ def ais(machine, n_chains, n_temperatures, key, backend):
     At inverse temperature beta all weights are multiplied by beta. The layers split into even and odd ones; the side x
     with fewer units is sampled, the other sums out: p*_beta(x) = exp(b.x) prod_j (1 + exp(b_j + beta f_j(x))), f the
     field without bias. A chain starts at beta_0 = 0 and has the weight w = prod_k p*_k(x_(k-1)) / p*_(k-1)(x_(k-1)),
-    x_k following x_(k-1) by one block Gibbs step at beta_k. Then Z / Z_0 is the mean of w. Z-hat is unbiased, log Z-hat
-    too low on average by about sd^2 / 2.
+    where x_k follows x_(k-1) by one block Gibbs step at beta_k. The mean of w estimates Z / Z_0: the estimate of Z is
+    unbiased, that of log Z is too low by about sd^2 / 2 on average.
 
     Parameters
     ----------
@@ -84,14 +85,14 @@ def ais(machine, n_chains, n_temperatures, key, backend):
 
 
 def _sides(machine):
-    """Layers to sum out, the even or the odd ones, whichever are more units, and layers to sample."""
+    """Layers to sum out, the even or the odd ones, whichever have more units, and layers to sample."""
     layers = range(len(machine.biases))
     sides = [[layer for layer in layers if layer % 2 == parity] for parity in (0, 1)]
     return sorted(sides, key=lambda side: sum(machine.layer_sizes[layer] for layer in side), reverse=True)
 
 
 def _input(machine, states, layer):
-    """Field of a layer without its bias: (n_chains, n_units) float32; `states` has its neighbours."""
+    """Field of a layer without its bias, from the states of its neighbours: (n_chains, n_units) float32."""
     total = np.float32(0)
     if layer > 0:
         total = total + states[layer - 1].astype(np.float32) @ machine.weights[layer - 1].astype(np.float32, copy=False)
@@ -107,7 +108,7 @@ def _sample(machine, inputs, beta, key, step, backend):
 
 
 def _sum_softplus(inputs, beta, bias, xp):
-    """Sum_j log(1 + exp(b_j + beta f_j)) of each chain, (n_chains,) float64; its terms are float32 like the fields."""
+    """sum_j log(1 + exp(b_j + beta f_j)) of each chain, (n_chains,) float64; its terms are float32 like the fields."""
     x = np.float32(beta) * inputs + bias.astype(np.float32)
     return (xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))).sum(axis=1, dtype=np.float64)
 
@@ -125,7 +126,7 @@ def variational_bound(machine, visible, means, log_z):
     """Lower bound of the mean log p(v): mean over the images of E_q[-E(v, h)] + H(q) - log Z, nats per image.
 
     q(h) = prod_j mu_j^h_j (1 - mu_j)^(1 - h_j), so E_q[-E] is -E at the means. The bound misses log p(v) by
-    KL(q || p(h|v)), and whatever log_z errs.
+    KL(q || p(h|v)), and by the error of log_z.
 
     Parameters
     ----------

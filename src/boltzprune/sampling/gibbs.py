@@ -7,16 +7,19 @@ BYTES_A_UNIT = 12
 
 
 def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None, first_chain=0):
-    """Joint states of independent chains, each read once after n_gibbs_steps from a random state.
+    """Joint states of independent Markov chains, each read once, n_gibbs_steps after its random start (Eqs. 9, 10).
 
-    Step 0 of the stream draws every unit with probability 1/2; steps 1 ... n_gibbs_steps are Gibbs steps. A chain
-    depends on its number alone, so neither pieces nor threads change it.
+    Step 0 of the stream draws every unit with probability 1/2. Steps 1 ... n_gibbs_steps are Gibbs steps: the odd
+    layers given the even ones, then the even ones given the odd. A chain depends on its number alone, so neither pieces
+    nor threads change it.
 
     Parameters
     ----------
     machine : BoltzmannMachine
-    n_samples, n_gibbs_steps : int
+    n_samples : int, >= 1
+    n_gibbs_steps : int, >= 0
     key : np.uint64
+        Stream of these samples; sample c is chain first_chain + c.
     backend : Backend
     progress : Progress, optional
         Told of the chains done.

@@ -14,11 +14,22 @@ PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
 
 
 def draw(machine, n_samples, sampling, key, backend):
-    """Joint samples of an RBM by the method of the configuration, where the backend computes.
+    """Joint samples by the method of the configuration.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    n_samples : int
+    sampling : config.Sampling
+        Method exact, gibbs, or auto: exact for RBMs of at most `MAX_VISIBLE_AUTO` visible units.
+    key : np.uint64
+        Stream of these samples.
+    backend : Backend
 
     Returns
     -------
     tuple of (n_samples, n_units) uint8
+        All layers, where the backend computes.
     """
     few = machine.is_rbm and machine.layer_sizes[0] <= MAX_VISIBLE_AUTO
     if sampling.method == "exact" or (sampling.method == "auto" and few):
@@ -56,9 +67,9 @@ class _Alone:
     def __init__(self, machine, chains, key, backend):
         self.machine, self.states, self.key, self.backend = machine, list(chains), key, backend
 
-    def advance(self, first_step, n_steps):
+    def advance(self, first_step, n_gibbs_steps):
         """States of all layers after so many Gibbs steps, as those of the only machine."""
-        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_steps, 0)
+        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_gibbs_steps, 0)
         return [self.states]
 
 
@@ -99,7 +110,25 @@ class _Tally:
 
 
 def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress=None):
-    """Statistics of one free-running deep machine; see `deep_statistics_of_all`."""
+    """Statistics of one free-running deep machine, and its visible states.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    chains : tuple of (n_chains, n_units) uint8
+        Its persistent chains.
+    n_samples : int
+    sampling : config.DeepSampling
+    key : np.uint64
+        Stream of these samples.
+    backend : Backend
+    progress : Progress, optional
+
+    Returns
+    -------
+    tuple
+        fisher.Statistics and packed visible states, as `deep_statistics_of_all` has them.
+    """
     return deep_statistics_of_all([machine], [chains], n_samples, sampling, [key], backend, progress)[0]
 
 

@@ -4,6 +4,8 @@
 not optimised away: the checks for them must work.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from llvmlite import ir
 from numba import float32, int32, types, uint32, uint64
@@ -21,9 +23,37 @@ LANES = 8
 """Layers are padded to a multiple of this many units, so that no loop has a scalar tail."""
 
 
+class Words(NamedTuple):
+    """The parts of the counter that are the same for all random numbers of a loop, which takes them as one argument.
+
+    Attributes
+    ----------
+    blocks, layers : (n_blocks,) uint32
+        See `blocks_for`.
+    offset : int
+        Where the numbers of the last layer begin.
+    k0, k1 : np.uint32
+        The two words of the stream's key.
+    """
+
+    blocks: Any
+    layers: Any
+    offset: int
+    k0: Any
+    k1: Any
+
+
 @njit(**INLINE)
 def philox(c0, c1, c2, c3, k0, k1):
-    """Four 32-bit words at one counter; the same as `streams.philox4x32`."""
+    """Four 32-bit words at one counter; the same as `streams.philox4x32`.
+
+    Parameters
+    ----------
+    c0, c1, c2, c3 : np.uint32
+        Counter: block of units, chain, step, layer.
+    k0, k1 : np.uint32
+        Key.
+    """
     for _ in range(10):
         p0 = MULTIPLIER0 * uint64(c0)
         p1 = MULTIPLIER1 * uint64(c2)
@@ -38,7 +68,16 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 @njit(**FAST)
 def fill_uniform(out, blocks, layers, chain, step, k0, k1):
-    """Uniform numbers of units 4 blocks[b] ... + 3 of layers[b] into out[4 b ... + 3], as `streams.uniform`."""
+    """Uniform numbers of units 4 blocks[b] ... + 3 of layers[b] into out[4 b ... + 3], as `streams.uniform`.
+
+    Parameters
+    ----------
+    out : (4 n_blocks,) float32
+    blocks, layers, k0, k1
+        See `Words`; single arguments, since a record of them would be taken apart for every case.
+    chain, step : int
+    """
+    # The four words of a block are neighbours in `out`, so that LLVM makes one vector of as many blocks as fit.
     for b in range(blocks.size):
         x0, x1, x2, x3 = philox(blocks[b], uint32(chain), uint32(step), layers[b], k0, k1)
         out[4 * b] = float32(int32(x0 >> uint32(8))) * UNIT
@@ -67,6 +106,22 @@ def blocks_for(*layers):
     return np.array(blocks, dtype=np.uint32), np.array(tags, dtype=np.uint32), offsets
 
 
+def words_for(key, *layers):
+    """The `Words` of a stream for layers of (layer, n_units)."""
+    blocks, tags, offsets = blocks_for(*layers)
+    return Words(blocks, tags, offsets[-1], *halves(key))
+
+
+def halves(key):
+    """The two 32-bit words of a stream's key."""
+    return np.uint32(int(key) & 0xFFFFFFFF), np.uint32(int(key) >> 32)
+
+
+def whole_lanes(n):
+    """The next multiple of `LANES`."""
+    return -(-n // LANES) * LANES
+
+
 @njit(**INLINE)
 def logistic(x):
     """1 / (1 + exp(-x)) in float32, relative error below 2e-7 for |x| < 87; exp after Cephes (Moshier)."""
@@ -84,6 +139,50 @@ def logistic(x):
     e = p * f * f + f + float32(1.0)
     power_of_two = np.int32((int32(n) + np.int32(127)) * np.int32(1 << 23))
     return float32(1.0) / (float32(1.0) + e * np.int32(power_of_two).view(np.float32))
+
+
+def decide(values, are_fields, key, step, layer, first_chain):
+    """States of a layer from fields or from probabilities.
+
+    Parameters
+    ----------
+    values : (n_chains, n_units) float32
+    are_fields : bool
+        Else they are probabilities.
+    key : np.uint64
+    step, layer, first_chain : int
+        Counter of the random numbers; row c is chain first_chain + c.
+
+    Returns
+    -------
+    (n_chains, n_units) uint8
+    """
+    states = np.empty(values.shape, np.uint8)
+    _decide(
+        np.ascontiguousarray(values), are_fields, states, first_chain, step, words_for(key, (layer, states.shape[1]))
+    )
+    return states
+
+
+@njit(**FAST)
+def _decide(values, are_fields, states, first_chain, step, words):
+    """The loop of `decide`, chain by chain.
+
+    Parameters
+    ----------
+    values, are_fields, first_chain, step
+        See `decide`.
+    states : (n_chains, n_units) uint8
+        Filled.
+    words : Words
+    """
+    blocks, layers, _, k0, k1 = words
+    uniform = np.empty(4 * blocks.size, np.float32)  # of one chain: what is drawn is used while it is in cache
+    for c in range(values.shape[0]):
+        fill_uniform(uniform, blocks, layers, first_chain + c, step, k0, k1)
+        for j in range(values.shape[1]):
+            p = logistic(values[c, j]) if are_fields else values[c, j]
+            states[c, j] = 1 if uniform[j] < p else 0
 
 
 @intrinsic

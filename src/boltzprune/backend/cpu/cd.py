@@ -1,20 +1,50 @@
-"""Compiled loops of contrastive divergence (CD-1, one training case per update).
+"""Contrastive divergence of one machine: compiled loops (CD-1, one training case per update), and arrays for the rest.
 
 Two ways to the same numbers. `dense_updates` keeps weights and steps and takes any mask: for machines that fit into the
 first-level cache, and for strong momentum. `low_rank_updates` is for large unmasked machines at weak momentum, where
 memory traffic is the cost.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import float32
 
-from boltzprune.backend.cpu.arithmetic import FAST, INLINE, fill_uniform, logistic
+from boltzprune.backend.cpu.arithmetic import FAST, INLINE, decide, fill_uniform, logistic, whole_lanes, words_for
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.core import contrastive
+from boltzprune.core.contrastive import NotFiniteError, Parameters, Velocity
+from boltzprune.core.machine import BoltzmannMachine
+
+CHUNK = 3e8
+"""Weights updated between two reports of progress, a few tenths of a second."""
+
+
+class Rates(NamedTuple):
+    """Numbers of an `Epoch` in float32, as one argument of a compiled loop."""
+
+    learning_rate: Any
+    decay: Any
+    up: Any
+    down: Any
+
+    @classmethod
+    def of(cls, epoch):
+        """Those of an epoch."""
+        return cls(*(np.float32(x) for x in (epoch.learning_rate, epoch.decay, epoch.up, epoch.down)))
 
 
 @njit(**{**FAST, **INLINE})
 def _hidden_probability(visible, weights, bias, gain, out):
-    """s(gain (b + v.W)), four rows at a time to keep sums in registers."""
+    """s(gain (b + v.W)), four rows at a time to keep sums in registers.
+
+    Parameters
+    ----------
+    visible : (n_visible,) float32
+    weights : (n_visible, n_hidden) float32
+    bias, out : (n_hidden,) float32
+    gain : float32
+    """
     n_visible, n_hidden = weights.shape
     whole = n_visible // 4 * 4
     for j in range(n_hidden):
@@ -34,7 +64,14 @@ def _hidden_probability(visible, weights, bias, gain, out):
 
 @njit(**{**FAST, **INLINE})
 def _visible_field(hidden, weights, bias, out):
-    """B + W.h, four rows at a time."""
+    """B + W.h, four rows at a time.
+
+    Parameters
+    ----------
+    hidden : (n_hidden,) float32
+    weights : (n_visible, n_hidden) float32
+    bias, out : (n_visible,) float32
+    """
     n_visible, n_hidden = weights.shape
     whole = n_visible // 4 * 4
     for i in range(0, whole, 4):
@@ -57,7 +94,16 @@ def _visible_field(hidden, weights, bias, out):
 
 @njit(**{**FAST, **INLINE})
 def _bias_steps(positive, negative, bias, step, learning_rate, decay):
-    """Step <- decay step + learning_rate (positive - negative); bias <- bias + step."""
+    """Step <- decay step + learning_rate (positive - negative); bias <- bias + step.
+
+    Parameters
+    ----------
+    positive, negative : (n_units,) float32
+        States or probabilities, of the case and of its reconstruction.
+    bias, step : (n_units,) float32
+        Changed in place.
+    learning_rate, decay : float32
+    """
     for j in range(bias.size):
         change = decay * step[j] + learning_rate * (positive[j] - negative[j])
         step[j] = change
@@ -66,7 +112,17 @@ def _bias_steps(positive, negative, bias, step, learning_rate, decay):
 
 @njit(**FAST)
 def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, offset):
-    """H ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i."""
+    """h ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i.
+
+    Parameters
+    ----------
+    weights, visible_bias, hidden_bias
+        See `contrastive.Parameters`.
+    visible, hidden : (n_visible,), (n_hidden,) float32
+        States in {0, 1}; the hidden ones are not read.
+    uniform : float32 array
+    offset : int
+    """
     _hidden_probability(visible, weights, hidden_bias, float32(1.0), hidden)
     for j in range(hidden.size):
         hidden[j] = float32(1.0) if uniform[j] < hidden[j] else float32(0.0)
@@ -76,16 +132,25 @@ def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, off
 
 
 @njit(**FAST)
-def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gains, blocks, layers, offset):
+def dense_updates(parameters, steps, mask, cases, first_step, words, rates):
     """One update per case, in place; how many were done before a field or a bias stopped being finite, else all.
 
-    parameters, steps : (weights, visible_bias, hidden_bias), hidden units padded to `LANES`.
-    mask : (n_visible, n_hidden) float32, 1 where a weight exists.
-    rates, gains : (learning_rate, decay), (up, down) float32, see `contrastive.Epoch`.
     Per update and weight: 3 loads, 2 stores, 9 operations, all in first-level cache at the paper's size.
+
+    Parameters
+    ----------
+    parameters, steps : Parameters
+        Of float32 arrays, hidden units padded to `LANES`.
+    mask : (n_visible, n_hidden) float32
+        1 where a weight exists.
+    cases : (n_cases, n_visible) uint8
+    first_step : int
+        Of the stream, for the first case.
+    words : Words
+    rates : Rates
     """
-    learning_rate, decay = rates
-    up, down = gains
+    learning_rate, decay, up, down = rates
+    blocks, layers, offset, k0, k1 = words
     weights, visible_bias, hidden_bias = parameters
     weight_steps, visible_steps, hidden_steps = steps
     n_visible, n_hidden = weights.shape
@@ -94,7 +159,7 @@ def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gai
     vectors = np.empty((3, n_hidden), np.float32)
     hidden, positive, negative = vectors[0], vectors[1], vectors[2]
     for t in range(cases.shape[0]):
-        for i in range(n_visible):
+        for i in range(n_visible):  # bytes become float32 once, since both products of the update read them
             data[i] = cases[t, i]
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
         _hidden_probability(data, weights, hidden_bias, up, positive)
@@ -112,6 +177,7 @@ def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gai
             visible[i] = float32(1.0) if uniform[offset + i] < logistic(down * visible[i]) else float32(0.0)
         _hidden_probability(visible, weights, hidden_bias, up, negative)
         for i in range(n_visible):
+            # The learning rate goes to the row's two factors: a multiplication fewer for each weight.
             plus, minus = learning_rate * data[i], learning_rate * visible[i]
             row, step, exists = weights[i], weight_steps[i], mask[i]
             for j in range(n_hidden):
@@ -121,3 +187,96 @@ def dense_updates(parameters, steps, mask, cases, first_step, k0, k1, rates, gai
         _bias_steps(data, visible, visible_bias, visible_steps, learning_rate, decay)
         _bias_steps(positive, negative, hidden_bias, hidden_steps, learning_rate, decay)
     return cases.shape[0]
+
+
+def padded(array, n_hidden):
+    """A float32 copy with its last axis zero-padded to n_hidden."""
+    padding = [(0, 0)] * (array.ndim - 1) + [(0, n_hidden - array.shape[-1])]
+    return np.pad(array.astype(np.float32), padding)
+
+
+def working_copy(machine, velocity, n_padded):
+    """`Parameters` and steps of an RBM, hidden units padded, ready to be changed in place."""
+    parameters = Parameters(
+        padded(machine.weights[0], n_padded),
+        machine.biases[0].astype(np.float32),
+        padded(machine.biases[1], n_padded),
+    )
+    steps = padded(velocity.weights, n_padded), velocity.visible_bias.copy(), padded(velocity.hidden_bias, n_padded)
+    return parameters, Parameters(*steps)
+
+
+def from_working_copy(machine, parameters, steps):
+    """The trained machine and its velocity, padding cut off.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        Before: its masks and units stay.
+    parameters, steps : Parameters
+        Float32, hidden units padded.
+
+    Returns
+    -------
+    (BoltzmannMachine, Velocity)
+    """
+    n = machine.layer_sizes[1]
+    weights, visible_bias, hidden_bias = parameters
+    weights = np.ascontiguousarray(weights[:, :n])
+    trained = BoltzmannMachine(
+        (weights,), (visible_bias, hidden_bias[:n].copy()), machine.masks, machine.units, must_be_finite=False
+    )
+    return trained, Velocity(steps[0][:, :n].copy(), steps[1], steps[2][:n].copy())
+
+
+def chunks(n_cases, n_weights, report):
+    """Starts and lengths of the pieces of an epoch; reports each piece when the next one is asked for.
+
+    Parameters
+    ----------
+    n_cases, n_weights : int
+    report : callable
+        Called with the number of updates of a piece.
+
+    Returns
+    -------
+    iterator of (int, int)
+    """
+    length = max(100, int(CHUNK / n_weights))
+    for start in range(0, n_cases, length):
+        n = min(length, n_cases - start)
+        yield start, n
+        report(n)
+
+
+@np.errstate(over="ignore")
+def dense_epoch(machine, velocity, key, cases, epoch, report):
+    """One epoch of CD-1 of one machine with `dense_updates`; see `contrastive.array_epoch`."""
+    n_visible, n_hidden = machine.layer_sizes
+    cases, n_padded = np.ascontiguousarray(cases, dtype=np.uint8), whole_lanes(n_hidden)
+    parameters, steps = working_copy(machine, velocity, n_padded)
+    mask, rates = padded(machine.masks[0], n_padded), Rates.of(epoch)
+    words = words_for(key, (1, n_padded), (0, n_visible))
+    for start, n in chunks(len(cases), mask.size, report):
+        piece = cases[start : start + n]
+        done = dense_updates(parameters, steps, mask, piece, epoch.first_update + start, words, rates)
+        if done < n:
+            raise NotFiniteError(start + done)
+    return from_working_copy(machine, parameters, steps)
+
+
+def array_epoch(machine, velocity, key, cases, epoch, report):
+    """One epoch of CD-k of one machine, for mini-batches and k > 1: the specification in float32, with compiled draws.
+
+    See `contrastive.array_epoch`.
+    """
+    cases = np.ascontiguousarray(cases, dtype=np.uint8)
+    return contrastive.array_epoch(machine, velocity, key, cases, epoch, report, ARITHMETIC)
+
+
+def _drawn(probability, key, step, layer):
+    """States as float32, which products of arrays want."""
+    return decide(probability, False, key, step, layer, 0).astype(np.float32)
+
+
+ARITHMETIC = contrastive.Arithmetic(_drawn, np.float32)

@@ -15,11 +15,44 @@ The pass that reconstructs visible unit i also adds row i to the hidden field wh
 updates row i adds it to the next case's field: 2 x 4 n_visible n_hidden bytes read, about half of it written.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import float32
 
-from boltzprune.backend.cpu.arithmetic import FAST, fill_uniform, logistic
+from boltzprune.backend.cpu import loops
+from boltzprune.backend.cpu.arithmetic import FAST, fill_uniform, logistic, words_for
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.cd import Rates, chunks, from_working_copy, working_copy
+from boltzprune.core.contrastive import NotFiniteError
+
+
+class Combined(NamedTuple):
+    """What the updates change in place: U, biases and their steps, float32."""
+
+    weights: Any
+    visible_bias: Any
+    hidden_bias: Any
+    visible_steps: Any
+    hidden_steps: Any
+
+
+class Past(NamedTuple):
+    """What of the step is not in U: rings of the last K updates, and the step at the start of the epoch.
+
+    Attributes
+    ----------
+    data, reconstruction : (K, n_visible) uint8
+    positive, negative : (K, n_hidden) float32
+    start_step : (n_visible, n_hidden) float32
+        D_0.
+    """
+
+    data: Any
+    reconstruction: Any
+    positive: Any
+    negative: Any
+    start_step: Any
 
 
 @njit(**FAST)
@@ -39,9 +72,22 @@ def _dot(a, b):
 
 
 @njit(**FAST)
-def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, start_step, start_scale):
-    """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch."""
-    data, reconstruction, positive, negative = past
+def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, start_scale):
+    """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch.
+
+    Parameters
+    ----------
+    field : (n_hidden,) float32
+    visible : (n_visible,) uint8
+    past : Past
+    n_past, newest : int
+        How many updates the rings hold, and the row of the last.
+    scale : float32
+        c times the learning rate.
+    decay, start_scale : float32
+        start_scale: c times what is left of D_0.
+    """
+    data, reconstruction, positive, negative, start_step = past
     n_memory = data.shape[0]
     for k in range(n_past):
         row = (newest - k) % n_memory
@@ -59,9 +105,18 @@ def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, st
 
 
 @njit(**FAST)
-def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, start_step, start_scale):
-    """Field <- field - c D.h."""
-    data, reconstruction, positive, negative = past
+def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, start_scale):
+    """Field <- field - c D.h.
+
+    Parameters
+    ----------
+    field : (n_visible,) float32
+    hidden : (n_hidden,) float32
+        In {0, 1}.
+    past, n_past, newest, scale, decay, start_scale
+        See `_subtract_from_hidden`.
+    """
+    data, reconstruction, positive, negative, start_step = past
     n_memory = data.shape[0]
     for k in range(n_past):
         row = (newest - k) % n_memory
@@ -76,7 +131,21 @@ def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, st
 
 @njit(**FAST)
 def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
-    """V ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite."""
+    """v ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite.
+
+    Parameters
+    ----------
+    combined : (n_visible, n_hidden) float32
+        U.
+    field : (n_visible,) float32
+        Without U.h.
+    hidden : (n_hidden,) float32
+        In {0, 1}.
+    uniform : (n_visible,) float32, or more
+    gain : float32
+    visible, hidden_field : (n_visible,) uint8, (n_hidden,) float32
+        Filled.
+    """
     hidden_field[:] = float32(0)
     not_finite = float32(0)
     for i in range(visible.size):
@@ -91,7 +160,20 @@ def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
 
 @njit(**FAST)
 def _update_rows(combined, data, visible, positive, negative, rate, next_case, next_field):
-    """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows."""
+    """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows.
+
+    Parameters
+    ----------
+    combined : (n_visible, n_hidden) float32
+        U, changed in place.
+    data, visible, next_case : (n_visible,) uint8
+        v0, v1 and the case of the next update.
+    positive, negative : (n_hidden,) float32
+        p0, p1.
+    rate : float32
+    next_field : (n_hidden,) float32
+        Filled.
+    """
     next_field[:] = float32(0)
     for i in range(data.size):
         row = combined[i]
@@ -107,48 +189,41 @@ def _update_rows(combined, data, visible, positive, negative, rate, next_case, n
 
 
 @njit(**FAST)
-def low_rank_updates(
-    combined,
-    biases,
-    bias_steps,
-    past,
-    start_step,
-    cases,
-    done,
-    n,
-    first_step,
-    k0,
-    k1,
-    rates,
-    gains,
-    blocks,
-    layers,
-    offset,
-):
-    """Updates done ... done + n - 1 of an epoch, in place; how many were done before a field or a bias was not finite.
+def low_rank_updates(machine, past, cases, piece, first_step, words, rates):
+    """Some updates of an epoch, in place; how many were done before a field or a bias was not finite.
 
-    combined : (n_visible, n_hidden) float32, U.
-    past : (data, reconstruction) (K, n_visible) uint8 and (positive, negative) (K, n_hidden) float32, rings.
-    rates, gains : (learning_rate, decay), (up, down) float32, see `contrastive.Epoch`.
+    Parameters
+    ----------
+    machine : Combined
+    past : Past
+    cases : (n_cases, n_visible) uint8
+        Of the whole epoch.
+    piece : (int, int)
+        The first case and the number of cases.
+    first_step : int
+        Of the stream, for the first case of the epoch.
+    words : Words
+    rates : Rates
     """
-    learning_rate, decay = rates
-    up, down = gains
-    visible_bias, hidden_bias = biases
-    visible_steps, hidden_steps = bias_steps
+    learning_rate, decay, up, down = rates
+    blocks, layers, offset, k0, k1 = words
+    combined, visible_bias, hidden_bias, visible_steps, hidden_steps = machine
+    (done, n), (past_data, past_reconstruction, past_positive, past_negative, _) = piece, past
     n_visible, n_hidden = combined.shape
-    n_memory = past[0].shape[0]
+    n_memory = past_data.shape[0]
     share = decay / (float32(1) - decay)
     uniform = np.empty(4 * blocks.size, np.float32)
     visible, nothing = np.empty(n_visible, np.uint8), np.zeros(n_visible, np.uint8)
     visible_field = np.empty(n_visible, np.float32)
     vectors = np.empty((4, n_hidden), np.float32)
     field, hidden, positive, negative = vectors[0], vectors[1], vectors[2], vectors[3]
+    # No unit is on in `nothing`: this pass changes no row, it only begins the field of the first case.
     _update_rows(combined, nothing, nothing, positive, negative, float32(0), cases[done], field)
     for t in range(done, done + n):
         data = cases[t]
         n_past, newest = min(n_memory, t), (t - 1) % n_memory
         start_scale = share * decay ** np.float32(t) if t < n_memory else float32(0)
-        memory = (past, n_past, newest, learning_rate * share, decay, start_step, start_scale)
+        memory = (past, n_past, newest, learning_rate * share, decay, start_scale)
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
         _subtract_from_hidden(field, data, *memory)
         not_finite = float32(0)
@@ -177,5 +252,48 @@ def low_rank_updates(
             combined, data, visible, positive, negative, learning_rate / (float32(1) - decay), next_case, field
         )
         row = t % n_memory
-        past[0][row], past[1][row], past[2][row], past[3][row] = data, visible, positive, negative
+        past_data[row], past_reconstruction[row] = data, visible
+        past_positive[row], past_negative[row] = positive, negative
     return n
+
+
+@np.errstate(over="ignore")
+def low_rank_epoch(machine, velocity, key, cases, epoch, report):
+    """One epoch of CD-1 of one machine with `low_rank_updates`: W and D become U = W + c D, and back.
+
+    See `contrastive.array_epoch`.
+    """
+    cases = np.ascontiguousarray(cases, dtype=np.uint8)
+    (weights, *biases), (start_step, *bias_steps) = working_copy(machine, velocity, machine.layer_sizes[1])
+    (n_visible, n_hidden), n_memory, rates = weights.shape, loops.memory(epoch.decay), Rates.of(epoch)
+    share = rates.decay / (np.float32(1) - rates.decay)
+    combined = Combined(weights + share * start_step, *biases, *bias_steps)
+    states = (np.zeros((n_memory, n_visible), np.uint8) for _ in range(2))
+    past = Past(*states, *(np.zeros((n_memory, n_hidden), np.float32) for _ in range(2)), start_step)
+    words = words_for(key, (1, n_hidden), (0, n_visible))
+    for start, n in chunks(len(cases), weights.size, report):
+        done = low_rank_updates(combined, past, cases, (start, n), epoch.first_update, words, rates)
+        if done < n:
+            raise NotFiniteError(start + done)
+    step = _last_step(past, len(cases), rates)
+    return from_working_copy(machine, (combined.weights - share * step, *biases), (step, *bias_steps))
+
+
+def _last_step(past, n_cases, rates):
+    """D after an epoch, from what is remembered of it.
+
+    Parameters
+    ----------
+    past, n_cases, rates : Past, int, Rates
+
+    Returns
+    -------
+    (n_visible, n_hidden) float32
+    """
+    n_memory, decay = len(past.data), rates.decay
+    step = past.start_step * decay ** np.float32(n_cases) if n_cases <= n_memory else np.zeros_like(past.start_step)
+    for k in range(min(n_memory, n_cases)):
+        data, reconstruction, positive, negative = (ring[(n_cases - 1 - k) % n_memory] for ring in past[:4])
+        factor = rates.learning_rate * decay ** np.float32(k)
+        step += factor * (np.outer(data, positive) - np.outer(reconstruction, negative)).astype(np.float32)
+    return step

@@ -6,16 +6,123 @@ first and its last existing weight, which is what receptive fields leave. Nothin
 together.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import float32
 
-from boltzprune.backend.cpu.arithmetic import FAST, fill_uniform, logistic
+from boltzprune.backend.cpu.arithmetic import FAST, blocks_for, fill_uniform, halves, logistic
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.cd import gibbs_step
+
+
+class Layers(NamedTuple):
+    """A machine as the loops over its layers read it, row by row in both directions.
+
+    Attributes
+    ----------
+    up, down : tuple of (rows, first, last, is_full)
+        Of every weight layer. rows: (n_lower, n_upper) float32, and its transpose; first, last: (n_rows,) int64, where
+        the weights of a row begin and end; is_full: whether to take rows whole.
+    biases : tuple of (n_units,) float32
+    """
+
+    up: Any
+    down: Any
+    biases: Any
+
+    @classmethod
+    def of(cls, machine):
+        """Those of a machine; arrays that are float32 row by row are not copied."""
+        spans = [(_spans(mask), _spans(mask.T)) for mask in machine.masks]
+        biases = tuple(np.ascontiguousarray(bias, dtype=np.float32) for bias in machine.biases)
+        weights = [np.ascontiguousarray(w, dtype=np.float32) for w in machine.weights]
+        up = tuple((w, *forward) for w, (forward, _) in zip(weights, spans))
+        down = tuple((np.ascontiguousarray(w.T), *backward) for w, (_, backward) in zip(weights, spans))
+        return cls(up, down, biases)
+
+    def refresh(self):
+        """After the weights in `up` changed: their transposes."""
+        for (weights, *_), (transposed, *_) in zip(self.up, self.down):
+            np.copyto(transposed, weights.T)
+
+
+class Draws(NamedTuple):
+    """Where the random numbers of all layers come from.
+
+    Attributes
+    ----------
+    blocks, tags : tuple of (n_blocks,) uint32
+        Of every layer, from `blocks_for`.
+    k0, k1 : np.uint32
+        The two words of the stream's key.
+    """
+
+    blocks: Any
+    tags: Any
+    k0: Any
+    k1: Any
+
+    @classmethod
+    def of(cls, key, layer_sizes):
+        """Those of a stream."""
+        blocks, tags, _ = zip(*(blocks_for((layer, n)) for layer, n in enumerate(layer_sizes)))
+        return cls(blocks, tags, *halves(key))
+
+
+def _spans(mask):
+    """Of each row, where its existing weights begin and end, and whether to take rows whole, being mostly full.
+
+    Weights that do not exist are 0, so that taking them along changes nothing.
+    """
+    some = mask.any(axis=1) if mask.size else np.zeros(len(mask), dtype=bool)
+    if not some.any():
+        return np.zeros(len(mask), np.int64), np.zeros(len(mask), np.int64), False
+    first = np.where(some, mask.argmax(axis=1), 0)
+    last = np.where(some, mask.shape[1] - mask[:, ::-1].argmax(axis=1), 0)
+    return first, last, bool((last - first).sum() > 0.5 * mask.size)
+
+
+@njit(**FAST)
+def rbm_steps(parameters, visible, hidden, first_step, n_gibbs_steps, first_chain, words):
+    """Gibbs steps of an RBM in first-level cache, chain by chain; states are changed in place.
+
+    Parameters
+    ----------
+    parameters : contrastive.Parameters
+        Of float32 arrays, hidden units padded to `LANES`.
+    visible, hidden : (n_chains, n_visible), (n_chains, n_hidden) uint8
+        The hidden ones are not read.
+    first_step, n_gibbs_steps, first_chain : int
+    words : Words
+        Of the padded hidden layer, then of the visible one.
+    """
+    weights, visible_bias, hidden_bias = parameters
+    blocks, layers, offset, k0, k1 = words
+    uniform = np.empty(4 * blocks.size, np.float32)
+    v, h = np.empty(visible.shape[1], np.float32), np.empty(hidden_bias.size, np.float32)
+    for c in range(visible.shape[0]):  # all steps of one chain, so that weights and states stay in cache
+        v[:] = visible[c]
+        for step in range(first_step, first_step + n_gibbs_steps):
+            fill_uniform(uniform, blocks, layers, first_chain + c, step, k0, k1)
+            gibbs_step(weights, visible_bias, hidden_bias, v, h, uniform, offset)
+        visible[c] = v.astype(np.uint8)
+        hidden[c] = h[: hidden.shape[1]].astype(np.uint8)
 
 
 @njit(**FAST)
 def _add_rows(field, factors, rows, first, last, chosen, n_chosen, is_full):
-    """Field <- field + sum_k factors[k] rows[chosen[k]], eight rows at a time where rows are full."""
+    """Field <- field + sum_k factors[k] rows[chosen[k]], eight rows at a time where rows are full.
+
+    Parameters
+    ----------
+    field : (n_units,) float32
+    factors : (n_chosen,) float32, or more
+    rows, first, last, is_full
+        See `Layers`.
+    chosen : (n_chosen,) int64, or more
+    n_chosen : int
+    """
     k = 0
     if is_full:
         while k + 8 <= n_chosen:
@@ -38,30 +145,47 @@ def _add_rows(field, factors, rows, first, last, chosen, n_chosen, is_full):
 
 @njit(**FAST)
 def add_active(field, states, rows, first, last, chosen, ones, is_full):
-    """Field <- field + states.rows for states in {0, 1}."""
+    """Field <- field + states.rows for states in {0, 1}.
+
+    Parameters
+    ----------
+    field : (n_units,) float32
+    states : (n_rows,) uint8
+    rows, first, last, is_full
+        See `Layers`.
+    chosen : (n_rows + 1,) int64, or more
+        Room.
+    ones : (n_rows,) float32, or more
+        All 1.
+    """
     n = 0
-    for i in range(states.size):
+    for i in range(states.size):  # without a branch, which states would make unpredictable
         chosen[n] = i
         n += states[i]
     _add_rows(field, ones, rows, first, last, chosen, n, is_full)
 
 
 @njit(**FAST)
-def gibbs_layers(up, down, biases, states, first_layer, first_step, n_steps, first_chain, blocks, tags, k0, k1):
-    """Block Gibbs sampling in place: odd layers, then even ones; layers below `first_layer` are clamped.
+def gibbs_layers(machine, states, first_layer, first_step, n_gibbs_steps, first_chain, draws):
+    """Block Gibbs sampling in place: odd layers, then even ones.
 
-    up, down : tuples over the weight layers of (rows, first, last, is_full), rows being float32 (n_lower, n_upper) and
-    its transpose, first and last where a row's weights begin and end.
-    states : tuple of (n_chains, n_units) uint8.
-    blocks, tags : tuples over the layers, from `blocks_for`.
+    Parameters
+    ----------
+    machine : Layers
+    states : tuple of (n_chains, n_units) uint8
+    first_layer : int
+        Layers below it are clamped.
+    first_step, n_gibbs_steps, first_chain : int
+    draws : Draws
     """
+    (up, down, biases), (blocks, tags, k0, k1) = machine, draws
     n_layers, width = len(states), 0
     for layer in range(n_layers):
         width = max(width, 4 * blocks[layer].size)
     uniform, buffer = np.empty(width, np.float32), np.empty(width, np.float32)
     chosen, ones = np.empty(width + 1, np.int64), np.ones(width, np.float32)
-    for c in range(states[0].shape[0]):
-        for step in range(first_step, first_step + n_steps):
+    for c in range(states[0].shape[0]):  # all steps of one chain: its states stay in cache, the weights pass by
+        for step in range(first_step, first_step + n_gibbs_steps):
             for parity in (1, 0):
                 for layer in range(parity, n_layers, 2):
                     if layer < first_layer:
@@ -82,7 +206,15 @@ def gibbs_layers(up, down, biases, states, first_layer, first_step, n_steps, fir
 
 @njit(**FAST)
 def add_outer(slope, lower, upper, first, last):
-    """Slope <- sum_c lower_c^T upper_c between the first and the last weight of each row; for rows with few."""
+    """Slope <- sum_c lower_c^T upper_c between the first and the last weight of each row; for rows with few.
+
+    Parameters
+    ----------
+    slope : (n_lower, n_upper) float32
+        Filled between first and last.
+    lower, upper : (n_cases, n_lower), (n_cases, n_upper) float32
+    first, last : (n_lower,) int64
+    """
     for i in range(slope.shape[0]):
         start, stop = first[i], last[i]
         part = slope[i, start:stop]
@@ -98,7 +230,15 @@ def add_outer(slope, lower, upper, first, last):
 def climb(weights, steps, mask, slope, rates, first, last):
     """Step <- decay step + learning_rate mask slope; weights <- weights + step; 0 if all are finite.
 
-    rates : (learning_rate, decay) float32; first, last : where the weights of each row begin and end.
+    Parameters
+    ----------
+    weights, steps, slope : (n_lower, n_upper) float32
+        Weights and steps change.
+    mask : (n_lower, n_upper) bool
+    rates : (float32, float32)
+        Learning rate and decay.
+    first, last : (n_lower,) int64
+        Where the weights of each row begin and end.
     """
     learning_rate, decay = rates
     not_finite = float32(0)
@@ -109,7 +249,7 @@ def climb(weights, steps, mask, slope, rates, first, last):
             change = decay * step[j] + learning_rate * (float32(exists[j]) * up[j])
             step[j] = change
             row[j] += change
-            not_finite += row[j] * float32(0)
+            not_finite += row[j] * float32(0)  # NaN if it is not finite: no branch keeps the loop from being a vector's
     return not_finite
 
 

@@ -5,6 +5,8 @@ times the change goes into the fields of its neighbours. What stays unsaid is at
 share a pass over the weights, and nothing depends on which two.
 """
 
+from typing import Any, NamedTuple
+
 import numpy as np
 from numba import float32
 
@@ -16,6 +18,41 @@ EXACT = {**FAST, "fastmath": {"contract", "nsz"}}
 """Sums in the order that is written, so that an image's do not depend on the image beside it."""
 PAIR = 2
 """Images that share a pass over the weights."""
+QUIET = 0.1
+"""A change of a probability is passed on once it exceeds this share of the tolerance of mean-field iteration,"""
+RESOLUTION = 1e-7
+"""or this, if that is larger: float32 numbers near 1 are 6e-8 apart."""
+
+
+class Space(NamedTuple):
+    """Room for a pair of images, used again for the next.
+
+    Attributes
+    ----------
+    fields, means, said : (n_layers, PAIR, width) float32
+        Of every unit: its field, its probability, and the probability that its neighbours were told last.
+    chosen : (width + 1,) int64
+    factors : (width + 1, PAIR) float32
+    changes : (PAIR, width) float32
+        See `_announce`.
+    """
+
+    fields: Any
+    means: Any
+    said: Any
+    chosen: Any
+    factors: Any
+    changes: Any
+
+
+def limits_of(tolerance):
+    """Tolerance, and the change that is passed on, both float32."""
+    return np.float32(tolerance), np.float32(max(QUIET * tolerance, RESOLUTION))
+
+
+def room_for(machine, n):
+    """What `mean_field_cases` fills for n cases: probabilities of every hidden layer, and the numbers of sweeps, 0."""
+    return tuple(np.empty((n, bias.size), np.float32) for bias in machine.biases[1:]), np.zeros(n, np.int64)
 
 
 @njit(**EXACT)
@@ -30,7 +67,16 @@ def _add_three_rows(field0, field1, row0, row1, row2, factors):
 
 @njit(**EXACT)
 def _add_rows_to_pair(fields, factors, rows, first, last, chosen, n_chosen, is_full):
-    """Fields[g] <- fields[g] + sum_k factors[k, g] rows[chosen[k]], rows one after the other, for two images."""
+    """Fields[g] <- fields[g] + sum_k factors[k, g] rows[chosen[k]], rows one after the other, for two images.
+
+    Parameters
+    ----------
+    fields : (PAIR, width) float32
+    factors : (n_chosen, PAIR) float32, or more
+    rows, first, last, is_full
+        See `gibbs.Layers`.
+    chosen, n_chosen : (n_chosen,) int64, or more, and int
+    """
     field0, field1, k = fields[0, : rows.shape[1]], fields[1, : rows.shape[1]], 0
     if is_full:
         while k + 3 <= n_chosen:
@@ -52,6 +98,12 @@ def _dot_rows(fields, changes, rows, n_upper):
     """Fields[g, i] <- fields[g, i] + rows[i].changes[g] for two images: downwards with the weights that go upwards.
 
     Many changes: both directions read one copy of the weights, which then stays in second-level cache.
+
+    Parameters
+    ----------
+    fields, changes : (PAIR, width) float32
+    rows : (n_rows, n_upper) float32
+    n_upper : int
     """
     change0, change1, n_rows = changes[0], changes[1], rows.shape[0]
     for i in range(0, n_rows - n_rows % 4, 4):
@@ -90,14 +142,22 @@ def _dot_rows(fields, changes, rows, n_upper):
 def _announce(means, said, size, quiet, chosen, factors, changes, n_moved):
     """Units that moved by more than `quiet` in an image since they last said so: number, places, change per image.
 
-    n_moved : (PAIR,) int64, filled with the number in each image.
+    Parameters
+    ----------
+    means, said : (PAIR, width) float32
+        said becomes means where a unit moved.
+    size : int
+        Units of the layer.
+    quiet : float32
+    chosen, factors, changes, n_moved
+        Filled: places, (n, PAIR) changes there, (PAIR, width) changes everywhere, and the number in each image.
     """
     n, n_moved[:] = 0, 0
     for i in range(size):
         anywhere = False
         for g in range(PAIR):
             change = means[g, i] - said[g, i]
-            moved = not abs(change) <= quiet
+            moved = not abs(change) <= quiet  # also where it is NaN
             factors[n, g] = changes[g, i] = change if moved else float32(0)
             said[g, i] = means[g, i] if moved else said[g, i]
             n_moved[g] += moved
@@ -143,8 +203,21 @@ def _keep(changes, n_moved, size, are_many):
 
 
 @njit(**FAST)
-def _sweep(up, down, biases, fields, means, said, limits, is_first, is_open, chosen, factors, changes):
-    """One update of all layers from below for two images; `is_open` becomes False where an image is done."""
+def _sweep(machine, space, limits, is_first, is_open):
+    """One sweep over all layers from below for two images; `is_open` becomes False where an image is done.
+
+    Parameters
+    ----------
+    machine : Layers
+    space : Space
+    limits : (float32, float32)
+        See `limits_of`.
+    is_first : bool
+        Whether this is the bottom-up pass.
+    is_open : (PAIR,) bool
+    """
+    up, down, biases = machine
+    fields, means, said, chosen, factors, changes = space
     top, (tolerance, quiet) = len(biases) - 1, limits
     changed, n_moved = np.zeros(PAIR, np.int64), np.zeros(PAIR, np.int64)
     for layer in range(1, top + 1):
@@ -172,24 +245,36 @@ def _sweep(up, down, biases, fields, means, said, limits, is_first, is_open, cho
 
 
 @njit(**FAST)
-def mean_field_cases(up, down, biases, visible, results, limits, max_updates, n_updates):
-    """Mean-field posteriors, see `joint.mean_field`: results (tuple of (n, n_units) float32) and n_updates are filled.
+def mean_field_cases(machine, visible, results, limits, max_sweeps, n_sweeps):
+    """Mean-field posteriors, see `joint.mean_field`.
 
-    limits : (tolerance, quiet) float32.
+    Parameters
+    ----------
+    machine : Layers
+    visible : (n, n_visible) uint8
+    results : tuple of (n, n_units) float32
+        Filled with the probabilities of every hidden layer.
+    limits : (float32, float32)
+        See `limits_of`.
+    max_sweeps : int
+    n_sweeps : (n,) int64
+        Zeros; filled with the sweeps of each case.
     """
+    up, _, biases = machine
     n_layers, width = len(biases), 1
     for layer in range(n_layers):
         width = max(width, biases[layer].size)
-    space = np.zeros((3, n_layers, PAIR, width), np.float32)
-    fields, means, said = space[0], space[1], space[2]
+    layers = np.zeros((3, n_layers, PAIR, width), np.float32)
+    fields, means, said = layers[0], layers[1], layers[2]
     chosen, ones = np.empty(width + 1, np.int64), np.ones(width, np.float32)
     factors, is_open = np.empty((width + 1, PAIR), np.float32), np.zeros(PAIR, np.bool_)
     changes = np.empty((PAIR, width), np.float32)
+    space = Space(fields, means, said, chosen, factors, changes)
     for start in range(0, visible.shape[0], PAIR):
         n_cases = min(PAIR, visible.shape[0] - start)
         said[:] = float32(0)
         means[:] = float32(0)
-        for g in range(PAIR):
+        for g in range(PAIR):  # without a second image its half is all zeros, which announce nothing
             is_open[g] = g < n_cases
             for layer in range(1, n_layers):
                 fields[layer, g, : biases[layer].size] = biases[layer]
@@ -197,10 +282,10 @@ def mean_field_cases(up, down, biases, visible, results, limits, max_updates, n_
                 rows, first, last, is_full = up[0]
                 field = fields[1, g, : biases[1].size]
                 add_active(field, visible[start + g], rows, first, last, chosen, ones, is_full)
-        for sweep in range(max_updates + 1):
+        for sweep in range(max_sweeps + 1):  # the first is the bottom-up pass, which does not count
             for g in range(n_cases):
-                n_updates[start + g] += is_open[g] and sweep > 0
-            _sweep(up, down, biases, fields, means, said, limits, sweep == 0, is_open, chosen, factors, changes)
+                n_sweeps[start + g] += is_open[g] and sweep > 0
+            _sweep(machine, space, limits, sweep == 0, is_open)
             if not is_open.any():
                 break
         for layer in range(1, n_layers):

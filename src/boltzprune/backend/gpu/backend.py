@@ -11,12 +11,11 @@ import logging
 
 import numpy as np
 
-from boltzprune.backend import reference
 from boltzprune.backend.gpu import cd_large, cd_small
 from boltzprune.backend.gpu import joint as gpu_joint
 from boltzprune.backend.gpu.gibbs import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.core import joint
-from boltzprune.core.contrastive import Velocity, array_epoch, at_places, cases_of_each
+from boltzprune.core.contrastive import Arithmetic, Velocity, array_epoch, at_places, cases_of_each, listed
 from boltzprune.core.joint import JointState
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
@@ -27,7 +26,7 @@ SHARE_OF_MEMORY = 0.5
 """Of the memory that is free, what the chains or cases that are computed together may take."""
 
 
-class Backend(reference.Backend):
+class Backend:
     """Primitives on one GPU, in float32.
 
     Parameters
@@ -36,26 +35,40 @@ class Backend(reference.Backend):
         Not used: the machines of a job share the card, not the processor.
     card : card.Card, optional
         Default: the one that CuPy finds.
+
+    Attributes
+    ----------
+    threads : int
+        1.
+    xp : module
+        The array module of what the primitives return: CuPy.
+    versions : dict
+        What computes here besides the libraries that every result names.
     """
 
     def __init__(self, threads=1, card=None):
-        super().__init__()
+        self.threads = 1
         if card is None:
             from boltzprune.backend.gpu.card import Card
 
             card = Card()
         self.card, self.xp, self.versions = card, card.xp, card.versions
+        self._joint = joint.Arithmetic(self.probability, self.advance, np.float32, card.xp)
+
+    def map(self, function, items):
+        """[function(item) for item in items], one after the other: they share the card."""
+        return [function(item) for item in items]
 
     def asarray(self, array, dtype=None):
-        """See `reference.Backend.asarray`."""
+        """See `arrays.HostArrays.asarray`."""
         return self.card.asarray(array, dtype)
 
     def to_host(self, array):
-        """See `reference.Backend.to_host`."""
+        """See `arrays.HostArrays.to_host`."""
         return self.card.to_host(array)
 
     def on_device(self, machine):
-        """See `reference.Backend.on_device`."""
+        """See `arrays.HostArrays.on_device`."""
         groups = (machine.weights, machine.biases, machine.masks)
         return BoltzmannMachine(
             *(tuple(map(self.asarray, group)) for group in groups), machine.units, must_be_finite=False
@@ -71,7 +84,7 @@ class Backend(reference.Backend):
         return size
 
     def in_pieces(self, function, n, bytes_each):
-        """See `reference.Backend.in_pieces`; where the memory does not suffice after all, pieces are halved."""
+        """See `arrays.HostArrays.in_pieces`; where the memory does not suffice after all, pieces are halved."""
         size, first, results = max(1, self.piece(n, bytes_each)), 0, []
         while first < n:
             count, fits = min(size, n - first), True
@@ -104,11 +117,11 @@ class Backend(reference.Backend):
         """States from probabilities, as float32: what array code draws with."""
         return decide(self.card, probabilities, False, key, step, layer, 0).astype(np.float32)
 
-    def advance(self, machine, states, key, first_step, n_steps, first_chain, first_layer=0):
+    def advance(self, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer=0):
         """See `reference.Backend.advance`."""
         machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
         states = [self.asarray(layer, np.uint8) for layer in states]
-        return gibbs(self.card, machine, states, key, first_step, n_steps, first_chain, first_layer)
+        return gibbs(self.card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)
 
     def free_run(self, machines, chains, keys):
         """See `reference.Backend.free_run`; None where kernels/joint.cu does not take all machines."""
@@ -168,11 +181,23 @@ class Backend(reference.Backend):
         if kernel == "small":
             return cd_small.epoch_of_many(self.card, [one[:3] for one in work], work[0][3], epoch, report)
         if n_blocks is None:
-            return self._in_turn(lambda one: self._array_epoch(*one, epoch, report), work)
+            with listed() as trained:
+                for one in work:
+                    trained.append(self._array_epoch(*one, epoch, report))
+            return trained
         return cd_large.epoch_of_many(self.card, work, epoch, report)
 
     def _grouped(self, groups, work, run):
-        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out."""
+        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out.
+
+        Parameters
+        ----------
+        groups : dict
+            Kind -> places in `work`.
+        work : list
+        run : callable
+            (kind, part of the work) -> list of results.
+        """
         results, waiting = {}, list(groups.items())
         while waiting:
             (kind, places), fits = waiting.pop(0), True
@@ -189,16 +214,15 @@ class Backend(reference.Backend):
     def _array_epoch(self, machine, velocity, key, cases, epoch, report):
         """Mini-batches, CD-k, large machines: the specification in float32, on the card."""
         velocity = Velocity(*map(self.asarray, _fields(velocity)))
-        result = array_epoch(
-            self.on_device(machine), velocity, key, cases, epoch, report, self._decide, np.float32, self.xp
-        )
+        arithmetic = Arithmetic(self._decide, np.float32, self.xp)
+        result = array_epoch(self.on_device(machine), velocity, key, cases, epoch, report, arithmetic)
         return self._machine(result[0], machine), Velocity(*map(self.to_host, _fields(result[1])))
 
-    def mean_field(self, machine, visible, tolerance, max_updates):
+    def mean_field(self, machine, visible, tolerance, max_sweeps):
         """See `reference.Backend.mean_field`."""
         visible = self.asarray(visible, np.uint8)
-        means, n_updates = joint.mean_field(self.on_device(machine), visible, tolerance, max_updates, self, np.float32)
-        return means[1:], n_updates
+        means, n_sweeps = joint.mean_field(self.on_device(machine), visible, tolerance, max_sweeps, self._joint)
+        return means[1:], n_sweeps
 
     def joint_epoch(self, machine, state, key, cases, epoch, report):
         """See `reference.Backend.joint_epoch`."""
@@ -217,17 +241,20 @@ class Backend(reference.Backend):
     def _joint_group(self, for_kernel, work, cases, epoch, report):
         """Machines that are trained side by side; those that the kernel does not take, one after the other."""
         if not for_kernel:
-            return self._in_turn(lambda one: self._array_joint_epoch(*one, cases, epoch, report), work)
+            with listed() as trained:
+                for one in work:
+                    trained.append(self._array_joint_epoch(*one, cases, epoch, report))
+            return trained
         return gpu_joint.epoch_of_many(self.card, work, cases, epoch, report)
 
     def _array_joint_epoch(self, machine, state, key, cases, epoch, report):
         """The specification in float32, on the card."""
         state = JointState(*(tuple(map(self.asarray, group)) for group in _fields(state)))
-        trained, state, n_updates = joint.array_joint_epoch(
-            self.on_device(machine), state, key, cases, epoch, report, self, np.float32
+        trained, state, n_sweeps = joint.array_joint_epoch(
+            self.on_device(machine), state, key, cases, epoch, report, self._joint
         )
         state = JointState(*(tuple(map(self.to_host, group)) for group in _fields(state)))
-        return self._machine(trained, machine), state, n_updates
+        return self._machine(trained, machine), state, n_sweeps
 
     def _machine(self, trained, before):
         """A trained machine back on the host, masks and units as before."""

@@ -130,6 +130,13 @@ class Card:
         """InputError if so many blocks cannot run at the same time.
 
         CuPy would launch fewer and warn, and those would wait for the others for ever.
+
+        Parameters
+        ----------
+        kernel : str
+        function : cupy.RawKernel
+        n_blocks, block, shared : int
+            Blocks of the grid, threads of a block, bytes of dynamic shared memory.
         """
         occupancy = self.xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
         room = occupancy(function.kernel.ptr, block, shared) * self.n_multiprocessors

@@ -12,7 +12,20 @@ UPDATES_PER_LAUNCH = 1 << 13
 
 
 def plan(machine, batch, card):
-    """The fewest blocks that hold the weights and their steps, a thread a column; None: not for the kernel."""
+    """The fewest blocks that hold the weights and their steps, a thread a column; None: not for the kernel.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        An RBM.
+    batch : int
+        Cases an update.
+    card : card.Card
+
+    Returns
+    -------
+    cooperative.Plan or None
+    """
     n_visible, n_hidden = machine.layer_sizes
     if min(n_visible, n_hidden) == 0 or batch > MAX_BATCH:
         return None
@@ -54,7 +67,15 @@ def epoch_of_many(card, work, epoch, report):
 
 
 def _at_once(card, plans, work, epoch, report):
-    """Machines that the card holds at the same time."""
+    """Machines that the card holds at the same time.
+
+    Parameters
+    ----------
+    card, work, epoch, report
+        See `epoch_of_many`.
+    plans : list of cooperative.Plan
+        Of each machine.
+    """
     machines, velocities, keys, cases = zip(*work)
     xp, n, batch, n_visible = card.xp, len(work), epoch.batch_size, cases[0].shape[1]
     width = max(machine.layer_sizes[1] for machine in machines)

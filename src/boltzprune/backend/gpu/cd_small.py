@@ -78,7 +78,19 @@ def _words(card, cases):
 
 
 def side_by_side(machines, velocities, width):
-    """Weights, steps, visible biases, steps, hidden biases, steps: each of all machines in one array."""
+    """Weights, steps, visible biases, steps, hidden biases, steps: each of all machines in one array.
+
+    Parameters
+    ----------
+    machines : sequence of BoltzmannMachine
+    velocities : sequence of Velocity
+    width : int
+        Hidden units of each in the arrays, zero-padded.
+
+    Returns
+    -------
+    list of (n_machines, ...) float32
+    """
     n_visible = machines[0].layer_sizes[0]
     groups = [
         ([machine.weights[0] for machine in machines], width),

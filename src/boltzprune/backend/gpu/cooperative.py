@@ -96,6 +96,18 @@ def in_turns(card, plans, work, run, bytes_each=None):
 
 
 def launch(card, kernel, plans, defines, arguments):
-    """Launch a kernel whose blocks meet, all at the same time, for machines with these plans."""
+    """Launch a kernel whose blocks meet, all at the same time, for machines with these plans.
+
+    Parameters
+    ----------
+    card : card.Card
+    kernel : str
+    plans : list of Plan
+        Of the machines, in their order.
+    defines : dict
+        Besides the threads of a block.
+    arguments : list
+        See `card.Card.launch`.
+    """
     grid, shared = (sum(plan.n_blocks for plan in plans),), max(plan.shared for plan in plans)
     card.launch(kernel, {"N_THREADS": N_THREADS} | defines, grid, N_THREADS, arguments, shared, together=True)

@@ -27,7 +27,17 @@ def whole(array):
 
 
 def decide(card, values, are_fields, key, step, layer, first_chain):
-    """States of a layer from fields or from probabilities: (n_chains, n_units) uint8."""
+    """States of a layer from fields or from probabilities: (n_chains, n_units) uint8.
+
+    Parameters
+    ----------
+    card : card.Card
+    values : (n_chains, n_units) float32 on the card
+    are_fields : bool
+        Else they are probabilities.
+    key : np.uint64
+    step, layer, first_chain : int
+    """
     n_chains, n_units = values.shape
     states = card.xp.empty(values.shape, dtype=np.uint8)
     n_blocks = -(-(n_chains * -(-n_units // 4)) // BLOCK)
@@ -68,7 +78,7 @@ def layer_given_neighbours(card, machine, means, layer, gain):
     return out
 
 
-def gibbs(card, machine, states, key, first_step, n_steps, first_chain, first_layer):
+def gibbs(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer):
     """Gibbs steps of all layers from first_layer on: a block per chain for few chains and many steps, else tiles.
 
     Parameters
@@ -78,26 +88,39 @@ def gibbs(card, machine, states, key, first_step, n_steps, first_chain, first_la
         On the card.
     states : list of (n_chains, n_units) uint8 on the card
     key : np.uint64
-    first_step, n_steps, first_chain, first_layer : int
+    first_step, n_gibbs_steps, first_chain, first_layer : int
 
     Returns
     -------
     list of (n_chains, n_units) uint8
     """
     few = len(states[0]) <= BLOCKS_A_MULTIPROCESSOR * card.n_multiprocessors
-    if few and n_steps >= STEPS_WORTH_A_LAUNCH and max(layer.shape[1] for layer in states) <= MAX_UNITS:
-        return _own_blocks(card, machine, states, key, first_step, n_steps, first_chain, first_layer)
+    if few and n_gibbs_steps >= STEPS_WORTH_A_LAUNCH and max(layer.shape[1] for layer in states) <= MAX_UNITS:
+        return _own_blocks(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)
     order = [i for i in (*range(1, len(states), 2), *range(0, len(states), 2)) if i >= first_layer]
     chains = Chains(card, states)
     weights = {layer: drawing_weights(machine, layer, card.xp) for layer in order}
-    for step in range(first_step, first_step + n_steps):
+    for step in range(first_step, first_step + n_gibbs_steps):
         for layer in order:
             chains.draw(layer, weights[layer], (key, step, layer, first_chain))
     return chains.states()
 
 
 def drawing_weights(machine, layer, xp):
-    """What kernels/draw.cu wants to know of a layer: digits of the weights into it, their units, its biases."""
+    """What kernels/draw.cu wants to know of a layer: digits of the weights into it, their units, its biases.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine or Parameters
+        On the card.
+    layer : int
+    xp : module
+
+    Returns
+    -------
+    tuple
+        See `Chains.draw`.
+    """
     fixed = _weights_into(machine, layer, xp)
     return digits(fixed, TILE, xp), fixed.unit, machine.biases[layer]
 
@@ -128,7 +151,14 @@ class Chains:
             self.layers[-1][: self.n_chains, : layer.shape[1]] = layer
 
     def draw(self, layer, weights, place):
-        """Draw a layer, given its `drawing_weights`, at (key, step, layer, first chain)."""
+        """Draw a layer, given its `drawing_weights`, at (key, step, layer, first chain).
+
+        Parameters
+        ----------
+        layer : int
+        weights : tuple
+        place : (np.uint64, int, int, int)
+        """
         out, nothing = self.layers[layer], (self.card.xp.zeros(0, dtype=np.uint8), np.int32(0))
         if not out.size:
             return
@@ -147,7 +177,7 @@ class Chains:
         return [layer[: self.n_chains, :n].copy() for layer, n in zip(self.layers, self.sizes)]
 
 
-def _own_blocks(card, machine, states, key, first_step, n_steps, first_chain, first_layer):
+def _own_blocks(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer):
     """kernels/gibbs.cu: all steps of a chain in one block, several hundred in a launch."""
     sizes = [layer.shape[1] for layer in states]
     largest, together = max(sizes), card.xp.concatenate(states, axis=1)
@@ -159,8 +189,8 @@ def _own_blocks(card, machine, states, key, first_step, n_steps, first_chain, fi
     block = 128 if largest <= 128 else BLOCK
     defines = {"N_LAYERS": len(sizes), "BLOCK": block, "EACH": -(-largest // block)}
     shared = (sum(sizes) + 1) // 2 * 2 + 2 * largest
-    for step in range(first_step, first_step + n_steps, STEPS_PER_LAUNCH):
-        count = min(STEPS_PER_LAUNCH, first_step + n_steps - step)
+    for step in range(first_step, first_step + n_gibbs_steps, STEPS_PER_LAUNCH):
+        count = min(STEPS_PER_LAUNCH, first_step + n_gibbs_steps - step)
         numbers = [np.int32(sum(sizes)), np.int32(first_layer), np.uint64(key), np.uint32(step), np.int32(count)]
         arguments = [together, *given, *numbers, np.uint32(first_chain)]
         card.launch("gibbs", defines, (len(together),), block, arguments, shared)

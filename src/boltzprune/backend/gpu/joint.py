@@ -12,7 +12,7 @@ UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
 STEPS_PER_LAUNCH = 2000
 """Of chains that run freely, for the same reason."""
-AT_REST = JointEpoch(0.0, 0.0, 1, 1, 0, max_norm=np.inf, tolerance=0.0, max_updates=0)
+AT_REST = JointEpoch(0.0, 0.0, 1, 1, 0, max_norm=np.inf, tolerance=0.0, max_sweeps=0)
 """What machines are given that learn nothing."""
 COLUMNS = 52
 """Of the upper weights, that a block has at most: more blocks than have to be, for they share the work of an update."""
@@ -23,13 +23,29 @@ TENSOR_CORES = 80
 
 
 def plan(machine, n_chains, batch, card):
-    """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine."""
+    """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    n_chains : int
+        Persistent chains.
+    batch : int
+        Images an update.
+    card : card.Card
+
+    Returns
+    -------
+    cooperative.Plan or None
+    """
     sizes = machine.layer_sizes
     if len(sizes) != 3 or min(sizes) == 0 or batch > MAX_BATCH:
         return None
     n0, n1, n2 = sizes
     lanes, n_words, n_threads = padded(batch), -(-n_chains // WORD), cooperative.N_THREADS
 
+    # The sum of what kernels/joint.cu lays out one after the other in shared memory ("my.mu1.at = 0" and what follows):
+    # which part of it is the same for every machine is known there only once the number of blocks is chosen here.
     def n_floats(width):
         n_blocks = -(-n2 // width)
         own = 3 * (-(-n0 // n_blocks) - (-n1 // n_blocks)) + 2 * width + 2  # biases, steps, starts of lists
@@ -106,12 +122,12 @@ class FreeRun:
 
         self._held = cooperative.in_turns(card, plans, work, hold)
 
-    def advance(self, first_step, n_steps):
+    def advance(self, first_step, n_gibbs_steps):
         """States of all layers of each machine after so many Gibbs steps, on the card."""
         found = []
         for held in self._held:
-            for step in range(first_step, first_step + n_steps, STEPS_PER_LAUNCH):
-                held.run_freely(step, min(STEPS_PER_LAUNCH, first_step + n_steps - step))
+            for step in range(first_step, first_step + n_gibbs_steps, STEPS_PER_LAUNCH):
+                held.run_freely(step, min(STEPS_PER_LAUNCH, first_step + n_gibbs_steps - step))
             found += held.states()
         return found
 
@@ -178,15 +194,27 @@ class _Held:
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
     def run(self, cases, n_updates, update):
-        """Updates on some cases; how many of them each machine did before a parameter was not finite."""
-        n_steps, done = self.epoch.n_gibbs_steps, self.card.xp.full(len(self.machines), n_updates, dtype=np.int32)
-        self._launch(cases, (self.epoch.first_update + update) * n_steps, n_steps, done)
+        """Updates on some cases; how many of them each machine did before a parameter was not finite.
+
+        Parameters
+        ----------
+        cases : (n_cases, n_visible) uint8 on the card
+        n_updates : int
+        update : int
+            Of the epoch, before these.
+
+        Returns
+        -------
+        (n_machines,) int32
+        """
+        n_gibbs_steps, done = self.epoch.n_gibbs_steps, self.card.xp.full(len(self.machines), n_updates, dtype=np.int32)
+        self._launch(cases, (self.epoch.first_update + update) * n_gibbs_steps, n_gibbs_steps, done)
         return self.card.to_host(done)
 
-    def run_freely(self, first_step, n_steps):
+    def run_freely(self, first_step, n_gibbs_steps):
         """Gibbs steps of all chains, whose states are in `chains` then."""
         no_cases = self.card.xp.zeros((0, self.n0), dtype=np.uint8)
-        self._launch(no_cases, first_step, n_steps, self.card.xp.zeros(len(self.machines), dtype=np.int32))
+        self._launch(no_cases, first_step, n_gibbs_steps, self.card.xp.zeros(len(self.machines), dtype=np.int32))
 
     def _launch(self, cases, first_step, n_gibbs_steps, done):
         """kernels/joint.cu."""
@@ -198,7 +226,7 @@ class _Held:
         most_blocks = max(plan.n_blocks for plan in self.plans)
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
         numbers = [*map(np.int32, counts), np.uint32(first_step)]
-        numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_updates)]
+        numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_sweeps)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         tensor = self.card.compute_capability >= TENSOR_CORES
         defines = {"BATCH": epoch.batch_size, "TENSOR": int(tensor)}
@@ -211,21 +239,24 @@ class _Held:
         return [[self.chains[k, :, place].copy() for place in of] for k, of in enumerate(places)]
 
     def results(self):
-        """Machines, states and mean-field updates, on the host."""
+        """Machines, states and mean-field sweeps, on the host."""
         names = ("w1", "s1", "w2", "s2", "biases", "bias_steps", "chains", "n_mean_field")
-        arrays = [self.card.to_host(getattr(self, name)) for name in names]
-        return [self._result(k, *(array[k] for array in arrays)) for k in range(len(self.machines))]
+        arrays = {name: self.card.to_host(getattr(self, name)) for name in names}
+        return [self._result(k, {name: array[k] for name, array in arrays.items()}) for k in range(len(self.machines))]
 
-    def _result(self, k, w1, s1, w2, s2, biases, bias_steps, chains, n_updates):
+    def _result(self, k, found):
+        """Machine, state and sweeps of one machine from its arrays by name, without what pads them."""
         machine, lists = self.machines[k], self.lists[k]
         (n1, n2), starts = machine.layer_sizes[1:], (0, self.n0, self.n0 + self.most1)
-        weights, steps = ((lists.put(low), up[:n1, :n2].copy()) for low, up in ((w1, w2), (s1, s2)))
+        weights, steps = (
+            (lists.put(found[low]), found[up][:n1, :n2].copy()) for low, up in (("w1", "w2"), ("s1", "s2"))
+        )
         slices = [slice(start, start + n) for start, n in zip(starts, machine.layer_sizes)]
         biases, bias_steps, chains = (
-            tuple(array[..., part].copy() for part in slices) for array in (biases, bias_steps, chains)
+            tuple(found[name][..., part].copy() for part in slices) for name in ("biases", "bias_steps", "chains")
         )
         trained = BoltzmannMachine(tuple(weights), biases, machine.masks, machine.units, must_be_finite=False)
-        return trained, JointState(tuple(steps), bias_steps, chains), int(n_updates)
+        return trained, JointState(tuple(steps), bias_steps, chains), int(found["n_mean_field"])
 
 
 class _Lists:

@@ -15,7 +15,7 @@ from boltzprune.learning.training import decay_of
 from boltzprune.sampling import exact, statistics
 
 SWEEPS_PER_DECADE = 2.8
-"""Mean-field updates of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
+"""Mean-field sweeps of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
 1e-7 (benchmarks/results/dbm.json)."""
 
 KINDS = {
@@ -101,13 +101,13 @@ def joint(training, mean_field, found):
 
 
 def sweeps(mean_field):
-    """Mean-field updates of an image, as trained machines need them."""
+    """Mean-field sweeps of an image, as trained machines need them."""
     return min(mean_field.max_updates, -SWEEPS_PER_DECADE * math.log10(mean_field.tolerance))
 
 
-def gibbs(found, n_steps):
+def gibbs(found, n_gibbs_steps):
     """Gibbs steps of single chains."""
-    return Counter(gibbs=n_steps * sum(found.passes), draws=n_steps * sum(found.layers))
+    return Counter(gibbs=n_gibbs_steps * sum(found.passes), draws=n_gibbs_steps * sum(found.layers))
 
 
 def _prepare(spec, found, n_seeds, n_inputs):
@@ -176,11 +176,11 @@ def _sample_deep(spec, found, n_seeds, n_inputs):
 
 def _evaluate_digits(spec, found, n_seeds, n_inputs):
     settings, n_top = spec["evaluation"], found.layers[-1]
-    clamped, n_steps = settings.encoding == "sampled", settings.n_clamped_steps
+    clamped, n_gibbs_steps = settings.encoding == "sampled", settings.n_clamped_steps
     n_inferred = found.n_test + (0 if clamped else found.n_cases)
     amounts = Counter(mean_field=n_inferred * sweeps(spec["mean_field"]) * sum(found.passes))
     if clamped:
-        amounts += gibbs(found, (found.n_cases + found.n_test) * n_steps)
+        amounts += gibbs(found, (found.n_cases + found.n_test) * n_gibbs_steps)
     amounts += Counter(logistic=found.n_cases * n_top * found.n_classes)
     if settings.ais_chains is not None:
         n_steps = settings.ais_chains * settings.ais_temperatures

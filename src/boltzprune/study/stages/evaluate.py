@@ -59,7 +59,7 @@ def _fit(machine, statistics, seed, data, missing):
     sampled = sampled_log_probabilities(patterns, *samples, missing)
     n_visible = machine.layer_sizes[0]
     enumerable = n_visible <= exact.MAX_VISIBLE
-    log_model = exact_log_model(patterns, n_visible, exact.log_probabilities(machine)) if enumerable else None
+    log_model = exact_log_model(patterns, n_visible, exact.visible_log_probabilities(machine)) if enumerable else None
     of_rare, of_frequent = errors_by_frequency(counts, log_model if enumerable else sampled)
     shown = counts_of(patterns, *samples)
     eigen = f"seed{seed}/eigenvalues"

@@ -6,16 +6,12 @@ from boltzprune.core.machine import without_units
 from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
 from boltzprune.evaluation.activity import HIDDEN_LAYERS
-from boltzprune.evaluation.encoding import error, fit, read_classifier
+from boltzprune.evaluation.encoding import encode, encode_by_sampling, error, fit, read_classifier
 from boltzprune.evaluation.generation import generation
 from boltzprune.results import tidy
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
-from boltzprune.sampling import gibbs
 from boltzprune.sampling.ais import ais, variational_bound
-
-BYTES_A_UNIT = 40
-"""Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
 
 
 def run(job):
@@ -84,13 +80,14 @@ def _encoding(spec, machine, row, digits, backend):
     if row["phase"] == "pruned":
         return found
     settings = spec["evaluation"]
-    test = _means(machine, digits.test_states, spec["mean_field"], backend)
+    mean_field = spec["mean_field"].tolerance, spec["mean_field"].max_updates
+    test_means, n_sweeps = encode(machine, digits.test_states, *mean_field, backend)
     if settings.encoding == "mean_field":
-        codes = [_means(machine, digits.cases, spec["mean_field"], backend)[0][-1], test[0][-1]]
+        codes = [encode(machine, digits.cases, *mean_field, backend)[0][-1], test_means[-1]]
     else:
-        key, n_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
+        key, n_gibbs_steps = fork(row["seed"], "encodings", row["iteration"]), settings.n_clamped_steps
         states = np.concatenate([digits.cases, digits.test_states])
-        sampled = _clamped(machine, states, n_steps, key, backend)
+        sampled = encode_by_sampling(machine, states, n_gibbs_steps, key, backend)
         codes = [sampled[: digits.n_train], sampled[digits.n_train :]]
     labels = digits.labels[: digits.n_train]
     limits = settings.max_iterations, settings.tolerance
@@ -98,38 +95,14 @@ def _encoding(spec, machine, row, digits, backend):
     found["encoding_error"] = error(classifier, codes[1], digits.test_labels, backend)
     found["encoding_train_error"] = error(classifier, codes[0], labels, backend)
     found["encoding_converged"] = int(classifier.converged)
-    found["n_mean_field"] = float(test[1].mean())
+    found["n_mean_field"] = float(n_sweeps.mean())
     if settings.ais_chains is not None:
         key = fork(row["seed"], "log Z", row["iteration"])
         annealed = ais(machine, settings.ais_chains, settings.ais_temperatures, key, backend)
         found["log_z"], found["log_z_sd"] = annealed.log_z, annealed.sd
-        means = [backend.to_host(layer) for layer in test[0]]
+        means = [backend.to_host(layer) for layer in test_means]
         found["bound"] = variational_bound(machine, digits.test_states, means, annealed.log_z)
     return found
-
-
-def _means(machine, states, mean_field, backend):
-    """Mean-field probabilities of every hidden layer, and the updates of each image, where the backend computes."""
-    machine, limits = backend.on_device(machine), (mean_field.tolerance, mean_field.max_updates)
-
-    def piece(first, n):
-        return backend.mean_field(machine, states[first : first + n], *limits)
-
-    pieces = backend.in_pieces(piece, len(states), BYTES_A_UNIT * sum(machine.layer_sizes))
-    means, n_updates = zip(*pieces)
-    return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_updates)
-
-
-def _clamped(machine, states, n_steps, key, backend):
-    """States of the top layer after Gibbs steps with the images clamped, from an empty top: (n, n_top) uint8."""
-    machine = backend.on_device(machine)
-
-    def piece(first, n):
-        start = [states[first : first + n], *(np.zeros((n, units), np.uint8) for units in machine.layer_sizes[1:])]
-        return backend.advance(machine, start, key, 0, n_steps, first, first_layer=1)[-1]
-
-    pieces = backend.in_pieces(piece, len(states), gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))
-    return backend.xp.concatenate(pieces)
 
 
 def _classes(row, made, judge, n_classes):

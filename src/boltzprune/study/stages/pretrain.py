@@ -5,6 +5,7 @@ import numpy as np
 from boltzprune.core.masks import receptive_fields
 from boltzprune.errors import InputError
 from boltzprune.learning.pretraining import pretrain
+from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import chain_arrays, machine_arrays, write_arrays
 
@@ -19,7 +20,8 @@ def run(job):
     settings = spec["machine"], spec["pretraining"], spec["n_chains"]
     with job.checkpoint("rbm1") as first, job.checkpoint("rbm2") as second:
         with job.progress(len(job.seeds) * n_updates, "updates") as progress:
-            trained = pretrain(masks, digits.cases, *settings, job.seeds, backend, progress, (first, second))
+            runs = [Run(backend, progress, checkpoint=checkpoint) for checkpoint in (first, second)]
+            trained = pretrain(masks, digits.cases, *settings, job.seeds, runs)
         for seed, (machine, chains) in zip(job.seeds, trained):
             arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
         write_arrays(job.outputs["machine"], arrays, job.provenance())

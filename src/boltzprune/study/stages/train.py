@@ -1,7 +1,7 @@
 """Patterns -> trained RBMs, all seeds of a block side by side."""
 
 from boltzprune.core.streams import fork, permutation
-from boltzprune.learning.training import data_rate, new_rbm, train
+from boltzprune.learning.training import Run, data_rate, new_rbm, train
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import machine_arrays, write_arrays
 
@@ -27,7 +27,7 @@ def finish(job, split, machines, cases, training, iteration):
     names, arrays = [f"{job.stage}, seed {seed}" for seed in seeds], {}
     with job.checkpoint() as checkpoint:
         with job.progress(n_updates, "updates") as progress:
-            machines = train(machines, cases, training, keys, job.backend(), progress, names, checkpoint=checkpoint)
+            machines = train(machines, cases, training, keys, Run(job.backend(), progress, names, checkpoint))
         for seed, machine in zip(seeds, machines):
             arrays |= machine_arrays(seed, machine)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))

@@ -2,6 +2,7 @@
 
 from boltzprune.core.streams import fork
 from boltzprune.learning.joint_training import restarted, train_jointly
+from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
 
@@ -21,10 +22,10 @@ def run(job):
         chains = [restarted(machine, cases, len(old[0]), key, backend) for machine, old, key in given]
     keys = [fork(seed, "training", iteration) for seed in seeds]
     names = [f"{job.stage}, seed {seed}" for seed in seeds]
-    settings, arrays = (training, spec["mean_field"], keys, backend), {}
+    settings, arrays = (training, spec["mean_field"], keys), {}
     with job.checkpoint() as checkpoint:
         with job.progress(n_updates, "updates") as progress:
-            trained = train_jointly(machines, chains, cases, *settings, progress, names, checkpoint)
+            trained = train_jointly(machines, chains, cases, *settings, Run(backend, progress, names, checkpoint))
         for seed, (machine, chains) in zip(seeds, trained):
             arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))

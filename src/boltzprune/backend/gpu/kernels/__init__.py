@@ -1,4 +1,4 @@
-"""The CUDA kernels of the GPU backend: one .cu file each, named as its function; `KERNELS` lists them."""
+"""The CUDA kernels of the GPU backend: one .cu file each, named as its function, with examples of its sizes."""
 
 import functools
 import re
@@ -9,33 +9,43 @@ OPTIONS = ("-std=c++17",)
 """What the compiler is told, besides the defines."""
 INCLUDE = re.compile(r'^#include "([\w.]+)"$', flags=re.MULTILINE)
 
-KERNELS = {
-    "field": [{}],
-    "draw": [{}],
-    "gibbs": [{"N_LAYERS": 3, "BLOCK": 256, "EACH": 3}, {"N_LAYERS": 2, "BLOCK": 128, "EACH": 1}],
-    "contrastive_wide": [
-        {"BATCH": 1, "N_THREADS": 512},
-        {"BATCH": 10, "N_THREADS": 512},
-        {"BATCH": 16, "N_THREADS": 512},
-    ],
-    "joint": [
-        {"BATCH": 1, "N_THREADS": 512, "TENSOR": 0},
-        {"BATCH": 10, "N_THREADS": 512, "TENSOR": 0},
-        {"BATCH": 1, "N_THREADS": 512, "TENSOR": 1},
-        {"BATCH": 10, "N_THREADS": 512, "TENSOR": 1},
-        {"BATCH": 16, "N_THREADS": 512, "TENSOR": 1},
-    ],
-    "states": [{}],
-    "pack": [{}],
-    "pair_counts": [{}],
-    "contrastive": [
-        {"N_VISIBLE": 13, "BLOCK": 96, "N_AHEAD": 32},
-        {"N_VISIBLE": 29, "BLOCK": 128, "N_AHEAD": 32},
-        {"N_VISIBLE": 13, "BLOCK": 512, "N_AHEAD": 16},
-        {"N_VISIBLE": 32, "BLOCK": 256, "N_AHEAD": 32},
-        {"N_VISIBLE": 61, "BLOCK": 128, "N_AHEAD": 32},
-    ],
-}
+EXAMPLE = re.compile(r"^// Example: (.*)$", flags=re.MULTILINE)
+"""A line of a kernel's header: names and whole numbers that it is compiled with."""
+
+
+def listed(folder):
+    """The kernels of a folder.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Returns
+    -------
+    dict
+        Name -> list of dict of str to int: the defines of each example in its header; [{}] where it has none.
+
+    Raises
+    ------
+    ValueError
+        If an example is not NAME=NUMBER NAME=NUMBER ...
+    """
+    found = {}
+    for path in sorted(folder.glob("*.cu")):
+        examples = EXAMPLE.findall(path.read_text(encoding="utf-8"))
+        found[path.stem] = [_defines(path.name, example) for example in examples] or [{}]
+    return found
+
+
+def _defines(name, example):
+    """The defines of one example."""
+    pairs = re.findall(r"(\w+)=(\d+)", example)
+    if " ".join("=".join(pair) for pair in pairs) != example:
+        raise ValueError(f"{name}: Example: {example!r}, expected NAME=NUMBER NAME=NUMBER ...")
+    return {key: int(value) for key, value in pairs}
+
+
+KERNELS = listed(FOLDER)
 """Name -> what it is compiled with, as examples: every one is compiled for every architecture in the tests."""
 
 

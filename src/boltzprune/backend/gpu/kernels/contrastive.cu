@@ -16,6 +16,12 @@
 // Grid: (n_machines); block: BLOCK threads, a multiple of 32, >= the hidden units of every machine.
 // Floor: dependent steps, an update is a chain of two sums over N_VISIBLE, five shuffles, three logistic functions and a
 // barrier. Operations: about 13 a weight and update. Bytes: the case, 8 an update; parameters stay.
+//
+// Example: N_VISIBLE=13 BLOCK=96 N_AHEAD=32
+// Example: N_VISIBLE=29 BLOCK=128 N_AHEAD=32
+// Example: N_VISIBLE=13 BLOCK=512 N_AHEAD=16
+// Example: N_VISIBLE=32 BLOCK=256 N_AHEAD=32
+// Example: N_VISIBLE=61 BLOCK=128 N_AHEAD=32
 
 #include "common.cuh"
 

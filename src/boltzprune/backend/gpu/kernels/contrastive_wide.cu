@@ -1,5 +1,5 @@
 // CD-k of RBMs that do not fit into one block, single cases or small batches: many updates of several machines in one
-// launch. What is computed is backend/contrastive.py; sums have another order.
+// launch. What is computed is core/contrastive.py; sums have another order.
 //
 //     h ~ s(up (b_h + v.W)),  v ~ s(down (b_v + W.h)), k times;  step <- decay step + learning_rate (v0 p0 - vk pk)  (Eq. 9)
 //
@@ -13,6 +13,10 @@
 //
 // Dependent steps: k barriers an update. Operations: 2 BATCH (k + 2) n_visible n_hidden multiply-adds, and about 6 a weight
 // and update. Bytes, from the second-level cache: 4 BATCH n_visible n_blocks a block and Gibbs step; weights stay.
+//
+// Example: BATCH=1 N_THREADS=512
+// Example: BATCH=10 N_THREADS=512
+// Example: BATCH=16 N_THREADS=512
 
 #include "common.cuh"
 #include "meet.cuh"

@@ -4,7 +4,7 @@
 //
 // W, W' are whole numbers of at most 23 bits, given as DIGITS signed bytes, W = sum_d 256^d digit_d; states are 0 or 1, so
 // each digit is a product of bytes that tensor cores add up exactly, in any order: a chain's states depend on that chain
-// alone. The error of a field is stated in backend/fixed_point.py.
+// alone. The error of a field is stated in backend/gpu/fixed_point.py.
 //
 // `digits`: (DIGITS, units, depth), depth = below_stride + above_stride. Strides of states are multiples of DEPTH, units
 // of UNITS, chains of CHAINS; what pads them is 0 and stays 0. A stride of 0: there is no such neighbour.

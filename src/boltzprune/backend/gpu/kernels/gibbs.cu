@@ -10,6 +10,9 @@
 // layer, BLOCK apart. Grid: (n_chains). Dynamic shared memory: 1 byte a unit, and 2 for each of the largest layer.
 // Bytes: 4 (units that are on) (units of the neighbours) a step, from the second-level cache; the floor is that, or the
 // chain of barriers, 4 a layer and step.
+//
+// Example: N_LAYERS=3 BLOCK=256 EACH=3
+// Example: N_LAYERS=2 BLOCK=128 EACH=1
 
 #include "common.cuh"
 #include "fixed_point.cuh"
@@ -48,7 +51,7 @@ __device__ __forceinline__ void add_rows(long long sum[EACH], const int* rows, c
 
 extern "C" __global__ void __launch_bounds__(BLOCK, 4)
     gibbs(u8* __restrict__ all_states, const int* __restrict__ weights, const float* __restrict__ units,
-          const float* __restrict__ biases, const int* __restrict__ sizes, int n_all, int first_layer, u64 key, u32 first_step, int n_steps, u32 chain_offset) {
+          const float* __restrict__ biases, const int* __restrict__ sizes, int n_all, int first_layer, u64 key, u32 first_step, int n_gibbs_steps, u32 chain_offset) {
     DYNAMIC_SHARED(u8, memory);
     __shared__ int counts[BLOCK / WARP];
     u8* states = memory;
@@ -56,7 +59,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK, 4)
     u8* mine = all_states + (u64)blockIdx.x * n_all;
     for (int unit = threadIdx.x; unit < n_all; unit += BLOCK) states[unit] = mine[unit];
     __syncthreads();
-    for (int s = 0; s < n_steps; s++)
+    for (int s = 0; s < n_gibbs_steps; s++)
         for (int parity = 1; parity >= 0; parity--) {
             int first = 0;  // of the layer, among all units
             u64 place = 0;  // of the weights below it

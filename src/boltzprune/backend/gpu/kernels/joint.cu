@@ -1,11 +1,11 @@
 // Joint training of deep machines with two hidden layers: many updates of several machines in one launch, each update
 // mean-field inference until every image has converged, Gibbs steps of the persistent chains, and a step up the gradient.
-// What is computed is backend/joint.py; sums have another order, so that results agree as float32 computations do.
+// What is computed is core/joint.py; sums have another order, so that results agree as float32 computations do.
 //
 // Several blocks share a machine. Each has a slice of the columns of the upper weights in shared memory for the whole launch,
 // and what goes with them: the units of h2, and slices of h1 and of the visible units for draws and updates. The lower
 // weights, few where receptive fields are small, are listed unit by unit in global memory. Blocks of a machine meet at
-// barriers: in a mean-field update each writes what its columns contribute to the fields of h1, and all add up the
+// barriers: in a mean-field sweep each writes what its columns contribute to the fields of h1, and all add up the
 // contributions of all in one order. An image that has converged stays as it is; `moved` says so one barrier later.
 //
 // share.cuh says what a block has, mean_field.cuh and chains.cuh are the two halves of an update, here is what is learnt.
@@ -15,11 +15,17 @@
 // Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch); first_block says
 // where those of each machine begin, most_blocks is the largest number. Block: N_THREADS. BATCH: images an update, at most.
 //
-// An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field updates: 5.4 million multiply-adds times S + 1; up
+// An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field sweeps: 5.4 million multiply-adds times S + 1; up
 // to 54 million for the fields of chains; 2.7 million and 1 million popcounts for the gradient. Meetings: S + 3 a Gibbs step
 // + 2, and S more where there are several images. Bytes, from the second-level cache: 4 n_blocks n_h1 a block and mean-field
 // update of one image, twice 4 BATCH n_h1 of several; up to 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps
 // and masks. Where the time goes on a card: benchmarks/gpu_phases.py.
+//
+// Example: BATCH=1 N_THREADS=512 TENSOR=0
+// Example: BATCH=10 N_THREADS=512 TENSOR=0
+// Example: BATCH=1 N_THREADS=512 TENSOR=1
+// Example: BATCH=10 N_THREADS=512 TENSOR=1
+// Example: BATCH=16 N_THREADS=512 TENSOR=1
 
 #include "common.cuh"
 #include "meet.cuh"
@@ -192,7 +198,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
           float* s2, const u8* __restrict__ mask2, float* biases, float* bias_steps, u8* chains, const int* __restrict__ sizes,
           const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
           u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field,
-          const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_updates,
+          const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_sweeps,
           float tolerance, float learning_rate, float decay, float max_norm) {
     __shared__ Share my;
     int t = threadIdx.x, machine = 0;
@@ -213,6 +219,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
 
         int of_chains = WORDS * WARP * ((n1 + WARP - 1) / WARP | 1) + max(WARP, min(TILE, (width + 7) / 8 * 8)) * (WORDS * WARP + 1);
         int n_scratch = max(max(N_THREADS * PADDED, (of_chains + 3) / 4 * 4), (WARPS * max(n1, width) + 7) / 8 * 4);
+        // gpu/joint.py, `plan`, has the sum of these sizes: it chooses how many blocks there are before this runs.
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
         my.mu2.at = my.mu1.at + n1 * PADDED;
         my.scratch.at = my.mu2.at + width * PADDED;
@@ -270,7 +277,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
             tell_inputs(my);
             meet(my.counter, n_blocks);
             if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
-            n_counted += infer(my, n, tolerance, max_updates, turn);
+            n_counted += infer(my, n, tolerance, max_sweeps, turn);
         }
         for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
         if (n <= 0) break;

@@ -126,8 +126,8 @@ __device__ __forceinline__ void tell_inputs(Share& my) {
 }
 
 // Mean field of a batch: `mu1`, `mu2` of every image, iterated until it has converged; how often, of all images.
-__device__ __forceinline__ int infer(Share& my, int n, float tolerance, int max_updates, int& turn) {
-    int t = threadIdx.x, n_updates = 0;
+__device__ __forceinline__ int infer(Share& my, int n, float tolerance, int max_sweeps, int& turn) {
+    int t = threadIdx.x, n_sweeps = 0;
     u32 open = (1u << n) - 1;
     for (int place = t * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
         float input[WIDE], bias = __ldcg(my.all_bias1 + place / PADDED);
@@ -140,19 +140,19 @@ __device__ __forceinline__ int infer(Share& my, int n, float tolerance, int max_
     }
     __syncthreads();
     climb_up(my, n, open, tolerance, true);
-    for (int sweep = 0; sweep < max_updates; sweep++, turn ^= 1) {
+    for (int sweep = 0; sweep < max_sweeps; sweep++, turn ^= 1) {
         float* partial = my.partial + (u64)turn * my.n_blocks * my.most1 * PADDED;
         u32* told = my.told_moved + turn * my.n_blocks;
         contribute(my, partial + (u64)my.g * my.most1 * PADDED);
         if (t == 0) told[my.g] = my.moved, my.moved = 0;
         meet(my.counter, my.n_blocks);
         if (!climb_down(my, partial, told, sweep == 0, open, tolerance)) break;
-        n_updates += __popc(open);
+        n_sweeps += __popc(open);
         climb_up(my, n, open, tolerance, false);
     }
     __syncthreads();
     if (t == 0) my.moved = 0;
-    return n_updates;
+    return n_sweeps;
 }
 
 #endif

@@ -1,0 +1,35 @@
+"""Compiled count of the samples in which two units are both 1."""
+
+from numba import uint64
+
+from boltzprune.backend.cpu.arithmetic import FAST, INLINE, popcount
+from boltzprune.backend.cpu.cache import njit
+
+TILE = 256
+"""Words of a row that are counted before the next rows come: what every pair of rows reads stays in cache."""
+
+
+@njit(**{**FAST, **INLINE})
+def _common_ones(a, b):
+    """Ones of a & b."""
+    total = uint64(0)
+    for k in range(a.size):
+        total += popcount(a[k] & b[k])
+    return total
+
+
+@njit(**FAST)
+def count_pairs(lower, upper, counts):
+    """Add the common ones of every pair of rows to counts.
+
+    Parameters
+    ----------
+    lower, upper : (n_lower, n_words), (n_upper, n_words) uint64
+    counts : (n_lower, n_upper) int64
+    """
+    for start in range(0, lower.shape[1], TILE):
+        end = min(start + TILE, lower.shape[1])
+        for i in range(lower.shape[0]):
+            a = lower[i, start:end]
+            for j in range(upper.shape[0]):
+                counts[i, j] += _common_ones(a, upper[j, start:end])
