@@ -6,8 +6,8 @@ NumPy, or asks for the same bits again, where blocks that do not wait for each o
 piece runs in this process, for a debugger or compute-sanitizer. Prints a line of JSON a piece. The exit status is 1 if
 one fails, 2 if there is no GPU to use.
 
-With --emulated the pieces are small and run on the card that the tests emulate on the CPU (`tests/emulated.py`, which
-needs g++): whoever is lent a GPU for an hour tries the program itself beforehand.
+With --emulated the pieces are small and run on the card that the tests emulate on the CPU (`tests/shared/emulated.py`,
+which needs g++): whoever is lent a GPU for an hour tries the program itself beforehand.
 """
 
 import argparse
@@ -41,7 +41,7 @@ SMALL = dataclasses.replace(
 
 def emulated_tools():
     """Those of the card that the tests emulate; InputError if it cannot be."""
-    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "shared"))
     import emulated
 
     if emulated.COMPILER is None:

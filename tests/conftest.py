@@ -1,10 +1,15 @@
-"""What all tests share: the table of promises, what tests need, logging as it was, and a GPU, real or emulated."""
+"""What all tests share: promises, needs, logging, a GPU, each backend, and a tiny study of each experiment."""
 
 import logging
+import warnings
 
 import pytest
-
+from deep_study import DeepRunner, deep_values, write_images
 from emulated import COMPILER, EmulatedCard
+from tiny_study import Runner, tiny_values, write_patterns
+
+from boltzprune.backend import get_backend
+from boltzprune.backend.gpu.backend import Backend as GpuBackend
 
 pytest_plugins = ["promises", "needs"]
 
@@ -30,3 +35,54 @@ def gpu_card():
     if COMPILER is None:
         pytest.skip("neither a GPU nor g++ to emulate one")
     return EmulatedCard()
+
+
+@pytest.fixture(params=["reference", "cpu", "gpu"])
+def backend(request):
+    """Each backend in turn; without a GPU its kernels run on the CPU."""
+    if request.param == "gpu":
+        return GpuBackend(card=request.getfixturevalue("gpu_card"))
+    return get_backend(request.param)
+
+
+@pytest.fixture
+def no_warnings():
+    """Any warning is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        yield
+
+
+class Counter:
+    """Stands for `progress.Progress`: notes what it is told."""
+
+    def __init__(self):
+        self.done, self.stages = 0, []
+
+    def advance(self, n):
+        self.done += n
+
+    def describe(self, stage):
+        self.stages.append(stage)
+
+
+@pytest.fixture
+def progress():
+    """A silent progress bar."""
+    return Counter()
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A finished study: 2 seeds, 2 criteria, 2 iterations, 211 patterns of 5 pixels, 7 hidden units."""
+    folder = tmp_path_factory.mktemp("tiny_study")
+    write_patterns(folder / "my_patterns.npz")
+    return Runner(tiny_values(folder / "my_patterns.npz"), folder).everything()
+
+
+@pytest.fixture(scope="session")
+def deep(tmp_path_factory):
+    """A finished study of deep machines: 2 seeds, 2 criteria, 2 iterations, 101 of 131 images of 5 x 3 pixels."""
+    folder = tmp_path_factory.mktemp("deep_study")
+    write_images(folder / "my_images.npz")
+    return DeepRunner(deep_values(folder / "my_images.npz"), folder).everything()

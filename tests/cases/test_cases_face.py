@@ -7,8 +7,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from outer_machines import random_evidence
-from outer_study import Runner, tiny_values
+from small_machines import random_evidence
+from tiny_study import Runner, tiny_values
 
 from boltzprune.__main__ import main
 from boltzprune.backend import explained

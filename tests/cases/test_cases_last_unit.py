@@ -7,8 +7,8 @@ GATECH-EIC/Early-Bird-Tickets#1. In the patches such a criterion stopped its job
 import numpy as np
 import pandas as pd
 import pytest
-from outer_deep_study import DeepRunner, deep_values, write_images
-from outer_study import Runner, tiny_values, write_patterns
+from deep_study import DeepRunner, deep_values, write_images
+from tiny_study import Runner, tiny_values, write_patterns
 from workflow_copy import TINY, Copy
 
 from boltzprune.report.claims.collected import Chains

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
-from outer_study import write_patterns
+from tiny_study import write_patterns
 from workflow_copy import ROOT, TINY, Copy
 
 import boltzprune

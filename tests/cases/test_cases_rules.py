@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from outer_study import write_patterns
+from tiny_study import write_patterns
 from workflow_copy import TINY, Copy
 
 from boltzprune.__main__ import main

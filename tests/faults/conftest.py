@@ -4,7 +4,7 @@ import json
 
 import pytest
 from faults_processes import end_all, python
-from outer_study import write_patterns
+from tiny_study import write_patterns
 
 
 @pytest.fixture(autouse=True)

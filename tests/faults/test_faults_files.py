@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from faults_processes import partial
-from outer_machines import random_machine
+from small_machines import random_machine
 
 from boltzprune.__main__ import main
 from boltzprune.errors import InputError

@@ -7,7 +7,7 @@ import resource
 import numpy as np
 import pytest
 from faults_processes import python
-from outer_machines import random_machine
+from small_machines import random_machine
 
 from boltzprune.__main__ import main
 from boltzprune.datasets import archives, arrays, safe_pickle

@@ -13,7 +13,7 @@ HELP = ("", "run", "plan", "status", "verify", "check", "presets", "schema", "de
 """Commands whose --help is read."""
 PROGRAMS = "boltzprune|snakemake|make|pip|python3?|uv|squeue|scancel"
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
-"""tests/outer/test_documents.py allows sh, python and yaml for blocks of code, so that no command stands in another."""
+"""tests/study/test_documents.py allows sh, python and yaml for blocks of code, so that no command stands in another."""
 INLINE = re.compile(rf"`((?:\.venv/bin/)?(?:{PROGRAMS})(?: [^`]*)?)`")
 COMMENT = re.compile(rf"^ *#? +((?:\.venv/bin/)?(?:{PROGRAMS}) .*)$", re.MULTILINE)
 NAMES_ONLY = {"boltzprune", "snakemake", "make", "pip", "uv"}

@@ -1,7 +1,7 @@
 """Every command line of the documentation works as it is written.
 
 Each is given to bash. The programs that it names are stand-ins, which turn what would compute or install into a dry run
-or a check, and run the rest for real (kernels are compiled for one architecture here, for four in tests/gpu).
+or a check, and run the rest for real (kernels are compiled for one architecture here, for four in tests/backend).
 """
 
 import importlib.util

@@ -1,0 +1,179 @@
+"""Figure 2 as an object: each point, line, bar, colour and label against the metrics that it is of."""
+
+import numpy as np
+import pytest
+from digit_figures import drawn, tables
+from matplotlib.colors import to_hex
+from patch_figures import CRITERIA, ITERATIONS, N_PATTERNS, SEEDS, PatchStudy, legend_entries, letters
+
+from boltzprune.pruning.controls import CONTROLS
+from boltzprune.report.figures.style import DATA_COLOUR, INK
+
+MEASURES = {"kl_exact": "KL exact", "kl_sampled": "KL from samples"}
+PHASES = {"pruned": "after pruning", "retrained": "after retraining"}
+PLACES = [(measure, phase) for measure in MEASURES for phase in PHASES]
+CONTROL = CONTROLS["unpruned"].label
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return PatchStudy(tmp_path_factory.mktemp("patches"))
+
+
+@pytest.fixture(scope="module")
+def made(study):
+    return drawn(study, "fig2")
+
+
+def values(study, measure, criterion, iteration, phase):
+    """Numbers of all seeds."""
+    frame = study.tables["metrics"]
+    mine = (frame["criterion"] == criterion) & (frame["iteration"] == iteration) & (frame["phase"] == phase)
+    assert mine.sum() == len(SEEDS)
+    return frame.loc[mine, measure].to_numpy()
+
+
+def patterns(study, criterion):
+    frame = study.tables["pattern_probabilities"]
+    return frame[frame["criterion"] == criterion].sort_values("pattern")
+
+
+def line_labelled(axes, label):
+    """A line with bars: x, y, lower and upper ends of the bars, the line itself, the container."""
+    [container] = (one for one in axes.containers if one.get_label() == label)
+    line, _, [bars] = container
+    ends = np.array(bars.get_segments())
+    assert (ends[:, 0, 0] == ends[:, 1, 0]).all()  # upright
+    x, y = (np.asarray(values, dtype=float) for values in line.get_data())
+    return x, y, ends[:, 0, 1], ends[:, 1, 1], line, container
+
+
+def test_each_letter_stands_at_its_panel(made, study):
+    titles = {letter: axes.get_title().split("\n")[0] for letter, axes in letters(made).items()}
+    first = study.spec("fig2")["criteria"][CRITERIA[0]]
+    assert titles == {"A": "Initial model", "B": first, "C": "after pruning, KL exact"}
+
+
+def test_panels_of_patterns_in_the_order_of_the_configuration(made, study):
+    labels = [axes.get_title().split("\n")[0] for axes in made.axes[: 1 + len(CRITERIA)]]
+    assert labels == ["Initial model", *study.spec("fig2")["criteria"].values()]
+
+
+@pytest.mark.parametrize("place", range(1 + len(CRITERIA)))
+def test_a_point_and_a_bar_for_each_pattern(made, study, place):
+    criterion = ("none", *CRITERIA)[place]
+    axes, mine = made.axes[place], patterns(study, criterion)
+    diagonal, points = axes.lines
+    order = np.argsort(points.get_xdata())
+    mine = mine.sort_values("log_data")
+    assert points.get_xdata()[order] == pytest.approx(mine["log_data"].to_numpy())
+    assert points.get_ydata()[order] == pytest.approx(mine["log_model_mean"].to_numpy())
+    assert (points.get_color(), points.get_linestyle(), len(order)) == (INK, "None", N_PATTERNS)
+    [bars] = axes.collections
+    ends = np.array(sorted(map(np.ndarray.tolist, bars.get_segments())))
+    assert ends[:, 0, 0] == pytest.approx(mine["log_data"].to_numpy())
+    assert ends[:, 0, 1] == pytest.approx(mine["log_model_q25"].to_numpy())
+    assert ends[:, 1, 1] == pytest.approx(mine["log_model_q75"].to_numpy())
+    assert to_hex(bars.get_color()[0]).upper() == DATA_COLOUR
+    assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == list(axes.get_xlim()) == list(axes.get_ylim())
+
+
+@pytest.mark.parametrize("place", range(1 + len(CRITERIA)))
+def test_the_title_says_whose_and_how_far_off(made, study, place):
+    criterion, axes = ("none", *CRITERIA)[place], made.axes[place]
+    which = (0, "initial") if criterion == "none" else (ITERATIONS, "retrained")
+    errors = values(study, "mse_sampled", criterion, *which)
+    label = "Initial model" if criterion == "none" else study.spec("fig2")["criteria"][criterion]
+    assert axes.get_title() == f"{label}\nMSE {errors.mean():.2f} ± {errors.std(ddof=1):.2f}"
+    assert axes.title.get_color() == (INK if criterion == "none" else study.spec("fig2")["colours"][criterion])
+    assert axes.get_xlabel() == "log p, data (nats)"
+    assert axes.get_ylabel() == ("log p, model (nats)" if place == 0 else "")
+
+
+def panel(made, measure, phase):
+    """The axes of a measure after pruning or after retraining."""
+    [axes] = (axes for axes in made.axes if axes.get_title() == f"{PHASES[phase]}, {MEASURES[measure]}")
+    return axes
+
+
+@pytest.mark.parametrize(("measure", "phase"), PLACES)
+def test_a_line_of_medians_with_quartiles_for_each_criterion(made, study, measure, phase):
+    axes, spec = panel(made, measure, phase), study.spec("fig2")
+    start = values(study, measure, "none", 0, "initial")
+    places = []
+    for criterion in CRITERIA:
+        chain = [start, *(values(study, measure, criterion, k, phase) for k in range(1, ITERATIONS + 1))]
+        low, middle, high = np.percentile(chain, [25, 50, 75], axis=1)
+        x, y, lower, upper, line, (_, _, [bars]) = line_labelled(axes, spec["criteria"][criterion])
+        assert np.round(x).tolist() == list(range(ITERATIONS + 1))
+        assert np.allclose([y, lower, upper], [middle, low, high], rtol=1e-9)
+        colour = spec["colours"][criterion]
+        assert line.get_color() == line.get_markerfacecolor() == to_hex(bars.get_color()[0]).upper() == colour
+        assert line.get_linestyle() == "-"
+        places.append(x)
+    assert np.allclose(np.diff(places, axis=0), 0.04)  # side by side
+    assert len(axes.containers) == len(CRITERIA) + (phase == "retrained")
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_control_is_no_criterion_and_is_only_retrained(made, study, measure):
+    axes = panel(made, measure, "retrained")
+    chain = [values(study, measure, "none", 0, "initial")]
+    chain += [values(study, measure, "unpruned", k, "retrained") for k in range(1, ITERATIONS + 1)]
+    low, middle, high = np.percentile(chain, [25, 50, 75], axis=1)
+    x, y, lower, upper, line, (_, _, [bars]) = line_labelled(axes, CONTROL)
+    assert np.round(x).tolist() == list(range(ITERATIONS + 1))
+    assert np.allclose([y, lower, upper], [middle, low, high], rtol=1e-9)
+    assert line.get_color() == to_hex(bars.get_color()[0]) == INK
+    assert line.get_linestyle() == "--"
+    assert CONTROL not in [one.get_label() for one in panel(made, measure, "pruned").containers]
+
+
+@pytest.mark.parametrize(("measure", "phase"), PLACES)
+def test_axes_of_the_divergence(made, study, measure, phase):
+    axes = panel(made, measure, phase)
+    [level] = (line for line in axes.lines if line.get_label() == "initial level")
+    assert level.get_ydata()[0] == level.get_ydata()[1] == np.median(values(study, measure, "none", 0, "initial"))
+    assert (level.get_color(), level.get_linestyle()) == (INK, ":")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
+    assert axes.get_ylabel() == ("KL(data ‖ model) (nats)" if phase == "pruned" else "")
+    below = f"pruning iteration (n = {len(SEEDS)} seeds, median and quartiles)" if measure == "kl_sampled" else ""
+    assert axes.get_xlabel() == below
+
+
+def test_panels_lie_as_their_titles_say(made):
+    """Left before right, exact above sampled; the initial model first."""
+    box = {place: panel(made, *place).get_position() for place in PLACES}
+    for measure in MEASURES:
+        assert box[measure, "pruned"].x1 < box[measure, "retrained"].x0
+    for phase in PHASES:
+        assert box["kl_exact", phase].y0 > box["kl_sampled", phase].y1
+
+
+def test_the_legend_names_each_line_by_its_own_colour(made, study):
+    spec, entries = study.spec("fig2"), legend_entries(made)
+    assert list(entries) == ["initial level", *spec["criteria"].values(), CONTROL]
+    for criterion, label in spec["criteria"].items():
+        assert to_hex(entries[label].get_color()[0]).upper() == spec["colours"][criterion]
+    assert to_hex(entries[CONTROL].get_color()[0]) == INK
+    assert (entries["initial level"].get_color(), entries["initial level"].get_linestyle()) == (INK, ":")
+
+
+def test_one_seed_has_no_spread_and_fewer_are_told(study):
+    frames = tables(study, "fig2")
+    first, second, _ = (frames["b.csv"]["criterion"] == name for name in CRITERIA)
+    frames["b.csv"].loc[first, ["mse_sd", "mse_n"]] = np.nan, 1
+    frames["b.csv"].loc[second, "mse_n"] = 4
+    titles = [axes.get_title().split("\n")[1] for axes in drawn(study, "fig2", frames).axes[1:3]]
+    assert titles[0].endswith(" [n = 1]") and "±" not in titles[0]
+    assert titles[1].endswith(" [n = 4]") and "±" in titles[1]
+
+
+def test_tables_of_the_panels(study):
+    frames = tables(study, "fig2")
+    assert set(zip(frames["a.csv"]["criterion"], frames["a.csv"]["phase"])) == {("none", "initial")}
+    assert set(frames["b.csv"]["criterion"]) == set(CRITERIA)
+    for row in frames["c.csv"].to_dict("records"):
+        numbers = values(study, row["measure"], row["criterion"], row["iteration"], row["phase"])
+        expected = [numbers.mean(), numbers.std(ddof=1), *np.percentile(numbers, [50, 25, 75]), len(SEEDS)]
+        assert [row[key] for key in ("mean", "sd", "median", "q25", "q75", "n")] == pytest.approx(expected)

@@ -1,0 +1,51 @@
+"""Figures of the digits as objects, and what one finds in them."""
+
+import importlib
+
+import matplotlib.pyplot as plt
+import numpy as np
+from digit_tables import Digits
+
+from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures.style import RC, Look, _settle
+
+CRITERIA = ["variance_fi", "weight_magnitude", "anti_fi"]
+LAST = {"variance_fi": 2, "anti_fi": 1}
+
+
+def small_study(folder):
+    """3 criteria, 3 iterations, 5 seeds, images of 11 x 7 pixels, 3 classes; maps without any symmetry."""
+    study = Digits(folder, CRITERIA, iterations=3, seeds=5, shape=(11, 7), n_classes=3)
+    pixels = study.tables["digits_pixels"]
+    pixels["disconnected"] = np.random.default_rng(3).integers(0, 6, len(pixels)) / 5
+    study.write()
+    return study
+
+
+def tables(study, name):
+    return importlib.import_module(FIGURES[name].module).panels(study.inputs(name))
+
+
+def drawn(study, name, frames=None, spec=None, **how):
+    """The figure as an object."""
+    spec = spec or study.spec(name)
+    look = Look(spec["criteria"], spec["colours"], spec["study"], **how)
+    with plt.rc_context(RC):
+        made = importlib.import_module(FIGURES[name].module).draw(frames or tables(study, name), look)
+        _settle(made)
+    plt.close(made)
+    return made
+
+
+def axes_titled(made, *words):
+    found = [axes for axes in made.axes if all(word in axes.get_title() + axes.get_title("left") for word in words)]
+    assert len(found) == 1, words
+    return found[0]
+
+
+def bars(axes, label):
+    """What one errorbar shows: x, y, and half lengths of the bars along x and y."""
+    (container,) = (one for one in axes.containers if one.get_label() == label)
+    line, _, collections = container
+    halves = [np.diff(np.array(one.get_segments()), axis=1)[:, 0] / 2 for one in collections]
+    return *line.get_data(), halves
