@@ -460,14 +460,14 @@ BUGS = [
         "pruning/prune.py",
         "return list(pruning.fraction)",
         "return list(pruning.fraction)[::-1]",
-        "outer/test_deep_pruning.py",
+        "pruning/test_deep_pruning.py",
     ),
     Bug(
         "ending: of a criterion of whole units that needs the eigenvector",
         "pruning/ending.py",
         'saliency=random_units, needs="statistics")',
         "saliency=random_units)",
-        "outer/test_ending.py",
+        "pruning/test_ending.py",
     ),
     Bug(
         "a count of whole units: rounded instead of cut",
