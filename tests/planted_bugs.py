@@ -456,6 +456,20 @@ BUGS = [
         "study/test_deep_stages.py",
     ),
     Bug(
+        "pruning: the fractions of the layers swapped",
+        "pruning/prune.py",
+        "return list(pruning.fraction)",
+        "return list(pruning.fraction)[::-1]",
+        "pruning/test_deep_pruning.py",
+    ),
+    Bug(
+        "ending: of a criterion of whole units that needs the eigenvector",
+        "pruning/ending.py",
+        'saliency=random_units, needs="statistics")',
+        "saliency=random_units)",
+        "pruning/test_ending.py",
+    ),
+    Bug(
         "a count of whole units: rounded instead of cut",
         "pruning/units.py",
         "int(Fraction(str(fraction)) * len(order))",

@@ -32,7 +32,7 @@ def digest(tmp_path):
     """The digest of the criterion in a process of its own, with some of its files changed."""
     texts = TEXTS | {"rules": TEXTS["rules"] + "import importlib\nimportlib.import_module('cho' + 'sen')\n"}
     name = write(tmp_path, **texts)
-    code = "from boltzprune.pruning.prune import criteria; from boltzprune.results import provenance\n"
+    code = "from boltzprune.pruning import criteria; from boltzprune.results import provenance\n"
     code += f"print(provenance.criterion_digest({name!r}, criteria.resolve({name!r})))"
 
     def of(**changed):

@@ -162,7 +162,7 @@ CONFIGURATION = {
     "figures.colours, a criterion of the digits": Edit(
         DEEP_FIGURES, {"figures": {"colours": {"variance_fi": "#aa0000"}}}
     ),
-    "report.figures.last_iterations": Edit(
+    "figures.last_iterations": Edit(
         {"draw_fig3": 1, "draw_fig4": 1, **CLAIMS}, {"figures": {"last_iterations": {"variance_fi": 1}}}
     ),
 }

@@ -98,7 +98,20 @@ class OwnFile:
                 sys.path[:], self._before = self._before, None
 
     def find_spec(self, name, path=None, target=None):
-        """For Python's import: a module beside the file, or in a folder that its code put on `sys.path`."""
+        """For Python's import: a module beside the file, or in a folder that its code put on `sys.path`.
+
+        Parameters
+        ----------
+        name : str
+        path : list of str or None
+            Where the package lies that the module is in, if it is in one.
+        target : object
+            Python's; not used.
+
+        Returns
+        -------
+        importlib.machinery.ModuleSpec or None
+        """
         if path is not None or name in LIBRARIES:
             return None
         spec = PathFinder.find_spec(name, [*self._folders, *self._folders_added()])
