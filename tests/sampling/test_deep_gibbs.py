@@ -155,10 +155,10 @@ def _assert_read(found, layers):
 
 def _reads_by_hand(machine, chains, n_samples, n_gibbs_steps, backend):
     """All chains after every n_gibbs_steps, one read after the other, as many as asked for."""
-    reads, n_steps = [], 0
+    reads, n_done = [], 0
     while len(reads) * len(chains[0]) < n_samples:
-        n_steps += n_gibbs_steps
-        reads.append(by_hand.on_host(backend, backend.advance(machine, chains, KEY, 1, n_steps, 0)))
+        n_done += n_gibbs_steps
+        reads.append(by_hand.on_host(backend, backend.advance(machine, chains, KEY, 1, n_done, 0)))
     return [np.concatenate(layer)[:n_samples] for layer in zip(*reads)]
 
 
