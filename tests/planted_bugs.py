@@ -365,6 +365,13 @@ BUGS = [
         "backend/test_gpu_gibbs.py",
     ),
     Bug(
+        "AIS on a GPU: the weights of the chains are left on the card, for NumPy to look into",
+        "sampling/ais.py",
+        "_estimate(log_z_base, backend.to_host(log_weight))",
+        "_estimate(log_z_base, log_weight)",
+        "core/test_core_ais.py",
+    ),
+    Bug(
         "CUDA, fields: weights by the wrong axis",
         "backend/gpu/kernels/field.cu",
         "u64 from = is_below ?",

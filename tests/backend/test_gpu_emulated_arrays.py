@@ -130,6 +130,7 @@ DONE = {
         a.sum(axis=0, dtype=np.float64),
         a.mean(axis=1, keepdims=True),
         a.max(axis=1),
+        a.min(axis=1),
         a.argmax(axis=0),
         (a > 3).any(),
         (a > 3).all(axis=1),

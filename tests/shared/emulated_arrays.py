@@ -40,7 +40,7 @@ def _taking(keywords, names):
 
 
 METHODS = (
-    _taking("axis keepdims", "all any max")
+    _taking("axis keepdims", "all any max min")
     | _taking("axis dtype keepdims", "argmax mean sum")
     | _taking("dtype order copy", "astype")
     | _taking("order", "copy ravel reshape")
