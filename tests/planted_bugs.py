@@ -737,6 +737,20 @@ BUGS = [
         "faults/test_faults_memory.py",
     ),
     Bug(
+        "data: a source with files is read without any",
+        "study/stages/fetch.py",
+        " or (source.place and not files)",
+        "",
+        "datasets/test_sources.py",
+    ),
+    Bug(
+        "configuration: presets of the wrong key are told",
+        "study/config/commented.py",
+        "_presets(place)",
+        "_presets(key)",
+        "study/test_settings.py",
+    ),
+    Bug(
         "two runs: one that reads what the other writes is let in",
         "study/running.py",
         ' | set(own["reads"]) & set(other["writes"])',

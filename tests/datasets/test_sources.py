@@ -1,20 +1,26 @@
 """The list of sources, and the one that comes with scikit-learn."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from boltzprune.datasets import SOURCES, Raw, sample_images
+from boltzprune.__main__ import main
+from boltzprune.datasets import SOURCES, Raw, Source, sample_images
+from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
+from boltzprune.results.prepared import read_states
+from boltzprune.results.store import Arrays
+from boltzprune.study.config import PatchData
 
 
 def test_the_list_of_sources():
     assert list(SOURCES) == ["sample_images", "cifar10", "npz"]
     for name, source in SOURCES.items():
         assert source.name == name and source.summary and source.citation
-        assert callable(source.locate) and callable(source.read)
+        assert callable(source.locate) and callable(source.read) and callable(source.sizes)
 
 
 def test_the_list_is_cheap_to_import():
@@ -51,3 +57,32 @@ def test_photographs_that_are_missing_or_unreadable_are_named(settings, monkeypa
     monkeypatch.setattr(sample_images, "NAMES", ("absent.jpg",))
     with pytest.raises(InputError, match=r"absent\.jpg is missing"):
         sample_images.locate(settings())
+
+
+def stripes(paths, data):
+    """Seven patterns of five units, computed."""
+    assert paths == []
+    return Raw(patterns=np.tri(7, 5, data.seed, dtype=np.uint8), notes=["stripes, computed"])
+
+
+def test_a_source_without_files_is_fetched_and_prepared(tmp_path, monkeypatch):
+    row = Source("stripes", "computed stripes", "nobody", lambda data: [], stripes, lambda data: PatchSizes(), None)
+    monkeypatch.setitem(SOURCES, "stripes", row)
+    manifest, patterns = tmp_path / "source.json", tmp_path / "patterns.npz"
+    data = PatchData(source="stripes", n_patterns=7, seed=1)
+    spec = json.dumps({"data": data.model_dump(include={"source", "directory", "file", "download", "batches"})})
+    assert main(["fetch", "--out", f"manifest={manifest}", "--spec", spec]) == 0
+    assert json.loads(manifest.read_text()) == {"source": "stripes", "files": []}
+    words = ["--in", f"manifest={manifest}", "--out", f"patterns={patterns}"]
+    assert main(["prepare", *words, "--spec", json.dumps({"data": data.model_dump()})]) == 0
+    states = read_states(Arrays(patterns))
+    assert sorted(states.sum(axis=1)) == [2, 3, 4, 5, 5, 5, 5]
+
+
+def test_a_source_with_a_place_has_files(tmp_path):
+    manifest = tmp_path / "source.json"
+    manifest.write_text(json.dumps({"source": "npz", "files": []}))
+    words = ["--in", f"manifest={manifest}", "--out", f"patterns={tmp_path / 'patterns.npz'}"]
+    data = PatchData(source="npz", file="x.npz")
+    assert main(["prepare", *words, "--spec", json.dumps({"data": data.model_dump()})]) == 2
+    assert not (tmp_path / "patterns.npz").exists()

@@ -9,8 +9,9 @@ import pytest
 from own_criteria import SIZE, write
 
 from boltzprune.__main__ import main
-from boltzprune.datasets import SOURCES, cifar10, sizes
+from boltzprune.datasets import SOURCES, cifar10
 from boltzprune.datasets.patches import circle_offsets, prepare
+from boltzprune.datasets.sizes import n_tiles
 from boltzprune.errors import InputError
 from boltzprune.study import feasible
 from boltzprune.study.config import PatchData
@@ -196,14 +197,14 @@ def test_what_can_work_is_not_refused(folder, case):
 def test_sizes_are_those_that_preparing_finds(folder):
     """Of every source that is here: the most that is not refused is prepared, one more is not."""
     for values in ({"source": "sample_images", "radius": 40.0}, {"source": "npz", "file": "images.npz", "radius": 2.1}):
-        known = sizes.of_patches(data := PatchData(**values))
-        n = known.n_images * sizes.n_tiles(known.image, data.radius)
+        known = SOURCES[values["source"]].sizes(data := PatchData(**values))
+        n = known.n_images * n_tiles(known.image, data.radius)
         raw = SOURCES[data.source].read(SOURCES[data.source].locate(data), data)
         prepared = prepare(raw, data.model_copy(update={"n_patterns": n}))
         assert prepared.states.shape == (n, len(circle_offsets(data.radius)))
         with pytest.raises(InputError, match="n_patterns"):
             prepare(raw, data.model_copy(update={"n_patterns": n + 1}))
-    assert sizes.of_patches(PatchData(source="cifar10")).image == (cifar10.SIDE, cifar10.SIDE)
+    assert SOURCES["cifar10"].sizes(PatchData(source="cifar10")).image == (cifar10.SIDE, cifar10.SIDE)
 
 
 def test_all_problems_are_told_at_once(folder):

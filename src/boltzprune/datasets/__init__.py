@@ -26,11 +26,16 @@ class Source(Generic[Data]):
     summary, citation : str
         One line each, for the documentation and the report.
     locate : callable
-        Finds or downloads the files by the section `data` of the configuration; InputError if it cannot.
+        Finds or downloads the files by the section `data` of the configuration; InputError if it cannot. A source that
+        computes its data has none: an empty list.
     read : callable
         Reads them, given the same section; InputError if they are not what they have to be.
+    sizes : callable
+        What is known of the data without reading them, given the same section: `sizes.PatchSizes`, or for labelled
+        images `sizes.DigitSizes`, None if nothing is known. Estimates and early refusals rest on it.
     place : str or None
-        The key beside `source` that says where the user's files lie; None: they come with a library, wherever that is.
+        The key beside `source` that says where the user's files lie; None: they come with a library, wherever that is,
+        or there are none.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Source(Generic[Data]):
     citation: str
     locate: Callable[[Any], list[Path]]
     read: Callable[[Sequence[Path], Any], Data]
+    sizes: Callable[[Any], Any]
     place: str | None
 
 
@@ -50,6 +56,7 @@ SOURCES: Mapping[str, Source[Raw]] = {
             citation="china.jpg, flower.jpg (CC BY 2.0): photographers in sklearn/datasets/images/README.txt",
             locate=sample_images.locate,
             read=sample_images.read,
+            sizes=sample_images.sizes,
             place=None,
         ),
         Source(
@@ -58,6 +65,7 @@ SOURCES: Mapping[str, Source[Raw]] = {
             citation="Krizhevsky (2009), Learning multiple layers of features from tiny images, University of Toronto",
             locate=cifar10.locate,
             read=cifar10.read,
+            sizes=cifar10.sizes,
             place="directory",
         ),
         Source(
@@ -66,6 +74,7 @@ SOURCES: Mapping[str, Source[Raw]] = {
             citation="the user's own data",
             locate=arrays.locate,
             read=arrays.read,
+            sizes=arrays.sizes,
             place="file",
         ),
     )
@@ -81,6 +90,7 @@ LABELLED_SOURCES: Mapping[str, Source[Labelled]] = {
             citation="Alpaydin & Kaynak (1998), Optical recognition of handwritten digits, UCI repository",
             locate=scikit_digits.locate,
             read=scikit_digits.read,
+            sizes=scikit_digits.sizes,
             place=None,
         ),
         Source(
@@ -90,6 +100,7 @@ LABELLED_SOURCES: Mapping[str, Source[Labelled]] = {
             "Proceedings of the IEEE 86: 2278-2324",
             locate=mnist.locate,
             read=mnist.read,
+            sizes=mnist.sizes,
             place="directory",
         ),
         Source(
@@ -98,6 +109,7 @@ LABELLED_SOURCES: Mapping[str, Source[Labelled]] = {
             citation="the user's own data",
             locate=labelled.locate,
             read=labelled.read,
+            sizes=labelled.sizes,
             place="file",
         ),
     )

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from boltzprune.datasets import layouts, places
 from boltzprune.datasets.raw import Raw
+from boltzprune.datasets.sizes import PatchSizes, npz_shapes
 from boltzprune.errors import InputError
 from boltzprune.results import npz
 from boltzprune.results.files import check_regular
@@ -190,3 +191,14 @@ def check_numbers(array: np.ndarray, name: str) -> np.ndarray:
     elif array.max() > MAX_INTEGER or array.min() < -MAX_INTEGER:
         raise InputError(f"{name} holds integers beyond {MAX_INTEGER}; expected smaller ones, or floats")
     return array.astype(np.uint8) if array.dtype.kind == "b" else array
+
+
+def sizes(data: Any) -> PatchSizes:
+    """Sizes by the headers of the user's file; nothing is known if they are not those of images or patterns."""
+    shapes = npz_shapes(locate, data)
+    if len(shapes.get("patterns", ())) == 2:
+        return PatchSizes(n_patterns=shapes["patterns"][0], n_units=shapes["patterns"][1])
+    if len(shapes.get("images", ())) in (3, 4):
+        n, height, width, *_ = shapes["images"]
+        return PatchSizes((height, width), n)
+    return PatchSizes()

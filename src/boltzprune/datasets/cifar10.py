@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from boltzprune.datasets import archives, download, places, safe_pickle
 from boltzprune.datasets.raw import Raw
+from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
 from boltzprune.results.files import read_bounded
 
@@ -192,3 +193,8 @@ def _is_multiple(content: bytes, size: int) -> bool:
 def _images(planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     """(n, 3072) planes of red, green, blue as (n, 32, 32, 3)."""
     return planes.reshape(-1, CHANNELS, SIDE, SIDE).transpose(0, 2, 3, 1)
+
+
+def sizes(data: Any) -> PatchSizes:
+    """Squares; how many there are depends on the files that are found."""
+    return PatchSizes((SIDE, SIDE))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from boltzprune.core import streams
 from boltzprune.datasets import arrays, labels, layouts
 from boltzprune.datasets.raw import Labelled
+from boltzprune.datasets.sizes import DigitSizes, npz_shapes
 from boltzprune.errors import InputError
 
 KEYS, TEST_KEYS = ("images", "labels"), ("test_images", "test_labels")
@@ -125,3 +126,14 @@ def _pair(found: dict[str, np.ndarray], keys: tuple[str, str], path: Path) -> tu
     layouts.check_digits(images.shape, given.shape[0] if given.ndim else 0, (names[0], keys[1]))
     given = labels.integers(given, len(images), names[1])
     return arrays.check_numbers(images, names[0]), given, names[0], names[1]
+
+
+def sizes(data: Any) -> DigitSizes | None:
+    """Sizes by the headers of the user's file; None if they are not those of images."""
+    shapes = npz_shapes(locate, data)
+    if len(shapes.get("images", ())) != 3:
+        return None
+    n, height, width = shapes["images"]
+    if "test_images" not in shapes:
+        return DigitSizes((height, width), n - n // N_PARTS, n // N_PARTS)
+    return DigitSizes((height, width), n, shapes["test_images"][0]) if len(shapes["test_images"]) == 3 else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from boltzprune.datasets import download, idx, labels, places
 from boltzprune.datasets.raw import Labelled
+from boltzprune.datasets.sizes import DigitSizes
 from boltzprune.errors import InputError
 
 PARTS = (("train", "images"), ("train", "labels"), ("test", "images"), ("test", "labels"))
@@ -172,3 +173,15 @@ def _other_checksum(path: Path) -> list[str]:
     if checksum in official:
         return []
     return [f"{path.name} has another checksum than the official MNIST file: sha256 {checksum}"]
+
+
+def sizes(data: Any) -> DigitSizes | None:
+    """Of MNIST, or by the headers of the files in the user's folder; None if these cannot be read."""
+    if data.directory is None:
+        return DigitSizes((28, 28), 60_000, 10_000, 10)
+    try:
+        train, _, test, _ = locate(data.model_copy(update={"download": False}))
+        (n, height, width), (n_test, *_) = idx.sizes(train, "images"), idx.sizes(test, "images")
+    except InputError:
+        return None
+    return DigitSizes((height, width), n, n_test)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from boltzprune.datasets.raw import Raw
+from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
 
 NAMES = ("china.jpg", "flower.jpg")
@@ -74,3 +75,8 @@ def read(paths: Sequence[Path], settings: Any) -> Raw:
         raise InputError(f"{named}: found images of shape {stack.shape}; expected {expected}")
     note = f"{len(NAMES)} photographs of {SHAPE[0]} x {SHAPE[1]} pixels that come with scikit-learn: {', '.join(NAMES)}"
     return Raw(images=[stack], notes=[note])
+
+
+def sizes(data: Any) -> PatchSizes:
+    """Two photographs of one shape."""
+    return PatchSizes(SHAPE[:2], len(NAMES))

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from boltzprune.datasets import labels
-from boltzprune.datasets.labelled import split
+from boltzprune.datasets.labelled import N_PARTS, split
 from boltzprune.datasets.raw import Labelled
+from boltzprune.datasets.sizes import DigitSizes
 from boltzprune.errors import InputError
 
 NAME = "digits.csv.gz"
@@ -79,3 +80,9 @@ def read(paths: Sequence[Path], settings: Any) -> Labelled:
     (target,) = labels.check([(images, target, named, named)], settings.n_classes)
     note = f"{SHAPE[0]} digits of {SHAPE[1]} x {SHAPE[2]} pixels that come with scikit-learn: {NAME}"
     return split(images.astype(np.uint8), target, settings.seed, [note])
+
+
+def sizes(data: Any) -> DigitSizes:
+    """Of the images that come with scikit-learn, of which a part is for testing."""
+    n, *image = SHAPE
+    return DigitSizes((image[0], image[1]), n - n // N_PARTS, n // N_PARTS, 10)

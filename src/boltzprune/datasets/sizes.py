@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from boltzprune.datasets import arrays, cifar10, idx, labelled, mnist, sample_images, scikit_digits
-from boltzprune.datasets.labelled import N_PARTS
-from boltzprune.errors import InputError
 from boltzprune.results import npz
 
 
@@ -49,53 +46,12 @@ class DigitSizes:
     n_classes: int | None = None
 
 
-def of_patches(data: Any) -> PatchSizes:
-    """Sizes of the source of `config.PatchData`, by the headers of a user's own file."""
-    if data.source == "sample_images":
-        return PatchSizes(sample_images.SHAPE[:2], len(sample_images.NAMES))
-    if data.source == "cifar10":
-        return PatchSizes((cifar10.SIDE, cifar10.SIDE))
-    shapes = _npz_shapes(arrays.locate, data)
-    if len(shapes.get("patterns", ())) == 2:
-        return PatchSizes(n_patterns=shapes["patterns"][0], n_units=shapes["patterns"][1])
-    if len(shapes.get("images", ())) in (3, 4):
-        n, height, width, *_ = shapes["images"]
-        return PatchSizes((height, width), n)
-    return PatchSizes()
-
-
-def of_digits(data: Any) -> DigitSizes | None:
-    """Sizes of the source of `config.DigitData`, by the headers of a user's own files; None if they are not known."""
-    if data.source == "digits":
-        n, *image = scikit_digits.SHAPE
-        return DigitSizes((image[0], image[1]), n - n // N_PARTS, n // N_PARTS, 10)
-    if data.source == "mnist":
-        return DigitSizes((28, 28), 60_000, 10_000, 10) if data.directory is None else _idx_sizes(data)
-    shapes = _npz_shapes(labelled.locate, data)
-    if len(shapes.get("images", ())) != 3:
-        return None
-    n, height, width = shapes["images"]
-    if "test_images" not in shapes:
-        return DigitSizes((height, width), n - n // N_PARTS, n // N_PARTS)
-    return DigitSizes((height, width), n, shapes["test_images"][0]) if len(shapes["test_images"]) == 3 else None
-
-
-def _npz_shapes(locate: Callable[[Any], list[Path]], data: Any) -> dict[str, tuple[int, ...]]:
+def npz_shapes(locate: Callable[[Any], list[Path]], data: Any) -> dict[str, tuple[int, ...]]:
     """Name -> shape of the arrays in a user's .npz file; empty if it cannot be read, which its stage will tell."""
     try:
         return npz.shapes(locate(data)[0])
     except Exception:  # whatever a damaged archive makes Python raise
         return {}
-
-
-def _idx_sizes(data: Any) -> DigitSizes | None:
-    """Sizes of the images in a user's folder of IDX files; None if they cannot be read."""
-    try:
-        train, _, test, _ = mnist.locate(data.model_copy(update={"download": False}))
-        (n, height, width), (n_test, *_) = idx.sizes(train, "images"), idx.sizes(test, "images")
-    except InputError:
-        return None
-    return DigitSizes((height, width), n, n_test)
 
 
 def n_tiles(image: tuple[int, int], radius: float) -> int:

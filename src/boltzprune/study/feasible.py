@@ -1,7 +1,7 @@
 """What of a study cannot work, found before anything is computed; and what it will lack, to know beforehand.
 
 No single key is wrong where these are found: they follow from sizes. These are taken from the source of the data
-(`datasets.sizes`); where that does not say, nothing is found here, and the stage that reads the data says it.
+(`datasets.Source.sizes`); where that does not say, nothing is found here, and the stage that reads the data says it.
 """
 
 import os
@@ -11,8 +11,9 @@ import numpy as np
 
 from boltzprune.core.fisher import MAX_PARAMETERS, not_computed
 from boltzprune.core.masks import receptive_fields
-from boltzprune.datasets import sizes
+from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.datasets.patches import circle_offsets, tile_centres
+from boltzprune.datasets.sizes import DigitSizes, n_tiles
 from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve
 from boltzprune.pruning.ending import ends_at
@@ -87,15 +88,15 @@ def _unasked(rows: Rows) -> Iterator[str]:
 
 def _n_visible(patches: Patches) -> int | None:
     """Visible units of the RBMs; None if not known, or if no patch of that radius fits into an image."""
-    known = sizes.of_patches(patches.data)
+    known = SOURCES[patches.data.source].sizes(patches.data)
     if known.image is None:
         return known.n_units
-    return len(circle_offsets(patches.data.radius)) if sizes.n_tiles(known.image, patches.data.radius) else None
+    return len(circle_offsets(patches.data.radius)) if n_tiles(known.image, patches.data.radius) else None
 
 
 def _of_patches(patches: Patches, rows: Rows) -> list[str]:
     """What cannot work with the patches."""
-    data, known, n_visible = patches.data, sizes.of_patches(patches.data), _n_visible(patches)
+    data, known, n_visible = patches.data, SOURCES[patches.data.source].sizes(patches.data), _n_visible(patches)
     n_available = known.n_patterns
     if known.image is not None:
         height, width = known.image
@@ -103,7 +104,7 @@ def _of_patches(patches: Patches, rows: Rows) -> list[str]:
             tile_centres(height, width, data.radius)
         except InputError as error:
             return [str(error)]
-        n_available = known.n_images and known.n_images * sizes.n_tiles(known.image, data.radius)
+        n_available = known.n_images and known.n_images * n_tiles(known.image, data.radius)
     found = []
     if n_available and data.n_patterns > n_available:
         found.append(
@@ -175,7 +176,7 @@ def _ends(experiment: str, section: Patches | Digits, masks: Sequence[np.ndarray
 # Digits ---------------------------------------------------------------------------------------------------------------
 
 
-def _shape(digits: Digits, known: sizes.DigitSizes) -> tuple[int, int]:
+def _shape(digits: Digits, known: DigitSizes) -> tuple[int, int]:
     """(height, width) of the images after the crop."""
     height, width = (n - 2 * digits.data.crop for n in known.image)
     return height, width
@@ -183,7 +184,7 @@ def _shape(digits: Digits, known: sizes.DigitSizes) -> tuple[int, int]:
 
 def _of_digits(digits: Digits) -> list[str]:
     """What cannot work with the digits."""
-    data, known = digits.data, sizes.of_digits(digits.data)
+    data, known = digits.data, LABELLED_SOURCES[digits.data.source].sizes(digits.data)
     if known is None:
         return []
     (height, width), most = known.image, (min(known.image) - 1) // 2
@@ -235,7 +236,7 @@ def _few_samples(digits: Digits) -> Iterator[str]:
 
 def _ends_of_digits(digits: Digits, rows: Rows) -> Iterator[str]:
     """The iteration in which a layer has no weight left."""
-    known, (first, second) = sizes.of_digits(digits.data), digits.machine.n_hidden
+    known, (first, second) = LABELLED_SOURCES[digits.data.source].sizes(digits.data), digits.machine.n_hidden
     if known is None or min(shape := _shape(digits, known)) < 1 or _of_receptive_fields(digits.machine, *shape):
         return
     side = digits.machine.receptive_field

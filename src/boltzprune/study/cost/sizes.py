@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from boltzprune.datasets import sizes as data_sizes
+from boltzprune.datasets import LABELLED_SOURCES, SOURCES
 from boltzprune.datasets.patches import circle_offsets
 from boltzprune.study.config import Digits, Patches, Study
 
@@ -74,7 +74,7 @@ def told() -> dict[str, Sizes | None]:
 
 
 def _patches(patches: Patches) -> Sizes | None:
-    data, known = patches.data, data_sizes.of_patches(patches.data)
+    data, known = patches.data, SOURCES[patches.data.source].sizes(patches.data)
     if known.image is not None:
         n_images = IMAGES_OF_A_BATCH * len(data.batches) if data.source == "cifar10" else known.n_images or 0
         n_visible, pixels = len(circle_offsets(data.radius)), n_images * math.prod(known.image)
@@ -87,7 +87,7 @@ def _patches(patches: Patches) -> Sizes | None:
 
 
 def _digits(digits: Digits) -> Sizes | None:
-    known, crop = data_sizes.of_digits(digits.data), digits.data.crop
+    known, crop = LABELLED_SOURCES[digits.data.source].sizes(digits.data), digits.data.crop
     if known is None or min(known.image) <= 2 * crop:
         return None
     height, width = (side - 2 * crop for side in known.image)

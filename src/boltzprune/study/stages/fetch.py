@@ -25,7 +25,7 @@ def run(job: "Job") -> None:
     data = job.spec["data"]
     sources = LABELLED_SOURCES if job.stage == "fetch_digits" else SOURCES
     files = [Path(path) for path in sources[data.source].locate(data)]
-    log.info("source %s: %s", data.source, ", ".join(str(path) for path in files))
+    log.info("source %s: %s", data.source, ", ".join(map(str, files)) or "no files, it computes its data")
     write_json(job.outputs["manifest"], {"source": data.source, "files": [_entry(path) for path in files]})
 
 
@@ -33,7 +33,7 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     """The entries of a manifest, one of each raw file, as `run` wrote them: list of dict with path and sha256."""
     manifest = read_json(path)
     files = manifest.get("files") if isinstance(manifest, dict) else None
-    if not isinstance(files, list) or not files or not all(_is_entry(entry) for entry in files):
+    if not isinstance(files, list) or not all(_is_entry(entry) for entry in files):
         raise InputError(f"{path}: not a list of raw files; delete it and run again")
     return files
 
@@ -53,7 +53,7 @@ def raw_files_of(job: "Job", source: "Source") -> Iterator[tuple[list[Path], lis
     manifest = job.inputs["manifest"][0]
     files = read_manifest(manifest)
     paths = [Path(file["path"]) for file in files] if source.place else source.locate(job.spec["data"])
-    if len(paths) != len(files):
+    if len(paths) != len(files) or (source.place and not files):
         raise InputError(f"{manifest}: has {len(files)} raw files; expected {len(paths)}: delete it and run again")
     remedy = (
         f"to go on with the files as they are, run again with --forcerun {job.stage.replace('prepare', 'fetch')}; to "
