@@ -22,6 +22,7 @@ from boltzprune.errors import InputError
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
+import gpu  # noqa: E402
 import gpu_card  # noqa: E402
 import gpu_floors as floors  # noqa: E402
 import gpu_rows  # noqa: E402
@@ -29,8 +30,6 @@ import gpu_work  # noqa: E402
 import record  # noqa: E402
 from gpu_inputs import Sizes, binary, deep_machine, joint_epoch, joint_work, random_machine  # noqa: E402
 from gpu_naive import Naive  # noqa: E402
-
-import gpu  # noqa: E402
 
 needs_compiler = pytest.mark.skipif(emulated.COMPILER is None, reason="needs g++ to emulate a GPU")
 RATES = floors.Rates(
