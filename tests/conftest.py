@@ -1,6 +1,11 @@
 """What all tests share: the table of promises, logging as it was, and a GPU, real or emulated."""
 
 import logging
+import os
+
+# before NumPy is imported, and for the processes of the tests too: one thread computes a stage as well, and others that
+# wait for work keep the processors from the other workers
+os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 import pytest
 
