@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import boltzprune.backend
-from boltzprune.backend import MODULES, get_backend, reference
+from boltzprune.backend import MODULES, arrays, get_backend, reference
 from boltzprune.backend.cpu import backend as cpu_backend
 from boltzprune.backend.cpu import cd, cd_low_rank
 from boltzprune.backend.gpu import backend as gpu_backend

@@ -18,12 +18,13 @@ from boltzprune.core.machine import BoltzmannMachine
 Array = Any
 """An array that lies where a backend computes: NumPy's or CuPy's."""
 Float = np.float32
-"""A number that compiled loops compute with, arrays of them on the host,"""
+"""A number that compiled loops compute with,"""
 Floats = npt.NDArray[np.float32]
+"""an array of them on the host,"""
 Bytes = npt.NDArray[np.uint8]
-"""states of units,"""
+"""of states,"""
 Places = npt.NDArray[np.int64]
-"""and indices or counts."""
+"""of indices or counts."""
 Report = Callable[[int], None]
 """Called with the updates done since the last call."""
 Item = TypeVar("Item")
