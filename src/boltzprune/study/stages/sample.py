@@ -13,7 +13,7 @@ from boltzprune.results.store import read_machine, statistics_arrays, write_arra
 from boltzprune.sampling.statistics import PHASES, draw, estimate
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
     from boltzprune.core.fisher import Statistics
     from boltzprune.core.machine import BoltzmannMachine
     from boltzprune.study.stages import Job
