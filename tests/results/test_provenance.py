@@ -100,7 +100,6 @@ def test_comments_docstrings_and_layout_change_nothing(edit, old, new):
 
 
 FROM_STREAMS = {f"study.stages.{name}" for name in ("prepare", "train", "retrain", "sample", "prune")} | {
-    "backend.cpu.backend",
     "backend.reference",
 }
 

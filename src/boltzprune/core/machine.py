@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -188,12 +188,24 @@ def sigmoid(x: Any, xp: Any = np) -> Any:
     return xp.exp(-xp.logaddexp(0, -x))
 
 
-def field_of(machine: BoltzmannMachine, states: Sequence[Any], layer: int) -> Any:
+class Parametric(Protocol):
+    """What has weights and biases: a machine, or the parameters of one that is being trained."""
+
+    @property
+    def weights(self) -> tuple[Any, ...]:
+        """Of each weight layer."""
+
+    @property
+    def biases(self) -> tuple[Any, ...]:
+        """Of each layer."""
+
+
+def field_of(machine: Parametric, states: Sequence[Any], layer: int) -> Any:
     """Field (pre-activation) of one layer given its neighbours: b + states_below.W + W.states_above (Eqs. 9, 10).
 
     Parameters
     ----------
-    machine : BoltzmannMachine
+    machine : BoltzmannMachine, or parameters
     states : list of (n_chains, n_units) arrays
         States or probabilities of all layers; those of `layer` itself are not read.
     layer : int

@@ -18,7 +18,7 @@ from boltzprune.evaluation.logistic import minimise
 from boltzprune.sampling import gibbs
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
     from boltzprune.results.store import Arrays
 
 log = logging.getLogger(__name__)

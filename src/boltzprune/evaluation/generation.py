@@ -10,7 +10,7 @@ from boltzprune.core.streams import uniform
 from boltzprune.evaluation.encoding import Classifier, probabilities
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 ROWS_PER_BLOCK = 1 << 14
 FINEST_IN_SINGLE = 5e-5

@@ -16,7 +16,7 @@ from boltzprune.learning.pretraining import gains, states_above
 from boltzprune.learning.training import Run, decay_of, not_finite, resumed
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 UPDATES_AT_ONCE = 5_000
 """Of each machine between two places where a checkpoint can be taken: a long epoch of many seeds takes hours. Compiled

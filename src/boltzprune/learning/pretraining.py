@@ -13,7 +13,7 @@ from boltzprune.errors import InputError
 from boltzprune.learning.training import Run, train
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 
 def layer_rbm(mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int) -> BoltzmannMachine:

@@ -15,7 +15,7 @@ from boltzprune.core.streams import fork, uniform_double
 from boltzprune.errors import InputError, TrainingError
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
     from boltzprune.core.joint import JointEpoch
     from boltzprune.learning.checkpoint import Checkpoint
 

@@ -14,7 +14,7 @@ from boltzprune.core.machine import BoltzmannMachine, check_states
 from boltzprune.errors import InputError
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 IMAGES_PER_BLOCK = 1 << 10
 

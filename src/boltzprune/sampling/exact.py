@@ -17,7 +17,7 @@ from boltzprune.errors import InputError
 from boltzprune.sampling.enumeration import MAX_VISIBLE, clamped, free, unpacked
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 MAX_TOGETHER = 30
 """Visible units and listed hidden units, where the hidden states are listed for every visible pattern."""

@@ -8,7 +8,7 @@ from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 BYTES_A_UNIT = 12
 """Memory for a unit of a chain: the states before and after a step, and its random numbers or its bits."""

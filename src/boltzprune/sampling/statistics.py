@@ -13,7 +13,7 @@ from boltzprune.sampling import exact, gibbs
 from boltzprune.sampling.gibbs import Progress
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 MAX_VISIBLE_AUTO = 16
 PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
