@@ -13,12 +13,12 @@ import json
 import sys
 import time
 
+import gpu
 import gpu_card
 import numpy as np
 import record
 from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, parameters_on, random_machine
 
-import gpu
 from boltzprune.backend.gpu import joint as gpu_joint
 from boltzprune.backend.gpu import kernels
 from boltzprune.backend.gpu.backend import Backend

@@ -19,12 +19,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import gpu
 import gpu_card
 import gpu_checks
 import numpy as np
 from gpu_inputs import Sizes, binary, deep_machine, joint_epoch, joint_work, key_of
 
-import gpu
 from boltzprune.backend import reference
 from boltzprune.backend.gpu.backend import Backend
 from boltzprune.errors import InputError
