@@ -1,7 +1,12 @@
 """What all tests share: promises, needs, logging, a GPU, each backend, and a tiny study of each experiment."""
 
 import logging
+import os
 import warnings
+
+# before NumPy is imported, and for the processes of the tests too: one thread computes a stage as well, and others that
+# wait for work keep the processors from the other workers
+os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 import pytest
 from deep_study import DeepRunner, deep_values, write_images

@@ -458,8 +458,8 @@ BUGS = [
     Bug(
         "pruning: the chains keep the units that went",
         "study/stages/prune.py",
-        "(states[:, keep] for states, keep in zip(chains, pruned.remaining))",
-        "(states for states, keep in zip(chains, pruned.remaining))",
+        "[states[:, keep] for states, keep in zip(chains, pruned.remaining)]",
+        "[states for states, keep in zip(chains, pruned.remaining)]",
         "study/test_deep_stages.py",
     ),
     Bug(
@@ -795,7 +795,7 @@ BUGS = [
     Bug(
         "exact: chunks of patterns count alike, however many patterns they hold",
         "sampling/exact.py",
-        "(len(part.visible) / len(visible), part.statistics())",
+        "(part.n_patterns / len(visible), part.statistics())",
         "(1 / len(clamped(machine, visible)), part.statistics())",
         "sampling/test_exact_deep.py",
     ),

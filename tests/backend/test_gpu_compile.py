@@ -32,6 +32,16 @@ EXAMPLES = [
     for architecture in compiler.DEFAULT_ARCHITECTURES
     if kernels.runs_on(defines, architecture)
 ]
+SLOW = {"joint"}
+"""Kernels that the assembler takes five seconds for."""
+OFTEN = []
+"""Examples that are compiled in every run of the tests: a slow kernel with all of its defines and for all
+architectures, but with each of its defines for one of them; all in the heavy run."""
+for name, listed in kernels.KERNELS.items():
+    for place, defines in enumerate(listed):
+        every = [number for number in compiler.DEFAULT_ARCHITECTURES if kernels.runs_on(defines, number)]
+        chosen = [every[place % len(every)]] if name in SLOW else every
+        OFTEN += [(name, defines, number) for number in chosen]
 compile_kernel = compiler.compile_kernel
 
 
@@ -43,6 +53,12 @@ def _compiled(name, defines, architecture):
 def compiled(name, defines, architecture):
     """As `compile_kernel`, once for all tests."""
     return _compiled(name, tuple(defines.items()), architecture)
+
+
+def numbered(name, defines, architecture):
+    """In place of `compile_kernel`: numbers of which no two are equal, in one example and among all."""
+    place = 1009 * [example.values for example in EXAMPLES].index((name, defines, architecture))
+    return compiler.Usage(name, defines, architecture, *(place + n for n in (2, 3, 5, 7, 11)), warnings=())
 
 
 @pytest.fixture(autouse=True)
@@ -93,9 +109,17 @@ def test_an_example_that_says_no_sizes_is_told_with_its_file(tmp_path, example):
         kernels.listed(tmp_path)
 
 
+def test_every_kernel_is_compiled_with_all_defines_and_for_all_architectures_in_every_run():
+    for name, listed in kernels.KERNELS.items():
+        assert all(any(example[:2] == (name, defines) for example in OFTEN) for defines in listed)
+        assert {example[2] for example in OFTEN if example[0] == name} == set(compiler.DEFAULT_ARCHITECTURES)
+
+
 @needs_nvrtc
+@pytest.mark.torture
 @pytest.mark.parametrize(("name", "defines", "architecture"), EXAMPLES)
-def test_kernels_compile_without_a_warning(name, defines, architecture):
+def test_kernels_compile_without_a_warning(at_scale, name, defines, architecture):
+    at_scale((name, defines, architecture) in OFTEN, True)
     usage = compiled(name, defines, architecture)
     assert (usage.kernel, usage.defines, usage.architecture) == (name, defines, architecture)
     assert usage.warnings == ()
@@ -105,15 +129,17 @@ def test_kernels_compile_without_a_warning(name, defines, architecture):
 
 
 @needs_nvrtc
+@pytest.mark.torture
 @pytest.mark.parametrize(("name", "defines", "architecture"), EXAMPLES)
-def test_registers_suffice(name, defines, architecture):
+def test_registers_suffice(at_scale, name, defines, architecture):
+    at_scale((name, defines, architecture) in OFTEN, True)
     usage = compiled(name, defines, architecture)
     assert usage.spill_stores + usage.spill_loads <= MAY_SPILL.get(name, 0)
 
 
 @needs_nvrtc
 def test_the_report_has_everything_once(monkeypatch):
-    monkeypatch.setattr(compiler, "compile_kernel", compiled)
+    monkeypatch.setattr(compiler, "compile_kernel", numbered)
     found = [(usage.kernel, usage.defines, usage.architecture) for usage in compiler.report()]
     assert found == [example.values for example in EXAMPLES]
     assert len(compiler.report([90, 90])) == sum(architecture == 90 for *_, architecture in found)
@@ -243,13 +269,13 @@ def test_an_error_is_told_with_its_line(only):
 
 @needs_nvrtc
 def test_the_table_has_a_row_for_everything(monkeypatch, capsys):
-    monkeypatch.setattr(compiler, "compile_kernel", compiled)
+    monkeypatch.setattr(compiler, "compile_kernel", numbered)
     assert main(["kernels"]) == 0
     head, *lines = capsys.readouterr().out.splitlines()
     assert head.split() == "kernel defines architecture registers shared stack spill stores spill loads".split()
     for line, example in zip(lines, EXAMPLES, strict=True):
         name, defines, architecture = example.values
-        usage = compiled(*example.values)
+        usage = numbered(*example.values)
         words = [f"{key}={value}" for key, value in defines.items()] or ["-"]
         numbers = [usage.registers, usage.shared, usage.stack, usage.spill_stores, usage.spill_loads]
         assert line.split() == [name, *words, f"sm_{architecture}", *map(str, numbers)]

@@ -7,6 +7,7 @@ from deep_study import CHAINS as DEEP_CHAINS
 
 from boltzprune.backend import get_backend
 from boltzprune.core.streams import fork
+from boltzprune.learning.training import Run
 from boltzprune.learning.training import train as by_library
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, read_machine
@@ -25,8 +26,8 @@ def machine(tiny, name, seed):
 def retrained(tiny, name, seed, iteration):
     """What the library makes of a machine with the stream of an iteration."""
     cases, progress = read_states(Arrays(tiny.folder / "patterns.npz")), Progress(1, "updates", "test", bar=False)
-    given = tiny.study.patches.retraining, [fork(seed, "training", iteration)], get_backend("reference")
-    return by_library([machine(tiny, name, seed)], cases, *given, progress, ["by hand"])[0]
+    given = tiny.study.patches.retraining, [fork(seed, "training", iteration)]
+    return by_library([machine(tiny, name, seed)], cases, *given, Run(get_backend("reference"), progress, ["by hand"]))[0]
 
 
 def parameters(found):

@@ -1,10 +1,14 @@
 """Every command line that the documentation shows, as written; run as a program this lists them."""
 
+import contextlib
+import functools
+import io
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from boltzprune.__main__ import main
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md")
@@ -36,6 +40,7 @@ class Command:
     line: str
 
 
+@functools.cache
 def commands():
     """All of them, each once."""
     found = {}
@@ -51,14 +56,19 @@ def commands():
         for line in [*COMMENT.findall(INLINE.sub("", text)), *INLINE.findall(text)]:
             _add(found, file.relative_to(ROOT).as_posix(), line)
     for name in HELP:
-        done = subprocess.run(
-            [sys.executable, "-m", "boltzprune", *name.split(), "--help"], capture_output=True, text=True
-        )
-        examples = re.findall(r"^ {2}(boltzprune [a-z].*)$", done.stdout, re.MULTILINE)
-        examples += re.findall(r"Example: (boltzprune .*)", done.stdout)
+        text = _help(*name.split())
+        examples = re.findall(r"^ {2}(boltzprune [a-z].*)$", text, re.MULTILINE)
+        examples += re.findall(r"Example: (boltzprune .*)", text)
         for line in examples:
             _add(found, f"boltzprune {name} --help", line)
     return list(found.values())
+
+
+def _help(*words):
+    """What a command prints with --help; it runs in this process, since every worker of the tests asks at its start."""
+    with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
+        main([*words, "--help"])
+    return printed.getvalue()
 
 
 def _files(patterns):

@@ -1,7 +1,7 @@
 """Every command line of the documentation works as it is written.
 
 Each is given to bash. The programs that it names are stand-ins, which turn what would compute or install into a dry run
-or a check, and run the rest for real (kernels are compiled for one architecture here, for four in tests/backend).
+or a check, and run the rest for real (one kernel is compiled for one architecture here, all for four in tests/backend).
 """
 
 import importlib.util
@@ -20,7 +20,8 @@ STAND_INS = {
     "snakemake": 'case " $* " in *" --unlock "*) ;; *) set -- "$@" --dry-run;; esac\n{python} -m snakemake "$@"',
     "boltzprune": (
         'case "$1 $*" in "run "*--report*) set -- "$@" study.yaml;; "run "*--unlock*) ;;\n'
-        '"run "*) shift; set -- run --dry-run "$@";; "kernels "*) set -- "$@" --arch 90;; esac\n'
+        '"run "*) shift; set -- run --dry-run "$@";;\n'
+        '"kernels "*) exec {python} {here}/kernels_check.py "$@" --arch 90;; esac\n'
         'exec {python} -m boltzprune "$@"'
     ),
     "make": 'exec {make} --dry-run "$@" >/dev/null',
@@ -59,6 +60,14 @@ elif words[:2] == ["-m", "venv"]:
 else:
     assert Path(words[0]).is_file()
 """
+KERNELS_CHECK = """
+import sys
+from boltzprune.__main__ import main
+from boltzprune.backend.gpu.kernels import KERNELS
+for name in set(KERNELS) - {"pack"}:
+    del KERNELS[name]
+sys.exit(main())
+"""
 NEEDS_MORE = {"boltzprune kernels": "nvidia-cuda-nvrtc", "boltzprune run --set device=gpu": "gpu"}
 """What may be missing here -> a word of the message that then says so."""
 SYNTAX = re.compile(r"[\[(][A-Z]+|\.\.\.")
@@ -81,8 +90,8 @@ def place(finished, tmp_path_factory):
         text = script.format(python=sys.executable, here=folder / "bin", make=shutil.which("make"))
         (folder / "bin" / name).write_text(f"#!/bin/bash\n{text}\n")
         (folder / "bin" / name).chmod(0o755)
-    (folder / "bin" / "pip_check.py").write_text(PIP_CHECK)
-    (folder / "bin" / "python_check.py").write_text(PYTHON_CHECK)
+    for name, script in (("pip", PIP_CHECK), ("python", PYTHON_CHECK), ("kernels", KERNELS_CHECK)):
+        (folder / "bin" / f"{name}_check.py").write_text(script)
     return folder
 
 

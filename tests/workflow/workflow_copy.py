@@ -1,5 +1,6 @@
 """A copy of the workflow in a folder of its own, and Snakemake run in it."""
 
+import functools
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from boltzprune.results import provenance
 from boltzprune.study.config import PRESETS
 from boltzprune.study.settings import merged
 
@@ -63,7 +65,8 @@ class Copy:
 
     def refresh(self):
         """Copy the sources afresh, as a new checkout would, beside whatever results there are."""
-        ignore = shutil.ignore_patterns("__pycache__", "*.egg-info")
+        remember_digests()
+        ignore = shutil.ignore_patterns("*.pyc", "numba-*", "*.egg-info")
         for name in ("workflow", "config", "profiles", "envs", "src"):
             shutil.rmtree(self.folder / name, ignore_errors=True)
             if (ROOT / name).is_dir():
@@ -110,6 +113,18 @@ class Copy:
         table = re.search(r"^Job stats:\n.*\n[ -]*\n((?:\S+ +\d+\n)+)", done.stdout, flags=re.MULTILINE).group(1)
         counts = {rule: int(count) for rule, count in (line.split() for line in table.splitlines())}
         return {rule: count for rule, count in counts.items() if rule not in ("all", "default", "total")}
+
+
+@functools.cache
+def remember_digests():
+    """Have the digests of the package's sources in the file beside it, which copies take along.
+
+    Each start of Snakemake in a fresh copy would compute them again, which takes as long as all the rest of a dry run.
+    They are found by the content of a source, so that a copy which is edited computes those of what was edited.
+    """
+    source = ROOT / "src"
+    names = [path.relative_to(source).with_suffix("").parts for path in (source / "boltzprune").rglob("*.py")]
+    provenance.code_digest(*(".".join(name).removesuffix(".__init__") for name in names))
 
 
 def compared(one, other, paths):

@@ -23,17 +23,27 @@ Each backend owns all of its methods and none calls those of another. What sever
 (`arrays`), or it is a function: the plain-array versions of `boltzprune.core` are given the few operations that differ.
 
 Random numbers come from counters of `boltzprune.core.streams`, so that backends agree bit for bit on every uniform
-number, and on a state unless the number lies within rounding of the probability. To add a backend: one module, one line
-here.
+number, and on a state unless the number lies within rounding of the probability. To add a backend: one module, and a
+line in `MODULES` and in `KINDS`.
 """
 
 import importlib
 import logging
 import re
+from typing import TYPE_CHECKING
 
 from boltzprune.backend.gpu import driver
 from boltzprune.backend.preparation import PREPARATION
 from boltzprune.errors import DeviceError, InputError
+
+if TYPE_CHECKING:
+    from boltzprune.backend import reference
+    from boltzprune.backend.arrays import Backend
+    from boltzprune.backend.cpu import backend as cpu
+    from boltzprune.backend.gpu import backend as gpu
+
+    KINDS: tuple[type[Backend], ...] = (cpu.Backend, gpu.Backend, reference.Backend)
+    """Classes that a type checker compares with what users ask of a backend."""
 
 MODULES = {
     "cpu": "boltzprune.backend.cpu.backend",
@@ -45,7 +55,7 @@ MODULES = {
 log = logging.getLogger(__name__)
 
 
-def get_backend(device="auto", threads=1):
+def get_backend(device: str = "auto", threads: int = 1) -> "Backend":
     """The primitives for a device on that many threads, which change no result; `auto` logs what it chose and why.
 
     Raises
@@ -62,7 +72,7 @@ def get_backend(device="auto", threads=1):
     return _open(device, threads)
 
 
-def _open(device, threads):
+def _open(device: str, threads: int) -> "Backend":
     """The backend of a device; what its libraries raise, explained."""
     try:
         with PREPARATION:
@@ -74,7 +84,7 @@ def _open(device, threads):
         raise told from error
 
 
-def _best(threads):
+def _best(threads: int) -> "Backend":
     """The fastest backend that can be used: a GPU only if it can be opened and kernels compiled for it."""
     problem = driver.problem()
     if problem is None:
@@ -89,12 +99,12 @@ def _best(threads):
     return _open("cpu", threads)
 
 
-def candidates(device):
+def candidates(device: str) -> list[str]:
     """Modules that can compute a job for this device."""
     return [MODULES[name] for name in (("cpu", "gpu") if device == "auto" else (device,))]
 
 
-def explained(error):
+def explained(error: BaseException | None) -> InputError | DeviceError | None:
     """What a user is told for an exception of the GPU's libraries: an InputError, a DeviceError, or None for others."""
     kind = type(error)
     if missing := _missing_part(error):
@@ -116,7 +126,7 @@ def explained(error):
     )
 
 
-def _missing_part(error):
+def _missing_part(error: BaseException | None) -> str | None:
     """What part of CUDA CuPy misses, by name; None if the exception is of something else.
 
     CuPy has its libraries found by cuda-pathfinder, whose exceptions are RuntimeErrors; of some it makes ImportErrors.
@@ -137,6 +147,6 @@ def _missing_part(error):
     return None
 
 
-def _shortened(error):
+def _shortened(error: BaseException | None) -> str:
     """The first line of an exception, its class before it."""
     return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]}"

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Self
 
 
 class Preparation:
@@ -15,11 +16,11 @@ class Preparation:
         Seconds of processor time of the threads that prepared something, up to the last that has ended.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.processor, self._before, self._since = 0.0, 0.0, 0.0
         self._n_threads, self._lock, self._mine = 0, threading.Lock(), threading.local()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         self._mine.depth = getattr(self._mine, "depth", 0) + 1
         if self._mine.depth > 1:
             return self
@@ -29,7 +30,7 @@ class Preparation:
             self._n_threads += 1
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._mine.depth -= 1
         if self._mine.depth:
             return
@@ -40,7 +41,7 @@ class Preparation:
                 self._before += time.monotonic() - self._since
 
     @property
-    def seconds(self):
+    def seconds(self) -> float:
         """Seconds in which at least one thread prepared something, up to now."""
         with self._lock:
             return self._before + (time.monotonic() - self._since if self._n_threads else 0.0)

@@ -1,13 +1,19 @@
 """The specification of every primitive: NumPy in float64, short and slow."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.backend import arrays
+from boltzprune.backend.arrays import Bytes, Item, JointlyTrained, JointWork, Report, Result, Trained
 from boltzprune.core import contrastive, joint, streams
-from boltzprune.core.machine import field_of, sigmoid
+from boltzprune.core.contrastive import Epoch, Velocity
+from boltzprune.core.joint import JointEpoch, JointState, Parameters
+from boltzprune.core.machine import BoltzmannMachine, field_of, sigmoid
 
 
-def _sample(probability, key, step, layer, first_chain=0):
+def _sample(probability: np.ndarray, key: np.uint64, step: int, layer: int, first_chain: int = 0) -> np.ndarray:
     """1 where uniform < probability, in the dtype of the probability."""
     n_chains, n_units = probability.shape
     chains = first_chain + np.arange(n_chains)
@@ -17,15 +23,15 @@ def _sample(probability, key, step, layer, first_chain=0):
 class Backend(arrays.HostArrays):
     """Primitives on plain arrays; one thread, whatever is asked for."""
 
-    def __init__(self, threads=1):
+    def __init__(self, threads: int = 1) -> None:
         self.threads = 1
         self._joint = joint.Arithmetic(joint.probability, self.advance)
 
-    def map(self, function, items):
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """[function(item) for item in items]."""
         return [function(item) for item in items]
 
-    def sample_layer(self, fields, key, step, layer, first_chain):
+    def sample_layer(self, fields: np.ndarray, key: np.uint64, step: int, layer: int, first_chain: int) -> Bytes:
         """States of one layer given its fields: 1 where uniform < s(field)  (Eq. 9).
 
         Parameters
@@ -41,7 +47,16 @@ class Backend(arrays.HostArrays):
         """
         return _sample(sigmoid(np.asarray(fields, dtype=np.float64)), key, step, layer, first_chain).astype(np.uint8)
 
-    def advance(self, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer=0):
+    def advance(
+        self,
+        machine: BoltzmannMachine | Parameters,
+        states: Sequence[Bytes],
+        key: np.uint64,
+        first_step: int,
+        n_gibbs_steps: int,
+        first_chain: int,
+        first_layer: int = 0,
+    ) -> list[Bytes]:
         """Block Gibbs sampling: each step draws the odd layers given the even ones, then the even ones given the odd.
 
         Parameters
@@ -65,7 +80,9 @@ class Backend(arrays.HostArrays):
                 states[layer] = self.sample_layer(field_of(machine, states, layer), key, step, layer, first_chain)
         return states
 
-    def free_run(self, machines, chains, keys):
+    def free_run(
+        self, machines: Sequence[BoltzmannMachine], chains: Sequence[Sequence[Bytes]], keys: Sequence[np.uint64]
+    ) -> None:
         """Persistent chains of several machines that advance side by side.
 
         Parameters
@@ -84,7 +101,9 @@ class Backend(arrays.HostArrays):
         """
         return None
 
-    def probability(self, machine, means, layer, gain=1):
+    def probability(
+        self, machine: BoltzmannMachine | Parameters, means: Sequence[np.ndarray], layer: int, gain: float = 1
+    ) -> np.ndarray:
         """Probability of the units of a layer given the layers around it; see `joint.probability`.
 
         Parameters
@@ -101,15 +120,15 @@ class Backend(arrays.HostArrays):
         """
         return joint.probability(machine, means, layer, gain)
 
-    def pack(self, states):
+    def pack(self, states: Bytes) -> npt.NDArray[np.uint64]:
         """States as bits along the samples: (n_samples, n_units) uint8 -> (n_units, n_words) uint64, zero-padded."""
         return arrays.pack(states)
 
-    def eigh(self, matrix):
+    def eigh(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Eigenvalues, smallest first, and eigenvectors as columns of a symmetric matrix, float64."""
         return arrays.eigh(matrix)
 
-    def pair_counts(self, lower, upper):
+    def pair_counts(self, lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
         """In how many samples two units are both 1.
 
         Parameters
@@ -126,7 +145,15 @@ class Backend(arrays.HostArrays):
             counts[place] = np.bitwise_count(row & upper).sum(axis=1, dtype=np.int64)
         return counts
 
-    def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
+    def cd_epoch(
+        self,
+        machines: Sequence[BoltzmannMachine],
+        velocities: Sequence[Velocity],
+        keys: Sequence[np.uint64],
+        cases: Bytes | Sequence[Bytes],
+        epoch: Epoch,
+        report: Report,
+    ) -> list[Trained]:
         """One epoch of CD-k for every machine.
 
         Parameters
@@ -157,7 +184,9 @@ class Backend(arrays.HostArrays):
                 trained.append(contrastive.array_epoch(*one, epoch, report, arithmetic))
         return trained
 
-    def mean_field(self, machine, visible, tolerance, max_sweeps):
+    def mean_field(
+        self, machine: BoltzmannMachine, visible: Bytes, tolerance: float, max_sweeps: int
+    ) -> tuple[list[np.ndarray], npt.NDArray[np.int64]]:
         """Mean-field posterior of the hidden units, each case on its own; see `joint.mean_field`.
 
         Parameters
@@ -175,11 +204,21 @@ class Backend(arrays.HostArrays):
         means, n_sweeps = joint.mean_field(machine, visible, tolerance, max_sweeps, self._joint)
         return means[1:], n_sweeps
 
-    def joint_epoch(self, machine, state, key, cases, epoch, report):
+    def joint_epoch(
+        self,
+        machine: BoltzmannMachine,
+        state: JointState,
+        key: np.uint64,
+        cases: Bytes,
+        epoch: JointEpoch,
+        report: Report,
+    ) -> JointlyTrained:
         """`joint_epochs` for one DBM."""
         return self.joint_epochs([(machine, state, key)], cases, epoch, report)[0]
 
-    def joint_epochs(self, work, cases, epoch, report):
+    def joint_epochs(
+        self, work: Sequence[JointWork], cases: Bytes, epoch: JointEpoch, report: Report
+    ) -> list[JointlyTrained]:
         """One epoch of joint training of every DBM.
 
         Parameters

@@ -1,10 +1,12 @@
 """The records of contrastive divergence that every backend shares, and its plain-array version: the specification."""
 
 import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine, sigmoid
 
@@ -46,7 +48,7 @@ class Velocity:
     hidden_bias: np.ndarray
 
     @classmethod
-    def zero(cls, machine):
+    def zero(cls, machine: BoltzmannMachine) -> Self:
         """At rest."""
         return cls(*(np.zeros_like(x) for x in (machine.weights[0], machine.biases[0], machine.biases[1])))
 
@@ -79,8 +81,8 @@ class Arithmetic(NamedTuple):
         NumPy, or CuPy where the arrays lie on a GPU.
     """
 
-    sample: Any
-    dtype: type = np.float64
+    sample: Callable[[Any, np.uint64, int, int], Any]
+    dtype: type[np.floating] = np.float64
     xp: Any = np
 
 
@@ -90,13 +92,13 @@ class NotFiniteError(ArithmeticError):
     `update` counts the updates of the epoch before it, `place` is that of the machine among those of the call.
     """
 
-    def __init__(self, update, place=0):
+    def __init__(self, update: int, place: int = 0) -> None:
         super().__init__(update, place)
         self.update, self.place = update, place
 
 
 @contextlib.contextmanager
-def at_places(places):
+def at_places(places: Sequence[int]) -> Iterator[None]:
     """A NotFiniteError of machines that are part of a list names the place in that list: places[k] for machine k."""
     try:
         yield
@@ -105,16 +107,16 @@ def at_places(places):
 
 
 @contextlib.contextmanager
-def listed():
+def listed() -> Iterator[list[Any]]:
     """A list that the block fills with one result per machine; a NotFiniteError names the place of the next one."""
-    results = []
+    results: list[Any] = []
     try:
         yield results
     except NotFiniteError as error:
         raise NotFiniteError(error.update, len(results)) from None
 
 
-def check_done(done, n_updates, first_update):
+def check_done(done: npt.NDArray[np.integer], n_updates: int, first_update: int) -> None:
     """Raise the NotFiniteError of the first machine that did fewer of its updates than asked for.
 
     Parameters
@@ -128,12 +130,20 @@ def check_done(done, n_updates, first_update):
         raise NotFiniteError(first_update + int(done[place]), place)
 
 
-def cases_of_each(cases, n_machines):
+def cases_of_each(cases: Any, n_machines: int) -> list[Any]:
     """The cases of every machine, of which all learn from the same if `cases` is one array, not a list of arrays."""
     return list(cases) if isinstance(cases, list | tuple) else [cases] * n_machines
 
 
-def gradient(parameters, cases, key, first_step, n_gibbs_steps, arithmetic, gains=(1.0, 1.0)):
+def gradient(
+    parameters: Parameters,
+    cases: Any,
+    key: np.uint64,
+    first_step: int,
+    n_gibbs_steps: int,
+    arithmetic: Arithmetic,
+    gains: tuple[float, float] | tuple[np.floating, np.floating] = (1.0, 1.0),
+) -> tuple[Any, Any, Any]:
     """CD-k gradient of one batch: <v h>_data - <v p(h|v)>_reconstruction, likewise the biases  (Hinton 2002).
 
     From v0: h0 ~ p(h|v0), v1 ~ p(v|h0), ... vk, with the conditional probabilities of Eq. 9; the last hidden layer
@@ -170,7 +180,15 @@ def gradient(parameters, cases, key, first_step, n_gibbs_steps, arithmetic, gain
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for, here and by the caller
-def array_epoch(machine, velocity, key, cases, epoch, report, arithmetic):
+def array_epoch(
+    machine: BoltzmannMachine,
+    velocity: Velocity,
+    key: np.uint64,
+    cases: Any,
+    epoch: Epoch,
+    report: Callable[[int], object],
+    arithmetic: Arithmetic,
+) -> tuple[BoltzmannMachine, Velocity]:
     """One epoch of CD-k on one machine with plain arrays, which lie where the arithmetic's `xp` computes.
 
     Parameters

@@ -3,15 +3,41 @@
 Parameters are ordered: existing weights row by row, visible biases, hidden biases.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.errors import InputError
+
+if TYPE_CHECKING:
+    from boltzprune.core.machine import BoltzmannMachine
 
 MAX_PARAMETERS = 20_000
 NEGLIGIBLE = 0.01
 """An entry of a Fisher information matrix is negligible if its size is below this times the largest."""
+
+
+class Counting(Protocol):
+    """What of a backend, which lies above this room, the functions here call; see `reference.Backend`."""
+
+    @property
+    def xp(self) -> Any:
+        """The module of its arrays."""
+
+    def asarray(self, array: Any, /) -> Any:
+        """An array where it computes."""
+
+    def to_host(self, array: Any, /) -> np.ndarray:
+        """The same array for NumPy."""
+
+    def pair_counts(self, lower: Any, upper: Any, /) -> Any:
+        """In how many samples two units are both 1, for all pairs of bit-packed units."""
+
+    def eigh(self, matrix: Any, /) -> tuple[Any, Any]:
+        """Eigenvalues, smallest first, and eigenvectors as columns of a symmetric matrix."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +55,11 @@ class Statistics:
     """
 
     n_samples: int
-    rates: tuple
-    pair_means: tuple
+    rates: tuple[np.ndarray, ...]
+    pair_means: tuple[np.ndarray, ...]
 
 
-def sampled_statistics(layers, n_samples, backend):
+def sampled_statistics(layers: Sequence[Any], n_samples: int, backend: Counting) -> Statistics:
     """Rates and pair means by counting bits.
 
     Parameters
@@ -54,7 +80,7 @@ def sampled_statistics(layers, n_samples, backend):
     return Statistics(n_samples, tuple(means[: len(layers)]), tuple(means[len(layers) :]))
 
 
-def fisher_diagonal(mean, n_samples=0):
+def fisher_diagonal(mean: npt.ArrayLike, n_samples: int = 0) -> npt.NDArray[np.float64]:
     """FI of parameters whose derivative of the energy is a Bernoulli variable of that mean: F = p (1 - p)  (Eq. 4).
 
     Parameters
@@ -79,7 +105,9 @@ def fisher_diagonal(mean, n_samples=0):
     return mean * (1.0 - mean) * (n_samples / (n_samples - 1) if n_samples else 1.0)
 
 
-def fisher_interval(mean, n_samples, level=0.95):
+def fisher_interval(
+    mean: npt.ArrayLike, n_samples: int, level: float = 0.95
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Interval for F = p (1 - p) (Eq. 4) from the mean of n independent samples of a Bernoulli variable.
 
     The image under p (1 - p) of Jeffreys' interval of p, the central part of Beta(k + 1/2, n - k + 1/2), which reaches
@@ -113,7 +141,9 @@ def fisher_interval(mean, n_samples, level=0.95):
     return np.minimum(*ends), np.where((low < 0.5) & (high > 0.5), 0.25, np.maximum(*ends))
 
 
-def heuristic_diagonal(weights, lower_rate, upper_rate):
+def heuristic_diagonal(
+    weights: npt.ArrayLike, lower_rate: npt.ArrayLike, upper_rate: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
     """FI of weights from rates and weight alone: p (1 - p), p_ij = <h_j> s(logit(<v_i>) + w_ij (1 - <h_j>))  (Eq. 6).
 
     A unit whose rate is 0 or 1 carries no information: its weights get 0.
@@ -140,17 +170,17 @@ def heuristic_diagonal(weights, lower_rate, upper_rate):
     return np.where(speaking, pair * (1.0 - pair), 0.0)
 
 
-def n_parameters(machine):
+def n_parameters(machine: "BoltzmannMachine") -> int:
     """Existing weights and biases of a machine."""
     return sum(machine.n_weights) + sum(machine.layer_sizes)
 
 
-def not_computed(n):
+def not_computed(n: int) -> str:
     """Why there is no full FIM of so many parameters, in words; empty where there is one."""
     return f"not computed: {n:,} parameters are more than {MAX_PARAMETERS:,}" if n > MAX_PARAMETERS else ""
 
 
-def check_n_parameters(n):
+def check_n_parameters(n: int) -> None:
     """InputError for more parameters than `MAX_PARAMETERS`, whose FIM would not fit into memory."""
     if n > MAX_PARAMETERS:
         raise InputError(
@@ -159,7 +189,7 @@ def check_n_parameters(n):
         )
 
 
-def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
+def sampled_fisher_matrix(visible: Any, hidden: Any, mask: np.ndarray, n_samples: int, backend: Counting) -> Any:
     """Full FIM of an RBM from samples: the unbiased covariance of (v_i h_j, v_i, h_j)  (Eqs. 2, 3).
 
     Parameters
@@ -192,7 +222,9 @@ def sampled_fisher_matrix(visible, hidden, mask, n_samples, backend):
     return (second - xp.outer(mean, mean)) * (n_samples / (n_samples - 1))
 
 
-def eigen_decomposition(fisher_matrix, backend):
+def eigen_decomposition(
+    fisher_matrix: Any, backend: Counting
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Eigenvalues, largest first, and the two leading eigenvectors as rows, each oriented to a positive sum.
 
     Returns
@@ -206,7 +238,7 @@ def eigen_decomposition(fisher_matrix, backend):
     return values[::-1], leading * signs[:, None]
 
 
-def negligible_share(fisher_matrix, backend):
+def negligible_share(fisher_matrix: Any, backend: Counting) -> float:
     """Share of the entries of a Fisher information matrix that are smaller in size than `NEGLIGIBLE` of the largest.
 
     Returns
@@ -219,7 +251,7 @@ def negligible_share(fisher_matrix, backend):
     return float(((matrix < bound) & (matrix > -bound)).mean())
 
 
-def weight_entries(vector, mask):
+def weight_entries(vector: np.ndarray, mask: np.ndarray) -> npt.NDArray[np.float64]:
     """Entries of a parameter vector that belong to weights, laid out as the weights: 0 where none exists."""
     entries = np.zeros(mask.shape)
     entries[mask] = vector[: np.count_nonzero(mask)]

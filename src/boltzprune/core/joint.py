@@ -5,8 +5,9 @@ biases. The data term is taken under a factorised posterior found by mean-field 
 persistent Markov chains (Salakhutdinov & Hinton 2009).
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -57,22 +58,22 @@ class JointState:
         States of the persistent chains, all layers.
     """
 
-    weight_steps: tuple
-    bias_steps: tuple
-    chains: tuple
+    weight_steps: tuple[np.ndarray, ...]
+    bias_steps: tuple[np.ndarray, ...]
+    chains: tuple[np.ndarray, ...]
 
     @classmethod
-    def at_rest(cls, machine, chains):
+    def at_rest(cls, machine: BoltzmannMachine, chains: Sequence[np.ndarray]) -> Self:
         """No step yet."""
-        steps = (tuple(np.zeros_like(x) for x in group) for group in (machine.weights, machine.biases))
-        return cls(*steps, tuple(chains))
+        weights, biases = (tuple(np.zeros_like(x) for x in group) for group in (machine.weights, machine.biases))
+        return cls(weights, biases, tuple(chains))
 
 
 class Parameters(NamedTuple):
     """What of a machine changes with every update."""
 
-    weights: tuple
-    biases: tuple
+    weights: tuple[Any, ...]
+    biases: tuple[Any, ...]
 
 
 class Arithmetic(NamedTuple):
@@ -91,13 +92,15 @@ class Arithmetic(NamedTuple):
         NumPy or CuPy.
     """
 
-    probability: Any
-    advance: Any
-    dtype: type = np.float64
+    probability: Callable[..., Any]
+    advance: Callable[..., list[Any]]
+    dtype: type[np.floating] = np.float64
     xp: Any = np
 
 
-def probability(machine, means, layer, gain, xp=np):
+def probability(
+    machine: BoltzmannMachine | Parameters, means: Sequence[Any], layer: int, gain: float, xp: Any = np
+) -> Any:
     """s(b + gain input) of a layer given the layers around it; one above that `means` does not hold does not count.
 
     Parameters
@@ -120,7 +123,9 @@ def probability(machine, means, layer, gain, xp=np):
     return sigmoid(total, xp)
 
 
-def mean_field(machine, visible, tolerance, max_sweeps, arithmetic):
+def mean_field(
+    machine: BoltzmannMachine | Parameters, visible: Any, tolerance: float, max_sweeps: int, arithmetic: Arithmetic
+) -> tuple[list[Any], Any]:
     """Mean-field posterior of the hidden units given visible states, each case on its own.
 
     Start: a bottom-up pass with doubled input below the top layer, mu_l = s(b_l + 2 mu_(l-1).W_(l-1)). Then sweeps,
@@ -162,7 +167,7 @@ def mean_field(machine, visible, tolerance, max_sweeps, arithmetic):
     return means, n_sweeps
 
 
-def limit_norms(weights, max_norm, xp=np):
+def limit_norms(weights: Any, max_norm: float, xp: Any = np) -> Any:
     """Weights whose columns, the incoming weights of a hidden unit, are scaled back to max_norm where longer.
 
     Parameters
@@ -179,7 +184,7 @@ def limit_norms(weights, max_norm, xp=np):
     return (weights * xp.where(norms > max_norm, max_norm / xp.maximum(norms, 1e-300), 1.0)).astype(weights.dtype)
 
 
-def phase_means(layers):
+def phase_means(layers: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Pair means of neighbouring layers and means of all layers over the first axis."""
     n = len(layers[0])
     pairs = [lower.T @ upper / n for lower, upper in zip(layers[:-1], layers[1:])]
@@ -187,7 +192,15 @@ def phase_means(layers):
 
 
 @np.errstate(over="ignore", invalid="ignore")  # what is not finite is looked for
-def array_joint_epoch(machine, state, key, cases, epoch, report, arithmetic):
+def array_joint_epoch(
+    machine: BoltzmannMachine,
+    state: JointState,
+    key: np.uint64,
+    cases: Any,
+    epoch: JointEpoch,
+    report: Callable[[int], object],
+    arithmetic: Arithmetic,
+) -> tuple[BoltzmannMachine, JointState, int]:
     """One epoch with plain arrays, parameters rounded to float32 after every update.
 
     Parameters
@@ -227,12 +240,20 @@ def array_joint_epoch(machine, state, key, cases, epoch, report, arithmetic):
         if not all(bool(xp.isfinite(x).all()) for x in (*parameters.weights, *parameters.biases)):
             raise NotFiniteError(update)
         report(1)
-    rounded = [tuple(x.astype(np.float32) for x in group) for group in steps]
+    weight_steps, bias_steps = (tuple(x.astype(np.float32) for x in group) for group in steps)
     machine = BoltzmannMachine(*parameters, machine.masks, machine.units, must_be_finite=False)
-    return machine, JointState(*rounded, tuple(chains)), n_mean_field
+    return machine, JointState(weight_steps, bias_steps, tuple(chains)), n_mean_field
 
 
-def _updated(parameters, masks, steps, data, model, epoch, xp):
+def _updated(
+    parameters: Parameters,
+    masks: Sequence[Any],
+    steps: Sequence[list[Any]],
+    data: tuple[list[Any], list[Any]],
+    model: tuple[list[Any], list[Any]],
+    epoch: JointEpoch,
+    xp: Any,
+) -> Parameters:
     """Parameters one step up the gradient, steps changed in place: the only place of the specification that learns."""
     groups = []
     for group, moving, positive, negative in zip(parameters, steps, data, model):

@@ -1,9 +1,12 @@
 """A Boltzmann machine as plain arrays, and the equations that need nothing else."""
 
 import operator
+from collections.abc import Sequence
 from dataclasses import InitVar, dataclass, field
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.errors import InputError
 
@@ -41,13 +44,13 @@ class BoltzmannMachine:
         a parameter is not finite, or a unit is named twice.
     """
 
-    weights: tuple
-    biases: tuple
-    masks: tuple
-    units: tuple = field(default=())
+    weights: tuple[np.ndarray, ...]
+    biases: tuple[np.ndarray, ...]
+    masks: tuple[np.ndarray, ...]
+    units: tuple[np.ndarray, ...] = field(default=())
     must_be_finite: InitVar[bool] = True
 
-    def __post_init__(self, must_be_finite):
+    def __post_init__(self, must_be_finite: bool) -> None:
         for name in KINDS:
             object.__setattr__(self, name, _arrays(name, getattr(self, name)))
         if len(self.biases) < 2:
@@ -70,27 +73,27 @@ class BoltzmannMachine:
             _check_finite(self)
 
     @property
-    def layer_sizes(self):
+    def layer_sizes(self) -> tuple[int, ...]:
         """Units per layer, visible first."""
         return tuple(len(bias) for bias in self.biases)
 
     @property
-    def n_weights(self):
+    def n_weights(self) -> tuple[int, ...]:
         """Existing weights per weight layer."""
         return tuple(int(np.count_nonzero(mask)) for mask in self.masks)
 
     @property
-    def is_empty(self):
+    def is_empty(self) -> bool:
         """Whether a weight layer has no weight: then nothing is left to prune, to train or to sample."""
         return 0 in self.n_weights
 
     @property
-    def is_rbm(self):
+    def is_rbm(self) -> bool:
         """One hidden layer."""
         return len(self.weights) == 1
 
 
-def without_units(n_weight_layers):
+def without_units(n_weight_layers: int) -> BoltzmannMachine:
     """The machine that a sequence of prunings ends with, as far as it has a size: no unit in any layer."""
     layers, pairs = range(n_weight_layers + 1), range(n_weight_layers)
     return BoltzmannMachine(
@@ -100,7 +103,7 @@ def without_units(n_weight_layers):
     )
 
 
-def _arrays(name, given):
+def _arrays(name: str, given: Any) -> tuple[np.ndarray, ...]:
     """One part of a machine as a tuple of arrays of its type; InputError names the argument."""
     if not isinstance(given, tuple | list):
         raise InputError(
@@ -110,7 +113,7 @@ def _arrays(name, given):
     return given if isinstance(given, tuple) and all(map(operator.is_, arrays, given)) else arrays
 
 
-def _array(which, array, name):
+def _array(which: str, array: Any, name: str) -> np.ndarray:
     """One array of that part; integers 0 and 1 become a mask."""
     kind = getattr(getattr(array, "dtype", None), "kind", None)
     if name == "masks" and kind in ("i", "u") and ((array == 0) | (array == 1)).all():
@@ -124,7 +127,7 @@ def _array(which, array, name):
     raise InputError(f"machine: {which} is {found}; expected {remedy}")
 
 
-def _check_shapes(machine):
+def _check_shapes(machine: BoltzmannMachine) -> None:
     """InputError unless all parts are of as many layers and units as the biases."""
     sizes = machine.layer_sizes
     shapes = list(zip(sizes[:-1], sizes[1:]))
@@ -134,7 +137,7 @@ def _check_shapes(machine):
             raise InputError(f"machine with layers {sizes}: {name} have shapes {found}, expected {expected}")
 
 
-def _check_finite(machine):
+def _check_finite(machine: BoltzmannMachine) -> None:
     """InputError if a parameter is NaN or infinite."""
     for name in ("weights", "biases"):
         for layer, array in enumerate(getattr(machine, name)):
@@ -142,7 +145,7 @@ def _check_finite(machine):
                 raise InputError(f"machine: {name}[{layer}] has NaN or infinite values; expected finite numbers")
 
 
-def require_rbm(machine, function, instead):
+def require_rbm(machine: BoltzmannMachine, function: str, instead: str) -> None:
     """InputError for a machine of several weight layers, which a function would take for its lowest RBM.
 
     Parameters
@@ -158,7 +161,7 @@ def require_rbm(machine, function, instead):
         )
 
 
-def check_states(states, sizes, name):
+def check_states(states: Sequence[Any], sizes: Sequence[int], name: str) -> None:
     """InputError unless these are states, or probabilities, of layers of those sizes, as many rows of each.
 
     Parameters
@@ -175,17 +178,17 @@ def check_states(states, sizes, name):
         raise InputError(f"{name} has shapes {shapes}; expected {wanted}, with the same n")
 
 
-def all_finite(machine):
+def all_finite(machine: BoltzmannMachine) -> bool:
     """Whether every parameter is a finite number."""
     return all(np.isfinite(array).all() for array in (*machine.weights, *machine.biases))
 
 
-def sigmoid(x, xp=np):
+def sigmoid(x: Any, xp: Any = np) -> Any:
     """s(x) = 1 / (1 + exp(-x)), without overflow, small values to full relative precision, in the dtype of x."""
     return xp.exp(-xp.logaddexp(0, -x))
 
 
-def field_of(machine, states, layer):
+def field_of(machine: BoltzmannMachine, states: Sequence[Any], layer: int) -> Any:
     """Field (pre-activation) of one layer given its neighbours: b + states_below.W + W.states_above (Eqs. 9, 10).
 
     Parameters
@@ -199,7 +202,7 @@ def field_of(machine, states, layer):
     -------
     (n_chains, n_units) array of the dtype of the weights
     """
-    total = machine.biases[layer]
+    total: Any = machine.biases[layer]
     if layer > 0:
         weights = machine.weights[layer - 1]
         total = total + states[layer - 1].astype(weights.dtype) @ weights
@@ -209,7 +212,7 @@ def field_of(machine, states, layer):
     return total
 
 
-def energy(machine, states):
+def energy(machine: BoltzmannMachine, states: Sequence[npt.ArrayLike]) -> npt.NDArray[np.float64]:
     """Energy of joint states, E = - sum_l s_l . W_l . s_(l+1) - sum_l b_l . s_l  (Eqs. 1, 10); p(s) = exp(-E(s)) / Z.
 
     Parameters

@@ -1,11 +1,12 @@
 """Which weights a machine has before any pruning."""
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.errors import InputError
 
 
-def receptive_fields(shape, side):
+def receptive_fields(shape: tuple[int, int], side: int) -> npt.NDArray[np.bool_]:
     """Each upper unit sees the pixels of a square around its own, clipped at the border of the image.
 
     Parameters

@@ -1,7 +1,9 @@
 """From the few numbers of a schedule to learning rate and momentum of every epoch."""
 
+from typing import Any
 
-def learning_rates(first, last, n):
+
+def learning_rates(first: float, last: float, n: int) -> list[float]:
     """n learning rates, log-spaced: first (last / first)^(k / (n - 1)), k = 0 ... n - 1.
 
     Parameters
@@ -19,7 +21,7 @@ def learning_rates(first, last, n):
     return [first * (last / first) ** (k / (n - 1)) for k in range(n)]
 
 
-def epochs(schedule):
+def epochs(schedule: Any) -> list[tuple[float, float]]:
     """Learning rate and momentum of each epoch.
 
     Parameters
@@ -36,7 +38,8 @@ def epochs(schedule):
     if not hasattr(schedule, "n_epochs"):
         return list(zip(schedule.learning_rate, schedule.momentum))
     n = schedule.schedule_epochs or schedule.n_epochs
-    rates = learning_rates(*schedule.learning_rate, n)
+    first, last = schedule.learning_rate
+    rates = learning_rates(first, last, n)
     early, late = schedule.momentum
     momenta = [early if k < schedule.momentum_switch else late for k in range(n)]
     places = [min(k + schedule.skip_first, n - 1) for k in range(schedule.n_epochs)]

@@ -11,8 +11,10 @@ chunks, threads, the seeds that share a job, or a restart.
 """
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 PURPOSES = (
     "choice of patterns",
@@ -39,7 +41,7 @@ _LOW = np.uint64(0xFFFFFFFF)
 _SHIFT = np.uint64(32)
 
 
-def fork(seed, purpose, *indices):
+def fork(seed: int, purpose: str, *indices: int) -> np.uint64:
     """Key of the stream for one seed, one purpose and, where there are several, the integers that tell them apart.
 
     Parameters
@@ -66,7 +68,7 @@ def fork(seed, purpose, *indices):
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 
 
-def philox4x32(counter, key):
+def philox4x32(counter: Sequence[npt.ArrayLike], key: np.uint64) -> Sequence[npt.NDArray[np.uint64]]:
     """Philox4x32-10, the specification: four 32-bit words at each counter.
 
     Parameters
@@ -77,9 +79,9 @@ def philox4x32(counter, key):
 
     Returns
     -------
-    list of four (...) uint64 arrays, each in [0, 2**32)
+    sequence of four (...) uint64 arrays, each in [0, 2**32)
     """
-    c = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
+    c: Sequence[npt.NDArray[np.uint64]] = np.broadcast_arrays(*(np.asarray(word, dtype=np.uint64) for word in counter))
     k0, k1 = int(key) & 0xFFFFFFFF, int(key) >> 32
     for _ in range(N_ROUNDS):
         product0, product1 = MULTIPLIERS[0] * c[0], MULTIPLIERS[1] * c[2]
@@ -93,7 +95,7 @@ def philox4x32(counter, key):
     return c
 
 
-def words(key, step, layer, chains, n_units):
+def words(key: np.uint64, step: int, layer: int, chains: npt.ArrayLike, n_units: int) -> npt.NDArray[np.uint64]:
     """One 32-bit word for each unit of each chain.
 
     Parameters
@@ -115,7 +117,7 @@ def words(key, step, layer, chains, n_units):
     return np.stack(block, axis=-1).reshape(len(chains), 4 * n_blocks)[:, :n_units]
 
 
-def uniform(key, step, layer, chains, n_units):
+def uniform(key: np.uint64, step: int, layer: int, chains: npt.ArrayLike, n_units: int) -> npt.NDArray[np.float32]:
     """Uniform numbers for a unit's decision `state = uniform < probability`.
 
     Parameters
@@ -130,7 +132,9 @@ def uniform(key, step, layer, chains, n_units):
     return (words(key, step, layer, chains, n_units) >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
-def uniform_double(key, step, layer, chains, n_units):
+def uniform_double(
+    key: np.uint64, step: int, layer: int, chains: npt.ArrayLike, n_units: int
+) -> npt.NDArray[np.float64]:
     """Uniform numbers of 52 bits, for where 24 bits are too coarse; each takes two words.
 
     Parameters
@@ -147,7 +151,7 @@ def uniform_double(key, step, layer, chains, n_units):
     return (bits.astype(np.float64) + 0.5) * 2.0**-52
 
 
-def permutation(key, n):
+def permutation(key: np.uint64, n: int) -> npt.NDArray[np.int64]:
     """A random order of n things: (n,) int64, the indices sorted by a 64-bit word each."""
     pairs = words(key, 0, 0, np.zeros(1), 2 * n)[0]
     return np.argsort((pairs[0::2] << _SHIFT) | pairs[1::2], kind="stable")

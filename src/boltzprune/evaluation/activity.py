@@ -1,9 +1,15 @@
 """The stop signal: the iteration at which the mean activity of a hidden layer starts to rise."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 HIDDEN_LAYERS = (1, 2)
 
 
-def stop_signal(activity):
+def stop_signal(activity: Sequence[float]) -> int | None:
     """First iteration whose pruning and retraining made the activity rise: the smallest k >= 1, a_k > a_(k-1).
 
     Any rise counts, however small. A missing value (NaN) is neither a rise nor something to rise from.
@@ -22,7 +28,7 @@ def stop_signal(activity):
     return next((k for k in range(1, len(activity)) if activity[k] > activity[k - 1]), None)
 
 
-def stop_signals(metrics):
+def stop_signals(metrics: "pd.DataFrame") -> "pd.DataFrame":
     """Table of stop signals beside the encoding errors, for each criterion and hidden layer.
 
     Activity and error are means over the seeds, of the initial machine (iteration 0) and of the retrained ones. An
@@ -57,13 +63,13 @@ def stop_signals(metrics):
     return table.astype({"iteration_of_rise": "Int64", "iteration_best": "Int64"})
 
 
-def _by_iteration(course, column):
+def _by_iteration(course: "pd.DataFrame", column: str) -> "pd.DataFrame":
     """One column of a criterion's rows as a table (iteration, seed), every iteration from 0 to the last."""
     table = course.pivot(index="iteration", columns="seed", values=column)
     return table.reindex(range(int(table.index.max()) + 1))
 
 
-def _signal(activity, error):
+def _signal(activity: "pd.DataFrame", error: "pd.Series") -> dict[str, Any]:
     """The row of one criterion and layer, without these two."""
     rise = stop_signal(activity.mean(axis=1, skipna=False))
     known = error.dropna()

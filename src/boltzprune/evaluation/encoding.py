@@ -7,13 +7,19 @@ often it is wrong.
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from boltzprune.core.machine import check_states
+from boltzprune.core.machine import BoltzmannMachine, check_states
 from boltzprune.errors import InputError
 from boltzprune.evaluation.logistic import minimise
 from boltzprune.sampling import gibbs
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
+    from boltzprune.results.store import Arrays
 
 log = logging.getLogger(__name__)
 
@@ -22,7 +28,9 @@ BYTES_A_UNIT = 40
 """Memory for a unit of an image under mean-field iteration: probabilities, their copies and their differences."""
 
 
-def encode(machine, visible, tolerance, max_sweeps, backend):
+def encode(
+    machine: BoltzmannMachine, visible: npt.NDArray[np.uint8], tolerance: float, max_sweeps: int, backend: "Backend"
+) -> tuple[list[Any], Any]:
     """Mean-field probabilities of all hidden units given images; those of the top layer are the paper's encoding.
 
     The posterior p(h|v) is approximated by independent units of mean mu_l in layer l, with mu_0 = v. Each sweep sets
@@ -61,7 +69,7 @@ def encode(machine, visible, tolerance, max_sweeps, backend):
         )
     device_machine = backend.on_device(machine)
 
-    def piece(first, n):
+    def piece(first: int, n: int) -> tuple[list[Any], Any]:
         return backend.mean_field(device_machine, visible[first : first + n], tolerance, max_sweeps)
 
     pieces = backend.in_pieces(piece, len(visible), BYTES_A_UNIT * sum(machine.layer_sizes))
@@ -69,7 +77,9 @@ def encode(machine, visible, tolerance, max_sweeps, backend):
     return [backend.xp.concatenate(layer) for layer in zip(*means)], backend.xp.concatenate(n_sweeps)
 
 
-def encode_by_sampling(machine, visible, n_gibbs_steps, key, backend):
+def encode_by_sampling(
+    machine: BoltzmannMachine, visible: npt.NDArray[np.uint8], n_gibbs_steps: int, key: np.uint64, backend: "Backend"
+) -> Any:
     """States of the top layer after Gibbs steps with the visible units clamped to images: a draw from about p(h|v).
 
     The hidden layers start empty (all 0); each step draws the odd layers given the even ones, then the even ones (not
@@ -99,7 +109,7 @@ def encode_by_sampling(machine, visible, n_gibbs_steps, key, backend):
         raise InputError(f"encode_by_sampling: n_gibbs_steps is {n_gibbs_steps}, expected 1 or more")
     device_machine = backend.on_device(machine)
 
-    def piece(first, n):
+    def piece(first: int, n: int) -> Any:
         empty = [np.zeros((n, n_units), np.uint8) for n_units in machine.layer_sizes[1:]]
         start = [visible[first : first + n], *empty]
         return backend.advance(device_machine, start, key, 0, n_gibbs_steps, first, first_layer=1)[-1]
@@ -108,7 +118,7 @@ def encode_by_sampling(machine, visible, n_gibbs_steps, key, backend):
     return backend.xp.concatenate(pieces)
 
 
-def _check_images(machine, visible):
+def _check_images(machine: BoltzmannMachine, visible: np.ndarray) -> None:
     """InputError unless these are images, at least one, of the visible layer."""
     check_states([visible], machine.layer_sizes[:1], "visible")
     if not len(visible):
@@ -137,7 +147,14 @@ class Classifier:
     converged: bool
 
 
-def fit(features, labels, strength, max_iterations, tolerance, backend):
+def fit(
+    features: Any,
+    labels: npt.NDArray[np.integer],
+    strength: float,
+    max_iterations: int,
+    tolerance: float,
+    backend: "Backend",
+) -> Classifier:
     """Fit scikit-learn's LogisticRegression(C=strength, max_iter, tol), solver lbfgs, other settings at their defaults.
 
     Minimises strength * sum of -log p(label | x) + |weights|^2 / 2. Features are handled as float32, which halves the
@@ -179,7 +196,15 @@ def fit(features, labels, strength, max_iterations, tolerance, backend):
     return Classifier(weights, bias, classes, n_iterations, converged)
 
 
-def _scikit_learn(features, labels, n_classes, strength, max_iterations, tolerance, backend):
+def _scikit_learn(
+    features: Any,
+    labels: npt.NDArray[np.integer],
+    n_classes: int,
+    strength: float,
+    max_iterations: int,
+    tolerance: float,
+    backend: "Backend",
+) -> tuple[np.ndarray, np.ndarray, int, bool]:
     """Weights, bias, iterations and convergence by scikit-learn; arguments as those of `logistic.minimise`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -195,7 +220,7 @@ def _scikit_learn(features, labels, n_classes, strength, max_iterations, toleran
     return weights, bias, int(np.max(model.n_iter_)), converged
 
 
-def probabilities(classifier, features, backend):
+def probabilities(classifier: Classifier, features: Any, backend: "Backend") -> npt.NDArray[np.float64]:
     """p(class | x) = exp(x.weights + bias) / sum over the classes.
 
     Parameters
@@ -218,7 +243,7 @@ def probabilities(classifier, features, backend):
     return np.concatenate(blocks)
 
 
-def error(classifier, features, labels, backend):
+def error(classifier: Classifier, features: Any, labels: npt.NDArray[np.integer], backend: "Backend") -> float:
     """Fraction of the cases whose most probable class is not their label.
 
     Parameters
@@ -237,12 +262,12 @@ def error(classifier, features, labels, backend):
     return float(np.mean(predicted != labels))
 
 
-def classifier_arrays(classifier, prefix="classifier/"):
+def classifier_arrays(classifier: Classifier, prefix: str = "classifier/") -> dict[str, np.ndarray]:
     """A classifier as named arrays for `store.write_arrays`: classifier/weights, classifier/bias, ..."""
     return {f"{prefix}{name}": np.asarray(value) for name, value in vars(classifier).items()}
 
 
-def read_classifier(arrays, prefix="classifier/"):
+def read_classifier(arrays: "Arrays", prefix: str = "classifier/") -> Classifier:
     """The classifier from the `store.Arrays` that hold it."""
     classes = arrays.checked(f"{prefix}classes", "iu", (None,))
     bias = arrays.checked(f"{prefix}bias", "f", classes.shape)

@@ -1,11 +1,16 @@
 """How good and how varied generated patterns are, judged by a classifier of the data."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.streams import uniform
-from boltzprune.evaluation.encoding import probabilities
+from boltzprune.evaluation.encoding import Classifier, probabilities
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Generation:
     class_quality: np.ndarray
 
 
-def generation(classifier, visible, backend):
+def generation(classifier: Classifier, visible: np.ndarray, backend: "Backend") -> Generation:
     """Quality and diversity of patterns.
 
     Parameters
@@ -60,7 +65,7 @@ def generation(classifier, visible, backend):
     )
 
 
-def random_patterns(n, n_pixels, key):
+def random_patterns(n: int, n_pixels: int, key: np.uint64) -> npt.NDArray[np.uint8]:
     """Patterns whose pixels are 1 with probability 1/2, independently of each other.
 
     Parameters

@@ -1,6 +1,12 @@
 """Multinomial logistic regression on a GPU: objective and gradient as array algebra there, L-BFGS on the host."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 ROWS_PER_BLOCK = 1 << 14
 FINEST_IN_SINGLE = 5e-5
@@ -8,7 +14,15 @@ FINEST_IN_SINGLE = 5e-5
 stops L-BFGS where components of the gradient of up to 2e-5 are left (measured), and it reports that as convergence."""
 
 
-def minimise(features, labels, n_classes, strength, max_iterations, tolerance, backend):
+def minimise(
+    features: Any,
+    labels: npt.NDArray[np.integer],
+    n_classes: int,
+    strength: float,
+    max_iterations: int,
+    tolerance: float,
+    backend: "Backend",
+) -> tuple[np.ndarray, np.ndarray, int, bool]:
     """Weights and biases of the multinomial logistic regression, those of scikit-learn's LogisticRegression.
 
     Minimises L = (1/n) sum over cases of -log p(label | x) + |W|^2 / (2 n strength), with p(. | x) = softmax(x.W + b),
@@ -36,7 +50,8 @@ def minimise(features, labels, n_classes, strength, max_iterations, tolerance, b
     max_iterations : int
     tolerance : float, > 0
         Largest component of the gradient of L, nats, at which to stop.
-    backend : object with xp, asarray(array, dtype=None) and to_host(array)
+    backend : Backend
+        Its xp, asarray and to_host.
 
     Returns
     -------
@@ -59,12 +74,12 @@ def minimise(features, labels, n_classes, strength, max_iterations, tolerance, b
     product_type = np.float32 if tolerance >= FINEST_IN_SINGLE else np.float64
     n_free = 1 if n_classes == 2 else n_classes
 
-    def unpack(x):
+    def unpack(x: np.ndarray) -> npt.NDArray[np.float64]:
         parameters = np.zeros((n_features + 1, n_classes))
         parameters[:, -n_free:] = x.reshape(n_features + 1, n_free)
         return parameters
 
-    def objective(x):
+    def objective(x: np.ndarray) -> tuple[float, np.ndarray]:
         parameters = unpack(x)
         sums = loss_sums(features, target, backend.asarray(parameters), product_type, backend.xp)
         loss, gradient = penalised_mean(backend.to_host(sums), parameters, n, strength)
@@ -77,7 +92,7 @@ def minimise(features, labels, n_classes, strength, max_iterations, tolerance, b
     return parameters[:-1], parameters[-1], int(found.nit), found.status == 0
 
 
-def _indicators(labels, n, n_classes, backend):
+def _indicators(labels: npt.NDArray[np.integer], n: int, n_classes: int, backend: "Backend") -> Any:
     """Whether a case is of a class: (n, n_classes) bool on the device."""
     labels = np.asarray(labels)
     if labels.shape != (n,) or not ((labels >= 0) & (labels < n_classes)).all():
@@ -85,7 +100,7 @@ def _indicators(labels, n, n_classes, backend):
     return backend.asarray(labels.astype(np.int32))[:, None] == backend.xp.arange(n_classes, dtype=np.int32)
 
 
-def loss_sums(features, target, parameters, product_type, xp):
+def loss_sums(features: Any, target: Any, parameters: Any, product_type: type[np.floating], xp: Any) -> Any:
     """Gradient of the sum of -log p(label | x) over the cases, and that sum, taken block by block.
 
     Parameters
@@ -116,13 +131,15 @@ def loss_sums(features, target, parameters, product_type, xp):
     return sums
 
 
-def log_softmax(scores, xp):
+def log_softmax(scores: Any, xp: Any) -> Any:
     """s_c - log sum over k of exp(s_k), by row: (n, n_classes) float64, nats, <= 0."""
     shifted = scores - scores.max(axis=1, keepdims=True)
     return shifted - xp.log(xp.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def penalised_mean(sums, parameters, n, strength):
+def penalised_mean(
+    sums: np.ndarray, parameters: np.ndarray, n: int, strength: float
+) -> tuple[float, npt.NDArray[np.float64]]:
     """L = (sum of -log p) / n + |W|^2 / (2 n strength) and its gradient, from what `loss_sums` gives for n cases.
 
     Parameters

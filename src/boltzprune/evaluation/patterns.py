@@ -1,6 +1,12 @@
 """Patterns of the data against patterns of the model: log-probabilities, squared error, Kullback-Leibler divergence."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from boltzprune.results.store import Arrays
 
 MAX_MISSING_SHARE = 0.1
 """If samples show no pattern of a larger share of the data, they do not say how far the model is from the data.
@@ -10,7 +16,7 @@ every model of as many samples has the same divergence.
 """
 
 
-def count_patterns(states):
+def count_patterns(states: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """Distinct patterns and how often each occurs.
 
     Parameters
@@ -29,7 +35,7 @@ def count_patterns(states):
     return unique.view(np.uint8).reshape(len(unique), packed.shape[1]), counts.astype(np.int64)
 
 
-def read_samples(arrays, seed, n_visible):
+def read_samples(arrays: "Arrays", seed: int, n_visible: int) -> tuple[np.ndarray, np.ndarray]:
     """Distinct visible patterns of one seed's samples, and how often each occurs.
 
     Parameters
@@ -48,7 +54,9 @@ def read_samples(arrays, seed, n_visible):
     return patterns, arrays.checked(f"seed{seed}/counts", "iu", (len(patterns),))
 
 
-def counts_of(patterns, among, counts):
+def counts_of(
+    patterns: npt.NDArray[np.uint8], among: npt.NDArray[np.uint8], counts: npt.NDArray[np.integer]
+) -> npt.NDArray[np.int64]:
     """How often each of some patterns occurs among others: the count of the same pattern there, else 0.
 
     Parameters
@@ -66,7 +74,12 @@ def counts_of(patterns, among, counts):
     return np.array([table.get(pattern.tobytes(), 0) for pattern in patterns], dtype=np.int64)
 
 
-def sampled_log_probabilities(data_patterns, sampled_patterns, sampled_counts, missing):
+def sampled_log_probabilities(
+    data_patterns: npt.NDArray[np.uint8],
+    sampled_patterns: npt.NDArray[np.uint8],
+    sampled_counts: npt.NDArray[np.integer],
+    missing: str,
+) -> npt.NDArray[np.float64]:
     """log q of each pattern of the data, where q is the distribution of the samples.
 
     Parameters
@@ -93,7 +106,7 @@ def sampled_log_probabilities(data_patterns, sampled_patterns, sampled_counts, m
     return np.log(counts / total)
 
 
-def divergence(data_counts, log_model):
+def divergence(data_counts: np.ndarray, log_model: np.ndarray) -> float:
     """KL(data || model) = sum_v p(v) (log p(v) - log q(v)), over the patterns with a log q, nats.
 
     Parameters
@@ -106,12 +119,12 @@ def divergence(data_counts, log_model):
     return float(np.nansum(p * (np.log(p) - log_model)))
 
 
-def mean_squared_error(data_counts, log_model):
+def mean_squared_error(data_counts: np.ndarray, log_model: np.ndarray) -> float:
     """Mean over the patterns of (log p(v) - log q(v))^2, every pattern a point, nats squared; NaN: left out."""
     return float(np.nanmean((np.log(data_counts / data_counts.sum()) - log_model) ** 2))
 
 
-def missing_share(data_counts, sampled_counts):
+def missing_share(data_counts: np.ndarray, sampled_counts: np.ndarray) -> float:
     """Share of the data whose pattern no sample shows: sum of p(v) over the patterns v that were sampled 0 times.
 
     Parameters
@@ -127,7 +140,7 @@ def missing_share(data_counts, sampled_counts):
     return float(data_counts[sampled_counts == 0].sum() / data_counts.sum())
 
 
-def errors_by_frequency(data_counts, log_model):
+def errors_by_frequency(data_counts: np.ndarray, log_model: np.ndarray) -> tuple[float, float]:
     """Mean squared error of log q over the rare and over the frequent patterns of the data, nats squared.
 
     Rare are the patterns as frequent as the median of all distinct ones, or less. NaN: there are none, or none with a
@@ -145,10 +158,13 @@ def errors_by_frequency(data_counts, log_model):
     error = (np.log(data_counts / data_counts.sum()) - log_model) ** 2
     rare, known = data_counts <= np.median(data_counts), ~np.isnan(error)
     parts = (error[which & known] for which in (rare, ~rare))
-    return tuple(float(part.mean()) if len(part) else np.nan for part in parts)
+    of_rare, of_frequent = (float(part.mean()) if len(part) else np.nan for part in parts)
+    return of_rare, of_frequent
 
 
-def exact_log_model(patterns, n_visible, log_probabilities):
+def exact_log_model(
+    patterns: npt.NDArray[np.uint8], n_visible: int, log_probabilities: np.ndarray
+) -> npt.NDArray[np.float64]:
     """log q of patterns from the log-probabilities of all visible patterns.
 
     Parameters

@@ -1,9 +1,10 @@
 """Where the pixels of an image are: at its border or in its centre."""
 
 import numpy as np
+import numpy.typing as npt
 
 
-def border_and_centre(shape):
+def border_and_centre(shape: tuple[int, int]) -> dict[str, npt.NDArray[np.bool_]]:
     """Border, a tenth of the shorter side wide but at least one pixel, and centre, the middle half of rows and columns.
 
     Parameters

@@ -11,7 +11,10 @@ import json
 import logging
 import os
 import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
@@ -22,13 +25,14 @@ SECONDS = "BOLTZPRUNE_CHECKPOINT_SECONDS"
 """Environment variable: time between two checkpoints; 0 is at every place, inf is never. It changes no result."""
 DEFAULT_SECONDS = 300
 
+State = TypeVar("State")
+"""Any nesting of lists, tuples and dataclasses around NumPy arrays."""
+
 log = logging.getLogger(__name__)
 
 
 class Checkpoint:
     """States of one training in a file; a context manager that deletes the file when its block ends well.
-
-    A state is any nesting of lists, tuples and dataclasses around NumPy arrays.
 
     Parameters
     ----------
@@ -37,22 +41,25 @@ class Checkpoint:
         All that decides the bits of the states, as JSON has it. A file with another key is not used.
     """
 
-    def __init__(self, path, key):
+    def __init__(self, path: str | os.PathLike[str], key: Mapping[str, Any]) -> None:
         self.path, self.key = Path(path), json.loads(json.dumps(key))
         self._between = seconds_between()
-        self._due, self._unwritten = time.monotonic() + self._between, None
+        self._due = time.monotonic() + self._between
+        self._unwritten: tuple[int, str, Any] | None = None
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if kind is None:
             try:
                 self.path.unlink(missing_ok=True)
             except OSError as problem:
                 log.warning("%s: cannot be deleted (%s); nothing needs it any more", self.path, problem.strerror)
 
-    def resume(self, start):
+    def resume(self, start: State) -> tuple[int, State]:
         """Pieces done and the state after them, from the file if it has them, else 0 and the start.
 
         Parameters
@@ -80,7 +87,7 @@ class Checkpoint:
         log.info("%s: going on after %s", self.path, record["place"])
         return record["n_done"], state
 
-    def save(self, n_done, place, state):
+    def save(self, n_done: int, place: str, state: Any) -> None:
         """Take the state after some pieces of a training, at a place in people's words; write it if it is time.
 
         Parameters
@@ -93,7 +100,7 @@ class Checkpoint:
         if time.monotonic() >= self._due:
             self.flush()
 
-    def flush(self):
+    def flush(self) -> None:
         """Write the state last taken. If that fails the training goes on: it is worth more than its checkpoint."""
         if self._unwritten is None:
             return
@@ -107,7 +114,7 @@ class Checkpoint:
         self._due, self._unwritten = time.monotonic() + self._between, None
 
 
-def seconds_between():
+def seconds_between() -> float:
     """Seconds between two checkpoints; InputError if `SECONDS` is none."""
     text = os.environ.get(SECONDS, str(DEFAULT_SECONDS))
     try:
@@ -119,13 +126,13 @@ def seconds_between():
     return seconds
 
 
-def _parts(state):
+def _parts(state: Any) -> Any:
     """What a list, a tuple or a dataclass holds."""
     is_record = dataclasses.is_dataclass(state)
     return [getattr(state, field.name) for field in dataclasses.fields(state)] if is_record else state
 
 
-def _arrays(state):
+def _arrays(state: Any) -> Iterator[np.ndarray]:
     """All arrays of a state, in order."""
     if isinstance(state, np.ndarray):
         yield state
@@ -134,7 +141,7 @@ def _arrays(state):
             yield from _arrays(part)
 
 
-def _filled(state, arrays):
+def _filled(state: Any, arrays: Iterator[np.ndarray]) -> Any:
     """The state with these arrays in place of its own; InputError if one does not fit."""
     if isinstance(state, np.ndarray):
         array = next(arrays)
@@ -142,4 +149,5 @@ def _filled(state, arrays):
             raise InputError(f"an array is {array.dtype} {array.shape}, expected {state.dtype} {state.shape}")
         return array
     parts = [_filled(part, arrays) for part in _parts(state)]
-    return type(state)(*parts) if dataclasses.is_dataclass(state) else type(state)(parts)
+    made: Any = type(state)
+    return made(*parts) if dataclasses.is_dataclass(state) else made(parts)

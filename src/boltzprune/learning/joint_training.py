@@ -2,15 +2,21 @@
 
 import logging
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.contrastive import NotFiniteError
 from boltzprune.core.joint import JointEpoch, JointState
-from boltzprune.core.machine import check_states
+from boltzprune.core.machine import BoltzmannMachine, check_states
 from boltzprune.core.schedules import epochs
 from boltzprune.learning.pretraining import gains, states_above
-from boltzprune.learning.training import decay_of, not_finite, resumed
+from boltzprune.learning.training import Run, decay_of, not_finite, resumed
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 UPDATES_AT_ONCE = 5_000
 """Of each machine between two places where a checkpoint can be taken: a long epoch of many seeds takes hours. Compiled
@@ -19,7 +25,15 @@ backends have the same bits whatever it is; the reference rounds its steps to fl
 log = logging.getLogger(__name__)
 
 
-def train_jointly(machines, chains, cases, training, mean_field, keys, run):
+def train_jointly(
+    machines: Sequence[BoltzmannMachine],
+    chains: Sequence[Sequence[npt.NDArray[np.uint8]]],
+    cases: npt.NDArray[np.uint8],
+    training: Any,
+    mean_field: Any,
+    keys: Sequence[np.uint64],
+    run: Run,
+) -> list[tuple[BoltzmannMachine, tuple[np.ndarray, ...]]]:
     """Train deep machines, each on all its layers at once, on the same cases.
 
     Parameters
@@ -31,7 +45,9 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, run):
     cases : (n_cases, n_visible) uint8
         In the order of presentation.
     training : config.JointTraining
+        Its batch_size, n_gibbs_steps, momentum_rule, max_norm and what `schedules.epochs` reads.
     mean_field : config.MeanField
+        Its tolerance and max_updates.
     keys : list of np.uint64
         Streams of the chains.
     run : training.Run
@@ -78,7 +94,9 @@ def train_jointly(machines, chains, cases, training, mean_field, keys, run):
     return [(machine, state.chains) for machine, state in results]
 
 
-def restarted(machine, cases, n_chains, key, backend):
+def restarted(
+    machine: BoltzmannMachine, cases: npt.NDArray[np.uint8], n_chains: int, key: np.uint64, backend: "Backend"
+) -> tuple[npt.NDArray[np.uint8], ...]:
     """Persistent chains that start anew at training cases, after a pruning.
 
     The visible states are the first cases, again from the first if there are fewer of them than chains. Each hidden
@@ -107,7 +125,7 @@ def restarted(machine, cases, n_chains, key, backend):
     return tuple(states)
 
 
-def _epoch(training, mean_field, rate, momentum, first_update):
+def _epoch(training: Any, mean_field: Any, rate: float, momentum: float, first_update: int) -> JointEpoch:
     """What the backend is told of the updates from one on.
 
     Parameters

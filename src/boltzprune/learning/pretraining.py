@@ -1,16 +1,22 @@
 """Pre-training of a deep machine: one RBM per weight layer, on what the one below makes of the data; then stacking."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine, require_rbm
 from boltzprune.core.streams import fork, uniform_double
 from boltzprune.errors import InputError
-from boltzprune.learning.training import train
+from boltzprune.learning.training import Run, train
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 
-def layer_rbm(mask, layer, start, seed):
+def layer_rbm(mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int) -> BoltzmannMachine:
     """The RBM of one weight layer before training: W ~ N(0, weight_sd^2) where the mask has a weight, constant biases.
 
     Parameters
@@ -19,6 +25,7 @@ def layer_rbm(mask, layer, start, seed):
     layer : int
         Of the lower units.
     start : config.DeepMachine
+        Its weight_sd, visible_bias and hidden_bias are read.
     seed : int
 
     Returns
@@ -33,12 +40,14 @@ def layer_rbm(mask, layer, start, seed):
     return BoltzmannMachine((weights,), tuple(biases), (mask,))
 
 
-def gains(layer, n_layers):
+def gains(layer: int, n_layers: int) -> tuple[float, float]:
     """Factors of the input upwards and downwards: doubled where the deep machine has a neighbour that the RBM lacks."""
     return (2.0 if layer < n_layers - 1 else 1.0, 2.0 if layer > 0 else 1.0)
 
 
-def states_above(states, weights, bias, up, place, backend):
+def states_above(
+    states: Any, weights: Any, bias: Any, up: float, place: tuple[np.uint64, int, int], backend: "Backend"
+) -> Any:
     """States of a layer given the one below: h ~ s(up (b + v.W)).
 
     Parameters
@@ -61,7 +70,7 @@ def states_above(states, weights, bias, up, place, backend):
     return backend.sample_layer(fields, *place, 0)
 
 
-def hidden_data(rbm, cases, how, up, key, backend):
+def hidden_data(rbm: BoltzmannMachine, cases: Any, how: str, up: float, key: np.uint64, backend: "Backend") -> Any:
     """What the next RBM learns from.
 
     Parameters
@@ -90,7 +99,7 @@ def hidden_data(rbm, cases, how, up, key, backend):
     return states_above(visible, weights, hidden_bias, up, (key, 1, 1), backend)
 
 
-def stack(rbms):
+def stack(rbms: Sequence[BoltzmannMachine]) -> BoltzmannMachine:
     """One deep machine: weights as they are, the bias of a layer that two RBMs share is the mean of both."""
     for rbm in rbms:
         require_rbm(rbm, "pretraining.stack", "the RBMs that it was stacked of")
@@ -103,7 +112,15 @@ def stack(rbms):
     return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms))
 
 
-def pretrain(masks, cases, start, pretraining, n_chains, seeds, runs):
+def pretrain(
+    masks: Sequence[npt.NDArray[np.bool_]],
+    cases: npt.NDArray[np.uint8],
+    start: Any,
+    pretraining: Any,
+    n_chains: int,
+    seeds: Sequence[int],
+    runs: Sequence[Run],
+) -> list[tuple[BoltzmannMachine, tuple[npt.NDArray[np.uint8], ...]]]:
     """Train the RBMs of every seed's machine side by side, stack them, and start chains at the first training cases.
 
     Parameters
@@ -111,8 +128,9 @@ def pretrain(masks, cases, start, pretraining, n_chains, seeds, runs):
     masks : list of (n_lower, n_upper) bool
     cases : (n, n_visible) uint8
     start : config.DeepMachine
+        As for `layer_rbm`.
     pretraining : config.PreTraining
-        With the training of the first and of the second RBM.
+        With first and second, the training of these RBMs (see `training.train`), doubled_inputs and second_data.
     n_chains : int
     seeds : sequence of int
     runs : sequence of training.Run
@@ -123,7 +141,8 @@ def pretrain(masks, cases, start, pretraining, n_chains, seeds, runs):
     list of tuples
         For each seed: BoltzmannMachine, and its chains: a tuple of (n_chains, n_units) uint8, all layers.
     """
-    rbms, layers = [[] for _ in seeds], [[cases] for _ in seeds]
+    rbms: list[list[BoltzmannMachine]] = [[] for _ in seeds]
+    layers: list[list[Any]] = [[cases] for _ in seeds]
     trainings, backend = (pretraining.first, pretraining.second), runs[0].backend
     for layer, (mask, training, run) in enumerate(zip(masks, trainings, runs, strict=True)):
         up, down = gains(layer, len(masks)) if pretraining.doubled_inputs else (1.0, 1.0)

@@ -1,10 +1,12 @@
 """Training of RBMs by contrastive divergence, many side by side. The only writer of weights besides pruning."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity, cases_of_each
 from boltzprune.core.machine import BoltzmannMachine, all_finite, require_rbm
@@ -12,7 +14,25 @@ from boltzprune.core.schedules import epochs
 from boltzprune.core.streams import fork, uniform_double
 from boltzprune.errors import InputError, TrainingError
 
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
+    from boltzprune.core.joint import JointEpoch
+    from boltzprune.learning.checkpoint import Checkpoint
+
 log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Whom a training tells how far it is; in a study `study.progress.Progress`."""
+
+    def describe(self, stage: str, /) -> None:
+        """Name what runs now, for example the epoch."""
+
+    def advance(self, n: int, /) -> None:
+        """Note n more updates done."""
+
+    def skip(self, n: int, /) -> None:
+        """Note n updates that an earlier run has done."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +50,15 @@ class Run:
         Where the training goes on from, with the same bits, and what is told of every epoch.
     """
 
-    backend: Any
-    progress: Any
-    names: list = field(default_factory=list)
-    checkpoint: Any = None
+    backend: "Backend"
+    progress: Progress
+    names: list[str] = field(default_factory=list)
+    checkpoint: "Checkpoint | None" = None
 
 
-def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
+def new_rbm(
+    rate: npt.NDArray[np.floating], n_hidden: int, weight_sd: float, hidden_bias: float, seed: int
+) -> BoltzmannMachine:
     """An RBM before training.
 
     W ~ N(0, weight_sd^2); b_v = logit(rate of each pixel), so that the model without weights has the rates of the data;
@@ -62,13 +84,13 @@ def new_rbm(rate, n_hidden, weight_sd, hidden_bias, seed):
     return BoltzmannMachine((weights,), biases, (np.ones(weights.shape, dtype=bool),))
 
 
-def data_rate(cases):
+def data_rate(cases: np.ndarray) -> npt.NDArray[np.float64]:
     """Mean of each visible unit, half a count away from 0 and 1 so that its logit is finite: (n_visible,) float64."""
     margin = 0.5 / len(cases)
     return np.clip(cases.mean(axis=0, dtype=np.float64), margin, 1.0 - margin)
 
 
-def decay_of(learning_rate, momentum, rule):
+def decay_of(learning_rate: float, momentum: float, rule: str) -> float:
     """What is left of the previous step: m (classical), or lr m (scaled: the learning rate multiplies it too).
 
     Parameters
@@ -84,7 +106,14 @@ def decay_of(learning_rate, momentum, rule):
     return {"classical": momentum, "scaled": learning_rate * momentum}[rule]
 
 
-def train(machines, cases, training, keys, run, gains=(1.0, 1.0)):
+def train(
+    machines: Sequence[BoltzmannMachine],
+    cases: Any,
+    training: Any,
+    keys: Sequence[np.uint64],
+    run: Run,
+    gains: tuple[float, float] = (1.0, 1.0),
+) -> list[BoltzmannMachine]:
     """Train RBMs by CD-k side by side, each with its own stream.
 
     Parameters
@@ -92,8 +121,9 @@ def train(machines, cases, training, keys, run, gains=(1.0, 1.0)):
     machines : list of BoltzmannMachine
         With one weight layer; shapes and masks may differ. Masked weights stay 0. Can be empty.
     cases : (n_cases, n_visible) uint8, or a list of such arrays, one per machine
-        In the order of presentation.
+        In the order of presentation; on the host, or where the backend computes.
     training : config.Training or config.digits.RbmTraining
+        Its batch_size, n_gibbs_steps, momentum_rule and what `schedules.epochs` reads.
     keys : list of np.uint64
     run : Run
     gains : (float, float)
@@ -125,7 +155,8 @@ def train(machines, cases, training, keys, run, gains=(1.0, 1.0)):
         epoch = Epoch(rate, decay, training.n_gibbs_steps, training.batch_size, number * updates_per_epoch, *gains)
         progress.describe(f"epoch {number + 1} of {len(schedule)}")
         try:
-            results = run.backend.cd_epoch(*zip(*results), keys, of_each, epoch, progress.advance)
+            before, velocities = zip(*results)
+            results = run.backend.cd_epoch(before, velocities, keys, of_each, epoch, progress.advance)
         except NotFiniteError as error:
             place = f"update {error.update + 1} of {updates_per_epoch}"
             raise not_finite(names[error.place], number, place, epoch) from None
@@ -137,7 +168,7 @@ def train(machines, cases, training, keys, run, gains=(1.0, 1.0)):
     return [machine for machine, _ in results]
 
 
-def resumed(run, start, n_updates):
+def resumed(run: Run, start: list[Any], n_updates: Sequence[int]) -> tuple[int, list[Any]]:
     """Pieces of a training that its checkpoint has behind it, and the state after them.
 
     Parameters
@@ -159,7 +190,7 @@ def resumed(run, start, n_updates):
     return n_done, state
 
 
-def not_finite(name, number, update, epoch):
+def not_finite(name: str, number: int, update: str, epoch: "Epoch | JointEpoch") -> TrainingError:
     """What to say when parameters are no longer numbers.
 
     Parameters

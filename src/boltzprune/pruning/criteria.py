@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.errors import InputError
@@ -54,7 +55,7 @@ class Evidence:
     eigenvector: np.ndarray | None
     uniform_weights: np.ndarray
     uniform_units: np.ndarray
-    options: dict
+    options: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ class Criterion:
 PAPER = "Scholl, Rule & Hennig 2021"
 
 
-def variance_fi(evidence):
+def variance_fi(evidence: Evidence) -> np.ndarray:
     """Diagonal of the FIM from co-activation: p_ij (1 - p_ij), p_ij = <v_i h_j> (Eq. 4); optionally times w_ij^2."""
     diagonal = fisher_diagonal(evidence.pair_mean)
     if evidence.options.get("variance_weighting") == "squared_weight":
@@ -110,33 +111,34 @@ def variance_fi(evidence):
     return diagonal
 
 
-def heuristic_fi(evidence):
+def heuristic_fi(evidence: Evidence) -> np.ndarray:
     """The same from rates and weight: p_ij ~ <h_j> s(logit(<v_i>) + w_ij (1 - <h_j>)) (Eq. 6)."""
     return heuristic_diagonal(evidence.weights, evidence.lower_rate, evidence.upper_rate)
 
 
-def eigenvector(evidence):
+def eigenvector(evidence: Evidence) -> np.ndarray:
     """Entry of the leading eigenvector of the full FIM: its magnitude, or the signed entry (Eq. 5)."""
     signed = evidence.options["eigenvector_entry"] == "signed"
-    return evidence.eigenvector if signed else np.abs(evidence.eigenvector)
+    entries = cast(np.ndarray, evidence.eigenvector)  # this criterion asks for it
+    return entries if signed else np.abs(entries)
 
 
-def weight_magnitude(evidence):
+def weight_magnitude(evidence: Evidence) -> np.ndarray:
     """|w_ij|."""
     return np.abs(evidence.weights.astype(np.float64))
 
 
-def random_weights(evidence):
+def random_weights(evidence: Evidence) -> np.ndarray:
     """A uniform random number for each weight."""
     return evidence.uniform_weights
 
 
-def anti_fi(evidence):
+def anti_fi(evidence: Evidence) -> np.ndarray:
     """The negative of variance FI: the most informative weights go first."""
     return -fisher_diagonal(evidence.pair_mean)
 
 
-def random_units(evidence):
+def random_units(evidence: Evidence) -> np.ndarray:
     """A uniform random number for each upper unit; whole units go."""
     return np.broadcast_to(evidence.uniform_units, evidence.weights.shape)
 
@@ -161,7 +163,7 @@ LONGEST_NAME = 100
 schedulers join several names to one."""
 
 
-def slug(name):
+def slug(name: str) -> str:
     """Name of a criterion in paths: `my_rules.py:my_criterion` becomes `my_rules.my_criterion`.
 
     Any sign of a file's name that is no letter, no digit and not one of `._+-` becomes `_`: some have a meaning in a
@@ -173,7 +175,7 @@ def slug(name):
     return re.sub(r"[^\w.+-]", "_", f"{Path(file).stem}.{function}")
 
 
-def resolve(name, position=0):
+def resolve(name: str, position: int = 0) -> Criterion:
     """The criterion of that name in the configuration, from the list or from a user's Python file.
 
     Parameters
@@ -203,13 +205,14 @@ class _Watched(Evidence):
 
     has_been_asked = False
 
-    def __getattribute__(self, field):
+    def __getattribute__(self, field: str) -> Any:
         if field == "eigenvector":
             object.__setattr__(self, "has_been_asked", True)
         return super().__getattribute__(field)
 
 
-def saliency_of(criterion, name, evidence):
+# The type in quotes is no name that this function reads: so a digest of a criterion has none of how criteria look.
+def saliency_of(criterion: "Criterion", name: str, evidence: Evidence) -> npt.NDArray[np.float64]:
     """Saliency of one layer, checked.
 
     Parameters

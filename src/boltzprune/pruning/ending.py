@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.machine import BoltzmannMachine
@@ -12,8 +15,13 @@ from boltzprune.pruning.criteria import random_units
 from boltzprune.pruning.prune import fractions_of, prune
 from boltzprune.pruning.weights import drop_weights
 
+if TYPE_CHECKING:
+    from boltzprune.pruning.criteria import Criterion
 
-def ends_at(masks, criterion, pruning, n_iterations):
+
+def ends_at(
+    masks: Sequence[npt.NDArray[np.bool_]], criterion: "Criterion", pruning: Any, n_iterations: int
+) -> int | None:
     """The iteration with whose pruning the courses of a criterion end, at the latest.
 
     A criterion that removes weights: most are left if all saliencies differ and none is 0 (more than that only by the
@@ -27,6 +35,7 @@ def ends_at(masks, criterion, pruning, n_iterations):
         Weights of the initial machine, one array for each weight layer.
     criterion : criteria.Criterion
     pruning : config.Pruning or config.DeepPruning
+        As for `prune.prune`.
     n_iterations : int
         How far to look.
 
@@ -48,7 +57,7 @@ def ends_at(masks, criterion, pruning, n_iterations):
     return None
 
 
-def _most_left(n, fraction, criterion, pruning):
+def _most_left(n: int, fraction: float, criterion: "Criterion", pruning: Any) -> int:
     """The most weights of n that one pruning can leave.
 
     Parameters
@@ -70,7 +79,9 @@ def _most_left(n, fraction, criterion, pruning):
     return left
 
 
-def _without_units(masks, criterion, pruning):
+def _without_units(
+    masks: tuple[npt.NDArray[np.bool_], ...], criterion: "Criterion", pruning: Any
+) -> tuple[npt.NDArray[np.bool_], ...]:
     """The masks after whole units went, in a random order.
 
     Parameters

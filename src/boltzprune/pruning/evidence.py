@@ -1,14 +1,31 @@
 """What a criterion is shown of one weight layer, and the random numbers that belong to weights and units."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import n_parameters, not_computed, weight_entries
 from boltzprune.core.streams import fork, uniform_double
 from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import Evidence
 
+if TYPE_CHECKING:
+    from boltzprune.core.fisher import Statistics
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.pruning.criteria import Criterion
 
-def evidence_of(machine, layer, statistics, criterion, pruning, seed, iteration, leading_eigenvector=None):
+
+def evidence_of(
+    machine: "BoltzmannMachine",
+    layer: int,
+    statistics: "Statistics",
+    criterion: "Criterion",
+    pruning: Any,
+    seed: int,
+    iteration: int,
+    leading_eigenvector: np.ndarray | None = None,
+) -> Evidence:
     """What the criterion may look at in one weight layer; no array of it can be written to.
 
     Parameters
@@ -48,7 +65,9 @@ def evidence_of(machine, layer, statistics, criterion, pruning, seed, iteration,
     )
 
 
-def numbers_per_weight(lower, upper, layer, key):
+def numbers_per_weight(
+    lower: npt.NDArray[np.integer], upper: npt.NDArray[np.integer], layer: int, key: np.uint64
+) -> npt.NDArray[np.float64]:
     """One uniform number per weight that depends on the original indices of its units.
 
     Parameters
@@ -57,7 +76,7 @@ def numbers_per_weight(lower, upper, layer, key):
         Original indices of the units on both sides of the weights.
     layer : int
         Of weights, 0 is the lowest.
-    key : tuple
+    key : np.uint64
         Of the stream, from `streams.fork`.
 
     Returns
@@ -67,7 +86,7 @@ def numbers_per_weight(lower, upper, layer, key):
     return uniform_double(key, 0, layer, lower, upper.max(initial=-1) + 1)[:, upper]
 
 
-def check_statistics(machine, statistics):
+def check_statistics(machine: "BoltzmannMachine", statistics: "Statistics") -> None:
     """InputError if statistics are of another machine."""
     sizes = machine.layer_sizes
     expected = [*((n,) for n in sizes), *zip(sizes[:-1], sizes[1:])]
@@ -76,7 +95,9 @@ def check_statistics(machine, statistics):
         raise InputError(f"statistics have shapes {found}; expected those of the machine, {expected}")
 
 
-def check_eigenvector(machine, vector, criterion, name):
+def check_eigenvector(
+    machine: "BoltzmannMachine", vector: np.ndarray | None, criterion: "Criterion", name: str
+) -> None:
     """InputError if the leading eigenvector is missing where the criterion needs it, or is of another machine.
 
     Parameters
@@ -107,7 +128,7 @@ def check_eigenvector(machine, vector, criterion, name):
         )
 
 
-def _read_only(array):
+def _read_only(array: np.ndarray) -> np.ndarray:
     """A view that a user's criterion cannot write to."""
     view = array.view()
     view.flags.writeable = False

@@ -2,11 +2,13 @@
 
 import inspect
 import reprlib
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 
-def why_unsuitable(found):
+def why_unsuitable(found: object) -> str | None:
     """Why an object of a user's file is no criterion, whatever it would return; None if it may be one."""
     if isinstance(found, type):
         return f"is a class; expected a function: name an object of it that can be called, obj = {found.__name__}()"
@@ -30,7 +32,7 @@ def why_unsuitable(found):
     return None
 
 
-def remedy_for(error):
+def remedy_for(error: BaseException) -> str:
     """What helps against an exception that a criterion raised; empty where that is not known."""
     try:
         is_of_read_only = isinstance(error, ValueError) and "read-only" in str(error)
@@ -39,7 +41,7 @@ def remedy_for(error):
     return ": change a copy, as of evidence.weights.copy(); what is shown is for all" if is_of_read_only else ""
 
 
-def problem_of(value, array, mask):
+def problem_of(value: Any, array: np.ndarray, mask: npt.NDArray[np.bool_]) -> str | None:
     """What is wrong with what a criterion returned, and what helps; None if nothing is.
 
     Parameters
@@ -72,7 +74,7 @@ def problem_of(value, array, mask):
     return None
 
 
-def _reshaped(array, mask):
+def _reshaped(array: np.ndarray, mask: npt.NDArray[np.bool_]) -> str:
     """How an array of another shape may have been meant."""
     n_lower, n_upper = mask.shape
     if array.size == 1:
@@ -88,7 +90,7 @@ def _reshaped(array, mask):
     return ""
 
 
-def _converted(array):
+def _converted(array: np.ndarray) -> str:
     """How another type may have been meant."""
     return {
         "b": ": multiply it by 1.0 (which of equal weights go is then left to chance)",

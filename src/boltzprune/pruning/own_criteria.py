@@ -6,7 +6,10 @@ The function may carry attributes: label, colour, citation, needs, whole_units, 
 import os
 import re
 import reprlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 from boltzprune.errors import InputError, told
 from boltzprune.pruning.faults import why_unsuitable
@@ -16,7 +19,7 @@ OWN_COLOURS = ("#8C6D31", "#332288", "#882255", "#117733", "#AA4499")
 """Of those that name none, in the order of the configuration."""
 
 
-def own_criterion(name, position=0):
+def own_criterion(name: str, position: int = 0) -> dict[str, Any]:
     """What is known of a criterion in a user's Python file.
 
     Parameters
@@ -55,7 +58,7 @@ def own_criterion(name, position=0):
         raise InputError(f"criterion {name!r}: an attribute raised {told(error)}; expected plain values") from error
 
 
-def _said_of_itself(function, name, path, position):
+def _said_of_itself(function: Callable[..., Any], name: str, path: Path, position: int) -> dict[str, Any]:
     """Attributes of a user's function, or what stands for those that it has not.
 
     Parameters
@@ -79,7 +82,7 @@ def _said_of_itself(function, name, path, position):
     return {attribute: getattr(function, attribute, default) for attribute, default in defaults.items()}
 
 
-def _check(name, fields):
+def _check(name: str, fields: Mapping[str, Any]) -> None:
     """InputError for an attribute that is not what it has to be."""
     for attribute, is_good, expected in (
         ("label", isinstance(fields["label"], str), "a text"),
@@ -93,7 +96,7 @@ def _check(name, fields):
             raise InputError(f"criterion {name!r}: {attribute} is {fields[attribute]!r}; expected {expected}")
 
 
-def _load(name, file):
+def _load(name: str, file: Path) -> OwnFile:
     """A user's file, executed."""
     if not os.path.isfile(file) or file.suffix != ".py":
         raise InputError(f"criterion {name!r}: there is no file {file}; expected one that ends in .py")
@@ -103,7 +106,7 @@ def _load(name, file):
         raise InputError(f"criterion {name!r}: {error}") from error.__cause__
 
 
-def _function(name, module, function_name):
+def _function(name: str, module: ModuleType, function_name: str) -> Callable[..., Any]:
     """The function of a user's file; InputError for anything that cannot be a criterion.
 
     Parameters

@@ -15,8 +15,12 @@ import re
 import sys
 import threading
 import traceback
-from importlib.machinery import PathFinder
+from collections.abc import Callable, Collection, Iterator, Sequence
+from importlib.abc import Loader
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
+from typing import Any, cast
 
 from boltzprune.errors import InputError, told
 
@@ -47,20 +51,23 @@ class OwnFile:
         If the file raises: file, line, what is wrong, remedy.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         self.path, whole = path, path.absolute()
         self._folders = list(dict.fromkeys([str(whole.parent), str(whole.resolve().parent)]))
         self._beside = {entry.partition(".")[0] for folder in self._folders for entry in os.listdir(folder)} - LIBRARIES
         name = re.sub(r"\W", "_", path.stem)
         self._name = f"own_{name}" if name in LIBRARIES else name
-        self._names, self._modules, self._added, self._before = {self._name}, {}, [], None
-        self._loaded = []
+        self._names = {self._name}
+        self._modules: dict[str, ModuleType] = {}
+        self._added: list[str] = []
+        self._before: list[str] | None = None
+        self._loaded: list[ModuleType] = []
         importlib.invalidate_caches()  # a helper may be a moment old
-        spec = importlib.util.spec_from_file_location(self._name, whole)
+        spec = cast(ModuleSpec, importlib.util.spec_from_file_location(self._name, whole))  # it ends in .py
         self.module = self._modules[self._name] = importlib.util.module_from_spec(spec)
         try:
             with self.in_place(), contextlib.redirect_stdout(sys.stderr):  # `check` prints YAML
-                spec.loader.exec_module(self.module)
+                cast(Loader, spec.loader).exec_module(self.module)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -71,7 +78,7 @@ class OwnFile:
         self._loaded = [module for _, module in sorted(self._modules.items())]
 
     @contextlib.contextmanager
-    def in_place(self):
+    def in_place(self) -> Iterator[None]:
         """The file and the modules beside it that were found before are in `sys.modules`, and others are found."""
         with _in_turn:
             if self._before is not None:
@@ -97,7 +104,9 @@ class OwnFile:
                 sys.modules.update(others)
                 sys.path[:], self._before = self._before, None
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         """For Python's import: a module beside the file, or in a folder that its code put on `sys.path`.
 
         Parameters
@@ -120,25 +129,26 @@ class OwnFile:
         self._names.add(name)
         return spec
 
-    def _folders_added(self):
+    def _folders_added(self) -> list[str]:
         """Folders that code of the file has put on `sys.path`."""
-        return [f for f in sys.path if f not in self._before and not INSTALLED & set(Path(f).parts)]
+        before = cast(list[str], self._before)  # the modules are in place
+        return [f for f in sys.path if f not in before and not INSTALLED & set(Path(f).parts)]
 
-    def _is_in_the_way(self, name):
+    def _is_in_the_way(self, name: str) -> bool:
         """Whether a module of this process has the name of one beside the file."""
         first = name.partition(".")[0]
         return first in self._names or (first in self._beside and _is_code(PathFinder.find_spec(first, self._folders)))
 
-    def calling(self, function):
+    def calling(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, with the modules beside its file in place whenever it is called."""
 
-        def call(*arguments):
+        def call(*arguments: Any) -> Any:
             with self.in_place():
                 return function(*arguments)
 
         return call
 
-    def files(self):
+    def files(self) -> tuple[Path, ...]:
         """The files whose code this is: the file, and every module beside it that it imports, directly or through them.
 
         Imports inside functions count, and so does what was loaded with the file in any other way.
@@ -147,7 +157,8 @@ class OwnFile:
         -------
         tuple of pathlib.Path
         """
-        found, waiting = {}, [(self.path.absolute(), "")]
+        found: dict[Path, None] = {}
+        waiting = [(self.path.absolute(), "")]
         while waiting:
             path, package = waiting.pop(0)
             if path not in found:
@@ -156,20 +167,20 @@ class OwnFile:
         loaded = [getattr(module, "__file__", None) for module in self._loaded]
         return tuple(found | {Path(path): None for path in loaded if path})
 
-    def _places(self, name):
+    def _places(self, name: str) -> list[tuple[Path, str]]:
         """Of a dotted name and the packages that it is in: (file, package for relative imports in it), if own."""
         parts, folders, places = name.split("."), [*self._folders, *self._added], []
         for i in range(len(parts) if parts[0] not in LIBRARIES else 0):
             spec = PathFinder.find_spec(".".join(parts[: i + 1]), folders)
             if spec is None:
                 break
-            folders = spec.submodule_search_locations
+            inside = spec.submodule_search_locations
             if spec.has_location:
-                places.append((Path(spec.origin), ".".join(parts[: i + (folders is not None)])))
-            folders = list(folders or [])
+                places.append((Path(cast(str, spec.origin)), ".".join(parts[: i + (inside is not None)])))
+            folders = list(inside or [])
         return places
 
-    def _remedy(self, error):
+    def _remedy(self, error: BaseException) -> str:
         """What helps against an exception while the file was loaded."""
         missing = getattr(error, "name", None) or ""
         if isinstance(error, ModuleNotFoundError) and missing:
@@ -183,7 +194,7 @@ class OwnFile:
         return f"correct it (`python {self.path}` shows the whole error)"
 
 
-def in_words(error, files):
+def in_words(error: BaseException, files: Collection[Path]) -> str:
     """An exception, with the innermost line of these files that it comes from, if there is one."""
     if isinstance(error, SyntaxError) and error.filename and Path(error.filename).is_file():
         return f"{told(error)} in {error.filename}, line {error.lineno}"
@@ -193,12 +204,12 @@ def in_words(error, files):
     return told(error)
 
 
-def _is_code(spec):
+def _is_code(spec: ModuleSpec | None) -> bool:
     """Whether that is a module or a package, not a mere folder."""
     return spec is not None and spec.loader is not None
 
 
-def _imported(path, package):
+def _imported(path: Path, package: str) -> Iterator[str]:
     """Dotted names that a Python file imports, at the top or inside functions; none of what is no readable Python."""
     try:
         tree = ast.parse(path.read_bytes()) if path.suffix == ".py" else ast.Module([], [])

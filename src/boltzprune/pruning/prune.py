@@ -5,10 +5,12 @@ weights of the layer go (`weights`), or whole units of all hidden layers (`units
 a side go too. An RBM is the machine of one weight layer. When nothing is left, see `pruning`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.core.streams import fork
@@ -17,6 +19,10 @@ from boltzprune.pruning.criteria import saliency_of
 from boltzprune.pruning.evidence import check_eigenvector, check_statistics, evidence_of, numbers_per_weight
 from boltzprune.pruning.units import dead_ends, drop_units
 from boltzprune.pruning.weights import drop_weights, drop_zeros
+
+if TYPE_CHECKING:
+    from boltzprune.core.fisher import Statistics
+    from boltzprune.pruning.criteria import Criterion
 
 
 class RemovedUnit(NamedTuple):
@@ -58,13 +64,22 @@ class Pruned:
     """
 
     machine: BoltzmannMachine
-    n_weights_removed: tuple
-    units_removed: list
-    remaining: tuple
-    visible_disconnected: np.ndarray
+    n_weights_removed: tuple[int, ...]
+    units_removed: list[RemovedUnit]
+    remaining: tuple[npt.NDArray[np.bool_], ...]
+    visible_disconnected: npt.NDArray[np.integer]
 
 
-def prune(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector=None):
+def prune(
+    machine: BoltzmannMachine,
+    statistics: "Statistics",
+    criterion: "Criterion",
+    name: str,
+    pruning: Any,
+    seed: int,
+    iteration: int,
+    leading_eigenvector: np.ndarray | None = None,
+) -> Pruned:
     """Remove the least salient weights of every layer, or whole units, then the hidden units that lead nowhere.
 
     Parameters
@@ -76,6 +91,8 @@ def prune(machine, statistics, criterion, name, pruning, seed, iteration, leadin
     name : str
         Of the criterion, for messages.
     pruning : config.Pruning or config.DeepPruning
+        Its fraction is read, and what the criterion goes by: whole_units, or its thresholds, its zero_rule if it has
+        one, and the options that the criterion declares.
     seed, iteration : int
         Random numbers depend on them and on the original indices of the units.
     leading_eigenvector : (n_parameters,) float64 or None
@@ -99,7 +116,8 @@ def prune(machine, statistics, criterion, name, pruning, seed, iteration, leadin
         settings = criterion, pruning, seed, iteration
         evidence = evidence_of(machine, layer, statistics, *settings, leading_eigenvector)
         saliencies.append(saliency_of(criterion, name, evidence))
-        ties.append(numbers_per_weight(*machine.units[layer : layer + 2], layer, fork(seed, "ties", iteration)))
+        lower, upper = machine.units[layer : layer + 2]
+        ties.append(numbers_per_weight(lower, upper, layer, fork(seed, "ties", iteration)))
     if criterion.whole_units:
         return _without_dead_ends(machine, *drop_units(saliencies, machine.masks, fractions, pruning.whole_units, ties))
     layers = zip(saliencies, machine.masks, fractions, ties, strict=True)
@@ -107,7 +125,7 @@ def prune(machine, statistics, criterion, name, pruning, seed, iteration, leadin
     return _without_dead_ends(machine, masks, [np.zeros(mask.shape[1], dtype=bool) for mask in masks])
 
 
-def fractions_of(pruning, n_weight_layers):
+def fractions_of(pruning: Any, n_weight_layers: int) -> list[float]:
     """The fraction of each weight layer; one number is that of every layer.
 
     Parameters
@@ -134,7 +152,14 @@ def fractions_of(pruning, n_weight_layers):
     return list(pruning.fraction)
 
 
-def _without_weights(saliency, mask, fraction, ties, criterion, pruning):
+def _without_weights(
+    saliency: np.ndarray,
+    mask: npt.NDArray[np.bool_],
+    fraction: float,
+    ties: np.ndarray,
+    criterion: "Criterion",
+    pruning: Any,
+) -> npt.NDArray[np.bool_]:
     """The mask of one layer after its least salient weights went.
 
     Parameters
@@ -155,7 +180,9 @@ def _without_weights(saliency, mask, fraction, ties, criterion, pruning):
     return drop_weights(saliency, mask, fraction, criterion, pruning, ties)
 
 
-def _without_dead_ends(machine, masks, chosen):
+def _without_dead_ends(
+    machine: BoltzmannMachine, masks: Sequence[npt.NDArray[np.bool_]], chosen: Sequence[npt.NDArray[np.bool_]]
+) -> Pruned:
     """The machine with what is left of its weights, without units that were chosen or lead nowhere, and the record.
 
     Parameters
@@ -183,7 +210,9 @@ def _without_dead_ends(machine, masks, chosen):
     return Pruned(left, n_removed, removed, remaining, machine.units[0][~masks[0].any(axis=1)])
 
 
-def compact(machine, masks, remaining):
+def compact(
+    machine: BoltzmannMachine, masks: Sequence[npt.NDArray[np.bool_]], remaining: Sequence[npt.NDArray[np.bool_]]
+) -> BoltzmannMachine:
     """The machine with those masks and only the remaining units; surviving values unchanged.
 
     Parameters

@@ -1,12 +1,18 @@
 """Which whole units go: those that a criterion of whole units chooses, and those that are left leading nowhere."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.pruning.weights import n_kept
+
+Orders = Sequence[npt.NDArray[np.integer]]
+"""The units of each hidden layer, the first to go first."""
+Masks = Sequence[npt.NDArray[np.bool_]]
+"""Which weights exist, of each weight layer."""
 
 
 @dataclass(frozen=True)
@@ -21,11 +27,11 @@ class UnitRule:
         Whether units of equal saliency go in a random order; else in that of their places.
     """
 
-    how_many: Callable
+    how_many: Callable[[Orders, Masks, Sequence[float]], list[int]]
     ties_at_random: bool
 
 
-def nearest_in_weights(orders, masks, fractions):
+def nearest_in_weights(orders: Orders, masks: Masks, fractions: Sequence[float]) -> list[int]:
     """The same share of every hidden layer, as many units as bring the removed weights nearest to what should go.
 
     Parameters
@@ -45,10 +51,10 @@ def nearest_in_weights(orders, masks, fractions):
     aim = sum(n - n_kept(n, fraction) for n, fraction in zip(counts, fractions))
     ranks, n_units = [np.argsort(order) for order in orders], max(1, sum(map(len, orders)))
 
-    def numbers(n_removed):
+    def numbers(n_removed: int) -> list[int]:
         return [round(n_removed * len(order) / n_units) for order in orders]
 
-    def weights_removed(n_removed):
+    def weights_removed(n_removed: int) -> int:
         stay = [np.ones(len(masks[0]), dtype=bool), *(rank >= n for rank, n in zip(ranks, numbers(n_removed)))]
         return sum(counts) - sum(int(m[a][:, b].sum()) for m, a, b in zip(masks, stay[:-1], stay[1:]))
 
@@ -59,7 +65,7 @@ def nearest_in_weights(orders, masks, fractions):
     return numbers(min((n for n in (low - 1, low) if n >= 0), key=lambda n: (abs(weights_removed(n) - aim), n)))
 
 
-def fraction_of_units(orders, masks, fractions):
+def fraction_of_units(orders: Orders, masks: Masks, fractions: Sequence[float]) -> list[int]:
     """Of each hidden layer of n units int(fraction n), whatever weights they have (the authors' rule for RBMs).
 
     Parameters
@@ -74,7 +80,7 @@ def fraction_of_units(orders, masks, fractions):
     return [int(Fraction(str(fraction)) * len(order)) for order, fraction in zip(orders, fractions, strict=True)]
 
 
-def within_fraction_of_weights(orders, masks, fractions):
+def within_fraction_of_weights(orders: Orders, masks: Masks, fractions: Sequence[float]) -> list[int]:
     """Of each hidden layer one unit after the other, until one more would exceed its fraction of the weights.
 
     Only the weights below a unit count, each layer's by itself: the authors' rule for DBMs, which stops at the first
@@ -106,12 +112,18 @@ UNIT_RULES = {
 """Value of the key `pruning.whole_units`, of the patches or of the digits -> rule."""
 
 
-def mean_of_units(saliency, mask):
+def mean_of_units(saliency: np.ndarray, mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
     """Mean saliency of each upper unit's existing weights, 0 where it has none: (n_upper,) float64."""
     return np.where(mask, saliency, 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
 
 
-def drop_units(saliencies, masks, fractions, whole_units, tie_breakers):
+def drop_units(
+    saliencies: Sequence[np.ndarray],
+    masks: Masks,
+    fractions: Sequence[float],
+    whole_units: str,
+    tie_breakers: Sequence[np.ndarray],
+) -> tuple[list[npt.NDArray[np.bool_]], list[npt.NDArray[np.bool_]]]:
     """The masks without whole hidden units: those whose existing weights below have the lowest mean saliency.
 
     Parameters
@@ -129,7 +141,9 @@ def drop_units(saliencies, masks, fractions, whole_units, tie_breakers):
     tuple
         The masks, a list; and which units of each hidden layer were chosen, a list of (n_units,) bool.
     """
-    rule, orders, chosen = UNIT_RULES[whole_units], [], []
+    rule = UNIT_RULES[whole_units]
+    orders: list[npt.NDArray[np.integer]] = []
+    chosen: list[npt.NDArray[np.bool_]] = []
     for saliency, mask, ties in zip(saliencies, masks, tie_breakers, strict=True):
         means = mean_of_units(saliency, mask)
         orders.append(np.lexsort((ties.sum(axis=0), means) if rule.ties_at_random else (means,)))
@@ -141,7 +155,7 @@ def drop_units(saliencies, masks, fractions, whole_units, tie_breakers):
     return left, chosen
 
 
-def dead_ends(masks):
+def dead_ends(masks: Masks) -> tuple[list[npt.NDArray[np.bool_]], list[npt.NDArray[np.str_]]]:
     """Remove hidden units without weights on a side, with their remaining weights, until nothing changes.
 
     A unit of the top layer has one side. Visible units stay.

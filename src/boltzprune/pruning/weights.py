@@ -1,11 +1,16 @@
 """By which rule the weights of one layer go: the least salient, by rank or at a percentile, or all of saliency 0."""
 
 from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from boltzprune.pruning.criteria import Criterion
 
 
-def n_kept(n, fraction):
+def n_kept(n: int, fraction: float) -> int:
     """How many of n remain when a fraction goes: floor((1 - fraction) n).
 
     The fraction is taken as the decimal it is written as. At one half, 910 -> 455 -> 227 -> 113.
@@ -13,7 +18,9 @@ def n_kept(n, fraction):
     return int((1 - Fraction(str(fraction))) * n)
 
 
-def drop_lowest(saliency, mask, fraction, tie_breaker):
+def drop_lowest(
+    saliency: np.ndarray, mask: npt.NDArray[np.bool_], fraction: float, tie_breaker: np.ndarray
+) -> npt.NDArray[np.bool_]:
     """The mask without the given fraction of existing weights, the least salient; ties go by a random number.
 
     Parameters
@@ -36,7 +43,9 @@ def drop_lowest(saliency, mask, fraction, tie_breaker):
     return kept
 
 
-def drop_at_percentile(saliency, mask, fraction, ties_stay):
+def drop_at_percentile(
+    saliency: np.ndarray, mask: npt.NDArray[np.bool_], fraction: float, ties_stay: bool
+) -> npt.NDArray[np.bool_]:
     """The mask without every existing weight whose saliency is at or below that percentile (the authors' rule).
 
     Weights of just that saliency go together, so that more than the fraction can go; with `ties_stay` they stay
@@ -57,7 +66,14 @@ def drop_at_percentile(saliency, mask, fraction, ties_stay):
     return mask & ((saliency >= percentile) if ties_stay else (saliency > percentile))
 
 
-def drop_weights(saliency, mask, fraction, criterion, pruning, tie_breaker):
+def drop_weights(
+    saliency: np.ndarray,
+    mask: npt.NDArray[np.bool_],
+    fraction: float,
+    criterion: "Criterion",
+    pruning: Any,
+    tie_breaker: np.ndarray,
+) -> npt.NDArray[np.bool_]:
     """The mask of one layer without its least salient weights, by the rule that the configuration has for them.
 
     Parameters
@@ -67,6 +83,7 @@ def drop_weights(saliency, mask, fraction, criterion, pruning, tie_breaker):
     fraction : float in (0, 1)
     criterion : criteria.Criterion
     pruning : config.Pruning or config.DeepPruning
+        The key that `criterion.threshold` names is read.
     tie_breaker : (n_lower, n_upper) float
 
     Returns
@@ -78,7 +95,9 @@ def drop_weights(saliency, mask, fraction, criterion, pruning, tie_breaker):
     return drop_lowest(saliency, mask, fraction, tie_breaker)
 
 
-def drop_zeros(saliency, mask, fraction, rule):
+def drop_zeros(
+    saliency: np.ndarray, mask: npt.NDArray[np.bool_], fraction: float, rule: str
+) -> npt.NDArray[np.bool_] | None:
     """The mask without all weights of saliency exactly 0, if they are too many; else None.
 
     Parameters

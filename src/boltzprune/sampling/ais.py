@@ -4,12 +4,17 @@ Sources: Neal (2001), "Annealed importance sampling"; Salakhutdinov & Murray (20
 deep belief networks", ICML; Salakhutdinov & Hinton (2009), "Deep Boltzmann machines", AISTATS.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from boltzprune.core.machine import check_states
+from boltzprune.core.machine import BoltzmannMachine, check_states
 from boltzprune.errors import InputError
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 IMAGES_PER_BLOCK = 1 << 10
 
@@ -34,7 +39,9 @@ class AnnealedLogZ:
     effective_chains: float
 
 
-def ais(machine, n_chains, n_temperatures, key, backend):
+def ais(
+    machine: BoltzmannMachine, n_chains: int, n_temperatures: int, key: np.uint64, backend: "Backend"
+) -> AnnealedLogZ:
     """Annealed importance sampling from the machine without weights (biases kept, Z known) to the machine itself.
 
     At inverse temperature beta all weights are multiplied by beta. The layers split into even and odd ones; the side x
@@ -84,16 +91,16 @@ def ais(machine, n_chains, n_temperatures, key, backend):
     return _estimate(log_z_base, backend.to_host(log_weight))
 
 
-def _sides(machine):
+def _sides(machine: BoltzmannMachine) -> list[list[int]]:
     """Layers to sum out, the even or the odd ones, whichever have more units, and layers to sample."""
     layers = range(len(machine.biases))
     sides = [[layer for layer in layers if layer % 2 == parity] for parity in (0, 1)]
     return sorted(sides, key=lambda side: sum(machine.layer_sizes[layer] for layer in side), reverse=True)
 
 
-def _input(machine, states, layer):
+def _input(machine: BoltzmannMachine, states: Mapping[int, Any], layer: int) -> Any:
     """Field of a layer without its bias, from the states of its neighbours: (n_chains, n_units) float32."""
-    total = np.float32(0)
+    total: Any = np.float32(0)
     if layer > 0:
         total = total + states[layer - 1].astype(np.float32) @ machine.weights[layer - 1].astype(np.float32, copy=False)
     if layer < len(machine.weights):
@@ -101,19 +108,21 @@ def _input(machine, states, layer):
     return total
 
 
-def _sample(machine, inputs, beta, key, step, backend):
+def _sample(
+    machine: BoltzmannMachine, inputs: Mapping[int, Any], beta: float, key: np.uint64, step: int, backend: "Backend"
+) -> dict[int, Any]:
     """States of the layers given their inputs, at inverse temperature beta; a layer without units has empty ones."""
     fields = {layer: np.float32(beta) * field + machine.biases[layer] for layer, field in inputs.items()}
     return {layer: backend.sample_layer(x, key, step, layer, 0) if x.size else x for layer, x in fields.items()}
 
 
-def _sum_softplus(inputs, beta, bias, xp):
+def _sum_softplus(inputs: Any, beta: float, bias: Any, xp: Any) -> Any:
     """sum_j log(1 + exp(b_j + beta f_j)) of each chain, (n_chains,) float64; its terms are float32 like the fields."""
     x = np.float32(beta) * inputs + bias.astype(np.float32)
     return (xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))).sum(axis=1, dtype=np.float64)
 
 
-def _estimate(log_z_base, log_weight):
+def _estimate(log_z_base: float, log_weight: np.ndarray) -> AnnealedLogZ:
     """Log of the mean weight, its standard error by the delta method, sd(w) / (mean(w) sqrt(n)), effective chains."""
     largest = log_weight.max()
     w = np.exp(log_weight - largest)
@@ -122,7 +131,9 @@ def _estimate(log_z_base, log_weight):
     return AnnealedLogZ(float(log_z), float(sd), float(w.sum() ** 2 / (w**2).sum()))
 
 
-def variational_bound(machine, visible, means, log_z):
+def variational_bound(
+    machine: BoltzmannMachine, visible: np.ndarray, means: Sequence[np.ndarray], log_z: float
+) -> float:
     """Lower bound of the mean log p(v): mean over the images of E_q[-E(v, h)] + H(q) - log Z, nats per image.
 
     q(h) = prod_j mu_j^h_j (1 - mu_j)^(1 - h_j), so E_q[-E] is -E at the means. The bound misses log p(v) by
@@ -157,7 +168,7 @@ def variational_bound(machine, visible, means, log_z):
     return float(total / n - log_z)
 
 
-def _entropy(probability):
+def _entropy(probability: np.ndarray) -> float:
     """Entropy of independent units, summed: -mu log mu - (1 - mu) log(1 - mu), nats; 0 log 0 = 0."""
     from scipy.special import entr
 

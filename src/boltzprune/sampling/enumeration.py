@@ -10,9 +10,12 @@ has fewer hidden units: then all its exact results, Fisher information and sampl
 Everything is computed in float64, in blocks. Time grows with 2**(listed units); memory needs 8 bytes for each state.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.machine import BoltzmannMachine, check_states, field_of, sigmoid
@@ -44,15 +47,20 @@ class Enumeration:
     """
 
     machine: BoltzmannMachine
-    listed: list
+    listed: list[int]
     visible: np.ndarray | None = None
 
     @property
-    def sizes(self):
+    def sizes(self) -> list[int]:
         """Units of each listed layer."""
         return [self.machine.layer_sizes[layer] for layer in self.listed]
 
-    def log_weights(self):
+    @property
+    def n_patterns(self) -> int:
+        """Visible patterns that are given; a free-running machine counts as one."""
+        return 1 if self.visible is None else len(self.visible)
+
+    def log_weights(self) -> npt.NDArray[np.float64]:
         """log sum exp(-E) over the layers that sum out: (n_patterns, n_listed_states) float64, nats.
 
         A free-running machine has one row.
@@ -60,12 +68,12 @@ class Enumeration:
         rows = np.concatenate([_log_weight(self.machine, states) for _, states in self._blocks()])
         return rows.reshape(-1, 1 << sum(self.sizes))
 
-    def probabilities(self):
+    def probabilities(self) -> npt.NDArray[np.float64]:
         """Probability of every listed state, given the pattern if there is one, shaped like `log_weights`."""
         log_weights = self.log_weights()
         return np.exp(log_weights - np.logaddexp.reduce(log_weights, axis=1)[:, None])
 
-    def weighted_blocks(self):
+    def weighted_blocks(self) -> Iterator[tuple[npt.NDArray[np.float64], list[npt.NDArray[np.float64]]]]:
         """Blocks of rows with their probabilities, and the states of every layer, or its means where it sums out.
 
         Yields
@@ -77,11 +85,15 @@ class Enumeration:
         probability = self.probabilities()
         probability = probability.ravel() / len(probability)
         for rows, states in self._blocks():
-            unknown = [layer for layer, state in enumerate(states) if state is None]
-            means = {layer: sigmoid(field_of(self.machine, states, layer)) for layer in unknown}
-            yield probability[rows], [means.get(layer, state) for layer, state in enumerate(states)]
+            yield (
+                probability[rows],
+                [
+                    sigmoid(field_of(self.machine, states, layer)) if state is None else state
+                    for layer, state in enumerate(states)
+                ],
+            )
 
-    def statistics(self):
+    def statistics(self) -> Statistics:
         """Rates of all layers and pair means of neighbouring layers: `Statistics` with n_samples 0."""
         rates = [np.zeros(n) for n in self.machine.layer_sizes]
         pairs = [np.zeros(weights.shape) for weights in self.machine.weights]
@@ -93,13 +105,13 @@ class Enumeration:
             rates[-1] += p @ means[-1]
         return Statistics(0, tuple(rates), tuple(pairs))
 
-    def _blocks(self):
+    def _blocks(self) -> Iterator[tuple[slice, list[npt.NDArray[np.float64] | None]]]:
         """Blocks of rows: their slice, and the float64 states of all layers, None where the layer sums out."""
         n_states = 1 << sum(self.sizes)
-        n_rows = n_states * (1 if self.visible is None else len(self.visible))
+        n_rows = n_states * self.n_patterns
         for start in range(0, n_rows, BLOCK):
             rows = np.arange(start, min(start + BLOCK, n_rows))
-            states = [None] * len(self.machine.biases)
+            states: list[npt.NDArray[np.float64] | None] = [None] * len(self.machine.biases)
             if self.visible is not None:
                 states[0] = self.visible[rows // n_states].astype(np.float64)
             for layer, listing in zip(self.listed, unpacked(rows % n_states, self.sizes)):
@@ -107,9 +119,9 @@ class Enumeration:
             yield slice(start, start + BLOCK), states
 
 
-def _log_weight(machine, states):
+def _log_weight(machine: BoltzmannMachine, states: Sequence[npt.NDArray[np.float64] | None]) -> npt.NDArray[np.float64]:
     """log sum exp(-E) of one block of rows: (n_rows,) nats."""
-    total = 0.0
+    total: Any = 0.0
     for layer, state in enumerate(states):
         if state is None:
             total = total + np.logaddexp(0.0, field_of(machine, states, layer)).sum(axis=1)
@@ -121,7 +133,7 @@ def _log_weight(machine, states):
     return total
 
 
-def unpacked(codes, sizes):
+def unpacked(codes: npt.NDArray[np.integer], sizes: Sequence[int]) -> list[npt.NDArray[np.uint8]]:
     """The joint states of layers that numbers stand for.
 
     Parameters
@@ -139,12 +151,12 @@ def unpacked(codes, sizes):
     return np.split(bits, np.cumsum(sizes, dtype=np.int64)[:-1], axis=1)
 
 
-def free(machine):
+def free(machine: BoltzmannMachine) -> Enumeration:
     """The enumeration of a free-running machine; InputError if its even and its odd layers are both too large."""
     return _of(machine, range(len(machine.biases)))
 
 
-def clamped(machine, visible):
+def clamped(machine: BoltzmannMachine, visible: np.ndarray) -> list[Enumeration]:
     """Enumerations of the hidden layers given visible patterns, of some patterns each, so that memory stays small.
 
     Parameters
@@ -170,7 +182,7 @@ def clamped(machine, visible):
     return [replace(whole, visible=visible[i : i + length]) for i in range(0, len(visible), length)]
 
 
-def _of(machine, unknown):
+def _of(machine: BoltzmannMachine, unknown: Sequence[int]) -> Enumeration:
     """The enumeration of the even or of the odd ones of the unknown layers."""
     sides = [[layer for layer in unknown if layer % 2 == parity] for parity in (0, 1)]
     n_even, n_odd = n_units = [sum(machine.layer_sizes[layer] for layer in side) for side in sides]

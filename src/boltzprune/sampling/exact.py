@@ -5,19 +5,25 @@ units can have any number of hidden units. Besides what the studies use, this mo
 tested against and what a machine of your own may need: `free_energy`, `clamped_statistics`, `log_likelihood_gradient`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics, check_n_parameters
-from boltzprune.core.machine import field_of, require_rbm
+from boltzprune.core.machine import BoltzmannMachine, field_of, require_rbm
 from boltzprune.core.streams import uniform_double
 from boltzprune.errors import InputError
 from boltzprune.sampling.enumeration import MAX_VISIBLE, clamped, free, unpacked
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 MAX_TOGETHER = 30
 """Visible units and listed hidden units, where the hidden states are listed for every visible pattern."""
 
 
-def visible_states(n_visible):
+def visible_states(n_visible: int) -> npt.NDArray[np.uint8]:
     """All visible patterns, pattern k holding the bits of k, most significant first: (2**n_visible, n_visible) uint8.
 
     Raises
@@ -29,7 +35,7 @@ def visible_states(n_visible):
     return unpacked(np.arange(1 << n_visible), [n_visible])[0]
 
 
-def _check_n_visible(n_visible):
+def _check_n_visible(n_visible: int) -> None:
     """InputError for more visible units than those whose patterns are listed."""
     if n_visible > MAX_VISIBLE:
         raise InputError(
@@ -38,7 +44,7 @@ def _check_n_visible(n_visible):
         )
 
 
-def log_z(machine):
+def log_z(machine: BoltzmannMachine) -> float:
     """log Z = log sum exp(-E) over all joint states, nats (Eq. 7).
 
     Parameters
@@ -58,7 +64,7 @@ def log_z(machine):
     return float(np.logaddexp.reduce(free(machine).log_weights()[0]))
 
 
-def free_energy(machine, visible):
+def free_energy(machine: BoltzmannMachine, visible: np.ndarray) -> npt.NDArray[np.float64]:
     """Free energy of visible patterns, F(v) = -log sum_h exp(-E(v, h)), so that log p(v) = -F(v) - log Z (Eq. 8).
 
     In an RBM, whatever its size, F(v) = -b_v.v - sum_j softplus(b_h_j + (v.W)_j).
@@ -82,7 +88,7 @@ def free_energy(machine, visible):
     return -np.concatenate([np.logaddexp.reduce(part.log_weights(), axis=1) for part in clamped(machine, visible)])
 
 
-def visible_log_probabilities(machine):
+def visible_log_probabilities(machine: BoltzmannMachine) -> npt.NDArray[np.float64]:
     """log p(v) = -F(v) - log Z of every visible pattern (Eq. 8).
 
     Parameters
@@ -113,7 +119,7 @@ def visible_log_probabilities(machine):
     return negative - np.logaddexp.reduce(negative)
 
 
-def statistics(machine):
+def statistics(machine: BoltzmannMachine) -> Statistics:
     """Exact rates <s_i> of all layers and pair means <s_i s_j> of neighbouring layers of the free-running machine.
 
     Parameters
@@ -129,7 +135,7 @@ def statistics(machine):
     return free(machine).statistics()
 
 
-def clamped_statistics(machine, visible):
+def clamped_statistics(machine: BoltzmannMachine, visible: np.ndarray) -> Statistics:
     """Exact rates and pair means under p(h|v), averaged over visible patterns: the data term of the gradient.
 
     Parameters
@@ -143,15 +149,17 @@ def clamped_statistics(machine, visible):
     Statistics
         With n_samples 0, which stands for exact means.
     """
-    parts = [(len(part.visible) / len(visible), part.statistics()) for part in clamped(machine, visible)]
+    parts = [(part.n_patterns / len(visible), part.statistics()) for part in clamped(machine, visible)]
 
-    def mean(name):
+    def mean(name: str) -> tuple[np.ndarray, ...]:
         return tuple(sum(layers) for layers in zip(*([share * x for x in getattr(one, name)] for share, one in parts)))
 
     return Statistics(0, mean("rates"), mean("pair_means"))
 
 
-def log_likelihood_gradient(machine, visible):
+def log_likelihood_gradient(
+    machine: BoltzmannMachine, visible: np.ndarray
+) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """Gradient of the mean log p(v) over visible patterns: dW = <s_i s_j>_clamped - <s_i s_j>_free, biases alike.
 
     Contrastive divergence and joint training estimate it by Markov chains.
@@ -173,7 +181,7 @@ def log_likelihood_gradient(machine, visible):
     return weights, tuple(c - f for c, f in zip(data.rates, model.rates))
 
 
-def fisher_matrix(machine):
+def fisher_matrix(machine: BoltzmannMachine) -> npt.NDArray[np.float64]:
     """Exact FIM of an RBM over its existing weights (row by row), visible biases and hidden biases (Eqs. 2, 3).
 
     Given v the hidden units are independent: <h_j h_l | v> = q_j q_l, plus q_j (1 - q_j) where j = l.
@@ -215,7 +223,7 @@ def fisher_matrix(machine):
     return second - np.outer(mean, mean)
 
 
-def sample(machine, n_samples, key, backend):
+def sample(machine: BoltzmannMachine, n_samples: int, key: np.uint64, backend: "Backend") -> tuple[Any, ...]:
     """Independent exact draws of the joint state: the listed layers by inversion, then the others given these (Eq. 9).
 
     Of an RBM of at most `MAX_VISIBLE` visible units v is drawn from p(v), then h from p(h|v).
@@ -241,9 +249,9 @@ def sample(machine, n_samples, key, backend):
     listing = dict(zip(one.listed, unpacked(np.arange(len(cumulative)), one.sizes)))
     states = [listing.get(layer) for layer in range(len(machine.biases))]
 
-    def drawn(layer):
+    def drawn(layer: int) -> Any:
         if layer in listing:
-            return backend.asarray(states[layer][code])
+            return backend.asarray(listing[layer][code])
         fields = field_of(machine, states, layer).astype(np.float32)  # of every listed state: most are drawn many times
         return backend.sample_layer(fields[code], key, step=0, layer=layer, first_chain=0)
 

@@ -1,12 +1,35 @@
 """Samples of the joint state by block Gibbs sampling, in pieces so that memory stays small."""
 
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 BYTES_A_UNIT = 12
 """Memory for a unit of a chain: the states before and after a step, and its random numbers or its bits."""
 
 
-def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None, first_chain=0):
+class Progress(Protocol):
+    """Whom sampling tells how far it is; in a study `study.progress.Progress`."""
+
+    def advance(self, n: int, /) -> object:
+        """Note n more samples done."""
+
+
+def sample(
+    machine: BoltzmannMachine,
+    n_samples: int,
+    n_gibbs_steps: int,
+    key: np.uint64,
+    backend: "Backend",
+    progress: Progress | None = None,
+    first_chain: int = 0,
+) -> tuple[Any, ...]:
     """Joint states of independent Markov chains, each read once, n_gibbs_steps after its random start (Eqs. 9, 10).
 
     Step 0 of the stream draws every unit with probability 1/2. Steps 1 ... n_gibbs_steps are Gibbs steps: the odd
@@ -41,7 +64,7 @@ def sample(machine, n_samples, n_gibbs_steps, key, backend, progress=None, first
             raise InputError(f"gibbs.sample: {name} is {value}, expected {least} or more")
     xp, sizes = backend.xp, machine.layer_sizes
 
-    def piece(first, n):
+    def piece(first: int, n: int) -> list[Any]:
         chain = first_chain + first
         even_odds = (xp.zeros((n, n_units), dtype=xp.float32) for n_units in sizes)
         states = [backend.sample_layer(fields, key, 0, layer, chain) for layer, fields in enumerate(even_odds)]

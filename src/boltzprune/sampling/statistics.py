@@ -1,19 +1,28 @@
 """Activity statistics of a machine as the configuration asks for them: drawn or enumerated."""
 
 import functools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
-from boltzprune.core.machine import check_states, require_rbm
+from boltzprune.core.machine import BoltzmannMachine, check_states, require_rbm
 from boltzprune.sampling import exact, gibbs
+from boltzprune.sampling.gibbs import Progress
+
+if TYPE_CHECKING:
+    from boltzprune.backend.reference import Backend
 
 MAX_VISIBLE_AUTO = 16
 PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
 """Streams of the samples of one iteration: before and after its retraining."""
 
 
-def draw(machine, n_samples, sampling, key, backend):
+def draw(
+    machine: BoltzmannMachine, n_samples: int, sampling: Any, key: np.uint64, backend: "Backend"
+) -> tuple[Any, ...]:
     """Joint samples by the method of the configuration.
 
     Parameters
@@ -21,7 +30,8 @@ def draw(machine, n_samples, sampling, key, backend):
     machine : BoltzmannMachine
     n_samples : int
     sampling : config.Sampling
-        Method exact, gibbs, or auto: exact for RBMs of at most `MAX_VISIBLE_AUTO` visible units.
+        Its method (exact, gibbs, or auto: exact for RBMs of at most `MAX_VISIBLE_AUTO` visible units) and n_gibbs_steps
+        are read.
     key : np.uint64
         Stream of these samples.
     backend : Backend
@@ -37,7 +47,9 @@ def draw(machine, n_samples, sampling, key, backend):
     return gibbs.sample(machine, n_samples, sampling.n_gibbs_steps, key, backend)
 
 
-def estimate(machine, samples, sampling, backend):
+def estimate(
+    machine: BoltzmannMachine, samples: Sequence[Any], sampling: Any, backend: "Backend"
+) -> tuple[Statistics, Callable[[], Any]]:
     """Statistics of a machine, and a function that computes its full FIM.
 
     Parameters
@@ -45,6 +57,7 @@ def estimate(machine, samples, sampling, backend):
     machine : BoltzmannMachine
     samples : tuple of (n_samples, n_units) uint8
     sampling : config.Sampling
+        Its key statistics is read: enumerated, or sampled.
     backend : Backend
 
     Returns
@@ -57,25 +70,36 @@ def estimate(machine, samples, sampling, backend):
     if sampling.statistics == "enumerated":
         return exact.statistics(machine), functools.partial(exact.fisher_matrix, machine)
     layers, n_samples = [backend.pack(states) for states in samples], len(samples[0])
-    fisher = functools.partial(sampled_fisher_matrix, *layers, machine.masks[0], n_samples, backend)
+    visible, hidden = layers
+    fisher = functools.partial(sampled_fisher_matrix, visible, hidden, machine.masks[0], n_samples, backend)
     return sampled_statistics(layers, n_samples, backend), fisher
+
+
+class _Chains(Protocol):
+    """Persistent chains of machines that advance side by side."""
+
+    def advance(self, first_step: int, n_gibbs_steps: int, /) -> Sequence[Sequence[Any]]:
+        """Of each machine the states of all layers after so many Gibbs steps."""
 
 
 class _Alone:
     """Persistent chains of one machine."""
 
-    def __init__(self, machine, chains, key, backend):
+    def __init__(self, machine: BoltzmannMachine, chains: Sequence[Any], key: np.uint64, backend: "Backend") -> None:
         self.machine, self.states, self.key, self.backend = machine, list(chains), key, backend
 
-    def advance(self, first_step, n_gibbs_steps):
+    def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Any]]:
         """States of all layers after so many Gibbs steps, as those of the only machine."""
         self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_gibbs_steps, 0)
         return [self.states]
 
 
-def _read(run, tallies, n_samples, n_chains, n_gibbs_steps, size):
+def _read(
+    run: _Chains, tallies: Sequence["_Tally"], n_samples: int, n_chains: int, n_gibbs_steps: int, size: int
+) -> None:
     """Count persistent chains of machines that advance side by side: all together, after every n_gibbs_steps."""
-    reads_per_piece, n_reads, kept = max(1, size // n_chains), -(-n_samples // n_chains), []
+    reads_per_piece, n_reads = max(1, size // n_chains), -(-n_samples // n_chains)
+    kept: list[Sequence[Sequence[Any]]] = []
     for read in range(n_reads):
         kept.append(run.advance(1 + read * n_gibbs_steps, n_gibbs_steps))
         if len(kept) == reads_per_piece or read + 1 == n_reads:
@@ -88,12 +112,14 @@ def _read(run, tallies, n_samples, n_chains, n_gibbs_steps, size):
 class _Tally:
     """Ones and common ones of the samples of one machine, and its visible states."""
 
-    def __init__(self, machine, backend, progress):
+    def __init__(self, machine: BoltzmannMachine, backend: "Backend", progress: Progress | None) -> None:
         sizes = machine.layer_sizes
-        self.ones, self.pairs = [np.zeros(n) for n in sizes], [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
-        self.visible, self.backend, self.progress = [], backend, progress
+        self.ones: list[np.ndarray] = [np.zeros(n) for n in sizes]
+        self.pairs: list[np.ndarray] = [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
+        self.visible: list[npt.NDArray[np.uint8]] = []
+        self.backend, self.progress = backend, progress
 
-    def add(self, states):
+    def add(self, states: Sequence[Any]) -> None:
         """More samples: (n, n_units) uint8 for each layer, where the backend computes."""
         n = len(states[0])
         part = sampled_statistics([self.backend.pack(layer) for layer in states], n, self.backend)
@@ -103,13 +129,21 @@ class _Tally:
         if self.progress is not None:
             self.progress.advance(n)
 
-    def result(self, n_samples):
+    def result(self, n_samples: int) -> tuple[Statistics, npt.NDArray[np.uint8]]:
         """Statistics, and the visible states, bit-packed along the units."""
         rates, means = (tuple(total / n_samples for total in group) for group in (self.ones, self.pairs))
         return Statistics(n_samples, rates, means), np.concatenate(self.visible)
 
 
-def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress=None):
+def deep_statistics(
+    machine: BoltzmannMachine,
+    chains: Sequence[np.ndarray],
+    n_samples: int,
+    sampling: Any,
+    key: np.uint64,
+    backend: "Backend",
+    progress: Progress | None = None,
+) -> tuple[Statistics, npt.NDArray[np.uint8]]:
     """Statistics of one free-running deep machine, and its visible states.
 
     Parameters
@@ -119,6 +153,7 @@ def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress
         Its persistent chains.
     n_samples : int
     sampling : config.DeepSampling
+        Its keys chains (persistent, or else fresh ones) and n_gibbs_steps are read.
     key : np.uint64
         Stream of these samples.
     backend : Backend
@@ -132,7 +167,15 @@ def deep_statistics(machine, chains, n_samples, sampling, key, backend, progress
     return deep_statistics_of_all([machine], [chains], n_samples, sampling, [key], backend, progress)[0]
 
 
-def deep_statistics_of_all(machines, chains, n_samples, sampling, keys, backend, progress=None):
+def deep_statistics_of_all(
+    machines: Sequence[BoltzmannMachine],
+    chains: Sequence[Sequence[np.ndarray]],
+    n_samples: int,
+    sampling: Any,
+    keys: Sequence[np.uint64],
+    backend: "Backend",
+    progress: Progress | None = None,
+) -> list[tuple[Statistics, npt.NDArray[np.uint8]]]:
     """Statistics of free-running deep machines, and their visible states; hidden states are counted, not kept.
 
     Parameters
@@ -143,6 +186,7 @@ def deep_statistics_of_all(machines, chains, n_samples, sampling, keys, backend,
     n_samples : int
         Of each machine.
     sampling : config.DeepSampling
+        As for `deep_statistics`.
     keys : list of np.uint64
     backend : Backend
     progress : Progress, optional
@@ -163,7 +207,9 @@ def deep_statistics_of_all(machines, chains, n_samples, sampling, keys, backend,
             _read(run, tallies, n_samples, len(chains[0][0]), sampling.n_gibbs_steps, size)
             return [tally.result(n_samples) for tally in tallies]
 
-    def alone(one):
+    def alone(
+        one: tuple[BoltzmannMachine, Sequence[np.ndarray], np.uint64],
+    ) -> tuple[Statistics, npt.NDArray[np.uint8]]:
         machine, states, key = one
         tally, size = _Tally(machine, backend, progress), _piece(machine, n_samples, backend)
         machine = backend.on_device(machine)
@@ -179,6 +225,6 @@ def deep_statistics_of_all(machines, chains, n_samples, sampling, keys, backend,
     return backend.map(alone, list(zip(machines, chains, keys, strict=True)))
 
 
-def _piece(machine, n_samples, backend):
+def _piece(machine: BoltzmannMachine, n_samples: int, backend: "Backend") -> int:
     """Samples of a machine that fit into memory together."""
     return backend.piece(n_samples, gibbs.BYTES_A_UNIT * sum(machine.layer_sizes))

@@ -4,17 +4,28 @@
 not optimised away: the checks for them must work.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import float32, int32, types, uint32, uint64
 from numba.extending import intrinsic
 
+from boltzprune.backend.arrays import Bytes, Float, Floats
 from boltzprune.backend.cpu.cache import njit
 
-FAST = {"fastmath": {"reassoc", "contract", "nsz", "arcp"}, "error_model": "numpy", "nogil": True, "cache": True}
-INLINE = {"inline": "always", "error_model": "numpy"}
+Words32 = npt.NDArray[np.uint32]
+"""Words of counters."""
+
+FAST: dict[str, Any] = {
+    "fastmath": {"reassoc", "contract", "nsz", "arcp"},
+    "error_model": "numpy",
+    "nogil": True,
+    "cache": True,
+}
+INLINE: dict[str, Any] = {"inline": "always", "error_model": "numpy"}
 
 MULTIPLIER0, MULTIPLIER1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 INCREMENT0, INCREMENT1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
@@ -36,15 +47,17 @@ class Words(NamedTuple):
         The two words of the stream's key.
     """
 
-    blocks: Any
-    layers: Any
+    blocks: Words32
+    layers: Words32
     offset: int
-    k0: Any
-    k1: Any
+    k0: np.uint32
+    k1: np.uint32
 
 
 @njit(**INLINE)
-def philox(c0, c1, c2, c3, k0, k1):
+def philox(
+    c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, k0: np.uint32, k1: np.uint32
+) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
     """Four 32-bit words at one counter; the same as `streams.philox4x32`.
 
     Parameters
@@ -67,7 +80,9 @@ def philox(c0, c1, c2, c3, k0, k1):
 
 
 @njit(**FAST)
-def fill_uniform(out, blocks, layers, chain, step, k0, k1):
+def fill_uniform(
+    out: Floats, blocks: Words32, layers: Words32, chain: int, step: int, k0: np.uint32, k1: np.uint32
+) -> None:
     """Uniform numbers of units 4 blocks[b] ... + 3 of layers[b] into out[4 b ... + 3], as `streams.uniform`.
 
     Parameters
@@ -86,7 +101,7 @@ def fill_uniform(out, blocks, layers, chain, step, k0, k1):
         out[4 * b + 3] = float32(int32(x3 >> uint32(8))) * UNIT
 
 
-def blocks_for(*layers):
+def blocks_for(*layers: tuple[int, int]) -> tuple[Words32, Words32, list[int]]:
     """Counter words for `fill_uniform`: for each (layer, n_units) its blocks, then padding to whole vectors.
 
     Returns
@@ -94,7 +109,9 @@ def blocks_for(*layers):
     tuple
         (n_blocks,) uint32 blocks, (n_blocks,) uint32 layers, and the offset of each layer's numbers in the buffer.
     """
-    blocks, tags, offsets = [], [], []
+    blocks: list[int] = []
+    tags: list[int] = []
+    offsets: list[int] = []
     for layer, n_units in layers:
         offsets.append(4 * len(blocks))
         n_blocks = -(-n_units // 4)
@@ -106,24 +123,24 @@ def blocks_for(*layers):
     return np.array(blocks, dtype=np.uint32), np.array(tags, dtype=np.uint32), offsets
 
 
-def words_for(key, *layers):
+def words_for(key: np.uint64, *layers: tuple[int, int]) -> Words:
     """The `Words` of a stream for layers of (layer, n_units)."""
     blocks, tags, offsets = blocks_for(*layers)
     return Words(blocks, tags, offsets[-1], *halves(key))
 
 
-def halves(key):
+def halves(key: np.uint64) -> tuple[np.uint32, np.uint32]:
     """The two 32-bit words of a stream's key."""
     return np.uint32(int(key) & 0xFFFFFFFF), np.uint32(int(key) >> 32)
 
 
-def whole_lanes(n):
+def whole_lanes(n: int) -> int:
     """The next multiple of `LANES`."""
     return -(-n // LANES) * LANES
 
 
 @njit(**INLINE)
-def logistic(x):
+def logistic(x: Float) -> Float:
     """1 / (1 + exp(-x)) in float32, relative error below 2e-7 for |x| < 87; exp after Cephes (Moshier)."""
     t = -x
     t = float32(-87.0) if t < float32(-87.0) else t
@@ -137,11 +154,11 @@ def logistic(x):
     p = p * f + float32(1.6666665459e-1)
     p = p * f + float32(5.0000001201e-1)
     e = p * f * f + f + float32(1.0)
-    power_of_two = np.int32((int32(n) + np.int32(127)) * np.int32(1 << 23))
+    power_of_two = np.int32((np.int32(n) + np.int32(127)) * np.int32(1 << 23))
     return float32(1.0) / (float32(1.0) + e * np.int32(power_of_two).view(np.float32))
 
 
-def decide(values, are_fields, key, step, layer, first_chain):
+def decide(values: Floats, are_fields: bool, key: np.uint64, step: int, layer: int, first_chain: int) -> Bytes:
     """States of a layer from fields or from probabilities.
 
     Parameters
@@ -157,7 +174,7 @@ def decide(values, are_fields, key, step, layer, first_chain):
     -------
     (n_chains, n_units) uint8
     """
-    states = np.empty(values.shape, np.uint8)
+    states: Bytes = np.empty(values.shape, np.uint8)
     _decide(
         np.ascontiguousarray(values), are_fields, states, first_chain, step, words_for(key, (layer, states.shape[1]))
     )
@@ -165,7 +182,7 @@ def decide(values, are_fields, key, step, layer, first_chain):
 
 
 @njit(**FAST)
-def _decide(values, are_fields, states, first_chain, step, words):
+def _decide(values: Floats, are_fields: bool, states: Bytes, first_chain: int, step: int, words: Words) -> None:
     """The loop of `decide`, chain by chain.
 
     Parameters
@@ -186,10 +203,10 @@ def _decide(values, are_fields, states, first_chain, step, words):
 
 
 @intrinsic
-def popcount(typing_context, word):
+def popcount(typing_context: Any, word: Any) -> tuple[Any, Callable[..., Any]]:
     """Number of ones in a 64-bit word."""
 
-    def generate(context, builder, signature, arguments):
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         function = builder.module.declare_intrinsic("llvm.ctpop", [ir.IntType(64)])
         return builder.call(function, arguments)
 

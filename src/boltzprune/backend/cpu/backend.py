@@ -3,11 +3,15 @@
 import contextlib
 import functools
 import operator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.backend import arrays
+from boltzprune.backend.arrays import Bytes, Floats, Item, JointlyTrained, JointWork, Report, Result, Trained
 from boltzprune.backend.cpu import compiling, loops
 from boltzprune.backend.cpu.arithmetic import decide, whole_lanes, words_for
 from boltzprune.backend.cpu.cd import array_epoch, dense_epoch, padded
@@ -17,7 +21,9 @@ from boltzprune.backend.cpu.joint import joint_epoch
 from boltzprune.backend.cpu.mean_field import limits_of, mean_field_cases, room_for
 from boltzprune.backend.cpu.pair_counts import count_pairs
 from boltzprune.core import joint
-from boltzprune.core.contrastive import Parameters, cases_of_each, listed
+from boltzprune.core.contrastive import Epoch, Parameters, Velocity, cases_of_each, listed
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.machine import BoltzmannMachine
 
 EPOCHS = {"array": array_epoch, "dense": dense_epoch, "low_rank": low_rank_epoch}
 """Name of a loop of `loops` -> one epoch of CD-k with it."""
@@ -26,17 +32,17 @@ EPOCHS = {"array": array_epoch, "dense": dense_epoch, "low_rank": low_rank_epoch
 class Backend(arrays.HostArrays):
     """Primitives on the CPU, in float32; machines side by side in threads."""
 
-    def __init__(self, threads=1):
+    def __init__(self, threads: int = 1) -> None:
         self.threads = threads
         compiling.listen()
 
-    def map(self, function, items):
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """[function(item) for item in items], in threads."""
         with self._mapping(len(items)) as each:
             return list(each(function, items))
 
     @contextlib.contextmanager
-    def _mapping(self, n_items):
+    def _mapping(self, n_items: int) -> Iterator[Callable[..., Any]]:
         """Python's `map`, or where there are several threads and items that of a pool, which is closed at the end."""
         if self.threads == 1 or n_items == 1:
             yield map
@@ -44,11 +50,20 @@ class Backend(arrays.HostArrays):
             with ThreadPoolExecutor(self.threads) as pool:
                 yield pool.map
 
-    def sample_layer(self, fields, key, step, layer, first_chain):
+    def sample_layer(self, fields: np.ndarray, key: np.uint64, step: int, layer: int, first_chain: int) -> Bytes:
         """See `reference.Backend.sample_layer`."""
         return decide(np.asarray(fields, dtype=np.float32), True, key, step, layer, first_chain)
 
-    def advance(self, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer=0):
+    def advance(
+        self,
+        machine: BoltzmannMachine,
+        states: Sequence[Bytes],
+        key: np.uint64,
+        first_step: int,
+        n_gibbs_steps: int,
+        first_chain: int,
+        first_layer: int = 0,
+    ) -> list[Bytes]:
         """See `reference.Backend.advance`."""
         if not machine.is_rbm or machine.weights[0].size > loops.SMALL or n_gibbs_steps == 0 or first_layer > 0:
             states = tuple(np.array(layer, dtype=np.uint8, order="C") for layer in states)
@@ -64,29 +79,41 @@ class Backend(arrays.HostArrays):
         rbm_steps(parameters, visible, hidden, first_step, n_gibbs_steps, first_chain, words)
         return [visible, hidden]
 
-    def free_run(self, machines, chains, keys):
+    def free_run(
+        self, machines: Sequence[BoltzmannMachine], chains: Sequence[Sequence[Bytes]], keys: Sequence[np.uint64]
+    ) -> None:
         """See `reference.Backend.free_run`; threads take whole machines, so that each had better advance alone."""
         return None
 
-    def probability(self, machine, means, layer, gain=1):
+    def probability(
+        self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[np.ndarray], layer: int, gain: float = 1
+    ) -> np.ndarray:
         """See `reference.Backend.probability`."""
         return joint.probability(machine, means, layer, gain)
 
-    def pack(self, states):
+    def pack(self, states: Bytes) -> npt.NDArray[np.uint64]:
         """See `reference.Backend.pack`."""
         return arrays.pack(states)
 
-    def eigh(self, matrix):
+    def eigh(self, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """See `reference.Backend.eigh`."""
         return arrays.eigh(matrix)
 
-    def pair_counts(self, lower, upper):
+    def pair_counts(self, lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
         """See `reference.Backend.pair_counts`."""
         counts = np.zeros((len(lower), len(upper)), dtype=np.int64)
         count_pairs(np.ascontiguousarray(lower), np.ascontiguousarray(upper), counts)
         return counts
 
-    def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
+    def cd_epoch(
+        self,
+        machines: Sequence[BoltzmannMachine],
+        velocities: Sequence[Velocity],
+        keys: Sequence[np.uint64],
+        cases: Bytes | Sequence[Bytes],
+        epoch: Epoch,
+        report: Report,
+    ) -> list[Trained]:
         """See `reference.Backend.cd_epoch`."""
         work = zip(machines, velocities, keys, cases_of_each(cases, len(machines)), strict=True)
         calls = [functools.partial(epoch_for(one[0], epoch), *one, epoch, report) for one in work]
@@ -95,18 +122,30 @@ class Backend(arrays.HostArrays):
                 trained.append(result)
         return trained
 
-    def mean_field(self, machine, visible, tolerance, max_sweeps):
+    def mean_field(
+        self, machine: BoltzmannMachine, visible: Bytes, tolerance: float, max_sweeps: int
+    ) -> tuple[list[Floats], npt.NDArray[np.int64]]:
         """See `reference.Backend.mean_field`."""
         layers, visible = Layers.of(machine), np.ascontiguousarray(visible, dtype=np.uint8)
         means, n_sweeps = room_for(layers, len(visible))
         mean_field_cases(layers, visible, means, limits_of(tolerance), max_sweeps, n_sweeps)
         return list(means), n_sweeps
 
-    def joint_epoch(self, machine, state, key, cases, epoch, report):
+    def joint_epoch(
+        self,
+        machine: BoltzmannMachine,
+        state: JointState,
+        key: np.uint64,
+        cases: Bytes,
+        epoch: JointEpoch,
+        report: Report,
+    ) -> JointlyTrained:
         """See `reference.Backend.joint_epoch`."""
         return self.joint_epochs([(machine, state, key)], cases, epoch, report)[0]
 
-    def joint_epochs(self, work, cases, epoch, report):
+    def joint_epochs(
+        self, work: Sequence[JointWork], cases: Bytes, epoch: JointEpoch, report: Report
+    ) -> list[JointlyTrained]:
         """See `reference.Backend.joint_epochs`."""
         calls = [functools.partial(joint_epoch, *one, cases, epoch, report) for one in work]
         with self._mapping(len(calls)) as each, listed() as trained:
@@ -115,7 +154,7 @@ class Backend(arrays.HostArrays):
         return trained
 
 
-def epoch_for(machine, epoch):
+def epoch_for(machine: BoltzmannMachine, epoch: Epoch) -> Callable[..., Trained]:
     """The fastest of `EPOCHS` that computes this epoch."""
     shape = machine.weights[0].size, bool(machine.masks[0].all())
     return EPOCHS[loops.of_epoch(*shape, epoch.batch_size, epoch.n_gibbs_steps, epoch.decay)]

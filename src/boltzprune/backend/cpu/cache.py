@@ -11,7 +11,9 @@ import logging
 import os
 import pickle
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
@@ -19,14 +21,17 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataC
 log = logging.getLogger(__name__)
 
 N_CHECK = hashlib.sha256().digest_size
-_told = set()
+_config: Any = numba.config
+"""Numba's settings, to which it gives names only while it is imported."""
+_told: set[str] = set()
 """What has been logged by this process: thirty functions have one cache."""
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
-def njit(cache=False, **options):
+def njit(cache: bool = False, **options: Any) -> Callable[[Function], Function]:
     """`numba.njit` of those options, its compiled code kept in files that are checked when they are read."""
 
-    def compiled(function):
+    def compiled(function: Function) -> Function:
         dispatcher = numba.njit(**options)(function)
         if cache:
             dispatcher._cache = _Cache(function)
@@ -35,19 +40,19 @@ def njit(cache=False, **options):
     return compiled
 
 
-def choose_folder():
+def choose_folder() -> Path:
     """The folder of compiled code of just these sources: Numba does not see edits of functions in other files.
 
     NUMBA_CACHE_DIR if it is set; else beside this file, or in the user's cache where that is not writable.
     """
     here = Path(__file__).parent
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
-    roots = [Path(numba.config.CACHE_DIR)] if numba.config.CACHE_DIR else [here / "__pycache__", *_home()]
+    roots = [Path(_config.CACHE_DIR)] if _config.CACHE_DIR else [here / "__pycache__", *_home()]
     folders = [root / f"numba-{digest[:16]}" for root in roots]
     return next((folder for folder in folders if _is_writable(folder)), folders[0])
 
 
-def _home():
+def _home() -> list[Path]:
     """The user's cache; nothing in a container whose user has no home."""
     try:
         return [Path.home() / ".cache" / "boltzprune"]
@@ -55,7 +60,7 @@ def _home():
         return []
 
 
-def _is_writable(folder):
+def _is_writable(folder: Path) -> bool:
     """Whether files can be made in a folder, which is made if missing."""
     try:
         os.makedirs(folder, exist_ok=True)
@@ -65,7 +70,7 @@ def _is_writable(folder):
     return True
 
 
-def _tell_once(what, message, *values):
+def _tell_once(what: str, message: str, *values: object) -> None:
     """Log a warning if this process has not logged one of that kind."""
     if what not in _told:
         _told.add(what)
@@ -75,27 +80,27 @@ def _tell_once(what, message, *values):
 class _Files(IndexDataCacheFile):
     """The files of one function: an index, and machine code for each kind of argument and processor."""
 
-    def save(self, key, data):
+    def save(self, key: Any, data: Any) -> None:
         super().save(key, (key, data))
 
-    def load(self, key):
+    def load(self, key: Any) -> Any:
         found_key, data = super().load(key) or (None, None)
         return data if found_key == key else None
 
-    def _load_index(self):
+    def _load_index(self) -> dict[Any, str]:
         version, stamp, names = self._read(self._index_path) or (None, None, {})
         return names if (version, stamp) == (self._version, self._source_stamp) else {}
 
-    def _save_index(self, overloads):
+    def _save_index(self, overloads: dict[Any, str]) -> None:
         self._write(self._index_path, (self._version, self._source_stamp, overloads))
 
-    def _load_data(self, name):
+    def _load_data(self, name: str) -> Any:
         return self._read(self._data_path(name))
 
-    def _save_data(self, name, data):
+    def _save_data(self, name: str, data: Any) -> None:
         self._write(self._data_path(name), data)
 
-    def _read(self, path):
+    def _read(self, path: str) -> Any:
         """What a file holds; None if it is not there, or not as it was written."""
         try:
             content = Path(path).read_bytes()
@@ -106,7 +111,7 @@ class _Files(IndexDataCacheFile):
             return None
         return pickle.loads(content[N_CHECK:])
 
-    def _write(self, path, value):
+    def _write(self, path: str, value: Any) -> None:
         """Write a file with its checksum, whole or not at all."""
         content = self._dump(value)
         with self._open_for_write(path) as file:
@@ -117,7 +122,7 @@ class _Locator(UserProvidedCacheLocator):
     """The folder chosen here, writable or not: what lies in it can be read."""
 
     @classmethod
-    def from_function(cls, py_func, py_file):
+    def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Self:
         return cls(py_func, py_file)
 
 
@@ -132,11 +137,11 @@ class _Cache(FunctionCache):
 
     _impl_class = _Impl
 
-    def __init__(self, py_func):
+    def __init__(self, py_func: Callable[..., Any]) -> None:
         super().__init__(py_func)
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
-    def load_overload(self, sig, target_context):
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
         except MemoryError:
@@ -146,7 +151,7 @@ class _Cache(FunctionCache):
             _tell_once("unusable", what, self._cache_path, type(error).__name__, error)
             return None
 
-    def save_overload(self, sig, data):
+    def save_overload(self, sig: Any, data: Any) -> None:
         try:
             super().save_overload(sig, data)
         except OSError as error:
@@ -159,4 +164,4 @@ class _Cache(FunctionCache):
             )
 
 
-numba.config.CACHE_DIR = str(choose_folder())
+_config.CACHE_DIR = str(choose_folder())

@@ -5,15 +5,26 @@ first-level cache, and for strong momentum. `low_rank_updates` is for large unma
 memory traffic is the cost.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
 from numba import float32
 
-from boltzprune.backend.cpu.arithmetic import FAST, INLINE, decide, fill_uniform, logistic, whole_lanes, words_for
+from boltzprune.backend.arrays import Bytes, Float, Floats, Report, Trained
+from boltzprune.backend.cpu.arithmetic import (
+    FAST,
+    INLINE,
+    Words,
+    decide,
+    fill_uniform,
+    logistic,
+    whole_lanes,
+    words_for,
+)
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.core import contrastive
-from boltzprune.core.contrastive import NotFiniteError, Parameters, Velocity
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
 CHUNK = 3e8
@@ -23,19 +34,19 @@ CHUNK = 3e8
 class Rates(NamedTuple):
     """Numbers of an `Epoch` in float32, as one argument of a compiled loop."""
 
-    learning_rate: Any
-    decay: Any
-    up: Any
-    down: Any
+    learning_rate: Float
+    decay: Float
+    up: Float
+    down: Float
 
     @classmethod
-    def of(cls, epoch):
+    def of(cls, epoch: Epoch) -> Self:
         """Those of an epoch."""
         return cls(*(np.float32(x) for x in (epoch.learning_rate, epoch.decay, epoch.up, epoch.down)))
 
 
 @njit(**{**FAST, **INLINE})
-def _hidden_probability(visible, weights, bias, gain, out):
+def _hidden_probability(visible: Floats, weights: Floats, bias: Floats, gain: Float, out: Floats) -> None:
     """s(gain (b + v.W)), four rows at a time to keep sums in registers.
 
     Parameters
@@ -63,7 +74,7 @@ def _hidden_probability(visible, weights, bias, gain, out):
 
 
 @njit(**{**FAST, **INLINE})
-def _visible_field(hidden, weights, bias, out):
+def _visible_field(hidden: Floats, weights: Floats, bias: Floats, out: Floats) -> None:
     """B + W.h, four rows at a time.
 
     Parameters
@@ -93,7 +104,9 @@ def _visible_field(hidden, weights, bias, out):
 
 
 @njit(**{**FAST, **INLINE})
-def _bias_steps(positive, negative, bias, step, learning_rate, decay):
+def _bias_steps(
+    positive: Floats, negative: Floats, bias: Floats, step: Floats, learning_rate: Float, decay: Float
+) -> None:
     """Step <- decay step + learning_rate (positive - negative); bias <- bias + step.
 
     Parameters
@@ -111,7 +124,15 @@ def _bias_steps(positive, negative, bias, step, learning_rate, decay):
 
 
 @njit(**FAST)
-def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, offset):
+def gibbs_step(
+    weights: Floats,
+    visible_bias: Floats,
+    hidden_bias: Floats,
+    visible: Floats,
+    hidden: Floats,
+    uniform: Floats,
+    offset: int,
+) -> None:
     """h ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i.
 
     Parameters
@@ -132,7 +153,9 @@ def gibbs_step(weights, visible_bias, hidden_bias, visible, hidden, uniform, off
 
 
 @njit(**FAST)
-def dense_updates(parameters, steps, mask, cases, first_step, words, rates):
+def dense_updates(
+    parameters: Parameters, steps: Parameters, mask: Floats, cases: Bytes, first_step: int, words: Words, rates: Rates
+) -> int:
     """One update per case, in place; how many were done before a field or a bias stopped being finite, else all.
 
     Per update and weight: 3 loads, 2 stores, 9 operations, all in first-level cache at the paper's size.
@@ -189,13 +212,13 @@ def dense_updates(parameters, steps, mask, cases, first_step, words, rates):
     return cases.shape[0]
 
 
-def padded(array, n_hidden):
+def padded(array: np.ndarray, n_hidden: int) -> Floats:
     """A float32 copy with its last axis zero-padded to n_hidden."""
     padding = [(0, 0)] * (array.ndim - 1) + [(0, n_hidden - array.shape[-1])]
     return np.pad(array.astype(np.float32), padding)
 
 
-def working_copy(machine, velocity, n_padded):
+def working_copy(machine: BoltzmannMachine, velocity: Velocity, n_padded: int) -> tuple[Parameters, Parameters]:
     """`Parameters` and steps of an RBM, hidden units padded, ready to be changed in place."""
     parameters = Parameters(
         padded(machine.weights[0], n_padded),
@@ -206,7 +229,7 @@ def working_copy(machine, velocity, n_padded):
     return parameters, Parameters(*steps)
 
 
-def from_working_copy(machine, parameters, steps):
+def from_working_copy(machine: BoltzmannMachine, parameters: Sequence[Floats], steps: Sequence[Floats]) -> Trained:
     """The trained machine and its velocity, padding cut off.
 
     Parameters
@@ -229,7 +252,7 @@ def from_working_copy(machine, parameters, steps):
     return trained, Velocity(steps[0][:, :n].copy(), steps[1], steps[2][:n].copy())
 
 
-def chunks(n_cases, n_weights, report):
+def chunks(n_cases: int, n_weights: int, report: Report) -> Iterator[tuple[int, int]]:
     """Starts and lengths of the pieces of an epoch; reports each piece when the next one is asked for.
 
     Parameters
@@ -250,7 +273,9 @@ def chunks(n_cases, n_weights, report):
 
 
 @np.errstate(over="ignore")
-def dense_epoch(machine, velocity, key, cases, epoch, report):
+def dense_epoch(
+    machine: BoltzmannMachine, velocity: Velocity, key: np.uint64, cases: Bytes, epoch: Epoch, report: Report
+) -> Trained:
     """One epoch of CD-1 of one machine with `dense_updates`; see `contrastive.array_epoch`."""
     n_visible, n_hidden = machine.layer_sizes
     cases, n_padded = np.ascontiguousarray(cases, dtype=np.uint8), whole_lanes(n_hidden)
@@ -265,7 +290,9 @@ def dense_epoch(machine, velocity, key, cases, epoch, report):
     return from_working_copy(machine, parameters, steps)
 
 
-def array_epoch(machine, velocity, key, cases, epoch, report):
+def array_epoch(
+    machine: BoltzmannMachine, velocity: Velocity, key: np.uint64, cases: Bytes, epoch: Epoch, report: Report
+) -> Trained:
     """One epoch of CD-k of one machine, for mini-batches and k > 1: the specification in float32, with compiled draws.
 
     See `contrastive.array_epoch`.
@@ -274,7 +301,7 @@ def array_epoch(machine, velocity, key, cases, epoch, report):
     return contrastive.array_epoch(machine, velocity, key, cases, epoch, report, ARITHMETIC)
 
 
-def _drawn(probability, key, step, layer):
+def _drawn(probability: Floats, key: np.uint64, step: int, layer: int) -> Floats:
     """States as float32, which products of arrays want."""
     return decide(probability, False, key, step, layer, 0).astype(np.float32)
 

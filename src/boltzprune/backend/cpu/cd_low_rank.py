@@ -15,26 +15,28 @@ The pass that reconstructs visible unit i also adds row i to the hidden field wh
 updates row i adds it to the next case's field: 2 x 4 n_visible n_hidden bytes read, about half of it written.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import float32
 
+from boltzprune.backend.arrays import Bytes, Float, Floats, Report, Trained
 from boltzprune.backend.cpu import loops
-from boltzprune.backend.cpu.arithmetic import FAST, fill_uniform, logistic, words_for
+from boltzprune.backend.cpu.arithmetic import FAST, Words, fill_uniform, logistic, words_for
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import Rates, chunks, from_working_copy, working_copy
-from boltzprune.core.contrastive import NotFiniteError
+from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
+from boltzprune.core.machine import BoltzmannMachine
 
 
 class Combined(NamedTuple):
     """What the updates change in place: U, biases and their steps, float32."""
 
-    weights: Any
-    visible_bias: Any
-    hidden_bias: Any
-    visible_steps: Any
-    hidden_steps: Any
+    weights: Floats
+    visible_bias: Floats
+    hidden_bias: Floats
+    visible_steps: Floats
+    hidden_steps: Floats
 
 
 class Past(NamedTuple):
@@ -48,22 +50,22 @@ class Past(NamedTuple):
         D_0.
     """
 
-    data: Any
-    reconstruction: Any
-    positive: Any
-    negative: Any
-    start_step: Any
+    data: Bytes
+    reconstruction: Bytes
+    positive: Floats
+    negative: Floats
+    start_step: Floats
 
 
 @njit(**FAST)
-def _add(total, row, factor):
+def _add(total: Floats, row: Floats, factor: Float) -> None:
     """Total <- total + factor row."""
     for j in range(total.size):
         total[j] += factor * row[j]
 
 
 @njit(**FAST)
-def _dot(a, b):
+def _dot(a: Floats, b: Floats) -> Float:
     """a.b."""
     s = float32(0)
     for j in range(a.size):
@@ -72,7 +74,9 @@ def _dot(a, b):
 
 
 @njit(**FAST)
-def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, start_scale):
+def _subtract_from_hidden(
+    field: Floats, visible: Bytes, past: Past, n_past: int, newest: int, scale: Float, decay: Float, start_scale: Float
+) -> None:
     """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch.
 
     Parameters
@@ -105,7 +109,9 @@ def _subtract_from_hidden(field, visible, past, n_past, newest, scale, decay, st
 
 
 @njit(**FAST)
-def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, start_scale):
+def _subtract_from_visible(
+    field: Floats, hidden: Floats, past: Past, n_past: int, newest: int, scale: Float, decay: Float, start_scale: Float
+) -> None:
     """Field <- field - c D.h.
 
     Parameters
@@ -130,7 +136,9 @@ def _subtract_from_visible(field, hidden, past, n_past, newest, scale, decay, st
 
 
 @njit(**FAST)
-def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
+def _reconstruct(
+    combined: Floats, field: Floats, hidden: Floats, uniform: Floats, gain: Float, visible: Bytes, hidden_field: Floats
+) -> Float:
     """v ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite.
 
     Parameters
@@ -159,7 +167,16 @@ def _reconstruct(combined, field, hidden, uniform, gain, visible, hidden_field):
 
 
 @njit(**FAST)
-def _update_rows(combined, data, visible, positive, negative, rate, next_case, next_field):
+def _update_rows(
+    combined: Floats,
+    data: Bytes,
+    visible: Bytes,
+    positive: Floats,
+    negative: Floats,
+    rate: Float,
+    next_case: Bytes,
+    next_field: Floats,
+) -> None:
     """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows.
 
     Parameters
@@ -189,7 +206,9 @@ def _update_rows(combined, data, visible, positive, negative, rate, next_case, n
 
 
 @njit(**FAST)
-def low_rank_updates(machine, past, cases, piece, first_step, words, rates):
+def low_rank_updates(
+    machine: Combined, past: Past, cases: Bytes, piece: tuple[int, int], first_step: int, words: Words, rates: Rates
+) -> int:
     """Some updates of an epoch, in place; how many were done before a field or a bias was not finite.
 
     Parameters
@@ -258,7 +277,9 @@ def low_rank_updates(machine, past, cases, piece, first_step, words, rates):
 
 
 @np.errstate(over="ignore")
-def low_rank_epoch(machine, velocity, key, cases, epoch, report):
+def low_rank_epoch(
+    machine: BoltzmannMachine, velocity: Velocity, key: np.uint64, cases: Bytes, epoch: Epoch, report: Report
+) -> Trained:
     """One epoch of CD-1 of one machine with `low_rank_updates`: W and D become U = W + c D, and back.
 
     See `contrastive.array_epoch`.
@@ -268,8 +289,9 @@ def low_rank_epoch(machine, velocity, key, cases, epoch, report):
     (n_visible, n_hidden), n_memory, rates = weights.shape, loops.memory(epoch.decay), Rates.of(epoch)
     share = rates.decay / (np.float32(1) - rates.decay)
     combined = Combined(weights + share * start_step, *biases, *bias_steps)
-    states = (np.zeros((n_memory, n_visible), np.uint8) for _ in range(2))
-    past = Past(*states, *(np.zeros((n_memory, n_hidden), np.float32) for _ in range(2)), start_step)
+    data, reconstruction = (np.zeros((n_memory, n_visible), np.uint8) for _ in range(2))
+    positive, negative = (np.zeros((n_memory, n_hidden), np.float32) for _ in range(2))
+    past = Past(data, reconstruction, positive, negative, start_step)
     words = words_for(key, (1, n_hidden), (0, n_visible))
     for start, n in chunks(len(cases), weights.size, report):
         done = low_rank_updates(combined, past, cases, (start, n), epoch.first_update, words, rates)
@@ -279,7 +301,7 @@ def low_rank_epoch(machine, velocity, key, cases, epoch, report):
     return from_working_copy(machine, (combined.weights - share * step, *biases), (step, *bias_steps))
 
 
-def _last_step(past, n_cases, rates):
+def _last_step(past: Past, n_cases: int, rates: Rates) -> Floats:
     """D after an epoch, from what is remembered of it.
 
     Parameters

@@ -13,14 +13,14 @@ COMPILING = "numba:compiler_lock"
 class _Listener(event.Listener):
     """Hands the begin and the end of compiling on."""
 
-    def on_start(self, event):
+    def on_start(self, event: event.Event) -> None:
         PREPARATION.__enter__()
 
-    def on_end(self, event):
+    def on_end(self, event: event.Event) -> None:
         PREPARATION.__exit__()
 
 
 @functools.cache
-def listen():
+def listen() -> None:
     """Begin to listen, once per process."""
     event.register(COMPILING, _Listener())

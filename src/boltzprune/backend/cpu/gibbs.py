@@ -6,14 +6,23 @@ first and its last existing weight, which is what receptive fields leave. Nothin
 together.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 import numpy as np
+import numpy.typing as npt
 from numba import float32
 
-from boltzprune.backend.cpu.arithmetic import FAST, blocks_for, fill_uniform, halves, logistic
+from boltzprune.backend.arrays import Bytes, Float, Floats, Places
+from boltzprune.backend.cpu.arithmetic import FAST, Words, Words32, blocks_for, fill_uniform, halves, logistic
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import gibbs_step
+from boltzprune.core.contrastive import Parameters
+from boltzprune.core.machine import BoltzmannMachine
+
+Mask = npt.NDArray[np.bool_]
+Rows = tuple[Floats, Places, Places, bool]
+"""See `Layers`."""
 
 
 class Layers(NamedTuple):
@@ -27,12 +36,12 @@ class Layers(NamedTuple):
     biases : tuple of (n_units,) float32
     """
 
-    up: Any
-    down: Any
-    biases: Any
+    up: tuple[Rows, ...]
+    down: tuple[Rows, ...]
+    biases: tuple[Floats, ...]
 
     @classmethod
-    def of(cls, machine):
+    def of(cls, machine: BoltzmannMachine) -> Self:
         """Those of a machine; arrays that are float32 row by row are not copied."""
         spans = [(_spans(mask), _spans(mask.T)) for mask in machine.masks]
         biases = tuple(np.ascontiguousarray(bias, dtype=np.float32) for bias in machine.biases)
@@ -41,7 +50,7 @@ class Layers(NamedTuple):
         down = tuple((np.ascontiguousarray(w.T), *backward) for w, (_, backward) in zip(weights, spans))
         return cls(up, down, biases)
 
-    def refresh(self):
+    def refresh(self) -> None:
         """After the weights in `up` changed: their transposes."""
         for (weights, *_), (transposed, *_) in zip(self.up, self.down):
             np.copyto(transposed, weights.T)
@@ -58,19 +67,19 @@ class Draws(NamedTuple):
         The two words of the stream's key.
     """
 
-    blocks: Any
-    tags: Any
-    k0: Any
-    k1: Any
+    blocks: tuple[Words32, ...]
+    tags: tuple[Words32, ...]
+    k0: np.uint32
+    k1: np.uint32
 
     @classmethod
-    def of(cls, key, layer_sizes):
+    def of(cls, key: np.uint64, layer_sizes: Sequence[int]) -> Self:
         """Those of a stream."""
         blocks, tags, _ = zip(*(blocks_for((layer, n)) for layer, n in enumerate(layer_sizes)))
         return cls(blocks, tags, *halves(key))
 
 
-def _spans(mask):
+def _spans(mask: Mask) -> tuple[Places, Places, bool]:
     """Of each row, where its existing weights begin and end, and whether to take rows whole, being mostly full.
 
     Weights that do not exist are 0, so that taking them along changes nothing.
@@ -84,7 +93,15 @@ def _spans(mask):
 
 
 @njit(**FAST)
-def rbm_steps(parameters, visible, hidden, first_step, n_gibbs_steps, first_chain, words):
+def rbm_steps(
+    parameters: Parameters,
+    visible: Bytes,
+    hidden: Bytes,
+    first_step: int,
+    n_gibbs_steps: int,
+    first_chain: int,
+    words: Words,
+) -> None:
     """Gibbs steps of an RBM in first-level cache, chain by chain; states are changed in place.
 
     Parameters
@@ -111,7 +128,16 @@ def rbm_steps(parameters, visible, hidden, first_step, n_gibbs_steps, first_chai
 
 
 @njit(**FAST)
-def _add_rows(field, factors, rows, first, last, chosen, n_chosen, is_full):
+def _add_rows(
+    field: Floats,
+    factors: Floats,
+    rows: Floats,
+    first: Places,
+    last: Places,
+    chosen: Places,
+    n_chosen: int,
+    is_full: bool,
+) -> None:
     """Field <- field + sum_k factors[k] rows[chosen[k]], eight rows at a time where rows are full.
 
     Parameters
@@ -144,7 +170,9 @@ def _add_rows(field, factors, rows, first, last, chosen, n_chosen, is_full):
 
 
 @njit(**FAST)
-def add_active(field, states, rows, first, last, chosen, ones, is_full):
+def add_active(
+    field: Floats, states: Bytes, rows: Floats, first: Places, last: Places, chosen: Places, ones: Floats, is_full: bool
+) -> None:
     """Field <- field + states.rows for states in {0, 1}.
 
     Parameters
@@ -166,7 +194,15 @@ def add_active(field, states, rows, first, last, chosen, ones, is_full):
 
 
 @njit(**FAST)
-def gibbs_layers(machine, states, first_layer, first_step, n_gibbs_steps, first_chain, draws):
+def gibbs_layers(
+    machine: Layers,
+    states: tuple[Bytes, ...],
+    first_layer: int,
+    first_step: int,
+    n_gibbs_steps: int,
+    first_chain: int,
+    draws: Draws,
+) -> None:
     """Block Gibbs sampling in place: odd layers, then even ones.
 
     Parameters
@@ -205,7 +241,7 @@ def gibbs_layers(machine, states, first_layer, first_step, n_gibbs_steps, first_
 
 
 @njit(**FAST)
-def add_outer(slope, lower, upper, first, last):
+def add_outer(slope: Floats, lower: Floats, upper: Floats, first: Places, last: Places) -> None:
     """Slope <- sum_c lower_c^T upper_c between the first and the last weight of each row; for rows with few.
 
     Parameters
@@ -227,7 +263,9 @@ def add_outer(slope, lower, upper, first, last):
 
 
 @njit(**FAST)
-def climb(weights, steps, mask, slope, rates, first, last):
+def climb(
+    weights: Floats, steps: Floats, mask: Mask, slope: Floats, rates: tuple[Float, Float], first: Places, last: Places
+) -> Float:
     """Step <- decay step + learning_rate mask slope; weights <- weights + step; 0 if all are finite.
 
     Parameters
@@ -254,7 +292,7 @@ def climb(weights, steps, mask, slope, rates, first, last):
 
 
 @njit(**FAST)
-def limit_columns(weights, max_norm):
+def limit_columns(weights: Floats, max_norm: Float) -> None:
     """Columns longer than max_norm are scaled back to it, in place."""
     squares = np.zeros(weights.shape[1], np.float32)
     for i in range(weights.shape[0]):

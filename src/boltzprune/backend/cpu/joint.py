@@ -1,11 +1,14 @@
 """One epoch of joint training of a deep machine on the CPU, by the loops of `gibbs` and `mean_field`."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from boltzprune.backend.cpu.gibbs import Draws, Layers, add_outer, climb, gibbs_layers, limit_columns
+from boltzprune.backend.arrays import Bytes, Floats, JointlyTrained, Report
+from boltzprune.backend.cpu.gibbs import Draws, Layers, Mask, add_outer, climb, gibbs_layers, limit_columns
 from boltzprune.backend.cpu.mean_field import limits_of, mean_field_cases, room_for
 from boltzprune.core.contrastive import NotFiniteError
-from boltzprune.core.joint import JointState
+from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 
 NARROW = 0.25
@@ -13,11 +16,13 @@ NARROW = 0.25
 
 
 @np.errstate(over="ignore", invalid="ignore")
-def joint_epoch(machine, state, key, cases, epoch, report):
+def joint_epoch(
+    machine: BoltzmannMachine, state: JointState, key: np.uint64, cases: Bytes, epoch: JointEpoch, report: Report
+) -> JointlyTrained:
     """One epoch of joint training of one machine; see `joint.array_joint_epoch`."""
     cases = np.ascontiguousarray(cases, dtype=np.uint8)
-    parameters = [tuple(x.astype(np.float32) for x in group) for group in (machine.weights, machine.biases)]
-    machine = BoltzmannMachine(*parameters, machine.masks, machine.units, must_be_finite=False)
+    weights, biases = (tuple(x.astype(np.float32) for x in group) for group in (machine.weights, machine.biases))
+    machine = BoltzmannMachine(weights, biases, machine.masks, machine.units, must_be_finite=False)
     steps = [tuple(x.copy() for x in group) for group in (state.weight_steps, state.bias_steps)]
     chains, layers, n_mean_field = tuple(x.copy() for x in state.chains), Layers.of(machine), 0
     slopes = [np.empty_like(weights) for weights in machine.weights]
@@ -35,10 +40,18 @@ def joint_epoch(machine, state, key, cases, epoch, report):
         report(1)
     weights = tuple(rows for rows, *_ in layers.up)
     machine = BoltzmannMachine(weights, layers.biases, machine.masks, machine.units, must_be_finite=False)
-    return machine, JointState(*steps, chains), n_mean_field
+    return machine, JointState(steps[0], steps[1], chains), n_mean_field
 
 
-def _update(layers, steps, masks, slopes, data, chains, epoch):
+def _update(
+    layers: Layers,
+    steps: Sequence[tuple[Floats, ...]],
+    masks: tuple[Mask, ...],
+    slopes: Sequence[Floats],
+    data: Sequence[np.ndarray],
+    chains: Sequence[Bytes],
+    epoch: JointEpoch,
+) -> bool:
     """One step up the gradient, in place; whether a parameter is not finite afterwards.
 
     Parameters
@@ -58,7 +71,7 @@ def _update(layers, steps, masks, slopes, data, chains, epoch):
     -------
     bool
     """
-    share = np.repeat(np.float32([1 / len(data[0]), -1 / len(chains[0])]), [len(data[0]), len(chains[0])])
+    share = np.repeat(np.array([1 / len(data[0]), -1 / len(chains[0])], np.float32), [len(data[0]), len(chains[0])])
     both = [np.concatenate([x, y], dtype=np.float32) for x, y in zip(data, chains)]
     weighted = [share[:, None] * layer for layer in both]
     rates, not_finite = (np.float32(epoch.learning_rate), np.float32(epoch.decay)), 0.0
@@ -68,7 +81,7 @@ def _update(layers, steps, masks, slopes, data, chains, epoch):
             add_outer(slope, weighted[place], both[place + 1], first, last)
         else:
             np.matmul(weighted[place].T, both[place + 1], out=slope)
-        not_finite += climb(weights, steps[0][place], masks[place], slope, rates, first, last)
+        not_finite += float(climb(weights, steps[0][place], masks[place], slope, rates, first, last))
         if np.isfinite(epoch.max_norm):
             limit_columns(weights, np.float32(epoch.max_norm))
     for bias, step, layer in zip(layers.biases, steps[1], weighted):

@@ -8,12 +8,12 @@ MAX_MEMORY = 12
 """Updates that the low-rank loop remembers; a momentum that needs more takes the dense loop."""
 
 
-def memory(decay):
+def memory(decay: float) -> int:
     """Updates after which decay**k is below float32 rounding."""
     return 1 if decay == 0 else math.ceil(26 * math.log(2) / -math.log(decay))
 
 
-def of_epoch(n_weights, is_full, batch_size, n_gibbs_steps, decay):
+def of_epoch(n_weights: int, is_full: bool, batch_size: int, n_gibbs_steps: int, decay: float) -> str:
     """The fastest loop that computes an epoch of CD-k: array, dense or low_rank.
 
     Parameters

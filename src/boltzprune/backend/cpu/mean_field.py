@@ -5,14 +5,15 @@ times the change goes into the fields of its neighbours. What stays unsaid is at
 share a pass over the weights, and nothing depends on which two.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import float32
 
+from boltzprune.backend.arrays import Bytes, Float, Floats, Places
 from boltzprune.backend.cpu.arithmetic import FAST, logistic
 from boltzprune.backend.cpu.cache import njit
-from boltzprune.backend.cpu.gibbs import add_active
+from boltzprune.backend.cpu.gibbs import Layers, Mask, add_active
 
 EXACT = {**FAST, "fastmath": {"contract", "nsz"}}
 """Sums in the order that is written, so that an image's do not depend on the image beside it."""
@@ -37,26 +38,26 @@ class Space(NamedTuple):
         See `_announce`.
     """
 
-    fields: Any
-    means: Any
-    said: Any
-    chosen: Any
-    factors: Any
-    changes: Any
+    fields: Floats
+    means: Floats
+    said: Floats
+    chosen: Places
+    factors: Floats
+    changes: Floats
 
 
-def limits_of(tolerance):
+def limits_of(tolerance: float) -> tuple[Float, Float]:
     """Tolerance, and the change that is passed on, both float32."""
     return np.float32(tolerance), np.float32(max(QUIET * tolerance, RESOLUTION))
 
 
-def room_for(machine, n):
+def room_for(machine: Layers, n: int) -> tuple[tuple[Floats, ...], Places]:
     """What `mean_field_cases` fills for n cases: probabilities of every hidden layer, and the numbers of sweeps, 0."""
     return tuple(np.empty((n, bias.size), np.float32) for bias in machine.biases[1:]), np.zeros(n, np.int64)
 
 
 @njit(**EXACT)
-def _add_three_rows(field0, field1, row0, row1, row2, factors):
+def _add_three_rows(field0: Floats, field1: Floats, row0: Floats, row1: Floats, row2: Floats, factors: Floats) -> None:
     """Three rows to the fields of two images: as many arrays as the compiler still tells apart."""
     a0, a1, b0, b1, c0, c1 = factors[0, 0], factors[0, 1], factors[1, 0], factors[1, 1], factors[2, 0], factors[2, 1]
     for j in range(field0.size):
@@ -66,7 +67,16 @@ def _add_three_rows(field0, field1, row0, row1, row2, factors):
 
 
 @njit(**EXACT)
-def _add_rows_to_pair(fields, factors, rows, first, last, chosen, n_chosen, is_full):
+def _add_rows_to_pair(
+    fields: Floats,
+    factors: Floats,
+    rows: Floats,
+    first: Places,
+    last: Places,
+    chosen: Places,
+    n_chosen: int,
+    is_full: bool,
+) -> None:
     """Fields[g] <- fields[g] + sum_k factors[k, g] rows[chosen[k]], rows one after the other, for two images.
 
     Parameters
@@ -94,7 +104,7 @@ def _add_rows_to_pair(fields, factors, rows, first, last, chosen, n_chosen, is_f
 
 
 @njit(**FAST)
-def _dot_rows(fields, changes, rows, n_upper):
+def _dot_rows(fields: Floats, changes: Floats, rows: Floats, n_upper: int) -> None:
     """Fields[g, i] <- fields[g, i] + rows[i].changes[g] for two images: downwards with the weights that go upwards.
 
     Many changes: both directions read one copy of the weights, which then stays in second-level cache.
@@ -139,7 +149,16 @@ def _dot_rows(fields, changes, rows, n_upper):
 
 
 @njit(**FAST)
-def _announce(means, said, size, quiet, chosen, factors, changes, n_moved):
+def _announce(
+    means: Floats,
+    said: Floats,
+    size: int,
+    quiet: Float,
+    chosen: Places,
+    factors: Floats,
+    changes: Floats,
+    n_moved: Places,
+) -> int:
     """Units that moved by more than `quiet` in an image since they last said so: number, places, change per image.
 
     Parameters
@@ -168,7 +187,7 @@ def _announce(means, said, size, quiet, chosen, factors, changes, n_moved):
 
 
 @njit(**FAST)
-def _settle(field, mean, tolerance):
+def _settle(field: Floats, mean: Floats, tolerance: Float) -> int:
     """Mean <- s(field); how many changed by more than the tolerance (a value that is not finite counts)."""
     n_changed = 0
     for j in range(mean.size):
@@ -179,14 +198,14 @@ def _settle(field, mean, tolerance):
 
 
 @njit(**FAST)
-def _start(field, bias, gain, mean):
+def _start(field: Floats, bias: Floats, gain: Float, mean: Floats) -> None:
     """Mean <- s(b + gain (field - b)): a layer in the bottom-up pass."""
     for j in range(mean.size):
         mean[j] = logistic(bias[j] + gain * (field[j] - bias[j]))
 
 
 @njit(**FAST)
-def _fewest(n_moved):
+def _fewest(n_moved: Places) -> int:
     """The smallest positive number, or 0."""
     n = n_moved.max()
     for g in range(PAIR):
@@ -195,7 +214,7 @@ def _fewest(n_moved):
 
 
 @njit(**FAST)
-def _keep(changes, n_moved, size, are_many):
+def _keep(changes: Floats, n_moved: Places, size: int, are_many: bool) -> None:
     """Changes become 0 in images with many of them, or with few: which way an image takes depends on itself alone."""
     for g in range(PAIR):
         if (2 * n_moved[g] > size) != are_many:
@@ -203,7 +222,7 @@ def _keep(changes, n_moved, size, are_many):
 
 
 @njit(**FAST)
-def _sweep(machine, space, limits, is_first, is_open):
+def _sweep(machine: Layers, space: Space, limits: tuple[Float, Float], is_first: bool, is_open: Mask) -> None:
     """One sweep over all layers from below for two images; `is_open` becomes False where an image is done.
 
     Parameters
@@ -245,7 +264,14 @@ def _sweep(machine, space, limits, is_first, is_open):
 
 
 @njit(**FAST)
-def mean_field_cases(machine, visible, results, limits, max_sweeps, n_sweeps):
+def mean_field_cases(
+    machine: Layers,
+    visible: Bytes,
+    results: tuple[Floats, ...],
+    limits: tuple[Float, Float],
+    max_sweeps: int,
+    n_sweeps: Places,
+) -> None:
     """Mean-field posteriors, see `joint.mean_field`.
 
     Parameters

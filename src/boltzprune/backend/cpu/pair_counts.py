@@ -1,7 +1,10 @@
 """Compiled count of the samples in which two units are both 1."""
 
+import numpy as np
+import numpy.typing as npt
 from numba import uint64
 
+from boltzprune.backend.arrays import Places
 from boltzprune.backend.cpu.arithmetic import FAST, INLINE, popcount
 from boltzprune.backend.cpu.cache import njit
 
@@ -10,16 +13,16 @@ TILE = 256
 
 
 @njit(**{**FAST, **INLINE})
-def _common_ones(a, b):
+def _common_ones(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> np.uint64:
     """Ones of a & b."""
     total = uint64(0)
     for k in range(a.size):
-        total += popcount(a[k] & b[k])
+        total += popcount(a[k] & b[k])  # type: ignore[call-arg]  # Numba gives the other argument
     return total
 
 
 @njit(**FAST)
-def count_pairs(lower, upper, counts):
+def count_pairs(lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64], counts: Places) -> None:
     """Add the common ones of every pair of rows to counts.
 
     Parameters

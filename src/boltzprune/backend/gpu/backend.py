@@ -8,17 +8,27 @@ This module asks the card for arrays and launches and knows nothing else of it; 
 
 import dataclasses
 import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
+from boltzprune.backend.arrays import Array, Item, JointlyTrained, JointWork, Report, Result, Trained
 from boltzprune.backend.gpu import cd_large, cd_small
 from boltzprune.backend.gpu import joint as gpu_joint
 from boltzprune.backend.gpu.gibbs import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.core import joint
-from boltzprune.core.contrastive import Arithmetic, Velocity, array_epoch, at_places, cases_of_each, listed
-from boltzprune.core.joint import JointState
+from boltzprune.core.contrastive import Arithmetic, Epoch, Velocity, array_epoch, at_places, cases_of_each, listed
+from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.errors import InputError
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
+
+Kind = TypeVar("Kind")
+Work = tuple[BoltzmannMachine, Velocity, np.uint64, Array]
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +56,7 @@ class Backend:
         What computes here besides the libraries that every result names.
     """
 
-    def __init__(self, threads=1, card=None):
+    def __init__(self, threads: int = 1, card: "Card | None" = None) -> None:
         self.threads = 1
         if card is None:
             from boltzprune.backend.gpu.card import Card
@@ -55,26 +65,25 @@ class Backend:
         self.card, self.xp, self.versions = card, card.xp, card.versions
         self._joint = joint.Arithmetic(self.probability, self.advance, np.float32, card.xp)
 
-    def map(self, function, items):
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
         """[function(item) for item in items], one after the other: they share the card."""
         return [function(item) for item in items]
 
-    def asarray(self, array, dtype=None):
+    def asarray(self, array: Array, dtype: npt.DTypeLike | None = None) -> Array:
         """See `arrays.HostArrays.asarray`."""
         return self.card.asarray(array, dtype)
 
-    def to_host(self, array):
+    def to_host(self, array: Array) -> np.ndarray:
         """See `arrays.HostArrays.to_host`."""
         return self.card.to_host(array)
 
-    def on_device(self, machine):
+    def on_device(self, machine: BoltzmannMachine) -> BoltzmannMachine:
         """See `arrays.HostArrays.on_device`."""
         groups = (machine.weights, machine.biases, machine.masks)
-        return BoltzmannMachine(
-            *(tuple(map(self.asarray, group)) for group in groups), machine.units, must_be_finite=False
-        )
+        weights, biases, masks = (tuple(map(self.asarray, group)) for group in groups)
+        return BoltzmannMachine(weights, biases, masks, machine.units, must_be_finite=False)
 
-    def piece(self, n, bytes_each):
+    def piece(self, n: int, bytes_each: int) -> int:
         """As many as fit into a share of the free memory, whole tiles."""
         free = self.card.free_memory()
         fit = int(SHARE_OF_MEMORY * free / max(bytes_each, 1)) // TILE * TILE
@@ -83,9 +92,10 @@ class Backend:
         log.info("GPU memory: %d chains or cases of %d bytes need %s; %d at once", n, bytes_each, need, size)
         return size
 
-    def in_pieces(self, function, n, bytes_each):
+    def in_pieces(self, function: Callable[[int, int], Result], n: int, bytes_each: int) -> list[Result]:
         """See `arrays.HostArrays.in_pieces`; where the memory does not suffice after all, pieces are halved."""
-        size, first, results = max(1, self.piece(n, bytes_each)), 0, []
+        size, first = max(1, self.piece(n, bytes_each)), 0
+        results: list[Result] = []
         while first < n:
             count, fits = min(size, n - first), True
             try:
@@ -97,7 +107,7 @@ class Backend:
                 size = self._half(count, f"{count} chains or cases of {bytes_each} bytes")
         return results
 
-    def _half(self, size, what):
+    def _half(self, size: int, what: str) -> int:
         """Half of a size that did not fit, once the card has let go of what it can; InputError if there is no half."""
         self.card.release()
         free = f"{self.card.free_memory() / 2**20:,.0f} MiB"
@@ -109,30 +119,44 @@ class Backend:
         log.warning("GPU memory: no room for %s (%s free); halving", what, free)
         return size // 2
 
-    def sample_layer(self, fields, key, step, layer, first_chain):
+    def sample_layer(self, fields: Array, key: np.uint64, step: int, layer: int, first_chain: int) -> Array:
         """See `reference.Backend.sample_layer`."""
         return decide(self.card, self.asarray(fields, np.float32), True, key, step, layer, first_chain)
 
-    def _decide(self, probabilities, key, step, layer):
+    def _decide(self, probabilities: Array, key: np.uint64, step: int, layer: int) -> Array:
         """States from probabilities, as float32: what array code draws with."""
         return decide(self.card, probabilities, False, key, step, layer, 0).astype(np.float32)
 
-    def advance(self, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer=0):
+    def advance(
+        self,
+        machine: BoltzmannMachine | joint.Parameters,
+        states: Sequence[Array],
+        key: np.uint64,
+        first_step: int,
+        n_gibbs_steps: int,
+        first_chain: int,
+        first_layer: int = 0,
+    ) -> list[Array]:
         """See `reference.Backend.advance`."""
         machine = joint.Parameters(*(tuple(map(self.asarray, group)) for group in (machine.weights, machine.biases)))
         states = [self.asarray(layer, np.uint8) for layer in states]
         return gibbs(self.card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)
 
-    def free_run(self, machines, chains, keys):
+    def free_run(
+        self, machines: Sequence[BoltzmannMachine], chains: Sequence[Sequence[Array]], keys: Sequence[np.uint64]
+    ) -> gpu_joint.FreeRun | None:
         """See `reference.Backend.free_run`; None where kernels/joint.cu does not take all machines."""
         plans = [gpu_joint.plan(machine, len(states[0]), 1, self.card) for machine, states in zip(machines, chains)]
-        return gpu_joint.FreeRun(self.card, plans, machines, chains, keys) if all(plans) else None
+        taken = [plan for plan in plans if plan is not None]
+        return gpu_joint.FreeRun(self.card, taken, machines, chains, keys) if len(taken) == len(plans) else None
 
-    def probability(self, machine, means, layer, gain=1):
+    def probability(
+        self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[Array], layer: int, gain: float = 1
+    ) -> Array:
         """See `reference.Backend.probability`."""
         return layer_given_neighbours(self.card, machine, means, layer, gain)
 
-    def pack(self, states):
+    def pack(self, states: Array) -> Array:
         """See `reference.Backend.pack`."""
         states = whole(self.asarray(states, np.uint8))
         n_samples, n_units = states.shape
@@ -143,7 +167,7 @@ class Backend:
             self.card.launch("pack", {}, (n_words, tiles(n_units)), TILE, [states, *sizes, bits])
         return bits
 
-    def pair_counts(self, lower, upper):
+    def pair_counts(self, lower: Array, upper: Array) -> Array:
         """See `reference.Backend.pair_counts`."""
         lower, upper = whole(self.asarray(lower)), whole(self.asarray(upper))
         (n_lower, n_words), n_upper = lower.shape, len(upper)
@@ -158,25 +182,36 @@ class Backend:
             self.card.launch("pair_counts", {}, grid, BLOCK, arguments)
         return counts
 
-    def eigh(self, matrix):
+    def eigh(self, matrix: Array) -> tuple[Array, Array]:
         """See `reference.Backend.eigh`."""
         return self.xp.linalg.eigh(self.asarray(matrix))
 
-    def cd_epoch(self, machines, velocities, keys, cases, epoch, report):
+    def cd_epoch(
+        self,
+        machines: Sequence[BoltzmannMachine],
+        velocities: Sequence[Velocity],
+        keys: Sequence[np.uint64],
+        cases: Array | Sequence[Array],
+        epoch: Epoch,
+        report: Report,
+    ) -> list[Trained]:
         """See `reference.Backend.cd_epoch`; machines that one kernel takes side by side, others one after the other."""
         on_card = {id(one): self.asarray(one, np.uint8) for one in cases_of_each(cases, len(machines))}
         cases = [on_card[id(one)] for one in cases_of_each(cases, len(machines))]
-        work, groups = list(zip(machines, velocities, keys, cases, strict=True)), {}
+        work = list(zip(machines, velocities, keys, cases, strict=True))
+        groups: dict[tuple[Any, ...], list[int]] = {}
         for place, (machine, *_, one) in enumerate(work):
             if cd_small.is_small(machine, epoch):
-                kind = "small", id(one)
+                kind: tuple[Any, ...] = "small", id(one)
             else:
                 plan = cd_large.plan(machine, epoch.batch_size, self.card)
                 kind = "wide", plan and plan.n_blocks, len(one)
             groups.setdefault(kind, []).append(place)
-        return self._grouped(groups, work, lambda kind, part: self._cd_group(*kind[:2], part, epoch, report))
+        return self._grouped(groups, work, lambda kind, part: self._cd_group(kind[0], kind[1], part, epoch, report))
 
-    def _cd_group(self, kernel, n_blocks, work, epoch, report):
+    def _cd_group(
+        self, kernel: str, n_blocks: int | None, work: Sequence[Work], epoch: Epoch, report: Report
+    ) -> list[Trained]:
         """Machines that are trained side by side; those that no kernel takes, one after the other."""
         if kernel == "small":
             return cd_small.epoch_of_many(self.card, [one[:3] for one in work], work[0][3], epoch, report)
@@ -187,7 +222,9 @@ class Backend:
             return trained
         return cd_large.epoch_of_many(self.card, work, epoch, report)
 
-    def _grouped(self, groups, work, run):
+    def _grouped(
+        self, groups: Mapping[Kind, list[int]], work: Sequence[Item], run: Callable[[Kind, list[Item]], list[Result]]
+    ) -> list[Result]:
         """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out.
 
         Parameters
@@ -198,7 +235,8 @@ class Backend:
         run : callable
             (kind, part of the work) -> list of results.
         """
-        results, waiting = {}, list(groups.items())
+        results: dict[int, Result] = {}
+        waiting = list(groups.items())
         while waiting:
             (kind, places), fits = waiting.pop(0), True
             try:
@@ -211,26 +249,41 @@ class Backend:
                 waiting[:0] = [(kind, places[:half]), (kind, places[half:])]
         return [results[place] for place in range(len(work))]
 
-    def _array_epoch(self, machine, velocity, key, cases, epoch, report):
+    def _array_epoch(
+        self, machine: BoltzmannMachine, velocity: Velocity, key: np.uint64, cases: Array, epoch: Epoch, report: Report
+    ) -> Trained:
         """Mini-batches, CD-k, large machines: the specification in float32, on the card."""
         velocity = Velocity(*map(self.asarray, _fields(velocity)))
         arithmetic = Arithmetic(self._decide, np.float32, self.xp)
         result = array_epoch(self.on_device(machine), velocity, key, cases, epoch, report, arithmetic)
         return self._machine(result[0], machine), Velocity(*map(self.to_host, _fields(result[1])))
 
-    def mean_field(self, machine, visible, tolerance, max_sweeps):
+    def mean_field(
+        self, machine: BoltzmannMachine, visible: Array, tolerance: float, max_sweeps: int
+    ) -> tuple[list[Array], Array]:
         """See `reference.Backend.mean_field`."""
         visible = self.asarray(visible, np.uint8)
         means, n_sweeps = joint.mean_field(self.on_device(machine), visible, tolerance, max_sweeps, self._joint)
         return means[1:], n_sweeps
 
-    def joint_epoch(self, machine, state, key, cases, epoch, report):
+    def joint_epoch(
+        self,
+        machine: BoltzmannMachine,
+        state: JointState,
+        key: np.uint64,
+        cases: Array,
+        epoch: JointEpoch,
+        report: Report,
+    ) -> JointlyTrained:
         """See `reference.Backend.joint_epoch`."""
         return self.joint_epochs([(machine, state, key)], cases, epoch, report)[0]
 
-    def joint_epochs(self, work, cases, epoch, report):
+    def joint_epochs(
+        self, work: Sequence[JointWork], cases: Array, epoch: JointEpoch, report: Report
+    ) -> list[JointlyTrained]:
         """See `reference.Backend.joint_epochs`; machines that kernels/joint.cu takes side by side, others in turn."""
-        cases, groups = self.asarray(cases, np.uint8), {}
+        cases = self.asarray(cases, np.uint8)
+        groups: dict[bool, list[int]] = {}
         for place, (machine, state, _) in enumerate(work):
             plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
             groups.setdefault(plan is not None, []).append(place)
@@ -238,7 +291,9 @@ class Backend:
             groups, work, lambda for_kernel, part: self._joint_group(for_kernel, part, cases, epoch, report)
         )
 
-    def _joint_group(self, for_kernel, work, cases, epoch, report):
+    def _joint_group(
+        self, for_kernel: bool, work: Sequence[JointWork], cases: Array, epoch: JointEpoch, report: Report
+    ) -> list[JointlyTrained]:
         """Machines that are trained side by side; those that the kernel does not take, one after the other."""
         if not for_kernel:
             with listed() as trained:
@@ -247,7 +302,15 @@ class Backend:
             return trained
         return gpu_joint.epoch_of_many(self.card, work, cases, epoch, report)
 
-    def _array_joint_epoch(self, machine, state, key, cases, epoch, report):
+    def _array_joint_epoch(
+        self,
+        machine: BoltzmannMachine,
+        state: JointState,
+        key: np.uint64,
+        cases: Array,
+        epoch: JointEpoch,
+        report: Report,
+    ) -> JointlyTrained:
         """The specification in float32, on the card."""
         state = JointState(*(tuple(map(self.asarray, group)) for group in _fields(state)))
         trained, state, n_sweeps = joint.array_joint_epoch(
@@ -256,12 +319,12 @@ class Backend:
         state = JointState(*(tuple(map(self.to_host, group)) for group in _fields(state)))
         return self._machine(trained, machine), state, n_sweeps
 
-    def _machine(self, trained, before):
+    def _machine(self, trained: BoltzmannMachine, before: BoltzmannMachine) -> BoltzmannMachine:
         """A trained machine back on the host, masks and units as before."""
         weights, biases = (tuple(map(self.to_host, group)) for group in (trained.weights, trained.biases))
         return BoltzmannMachine(weights, biases, before.masks, before.units, must_be_finite=False)
 
 
-def _fields(record):
+def _fields(record: Velocity | JointState) -> list[Any]:
     """The arrays of a dataclass, in order."""
     return [getattr(record, field.name) for field in dataclasses.fields(record)]

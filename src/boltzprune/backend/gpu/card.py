@@ -7,7 +7,13 @@ import functools
 import logging
 import math
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from boltzprune.backend.arrays import Array
 from boltzprune.backend.gpu import driver, kernels
 from boltzprune.backend.gpu.lock import claim
 from boltzprune.backend.preparation import PREPARATION
@@ -40,7 +46,7 @@ class Card:
         If no GPU can be used; the message says why and what to do.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         problem = driver.problem()
         if problem:
             raise InputError(f"device gpu: {problem}; or set device: cpu")
@@ -71,32 +77,41 @@ class Card:
             *(self.free_memory() / 2**30, about["totalGlobalMem"] / 2**30, self.versions["cuda"], cupy.__version__),
         )
 
-    def asarray(self, array, dtype=None):
+    def asarray(self, array: Array, dtype: npt.DTypeLike | None = None) -> Array:
         """An array on the card, rows one after the other; one that lies there already is not copied."""
         return self.xp.asarray(array, dtype=dtype, order="C")
 
-    def to_host(self, array):
+    def to_host(self, array: Array) -> np.ndarray:
         """A NumPy array; host arrays as they are."""
         return self.xp.asnumpy(array) if isinstance(array, self.xp.ndarray) else array
 
-    def free_memory(self):
+    def free_memory(self) -> int:
         """Bytes that an allocation could get: free on the card, or kept by CuPy's pool and unused."""
         return self._device.mem_info[0] + self.xp.get_default_memory_pool().free_bytes()
 
-    def release(self):
+    def release(self) -> None:
         """Give what CuPy's pool keeps unused back to the card."""
         self.xp.get_default_memory_pool().free_all_blocks()
 
-    def synchronise(self):
+    def synchronise(self) -> None:
         """Wait until all that was asked of the card is done."""
         self.xp.cuda.get_current_stream().synchronize()
 
     @staticmethod
-    def forget_kernels():
+    def forget_kernels() -> None:
         """Compile kernels anew at their next launch: their source has changed."""
         _function.cache_clear()
 
-    def launch(self, kernel, defines, grid, block, arguments, shared=0, together=False):
+    def launch(
+        self,
+        kernel: str,
+        defines: Mapping[str, int],
+        grid: tuple[int, ...],
+        block: int,
+        arguments: Sequence[Any],
+        shared: int = 0,
+        together: bool = False,
+    ) -> None:
         """Run a kernel.
 
         Parameters
@@ -126,7 +141,7 @@ class Card:
             self._check_room(kernel, function, math.prod(grid), block, shared)
         function(grid, (block,), tuple(arguments), shared_mem=shared)
 
-    def _check_room(self, kernel, function, n_blocks, block, shared):
+    def _check_room(self, kernel: str, function: Any, n_blocks: int, block: int, shared: int) -> None:
         """InputError if so many blocks cannot run at the same time.
 
         CuPy would launch fewer and warn, and those would wait for the others for ever.
@@ -148,7 +163,7 @@ class Card:
 
 
 @functools.cache
-def _function(kernel, defines, together):
+def _function(kernel: str, defines: tuple[tuple[str, int], ...], together: bool) -> Any:
     """A kernel, compiled."""
     import cupy
 

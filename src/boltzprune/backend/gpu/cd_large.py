@@ -1,17 +1,27 @@
 """CD-k of larger RBMs on the GPU: all machines of a job side by side in kernels/contrastive_wide.cu."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 
+from boltzprune.backend.arrays import Array, Report, Trained
 from boltzprune.backend.gpu import cooperative
 from boltzprune.backend.gpu.cd_small import apart, side_by_side, stacked
-from boltzprune.backend.gpu.cooperative import MAX_BATCH, fewest_blocks, padded
-from boltzprune.core.contrastive import check_done
+from boltzprune.backend.gpu.cooperative import MAX_BATCH, Plan, fewest_blocks, padded
+from boltzprune.core.contrastive import Epoch, Velocity, check_done
+from boltzprune.core.machine import BoltzmannMachine
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
+
+Work = tuple[BoltzmannMachine, Velocity, np.uint64, Array]
 
 UPDATES_PER_LAUNCH = 1 << 13
 """A launch takes some ten milliseconds, so that progress is seen and no watchdog bites."""
 
 
-def plan(machine, batch, card):
+def plan(machine: BoltzmannMachine, batch: int, card: "Card") -> Plan | None:
     """The fewest blocks that hold the weights and their steps, a thread a column; None: not for the kernel.
 
     Parameters
@@ -31,14 +41,14 @@ def plan(machine, batch, card):
         return None
     width = padded(batch)
 
-    def n_floats(columns):
+    def n_floats(columns: int) -> int:
         floats = 2 * n_visible * (columns | 1) + 2 * n_visible * (width + 1)
         return floats + columns * (2 + 3 * width) + cooperative.N_THREADS * width
 
     return fewest_blocks(card, n_hidden, n_floats)
 
 
-def epoch_of_many(card, work, epoch, report):
+def epoch_of_many(card: "Card", work: Sequence[Work], epoch: Epoch, report: Report) -> list[Trained]:
     """One epoch of CD-k of machines that need the same number of blocks.
 
     Parameters
@@ -58,7 +68,7 @@ def epoch_of_many(card, work, epoch, report):
     NotFiniteError
         With the place of the machine in `work`.
     """
-    plans = [plan(machine, epoch.batch_size, card) for machine, *_ in work]
+    plans = cast("list[Plan]", [plan(machine, epoch.batch_size, card) for machine, *_ in work])
     need = max(9 * machine.weights[0].size for machine, *_ in work) + work[0][3].nbytes
     first = epoch.first_update == 0
     return cooperative.in_turns(
@@ -66,7 +76,7 @@ def epoch_of_many(card, work, epoch, report):
     )
 
 
-def _at_once(card, plans, work, epoch, report):
+def _at_once(card: "Card", plans: Sequence[Plan], work: Sequence[Work], epoch: Epoch, report: Report) -> list[Trained]:
     """Machines that the card holds at the same time.
 
     Parameters
@@ -93,7 +103,7 @@ def _at_once(card, plans, work, epoch, report):
         piece, update = together[:, start : start + per_launch].copy(), start // batch
         n_updates, done = -(-piece.shape[1] // batch), xp.zeros(n, dtype=np.int32)
         apart_by = np.uint64(0 if shared else piece.shape[1] * n_visible)
-        numbers = [np.int32(x) for x in (n_visible, width, n_blocks, piece.shape[1])]
+        numbers: list[np.number] = [np.int32(x) for x in (n_visible, width, n_blocks, piece.shape[1])]
         numbers += [np.uint32((epoch.first_update + update) * epoch.n_gibbs_steps), np.int32(epoch.n_gibbs_steps)]
         arguments = [*arrays, *about, piece, apart_by, partial, xp.zeros(n, dtype=np.uint32), done, *numbers, *rates]
         cooperative.launch(card, "contrastive_wide", plans, {"BATCH": batch}, arguments)

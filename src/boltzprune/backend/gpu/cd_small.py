@@ -1,9 +1,17 @@
 """CD-1 of small RBMs on the GPU: all machines of a job side by side in one launch of kernels/contrastive.cu."""
 
-import numpy as np
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from boltzprune.core.contrastive import Velocity, check_done
+import numpy as np
+import numpy.typing as npt
+
+from boltzprune.backend.arrays import Array, Floats, Report, Trained
+from boltzprune.core.contrastive import Epoch, Velocity, check_done
 from boltzprune.core.machine import BoltzmannMachine
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
 
 MAX_VISIBLE, MAX_HIDDEN = 61, 512
 """A visible layer is the bits of one word, a hidden unit is a thread of one block."""
@@ -15,7 +23,7 @@ SHARED_FLOATS = 8192
 """Uniform numbers laid out in shared memory at a time."""
 
 
-def is_small(machine, epoch):
+def is_small(machine: BoltzmannMachine, epoch: Epoch) -> bool:
     """Whether the kernel takes this machine and this training."""
     n_visible, n_hidden = machine.layer_sizes
     fits = 1 <= n_visible <= MAX_VISIBLE and 1 <= n_hidden <= MAX_HIDDEN
@@ -24,12 +32,18 @@ def is_small(machine, epoch):
     )
 
 
-def _threads(n_hidden):
+def _threads(n_hidden: int) -> int:
     """Threads of a block: few sizes, since each is compiled."""
     return next(n for n in (32, 64, 96, 128, 256, MAX_HIDDEN) if n >= n_hidden)
 
 
-def epoch_of_many(card, work, cases, epoch, report):
+def epoch_of_many(
+    card: "Card",
+    work: Sequence[tuple[BoltzmannMachine, Velocity, np.uint64]],
+    cases: Array,
+    epoch: Epoch,
+    report: Report,
+) -> list[Trained]:
     """One epoch of CD-1 of many machines of the same visible layer.
 
     Parameters
@@ -71,13 +85,13 @@ def epoch_of_many(card, work, cases, epoch, report):
     return apart(machines, [card.to_host(x) for x in arrays])
 
 
-def _words(card, cases):
+def _words(card: "Card", cases: Array) -> Array:
     """Each case as the bits of one word: (n_cases,) uint64, bit i is visible unit i."""
     places = card.xp.arange(cases.shape[1], dtype=np.uint64)
     return (cases.astype(np.uint64) << places).sum(axis=1, dtype=np.uint64)
 
 
-def side_by_side(machines, velocities, width):
+def side_by_side(machines: Sequence[BoltzmannMachine], velocities: Sequence[Velocity], width: int) -> list[Floats]:
     """Weights, steps, visible biases, steps, hidden biases, steps: each of all machines in one array.
 
     Parameters
@@ -103,7 +117,7 @@ def side_by_side(machines, velocities, width):
     return [stacked(arrays, size) for arrays, size in groups]
 
 
-def stacked(arrays, width):
+def stacked(arrays: Sequence[np.ndarray], width: int) -> np.ndarray:
     """Arrays as one, their last axes zero-padded to one width."""
     stacked = np.zeros((len(arrays), *arrays[0].shape[:-1], width), arrays[0].dtype)
     for target, array in zip(stacked, arrays):
@@ -111,13 +125,13 @@ def stacked(arrays, width):
     return stacked
 
 
-def _column_bits(mask):
+def _column_bits(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint64]:
     """Which weights of each hidden unit exist: (n_hidden,) uint64, bit i is visible unit i."""
     places = np.arange(len(mask), dtype=np.uint64)[:, None]
     return (mask.astype(np.uint64) << places).sum(axis=0, dtype=np.uint64)
 
 
-def apart(machines, arrays):
+def apart(machines: Sequence[BoltzmannMachine], arrays: Sequence[Floats]) -> list[Trained]:
     """The machines and their velocities again."""
     results = []
     for k, machine in enumerate(machines):

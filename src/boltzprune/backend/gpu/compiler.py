@@ -1,10 +1,13 @@
 """Compile the CUDA kernels for named GPUs, without a GPU and without CuPy, and read what each of them uses."""
 
+import argparse
 import dataclasses
 import json
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from boltzprune.backend.gpu import kernels, nvrtc
 from boltzprune.backend.gpu.nvrtc import architectures
@@ -57,17 +60,17 @@ class Usage:
     """
 
     kernel: str
-    defines: dict
+    defines: Mapping[str, str | int]
     architecture: int
     registers: int
     shared: int
     stack: int
     spill_stores: int
     spill_loads: int
-    warnings: tuple
+    warnings: tuple[str, ...]
 
 
-def compile_kernel(name, defines, architecture):
+def compile_kernel(name: str, defines: Mapping[str, str | int], architecture: int) -> Usage:
     """Compile one kernel with the options of a real launch.
 
     Parameters
@@ -99,12 +102,12 @@ def compile_kernel(name, defines, architecture):
     return _usage(name, defines, architecture, log)
 
 
-def report(architectures=DEFAULT_ARCHITECTURES):
+def report(architectures: Sequence[int] = DEFAULT_ARCHITECTURES) -> list[Usage]:
     """A `Usage` for every kernel, every example of its defines and every architecture; raises as `compile_kernel`."""
     return [compile_kernel(*example) for example in _examples(architectures)]
 
 
-def _examples(wanted):
+def _examples(wanted: Sequence[int]) -> list[tuple[str, dict[str, int], int]]:
     """(name, defines, architecture) of everything that is to be compiled."""
     _check_known(wanted)
     examples = [(name, defines) for name, listed in kernels.KERNELS.items() for defines in listed]
@@ -112,7 +115,7 @@ def _examples(wanted):
     return [example for example in every if kernels.runs_on(*example[1:])]
 
 
-def _check_known(wanted):
+def _check_known(wanted: Sequence[int]) -> None:
     """Refuse architectures that this NVRTC does not compile for."""
     known = architectures()
     for architecture in wanted:
@@ -124,7 +127,7 @@ def _check_known(wanted):
             )
 
 
-def _usage(name, defines, architecture, log):
+def _usage(name: str, defines: Mapping[str, str | int], architecture: int, log: str) -> Usage:
     """What the log says of the kernel; other functions in it do not count, warnings do, whatever they are about."""
     entry = log.partition(f"Compiling entry function '{name}'")[2]  # what follows is first about this one
     frame, used = FRAME.search(entry), USED.search(entry)
@@ -134,13 +137,14 @@ def _usage(name, defines, architecture, log):
             f'"C" __global__ function {name} in it; the log:\n{log.strip()}'
         )
     shared = SHARED.search(used[2])
-    numbers = (int(used[1]), int(shared[1]) if shared else 0, *map(int, frame.groups()))
-    return Usage(name, defines, architecture, *numbers, warnings=_warnings(log))
+    block, (stack, stores, loads) = int(shared[1]) if shared else 0, map(int, frame.groups())
+    return Usage(name, defines, architecture, int(used[1]), block, stack, stores, loads, _warnings(log))
 
 
-def _warnings(log):
+def _warnings(log: str) -> tuple[str, ...]:
     """Every warning, with the lines that belong to it: up to an empty line, or one of the assembler's report."""
-    found, inside = [], False
+    found: list[list[str]] = []
+    inside = False
     for line in log.splitlines():
         if not line.strip() or line.startswith(("ptxas info", "Remark:")):
             inside = False
@@ -152,7 +156,7 @@ def _warnings(log):
     return tuple("\n".join(lines) for lines in found)
 
 
-def add_command(commands):
+def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand `kernels` to the command line."""
     command = commands.add_parser("kernels", help="compile the GPU kernels, without a GPU", description=ABOUT)
     command.add_argument(
@@ -168,7 +172,7 @@ def add_command(commands):
     command.set_defaults(function=_show)
 
 
-def _show(options):
+def _show(options: argparse.Namespace) -> None:
     """Print a row for everything that was compiled, then fail if anything was wrong with it."""
     rows = [_row(*example) for example in _examples(options.arch)]
     sys.stdout.write(json.dumps(rows, indent=2) + "\n" if options.json else _table(rows))
@@ -181,7 +185,7 @@ def _show(options):
         )
 
 
-def _row(name, defines, architecture):
+def _row(name: str, defines: Mapping[str, str | int], architecture: int) -> dict[str, Any]:
     """The fields of a `Usage`; where it does not compile, `error` in place of the numbers."""
     try:
         return dataclasses.asdict(compile_kernel(name, defines, architecture))
@@ -189,12 +193,12 @@ def _row(name, defines, architecture):
         return {"kernel": name, "defines": defines, "architecture": architecture, "error": str(error)}
 
 
-def _remark(row):
+def _remark(row: Mapping[str, Any]) -> str:
     """The last column."""
     return "does not compile" if "error" in row else "warning" if row["warnings"] else ""
 
 
-def _table(rows):
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Rows as text: words to the left, numbers to the right."""
     lines = [["kernel", "defines", "architecture", *(name.replace("_", " ") for name in NUMBERS), ""]]
     for row in rows:
@@ -205,6 +209,6 @@ def _table(rows):
     return "".join(layout.format(*line).rstrip() + "\n" for line in lines)
 
 
-def _text_of(defines):
+def _text_of(defines: Mapping[str, str | int]) -> str:
     """Defines as a reader wants them."""
     return " ".join(f"{name}={value}" for name, value in defines.items()) or "-"

@@ -1,9 +1,17 @@
 """Machines trained side by side, a group of blocks for each, by kernels whose blocks meet (kernels/meet.cuh)."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from boltzprune.core.contrastive import at_places
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +40,9 @@ class Plan:
     shared: int
 
 
-def fewest_blocks(card, n_columns, n_floats, most_columns=N_THREADS):
+def fewest_blocks(
+    card: "Card", n_columns: int, n_floats: Callable[[int], int], most_columns: int = N_THREADS
+) -> Plan | None:
     """The plan with the fewest blocks that hold a machine, a thread a column; None if there are not enough.
 
     Parameters
@@ -57,12 +67,18 @@ def fewest_blocks(card, n_columns, n_floats, most_columns=N_THREADS):
     return None
 
 
-def padded(batch):
+def padded(batch: int) -> int:
     """Cases of an update as the kernels lay them out."""
     return -(-batch // 4) * 4 if batch > 1 else 1
 
 
-def in_turns(card, plans, work, run, bytes_each=None):
+def in_turns(
+    card: "Card",
+    plans: Sequence[Plan],
+    work: Sequence[Work],
+    run: Callable[[Sequence[Plan], Sequence[Work]], list[Result]],
+    bytes_each: int | None = None,
+) -> list[Result]:
     """Results of all machines: as many at a time as the card holds.
 
     Parameters
@@ -80,7 +96,8 @@ def in_turns(card, plans, work, run, bytes_each=None):
     -------
     list
     """
-    first, results = 0, []
+    first = 0
+    results: list[Result] = []
     while first < len(work):
         last, n_blocks = first, 0
         while last < len(work) and n_blocks + plans[last].n_blocks <= card.n_multiprocessors:
@@ -95,7 +112,9 @@ def in_turns(card, plans, work, run, bytes_each=None):
     return results
 
 
-def launch(card, kernel, plans, defines, arguments):
+def launch(
+    card: "Card", kernel: str, plans: Sequence[Plan], defines: Mapping[str, int], arguments: Sequence[Any]
+) -> None:
     """Launch a kernel whose blocks meet, all at the same time, for machines with these plans.
 
     Parameters
@@ -110,4 +129,4 @@ def launch(card, kernel, plans, defines, arguments):
         See `card.Card.launch`.
     """
     grid, shared = (sum(plan.n_blocks for plan in plans),), max(plan.shared for plan in plans)
-    card.launch(kernel, {"N_THREADS": N_THREADS} | defines, grid, N_THREADS, arguments, shared, together=True)
+    card.launch(kernel, {"N_THREADS": N_THREADS, **defines}, grid, N_THREADS, arguments, shared, together=True)

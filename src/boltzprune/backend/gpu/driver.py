@@ -9,7 +9,9 @@ import functools
 import os
 import re
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 LIBRARIES = {"linux": "libcuda.so.1", "win32": "nvcuda.dll"}
 """Platform -> the library that the NVIDIA driver installs; CUDA exists on no other platform."""
@@ -56,7 +58,7 @@ class Driver:
 # Asking calls cuInit, after which CUDA is lost to children that are forked and do not exec. Processes started afresh
 # (subprocess, the jobs of a workflow, multiprocessing with "spawn") are not concerned; fork first, then ask.
 @functools.cache
-def ask():
+def ask() -> Driver:
     """The driver's answer, asked once per process; raises nothing and prints nothing."""
     name = LIBRARIES.get(sys.platform)
     if name is None:
@@ -74,7 +76,7 @@ def ask():
         return Driver(None, 0, f"{name} is not a CUDA driver library ({error}); reinstall the NVIDIA driver")
 
 
-def _converse(library):
+def _converse(library: ctypes.CDLL) -> Driver:
     """Version, initialisation, number of devices."""
     version, count = ctypes.c_int(), ctypes.c_int()
     known = library.cuDriverGetVersion(ctypes.byref(version)) == 0 and version.value > 0
@@ -90,7 +92,7 @@ def _converse(library):
     return Driver(cuda_version, count.value, None)
 
 
-def _failure(library, function, status):
+def _failure(library: ctypes.CDLL, function: str, status: int) -> str:
     """A failed call in words: number, name where the driver has one, remedy."""
     name = ctypes.c_char_p()
     if hasattr(library, "cuGetErrorName"):
@@ -100,7 +102,7 @@ def _failure(library, function, status):
     return f"the CUDA driver failed in {function} with error {label}; {hint}"
 
 
-def _no_device(visible):
+def _no_device(visible: str | None) -> str:
     """No device, and whether CUDA_VISIBLE_DEVICES hides them."""
     if visible is None:
         return "the NVIDIA driver found no GPU; check that nvidia-smi lists one and that this job was given it"
@@ -110,29 +112,34 @@ def _no_device(visible):
     )
 
 
-def cupy_packages():
+def cupy_packages() -> dict[str, str]:
     """Installed distributions that bring the module cupy: normalised name -> version."""
     from importlib import metadata  # takes longer than the rest of this module
 
-    found = {}
+    found: dict[str, str] = {}
     for distribution in metadata.distributions():
-        name = re.sub(r"[-_.]+", "-", distribution.metadata.get("Name") or "").lower()
+        about: Any = distribution.metadata  # whose type has no `get` before Python 3.12
+        name = re.sub(r"[-_.]+", "-", about.get("Name") or "").lower()
         if PACKAGE.fullmatch(name):
-            found.setdefault(name, distribution.metadata.get("Version") or "of unknown version")  # first on the path
+            found.setdefault(name, about.get("Version") or "of unknown version")  # first on the path
     return dict(sorted(found.items()))
 
 
-def environment(driver):
+def environment(driver: Driver) -> str:
     """Name of the conda environment for `device: gpu`: the newest CUDA that the driver supports."""
     return "cuda13" if (driver.cuda_version or (0, 0)) >= (13, 0) else "cuda12"
 
 
-def is_usable():
+def is_usable() -> bool:
     """Whether a GPU can be used."""
     return problem() is None
 
 
-def problem(driver=None, packages=None, compiler=None):
+def problem(
+    driver: Driver | None = None,
+    packages: Mapping[str, str] | None = None,
+    compiler: Callable[[], str | None] | None = None,
+) -> str | None:
     """What keeps this process from using a GPU, and the remedy.
 
     The driver comes first: where there is none, no package helps. The compiler comes last: CuPy can be imported without
@@ -157,14 +164,16 @@ def problem(driver=None, packages=None, compiler=None):
         return driver.problem
     if driver.cuda_version and driver.cuda_version[0] < OLDEST_CUDA:
         return (
-            f"the NVIDIA driver supports CUDA {_dotted(driver)}, expected {OLDEST_CUDA}.0 or newer; "
+            f"the NVIDIA driver supports CUDA {_dotted(driver.cuda_version)}, expected {OLDEST_CUDA}.0 or newer; "
             f"update it to version {NVIDIA_DRIVERS[OLDEST_CUDA]} or newer"
         )
     packages = cupy_packages() if packages is None else packages
     return _package_problem(driver, packages) or _compiler_problem(driver, packages, compiler)
 
 
-def _compiler_problem(driver, packages, compiler):
+def _compiler_problem(
+    driver: Driver, packages: Mapping[str, str], compiler: Callable[[], str | None] | None
+) -> str | None:
     """Why CuPy cannot compile kernels, and the remedy."""
     from boltzprune.backend.gpu import nvrtc  # not needed where there is no GPU
 
@@ -178,7 +187,7 @@ def _compiler_problem(driver, packages, compiler):
     return f"{name} {packages[name]} is installed without CUDA's compiler: {reason}; {remedy}"
 
 
-def _package_problem(driver, packages):
+def _package_problem(driver: Driver, packages: Mapping[str, str]) -> str | None:
     """What is wrong with the installed packages for a driver that works."""
     install = f"pip install 'boltzprune[gpu-{environment(driver)}]'"
     if not packages:
@@ -195,7 +204,7 @@ def _package_problem(driver, packages):
     return _too_new(driver, name, listed, remedy)
 
 
-def _too_new(driver, name, listed, remedy):
+def _too_new(driver: Driver, name: str, listed: str, remedy: str) -> str | None:
     """Whether a package is for a newer CUDA than the driver's; `cupy`, built from source or by conda, may be any."""
     built_for = re.fullmatch(r"cupy-cuda(\d+)x", name)
     if not built_for or not driver.cuda_version or int(built_for[1]) <= driver.cuda_version[0]:
@@ -204,10 +213,10 @@ def _too_new(driver, name, listed, remedy):
     update = "update the NVIDIA driver" + (f" to version {newer} or newer" if newer else "")
     return (
         f"{listed} is installed, which needs a driver for CUDA {built_for[1]}, and the NVIDIA driver supports "
-        f"CUDA {_dotted(driver)}; {remedy}; or {update}"
+        f"CUDA {_dotted(driver.cuda_version)}; {remedy}; or {update}"
     )
 
 
-def _dotted(driver):
-    """The driver's CUDA version as text."""
-    return ".".join(map(str, driver.cuda_version))
+def _dotted(version: tuple[int, int]) -> str:
+    """A version of CUDA as text."""
+    return ".".join(map(str, version))

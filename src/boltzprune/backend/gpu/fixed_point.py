@@ -6,8 +6,11 @@ its terms, on which kernel computes it, or on which chains are computed together
 """
 
 from dataclasses import dataclass
+from types import ModuleType
 
 import numpy as np
+
+from boltzprune.backend.arrays import Array
 
 BITS = 22
 """|q| <= 2^BITS: the largest weight of a unit keeps its 24 significant bits but for the last one or two."""
@@ -34,12 +37,12 @@ class FixedPoint:
         Powers of two; NaN where a weight is not finite, so that the field is not.
     """
 
-    below: object
-    above: object
-    unit: object
+    below: Array
+    above: Array
+    unit: Array
 
 
-def fixed_point(below, above, xp):
+def fixed_point(below: Array, above: Array, xp: ModuleType) -> FixedPoint:
     """Round the weights into one layer to whole multiples of a power of two for each of its units.
 
     unit_j = 2^(e_j - BITS) with max_i |w_ij| < 2^e_j, q_ij = w_ij / unit_j rounded to the nearest, ties to even.
@@ -65,7 +68,7 @@ def fixed_point(below, above, xp):
     return FixedPoint(q[: len(below)], q[len(below) :], unit)
 
 
-def digits(fixed, multiple, xp):
+def digits(fixed: FixedPoint, multiple: int, xp: ModuleType) -> Array:
     """The whole numbers as signed bytes, q = sum_d 256^d digit_d, unit by unit as kernels/draw.cu reads them.
 
     Parameters
@@ -92,6 +95,6 @@ def digits(fixed, multiple, xp):
     return found
 
 
-def padded(n, multiple):
+def padded(n: int, multiple: int) -> int:
     """The next multiple."""
     return -(-n // multiple) * multiple

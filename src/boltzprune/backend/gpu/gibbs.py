@@ -4,9 +4,19 @@ The sums that a state rests on are exact (`fixed_point`), those of a probability
 the last bit, and a chain's numbers do not depend on which other chains are computed with it.
 """
 
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from boltzprune.backend.gpu.fixed_point import digits, fixed_point, padded
+from boltzprune.backend.arrays import Array
+from boltzprune.backend.gpu.fixed_point import FixedPoint, digits, fixed_point, padded
+from boltzprune.core.joint import Parameters
+from boltzprune.core.machine import BoltzmannMachine
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
 
 TILE, BLOCK = 64, 256
 """Chains and units of a tile, and threads that make it, in kernels/field.cu and kernels/pair_counts.cu."""
@@ -16,17 +26,19 @@ BLOCKS_A_MULTIPROCESSOR, STEPS_WORTH_A_LAUNCH, STEPS_PER_LAUNCH, MAX_UNITS = 8, 
 """Chains that have a block of their own each, if there are no more than this and enough steps; a launch stays short."""
 
 
-def tiles(n):
+def tiles(n: int) -> int:
     """Tiles of `TILE` that cover n."""
     return -(-n // TILE)
 
 
-def whole(array):
+def whole(array: Array) -> Array:
     """An array whose rows lie one after the other."""
     return array if array.flags.c_contiguous else array.copy()
 
 
-def decide(card, values, are_fields, key, step, layer, first_chain):
+def decide(
+    card: "Card", values: Array, are_fields: bool, key: np.uint64, step: int, layer: int, first_chain: int
+) -> Array:
     """States of a layer from fields or from probabilities: (n_chains, n_units) uint8.
 
     Parameters
@@ -48,7 +60,9 @@ def decide(card, values, are_fields, key, step, layer, first_chain):
     return states
 
 
-def layer_given_neighbours(card, machine, means, layer, gain):
+def layer_given_neighbours(
+    card: "Card", machine: BoltzmannMachine | Parameters, means: Sequence[Array], layer: int, gain: float
+) -> Array:
     """Probabilities of a layer given those of its neighbours: (n_cases, n_units) float32 on the card.
 
     Parameters
@@ -78,7 +92,16 @@ def layer_given_neighbours(card, machine, means, layer, gain):
     return out
 
 
-def gibbs(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer):
+def gibbs(
+    card: "Card",
+    machine: BoltzmannMachine | Parameters,
+    states: Sequence[Array],
+    key: np.uint64,
+    first_step: int,
+    n_gibbs_steps: int,
+    first_chain: int,
+    first_layer: int,
+) -> list[Array]:
     """Gibbs steps of all layers from first_layer on: a block per chain for few chains and many steps, else tiles.
 
     Parameters
@@ -106,7 +129,7 @@ def gibbs(card, machine, states, key, first_step, n_gibbs_steps, first_chain, fi
     return chains.states()
 
 
-def drawing_weights(machine, layer, xp):
+def drawing_weights(machine: BoltzmannMachine | Parameters, layer: int, xp: ModuleType) -> tuple[Array, Array, Array]:
     """What kernels/draw.cu wants to know of a layer: digits of the weights into it, their units, its biases.
 
     Parameters
@@ -125,7 +148,7 @@ def drawing_weights(machine, layer, xp):
     return digits(fixed, TILE, xp), fixed.unit, machine.biases[layer]
 
 
-def _weights_into(machine, layer, xp):
+def _weights_into(machine: BoltzmannMachine | Parameters, layer: int, xp: ModuleType) -> FixedPoint:
     """The weights into a layer as whole numbers."""
     nothing = xp.zeros((0, len(machine.biases[layer])), dtype=np.float32)
     below = machine.weights[layer - 1] if layer > 0 else nothing
@@ -142,15 +165,15 @@ class Chains:
     states : list of (n_chains, n_units) uint8 on the card
     """
 
-    def __init__(self, card, states):
+    def __init__(self, card: "Card", states: Sequence[Array]) -> None:
         self.card, self.n_chains, self.sizes = card, len(states[0]), [layer.shape[1] for layer in states]
-        self.layers = []
+        self.layers: list[Array] = []
         for layer in states:
             shape = padded(self.n_chains, DRAWN_TOGETHER), padded(layer.shape[1], TILE)
             self.layers.append(card.xp.zeros(shape, dtype=np.uint8))
             self.layers[-1][: self.n_chains, : layer.shape[1]] = layer
 
-    def draw(self, layer, weights, place):
+    def draw(self, layer: int, weights: tuple[Array, Array, Array], place: tuple[np.uint64, int, int, int]) -> None:
         """Draw a layer, given its `drawing_weights`, at (key, step, layer, first chain).
 
         Parameters
@@ -172,12 +195,21 @@ class Chains:
         grid = (len(out) // DRAWN_TOGETHER, out.shape[1] // TILE)
         self.card.launch("draw", {}, grid, BLOCK, [*neighbours[0], *neighbours[1], *weights, *numbers, out])
 
-    def states(self):
+    def states(self) -> list[Array]:
         """The states without what pads them."""
         return [layer[: self.n_chains, :n].copy() for layer, n in zip(self.layers, self.sizes)]
 
 
-def _own_blocks(card, machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer):
+def _own_blocks(
+    card: "Card",
+    machine: BoltzmannMachine | Parameters,
+    states: Sequence[Array],
+    key: np.uint64,
+    first_step: int,
+    n_gibbs_steps: int,
+    first_chain: int,
+    first_layer: int,
+) -> list[Array]:
     """kernels/gibbs.cu: all steps of a chain in one block, several hundred in a launch."""
     sizes = [layer.shape[1] for layer in states]
     largest, together = max(sizes), card.xp.concatenate(states, axis=1)

@@ -1,12 +1,20 @@
 """DBMs with two hidden layers on the GPU, trained or running freely: the machines of a job side by side (joint.cu)."""
 
-import numpy as np
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
+import numpy.typing as npt
+
+from boltzprune.backend.arrays import Array, Bytes, Floats, JointlyTrained, JointWork, Report
 from boltzprune.backend.gpu import cooperative
-from boltzprune.backend.gpu.cooperative import MAX_BATCH, fewest_blocks, padded
+from boltzprune.backend.gpu.cooperative import MAX_BATCH, Plan, fewest_blocks, padded
 from boltzprune.core.contrastive import check_done
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
 
 UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
@@ -22,7 +30,7 @@ TENSOR_CORES = 80
 """Compute capability, ten times, from which on tensor cores multiply bfloat16."""
 
 
-def plan(machine, n_chains, batch, card):
+def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> Plan | None:
     """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine.
 
     Parameters
@@ -46,7 +54,7 @@ def plan(machine, n_chains, batch, card):
 
     # The sum of what kernels/joint.cu lays out one after the other in shared memory ("my.mu1.at = 0" and what follows):
     # which part of it is the same for every machine is known there only once the number of blocks is chosen here.
-    def n_floats(width):
+    def n_floats(width: int) -> int:
         n_blocks = -(-n2 // width)
         own = 3 * (-(-n0 // n_blocks) - (-n1 // n_blocks)) + 2 * width + 2  # biases, steps, starts of lists
         lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
@@ -59,14 +67,16 @@ def plan(machine, n_chains, batch, card):
     return fewest_blocks(card, n2, n_floats, COLUMNS)
 
 
-def _bytes_on_card(plan, machine, n_chains, batch):
+def _bytes_on_card(plan: Plan, machine: BoltzmannMachine, n_chains: int, batch: int) -> int:
     """Weights, steps and masks, lists of the lower weights, chains, and room for what blocks tell each other."""
     n0, n1, n2 = machine.layer_sizes
     told = 4 * plan.n_blocks * n1 * (2 * padded(batch) + n_chains)
     return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
 
 
-def epoch_of_many(card, work, cases, epoch, report):
+def epoch_of_many(
+    card: "Card", work: Sequence[JointWork], cases: Array, epoch: JointEpoch, report: Report
+) -> list[JointlyTrained]:
     """One epoch of joint training of machines that the kernel takes.
 
     Parameters
@@ -87,16 +97,18 @@ def epoch_of_many(card, work, cases, epoch, report):
         With the place of the machine in `work`.
     """
     n_chains, batch = len(work[0][1].chains[0]), epoch.batch_size
-    plans = [plan(machine, n_chains, batch, card) for machine, *_ in work]
+    plans = cast("list[Plan]", [plan(machine, n_chains, batch, card) for machine, *_ in work])
     need = max(_bytes_on_card(plan, machine, n_chains, batch) for plan, (machine, *_) in zip(plans, work))
 
-    def run(plans, part):
+    def run(plans: Sequence[Plan], part: Sequence[JointWork]) -> list[JointlyTrained]:
         return _side_by_side(card, plans, part, cases, epoch, report)
 
     return cooperative.in_turns(card, plans, work, run, need if epoch.first_update == 0 else None)
 
 
-def _side_by_side(card, plans, work, cases, epoch, report):
+def _side_by_side(
+    card: "Card", plans: Sequence[Plan], work: Sequence[JointWork], cases: Array, epoch: JointEpoch, report: Report
+) -> list[JointlyTrained]:
     """Machines that the card holds at the same time."""
     machines, states, keys = zip(*work)
     held = _Held(card, plans, machines, states, keys, epoch)
@@ -113,18 +125,26 @@ def _side_by_side(card, plans, work, cases, epoch, report):
 class FreeRun:
     """Persistent chains of several machines, which run freely side by side; see `reference.Backend.free_run`."""
 
-    def __init__(self, card, plans, machines, chains, keys):
+    def __init__(
+        self,
+        card: "Card",
+        plans: Sequence[Plan],
+        machines: Sequence[BoltzmannMachine],
+        chains: Sequence[Sequence[Bytes]],
+        keys: Sequence[np.uint64],
+    ) -> None:
         states = [JointState.at_rest(machine, one) for machine, one in zip(machines, chains)]
         work = list(zip(machines, states, keys, strict=True))
 
-        def hold(plans, part):
-            return [_Held(card, plans, *zip(*part), AT_REST)]
+        def hold(plans: Sequence[Plan], part: Sequence[JointWork]) -> list["_Held"]:
+            mine, resting, streams = zip(*part)
+            return [_Held(card, plans, mine, resting, streams, AT_REST)]
 
         self._held = cooperative.in_turns(card, plans, work, hold)
 
-    def advance(self, first_step, n_gibbs_steps):
+    def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Array]]:
         """States of all layers of each machine after so many Gibbs steps, on the card."""
-        found = []
+        found: list[list[Array]] = []
         for held in self._held:
             for step in range(first_step, first_step + n_gibbs_steps, STEPS_PER_LAUNCH):
                 held.run_freely(step, min(STEPS_PER_LAUNCH, first_step + n_gibbs_steps - step))
@@ -135,7 +155,15 @@ class FreeRun:
 class _Held:
     """Several machines on the card, as the kernel wants them."""
 
-    def __init__(self, card, plans, machines, states, keys, epoch):
+    def __init__(
+        self,
+        card: "Card",
+        plans: Sequence[Plan],
+        machines: Sequence[BoltzmannMachine],
+        states: Sequence[JointState],
+        keys: Sequence[np.uint64],
+        epoch: JointEpoch,
+    ) -> None:
         self.card, self.plans, self.machines, self.epoch = card, plans, machines, epoch
         self.lists = [_Lists(machine.masks[0]) for machine in machines]
         sizes = np.array([machine.layer_sizes[1:] for machine in machines], np.int32)
@@ -145,7 +173,7 @@ class _Held:
         self._place_parameters(machines, states)
         self._place_space(sizes, keys)
 
-    def _place_parameters(self, machines, states):
+    def _place_parameters(self, machines: Sequence[BoltzmannMachine], states: Sequence[JointState]) -> None:
         """Weights, biases, steps, masks and chains of all machines, padded to the largest."""
         asarray, layers = self.card.asarray, (self.n0, self.most1, self.most2)
         lower = [np.stack([_padded_to(x, (self.most,)) for x in group]) for group in self._lower(machines, states)]
@@ -167,7 +195,7 @@ class _Held:
         self.w2, self.s2, self.mask2 = (asarray(x) for x in second)
         self.biases, self.bias_steps, self.chains = (asarray(x) for x in flat)
 
-    def _lower(self, machines, states):
+    def _lower(self, machines: Sequence[BoltzmannMachine], states: Sequence[JointState]) -> Iterator[list[np.ndarray]]:
         """The lower weights, their steps and where they belong, unit by unit of h1."""
         starts = [_padded_to(one.column_start, (self.most1 + 1,), one.column_start[-1]) for one in self.lists]
         self.column_start = self.card.asarray(np.stack(starts))
@@ -177,7 +205,7 @@ class _Held:
         for name in ("visible_of", "row_entry", "row_unit"):
             yield [getattr(one, name) for one in self.lists]
 
-    def _place_space(self, sizes, keys):
+    def _place_space(self, sizes: npt.NDArray[np.int32], keys: Sequence[np.uint64]) -> None:
         """What the kernel needs besides: sizes, streams, and room where blocks meet."""
         xp, n = self.card.xp, len(self.machines)
         width, n_words = padded(self.epoch.batch_size), -(-self.n_chains // WORD)
@@ -193,7 +221,7 @@ class _Held:
         self.told = [inputs, means, partial, of_chains, bits, busy, moved]
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
-    def run(self, cases, n_updates, update):
+    def run(self, cases: Array, n_updates: int, update: int) -> npt.NDArray[np.int32]:
         """Updates on some cases; how many of them each machine did before a parameter was not finite.
 
         Parameters
@@ -211,12 +239,12 @@ class _Held:
         self._launch(cases, (self.epoch.first_update + update) * n_gibbs_steps, n_gibbs_steps, done)
         return self.card.to_host(done)
 
-    def run_freely(self, first_step, n_gibbs_steps):
+    def run_freely(self, first_step: int, n_gibbs_steps: int) -> None:
         """Gibbs steps of all chains, whose states are in `chains` then."""
         no_cases = self.card.xp.zeros((0, self.n0), dtype=np.uint8)
         self._launch(no_cases, first_step, n_gibbs_steps, self.card.xp.zeros(len(self.machines), dtype=np.int32))
 
-    def _launch(self, cases, first_step, n_gibbs_steps, done):
+    def _launch(self, cases: Array, first_step: int, n_gibbs_steps: int, done: Array) -> None:
         """kernels/joint.cu."""
         xp, epoch, n = self.card.xp, self.epoch, len(self.machines)
         visible_of, row_entry, row_unit = self.lists_on_card
@@ -225,26 +253,26 @@ class _Held:
         arrays += [*self.told, xp.zeros(n, dtype=np.uint32), done, self.n_mean_field, self.first_block]
         most_blocks = max(plan.n_blocks for plan in self.plans)
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
-        numbers = [*map(np.int32, counts), np.uint32(first_step)]
+        numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
         numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_sweeps)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         tensor = self.card.compute_capability >= TENSOR_CORES
         defines = {"BATCH": epoch.batch_size, "TENSOR": int(tensor)}
         cooperative.launch(self.card, "joint", self.plans, defines, [*arrays, *numbers])
 
-    def states(self):
+    def states(self) -> list[list[Array]]:
         """States of the chains of each machine, layer by layer, on the card."""
         starts = (0, self.n0, self.n0 + self.most1)
         places = [[slice(a, a + n) for a, n in zip(starts, machine.layer_sizes)] for machine in self.machines]
         return [[self.chains[k, :, place].copy() for place in of] for k, of in enumerate(places)]
 
-    def results(self):
+    def results(self) -> list[JointlyTrained]:
         """Machines, states and mean-field sweeps, on the host."""
         names = ("w1", "s1", "w2", "s2", "biases", "bias_steps", "chains", "n_mean_field")
         arrays = {name: self.card.to_host(getattr(self, name)) for name in names}
         return [self._result(k, {name: array[k] for name, array in arrays.items()}) for k in range(len(self.machines))]
 
-    def _result(self, k, found):
+    def _result(self, k: int, found: Mapping[str, np.ndarray]) -> JointlyTrained:
         """Machine, state and sweeps of one machine from its arrays by name, without what pads them."""
         machine, lists = self.machines[k], self.lists[k]
         (n1, n2), starts = machine.layer_sizes[1:], (0, self.n0, self.n0 + self.most1)
@@ -262,7 +290,7 @@ class _Held:
 class _Lists:
     """The existing weights of one layer, column by column, and where each row finds its own."""
 
-    def __init__(self, mask):
+    def __init__(self, mask: npt.NDArray[np.bool_]) -> None:
         self.shape = mask.shape
         self.unit_of, self.visible_of = (x.astype(np.int32) for x in np.nonzero(mask.T))
         self.column_start = np.concatenate([[0], np.cumsum(mask.sum(axis=0))]).astype(np.int32)
@@ -270,24 +298,24 @@ class _Lists:
         self.row_entry = np.argsort(self.visible_of, kind="stable").astype(np.int32)
         self.row_unit = self.unit_of[self.row_entry]
 
-    def take(self, weights):
+    def take(self, weights: Floats) -> Floats:
         """The existing ones, in this order."""
         return weights[self.visible_of, self.unit_of]
 
-    def put(self, values):
+    def put(self, values: Floats) -> Floats:
         """Weights with these values, and 0 elsewhere."""
         weights = np.zeros(self.shape, np.float32)
         weights[self.visible_of, self.unit_of] = values[: len(self.visible_of)]
         return weights
 
 
-def _padded_to(array, shape, value=0):
+def _padded_to(array: np.ndarray, shape: Sequence[int], value: float = 0) -> np.ndarray:
     """An array in the corner of a larger one."""
     larger = np.full(shape, value, dtype=array.dtype)
     larger[tuple(slice(n) for n in array.shape)] = array
     return larger
 
 
-def _joined(layers, widths):
+def _joined(layers: Sequence[np.ndarray], widths: Sequence[int]) -> np.ndarray:
     """Arrays of all layers along their last axis, each padded to a width."""
     return np.concatenate([_padded_to(x, (*x.shape[:-1], n)) for x, n in zip(layers, widths)], axis=-1)

@@ -9,20 +9,25 @@ import os
 import re
 import stat
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 try:
     import fcntl
 except ImportError:  # Windows
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]  # a module that may be missing has no other type
 
 log = logging.getLogger(__name__)
 
-_claims = {}
+_claims: dict[tuple[Path, ...], tuple[int, int | None]] = {}
 """Lock files of the devices -> (index, open file handle or None): the choice of this process, kept until it ends."""
 
 
-def claim(identifiers, folder=None, environment=os.environ):
+def claim(
+    identifiers: Sequence[str],
+    folder: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> int:
     """Index of the device that this process uses; the same on every call.
 
     Parameters
@@ -52,12 +57,12 @@ def claim(identifiers, folder=None, environment=os.environ):
         return 0
 
 
-def _is_chosen(environment):
+def _is_chosen(environment: Mapping[str, str]) -> bool:
     """Whether the user or a scheduler named the one device; a job that was given several shares them out by locks."""
     return len([name for name in environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]) == 1
 
 
-def _private_folder(folder):
+def _private_folder(folder: str | os.PathLike[str] | None) -> Path:
     """The folder of the lock files, made if missing; refused if others could plant files in it."""
     path = Path(tempfile.gettempdir(), f"boltzprune-gpu-{os.getuid()}") if folder is None else Path(folder)
     os.makedirs(path, mode=0o700, exist_ok=True)
@@ -69,13 +74,13 @@ def _private_folder(folder):
     return path
 
 
-def _lock_file(folder, identifier):
+def _lock_file(folder: Path, identifier: str) -> Path:
     """Lock file of a device; with the machine's name, as temporary files may be on a disk that machines share."""
     name = re.sub(r"[^a-z0-9]+", "-", f"{os.uname().nodename}-{identifier}".lower())
     return folder / f"{name}.lock"
 
 
-def _first_free(identifiers, folder):
+def _first_free(identifiers: Sequence[str], folder: Path) -> int:
     """Index of the first device whose file can be locked, or of one that is shared."""
     paths = tuple(_lock_file(folder, identifier) for identifier in identifiers)
     if paths in _claims:
@@ -97,7 +102,7 @@ def _first_free(identifiers, folder):
     return shared
 
 
-def _lock(path):
+def _lock(path: Path) -> int | None:
     """Handle of the locked file, or None where another process holds it."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import functools
 import sys
+from collections.abc import Iterator, Sequence
 
 from boltzprune.errors import InputError
 
@@ -14,7 +15,7 @@ TRIAL = 'extern "C" __global__ void trial() {}'
 
 
 @functools.cache
-def library():
+def library() -> ctypes.CDLL:
     """NVRTC, loaded once per process.
 
     Raises
@@ -39,7 +40,7 @@ def library():
 
 
 @functools.cache
-def problem():
+def problem() -> str | None:
     """Why no kernel can be compiled here, or None: NVRTC is found, loaded, and compiles one that does nothing.
 
     On other systems than Linux nothing is looked at: CuPy says it when its first kernel is compiled.
@@ -53,7 +54,7 @@ def problem():
     return f"NVRTC {version()} does not compile (status {status}): {log.strip()[:200]}" if status else None
 
 
-def by_pathfinder():
+def by_pathfinder() -> ctypes.CDLL | None:
     """NVRTC as CuPy finds it; None where cuda-pathfinder is not installed or finds none."""
     try:
         from cuda.pathfinder import load_nvidia_dynamic_lib
@@ -65,7 +66,7 @@ def by_pathfinder():
         return None
 
 
-def wheel(distribution):
+def wheel(distribution: str) -> tuple[str | None, str] | None:
     """Paths of (libnvrtc-builtins, libnvrtc) in an installed wheel; None where there is none."""
     from importlib import metadata  # takes longer than the rest of this module
 
@@ -77,7 +78,7 @@ def wheel(distribution):
     return (found.get("libnvrtc-builtins"), found["libnvrtc"]) if "libnvrtc" in found else None
 
 
-def _load(*paths):
+def _load(*paths: str | None) -> ctypes.CDLL:
     """The last of the libraries; those before it are loaded for it.
 
     NVRTC opens its other half, libnvrtc-builtins, by name alone, and the loader finds it only if it is loaded already.
@@ -88,14 +89,14 @@ def _load(*paths):
     return ctypes.CDLL(last)
 
 
-def version():
+def version() -> str:
     """The version of NVRTC as text, 13.0."""
     major, minor = ctypes.c_int(), ctypes.c_int()
     library().nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
     return f"{major.value}.{minor.value}"
 
 
-def architectures():
+def architectures() -> tuple[int, ...]:
     """Compute capabilities, ten times, that this NVRTC compiles for, ascending."""
     n = ctypes.c_int()
     library().nvrtcGetNumSupportedArchs(ctypes.byref(n))
@@ -104,7 +105,7 @@ def architectures():
     return tuple(sorted(found))
 
 
-def compile_text(file, text, arguments):
+def compile_text(file: str, text: str, arguments: Sequence[str]) -> tuple[int, str]:
     """Compile CUDA C++.
 
     Parameters
@@ -131,7 +132,7 @@ def compile_text(file, text, arguments):
 
 
 @contextlib.contextmanager
-def _program(file, text):
+def _program(file: str, text: str) -> Iterator[ctypes.c_void_p]:
     """A program that lives as long as it is needed."""
     program = ctypes.c_void_p()
     status = library().nvrtcCreateProgram(ctypes.byref(program), text.encode(), file.encode(), 0, None, None)

@@ -151,7 +151,8 @@ def _importance(vector: np.ndarray, mask: npt.NDArray[np.bool_]) -> pd.DataFrame
 def _diagonal(statistics: Statistics, mask: npt.NDArray[np.bool_]) -> pd.DataFrame:
     """Importance by the diagonal of the FIM; and the diagonal itself, with what 95 % intervals of it reach."""
     means = np.concatenate([statistics.pair_means[0].ravel(), *statistics.rates])
-    diagonal, (low, high) = (f(means, statistics.n_samples) for f in (fisher_diagonal, fisher_interval))
+    diagonal = fisher_diagonal(means, statistics.n_samples)
+    low, high = fisher_interval(means, statistics.n_samples)
     return _importance(diagonal, mask).assign(fisher_information=diagonal, low_95=low, high_95=high)
 
 

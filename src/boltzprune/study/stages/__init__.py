@@ -25,7 +25,7 @@ from boltzprune.study.progress import Progress
 from boltzprune.study.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, VALUES
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
 
 __all__ = ["CLAIMS_INPUTS", "SECTIONS", "STAGES", "Job", "run"]
 

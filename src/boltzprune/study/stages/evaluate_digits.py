@@ -17,7 +17,7 @@ from boltzprune.results.store import Arrays, read_machine, read_statistics, writ
 from boltzprune.sampling.ais import ais, variational_bound
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
     from boltzprune.core.machine import BoltzmannMachine
     from boltzprune.evaluation.encoding import Classifier
     from boltzprune.evaluation.generation import Generation

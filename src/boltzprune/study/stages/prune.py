@@ -5,6 +5,8 @@ the same in both; the records have the columns that the tables of each experimen
 """
 
 import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,21 +23,26 @@ from boltzprune.results.store import (
     write_rows,
 )
 
+if TYPE_CHECKING:
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.study.stages import Job
+
 log = logging.getLogger(__name__)
 
 
-def run(job):
+def run(job: "Job") -> None:
     """Prune every seed's machine by the criterion; write the compact machines and one line of the record per seed.
 
     A machine that is left without weights is not written: the course of its seed has ended (see `pruning`).
     """
     spec, name, is_deep = job.spec, job.spec["criterion"], job.stage == "prune_deep"
     criterion, machines, statistics = resolve(name), job.arrays("machine"), job.arrays("statistics")
-    (seeds, ended), arrays, rows = job.split(machines), {}, {}
+    (seeds, ended), arrays = job.split(machines), dict[str, np.ndarray]()
+    rows: dict[int, dict[str, Any]] = {}
     record = _record_of_digits if is_deep else _record_of_patches
     for seed in ended:
         nothing = without_units(np.size(spec["pruning"].fraction))
-        rows[seed] = record(nothing, Pruned(nothing, (0,) * len(nothing.weights), [], (), ()))
+        rows[seed] = record(nothing, Pruned(nothing, (0,) * len(nothing.weights), [], (), np.zeros(0, dtype=np.int64)))
     for seed in seeds:
         machine = read_machine(machines, seed)
         chains = read_chains(machines, seed, machine.layer_sizes) if is_deep else ()
@@ -45,13 +52,13 @@ def run(job):
         if pruned.machine.is_empty:
             ended[seed] = spec["iteration"]
         else:
-            left = (states[:, keep] for states, keep in zip(chains, pruned.remaining))
+            left = [states[:, keep] for states, keep in zip(chains, pruned.remaining)]
             arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
     write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
     _write_record(job, rows, ended)
 
 
-def _record_of_patches(before, pruned):
+def _record_of_patches(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, Any]:
     """Weights and units before, what went, and which pixels have no weight."""
     return {
         "n_weights_before": before.n_weights[0],
@@ -62,9 +69,10 @@ def _record_of_patches(before, pruned):
     }
 
 
-def _record_of_digits(before, pruned):
+def _record_of_digits(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, Any]:
     """Weights and units before and after, what went and why, and which pixels have no weight."""
-    after, record = pruned.machine, {}
+    after = pruned.machine
+    record: dict[str, Any] = {}
     for layer in range(len(before.weights)):
         record[f"n_weights_{layer + 1}_before"] = before.n_weights[layer]
         record[f"n_weights_{layer + 1}"] = after.n_weights[layer]
@@ -77,7 +85,7 @@ def _record_of_digits(before, pruned):
     return record
 
 
-def _write_record(job, rows, ended):
+def _write_record(job: "Job", rows: Mapping[int, dict[str, Any]], ended: Mapping[int, int]) -> None:
     """Write the record of a pruning, a line for each seed of the job, and name the courses that end with it.
 
     Parameters

@@ -13,7 +13,7 @@ from boltzprune.results.store import read_machine, statistics_arrays, write_arra
 from boltzprune.sampling.statistics import PHASES, draw, estimate
 
 if TYPE_CHECKING:
-    from boltzprune.backend.reference import Backend
+    from boltzprune.backend.arrays import Backend
     from boltzprune.core.fisher import Statistics
     from boltzprune.core.machine import BoltzmannMachine
     from boltzprune.study.stages import Job
@@ -52,7 +52,7 @@ def _statistics(
     samples = draw(machine, n_samples, spec["sampling"], key, backend)
     statistics, fisher_matrix = estimate(machine, samples, spec["sampling"], backend)
     patterns, counts = count_patterns(backend.to_host(samples[0]))
-    arrays = {"patterns": patterns, "counts": counts}
+    arrays: dict[str, np.ndarray] = {"patterns": patterns, "counts": counts}
     left_out = not_computed(n_parameters(machine)) if spec["phase"] == "initial" else ""
     if spec["eigenvector"] and left_out:
         log.warning("seed %d: the full Fisher information matrix is %s", seed, left_out)

@@ -34,6 +34,6 @@ def run(job: "Job") -> None:
     with job.checkpoint() as checkpoint:
         with job.progress(n_updates, "updates") as progress:
             trained = train_jointly(machines, chains, cases, *settings, Run(backend, progress, names, checkpoint))
-        for seed, (machine, chains) in zip(seeds, trained):
-            arrays |= machine_arrays(seed, machine) | chain_arrays(seed, chains)
+        for seed, (machine, states) in zip(seeds, trained):
+            arrays |= machine_arrays(seed, machine) | chain_arrays(seed, states)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -13,7 +14,7 @@ EXAMPLE = re.compile(r"^// Example: (.*)$", flags=re.MULTILINE)
 """A line of a kernel's header: names and whole numbers that it is compiled with."""
 
 
-def listed(folder):
+def listed(folder: Path) -> dict[str, list[dict[str, int]]]:
     """The kernels of a folder.
 
     Parameters
@@ -37,7 +38,7 @@ def listed(folder):
     return found
 
 
-def _defines(name, example):
+def _defines(name: str, example: str) -> dict[str, int]:
     """The defines of one example."""
     pairs = re.findall(r"(\w+)=(\d+)", example)
     if " ".join("=".join(pair) for pair in pairs) != example:
@@ -49,18 +50,18 @@ KERNELS = listed(FOLDER)
 """Name -> what it is compiled with, as examples: every one is compiled for every architecture in the tests."""
 
 
-def options(defines):
+def options(defines: Mapping[str, str | int]) -> tuple[str, ...]:
     """What a launch tells the compiler: `OPTIONS` and the defines."""
     return (*OPTIONS, *(f"-D{name}={value}" for name, value in defines.items()))
 
 
-def runs_on(defines, architecture):
+def runs_on(defines: Mapping[str, str | int], architecture: int) -> bool:
     """Whether a kernel with these defines exists for an architecture: see joint.cu."""
     return architecture >= (80 if defines.get("TENSOR") else 0)
 
 
 @functools.cache
-def source(name):
+def source(name: str) -> str:
     """The text of a kernel with what it includes, so that a digest of it changes when either does."""
     text = (FOLDER / f"{name}.cu").read_text(encoding="utf-8")
     return INCLUDE.sub(lambda found: (FOLDER / found[1]).read_text(encoding="utf-8"), text)
