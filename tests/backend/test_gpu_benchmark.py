@@ -16,7 +16,7 @@ from emulated_arrays import DeviceArray, memory_of
 
 from boltzprune.backend import reference
 from boltzprune.backend.gpu import driver, kernels, nvrtc
-from boltzprune.core.contrastive import gradient
+from boltzprune.core.contrastive import Arithmetic, Parameters, gradient
 from boltzprune.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -243,11 +243,12 @@ def test_naive_contrastive_divergence_is_contrastive_divergence():
     naive.uniform = lambda shape: np.full(shape, 0.5, np.float32)
     machines, cases = [random_machine((5, 7), seed=k, scale=2) for k in range(2)], binary((4, 5), 0.5)
     found = naive.contrastive(machines, cases, 0.1, 0.5)
+    halves = Arithmetic(lambda p, *place: (p > 0.5).astype(np.float32), np.float32)
     for k, machine in enumerate(machines):
         parameters = [machine.weights[0], *machine.biases]
         steps = [0, 0, 0]
         for case in cases.astype(np.float32)[:, None]:
-            slopes = gradient(*parameters, case, None, 0, 1, lambda p, *place: (p > 0.5).astype(np.float32))
+            slopes = gradient(Parameters(*parameters), case, None, 0, 1, halves)
             steps = [0.5 * step + 0.1 * slope for step, slope in zip(steps, slopes)]
             parameters = [parameter + step for parameter, step in zip(parameters, steps)]
         for array, expected in zip(found, parameters):

@@ -286,7 +286,7 @@ def _specified(n_visible, n_hidden, density, n_cases, epoch, first_seed=0):
             closest.append(np.abs(uniform - probability).min())
             return (uniform < probability).astype(float)
 
-        expected = array_epoch(machine, velocity, key, cases, epoch, _ignore, sample, np.float64)
+        expected = array_epoch(machine, velocity, key, cases, epoch, _ignore, Arithmetic(sample))
         if min(closest) > CLOSE:
             return (machine, velocity, key), expected
 

@@ -27,9 +27,8 @@ def retrained(tiny, name, seed, iteration):
     """What the library makes of a machine with the stream of an iteration."""
     cases, progress = read_states(Arrays(tiny.folder / "patterns.npz")), Progress(1, "updates", "test", bar=False)
     given = tiny.study.patches.retraining, [fork(seed, "training", iteration)]
-    return by_library([machine(tiny, name, seed)], cases, *given, Run(get_backend("reference"), progress, ["by hand"]))[
-        0
-    ]
+    how = Run(get_backend("reference"), progress, ["by hand"])
+    return by_library([machine(tiny, name, seed)], cases, *given, how)[0]
 
 
 def parameters(found):
