@@ -149,7 +149,7 @@ def test_the_gres_profile_asks_for_one_gpu(slurm, finished, tmp_path):
 
 def test_jobs_on_one_machine_get_a_gpu_each(slurm):
     code = (
-        "import os, time; from boltzprune.backend import lock; time.sleep(3);"
+        "import os, time; from boltzprune.backend.gpu import lock; time.sleep(3);"
         "named = os.environ['CUDA_VISIBLE_DEVICES']; print(named, lock.claim(named.split(',')))"
     )
     command = ["srun", "--gpus=1", "--mem=200", sys.executable, "-c", code]
