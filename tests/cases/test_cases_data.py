@@ -189,9 +189,9 @@ def test_a_wrong_directory_is_refused_and_never_filled(tmp_path, monkeypatch):
         (tmp_path / "datta", r"datta', which is not there; expected a folder with data_batch_1"),
         (
             tmp_path / "data",
-            r"data', in which there is no batch .* names \(.*\); it holds CIFAR-100; expected data_bat",
+            r"data', in which there is no file of CIFAR-10 that .* names \(.*\); it holds CIFAR-100; expected data_bat",
         ),
-        (inner, r"cifar-100-python', in which there is no batch .*; it holds CIFAR-100; expected"),
+        (inner, r"cifar-100-python', in which there is no file of CIFAR-10 that .*; it holds CIFAR-100; expected"),
         (inner / "train", r"train', which is a file; expected the folder that holds it"),
     ):
         for download in (True, False):
