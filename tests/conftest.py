@@ -19,13 +19,18 @@ from boltzprune.backend.gpu.backend import Backend as GpuBackend
 pytest_plugins = ["promises", "needs"]
 
 
+LEVEL = logging.getLogger().level
+"""Of the root logger, before any test; fixtures of the session run commands that set up logging, and come first."""
+
+
 @pytest.fixture(autouse=True)
 def logging_as_before():
     """The command line sets up logging; the tests after this one need theirs back."""
     root = logging.getLogger()
-    before = root.handlers[:], root.level, logging.raiseExceptions
+    root.setLevel(LEVEL)
+    handlers, raises = root.handlers[:], logging.raiseExceptions
     yield
-    root.handlers[:], root.level, logging.raiseExceptions = before
+    root.handlers[:], root.level, logging.raiseExceptions = handlers, LEVEL, raises
 
 
 @pytest.fixture(scope="session")
