@@ -51,16 +51,27 @@ struct Warp {
     uint64_t slots[2][32];
     unsigned fragments[2][32][6];
 };
+inline std::vector<std::unique_ptr<char[]>> stacks;  // idle ones, of all kernels of the process: their pages are there
+struct Runner {                                      // has a stack, and runs one fiber after the other on it
+    std::unique_ptr<char[]> stack;
+    jmp_buf at;
+    Runner() {
+        if (stacks.empty()) stacks.emplace_back(new char[STACK]);
+        stack = std::move(stacks.back());
+        stacks.pop_back();
+    }
+    ~Runner() { stacks.push_back(std::move(stack)); }
+};
 struct Block;
 struct Fiber {
     Block* block;
     dim3 thread;
     unsigned lane, turn = 0;
     Warp* warp;
-    bool started = false, finished = false;
-    ucontext_t context;
-    jmp_buf at;
-    std::unique_ptr<char[]> stack;
+    bool finished = false;
+    Barrier* waits_at = nullptr;
+    unsigned generation = 0;
+    std::unique_ptr<Runner> runner;
 };
 struct Block {
     dim3 index;
@@ -77,9 +88,10 @@ static void (*body)(void**);
 static void** arguments;
 static const char* problem = nullptr;
 static uint64_t progress = 0;
+static std::vector<std::unique_ptr<Runner>> idle;  // of this launch
 
 inline void yield() {
-    if (!_setjmp(now->at)) _longjmp(scheduler, 1);
+    if (!_setjmp(now->runner->at)) _longjmp(scheduler, 1);
 }
 
 inline void wait(Barrier& barrier) {
@@ -90,34 +102,55 @@ inline void wait(Barrier& barrier) {
         barrier.generation++;
         return;
     }
+    now->waits_at = &barrier;
+    now->generation = generation;
     while (barrier.generation == generation) yield();
+    now->waits_at = nullptr;
+}
+
+// Whether there is no use in going on with a fiber: it has ended, or others have not arrived where it waits.
+inline bool rests(const Fiber& fiber) {
+    return fiber.finished || (fiber.waits_at && fiber.waits_at->generation == fiber.generation);
 }
 
 inline void run() {
-    body(arguments);
-    now->finished = true;
-    progress++;
-    now->block->alive--;
-    Block* block = now->block;
-    if (block->barrier.arrived) problem = "a thread ended while others wait at a barrier of its block";
-    block->barrier.members--;
-    now->warp->barrier.members--;
-    _longjmp(scheduler, 1);
+    for (;; yield()) {
+        body(arguments);
+        now->finished = true;
+        progress++;
+        now->block->alive--;
+        Block* block = now->block;
+        if (block->barrier.arrived) problem = "a thread ended while others wait at a barrier of its block";
+        block->barrier.members--;
+        now->warp->barrier.members--;
+    }
+}
+
+inline void start(Runner& runner) {
+    ucontext_t context;
+    getcontext(&context);
+    context.uc_stack.ss_sp = runner.stack.get();
+    context.uc_stack.ss_size = STACK;
+    context.uc_link = nullptr;
+    makecontext(&context, run, 0);
+    setcontext(&context);
 }
 
 inline void resume(Fiber& fiber) {
     now = &fiber;
     threadIdx = fiber.thread;
-    if (_setjmp(scheduler)) return;
-    if (fiber.started) _longjmp(fiber.at, 1);
-    fiber.started = true;
-    getcontext(&fiber.context);
-    fiber.stack.reset(new char[STACK]);
-    fiber.context.uc_stack.ss_sp = fiber.stack.get();
-    fiber.context.uc_stack.ss_size = STACK;
-    fiber.context.uc_link = nullptr;
-    makecontext(&fiber.context, run, 0);
-    setcontext(&fiber.context);
+    if (!_setjmp(scheduler)) {
+        if (!fiber.runner && idle.empty()) {
+            fiber.runner.reset(new Runner);
+            start(*fiber.runner);
+        }
+        if (!fiber.runner) {
+            fiber.runner = std::move(idle.back());
+            idle.pop_back();
+        }
+        _longjmp(fiber.runner->at, 1);
+    }
+    if (now->finished) idle.push_back(std::move(now->runner));
 }
 
 inline void prepare(Block& block, size_t n_shared) {
@@ -150,7 +183,7 @@ inline bool round(Block& block, int order) {
             earlier = progress;
             for (size_t t = 0; t < size && !problem; t++) {
                 Fiber& fiber = block.fibers[first + (order ? size - 1 - t : t)];
-                if (!fiber.finished) resume(fiber);
+                if (!rests(fiber)) resume(fiber);
             }
         }
     }
@@ -191,6 +224,7 @@ inline const char* launch(void (*kernel)(void**), dim3 grid, dim3 block_size, si
             if (alive && !moved && !problem) problem = "no thread can go on: a barrier that not all threads reach";
         }
     }
+    idle.clear();
     for (size_t k = 0; k < tail && !problem; k++)
         if (dynamic_shared[n_shared + k] != (char)0xFF) problem = "a write beyond the dynamic shared memory";
     return problem;
@@ -227,16 +261,25 @@ inline unsigned (&fragments(const unsigned a[4], const unsigned b[2]))[32][6] {
     return all;
 }
 
+// A sum of 32 products, which the compiler can make of few instructions.
+__attribute__((optimize("O3"))) inline int products(const unsigned char left[32], const signed char right[32]) {
+    int sum = 0;
+    for (int k = 0; k < 32; k++) sum += left[k] * right[k];
+    return sum;
+}
+
 // mma.sync m16n8k32 of u8 and s8 as PTX lays its fragments over the lanes of a warp.
 inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
     unsigned group = now->lane / 4, lane = now->lane % 4;
     auto& all = fragments(a, b);
-    for (unsigned i = 0; i < 4; i++)
+    unsigned char left[2][32];
+    signed char right[2][32];
+    for (unsigned i = 0; i < 2; i++)
         for (unsigned k = 0; k < 32; k += 4) {  // four neighbouring values are one register
-            unsigned left = all[4 * group + k % 16 / 4][i / 2 + 2 * (k / 16)];
-            unsigned right = all[4 * (2 * lane + i % 2) + k % 16 / 4][4 + k / 16];
-            for (int byte = 0; byte < 32; byte += 8) c[i] += (left >> byte & 255) * (int)(signed char)(right >> byte);
+            memcpy(&left[i][k], &all[4 * group + k % 16 / 4][i + 2 * (k / 16)], 4);
+            memcpy(&right[i][k], &all[4 * (2 * lane + i) + k % 16 / 4][4 + k / 16], 4);
         }
+    for (unsigned i = 0; i < 4; i++) c[i] += products(left[i / 2], right[i % 2]);
 }
 
 // mma.sync m16n8k16 of bfloat16 with sums in float32, products in the order of k.

@@ -1,5 +1,8 @@
 """One tiny study of both experiments, computed once through Snakemake, for all tests that look at results or reruns."""
 
+import fcntl
+import os
+
 import pytest
 from workflow_copy import TINY, Copy
 
@@ -21,12 +24,21 @@ VALUES["device"] = "reference"
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A study with a criterion of one's own in both experiments, computed through the Snakefile of the catalogue."""
-    workflow = Copy(tmp_path_factory.mktemp("small"), VALUES)
-    (workflow.folder / "rules.py").write_text(OWN)
-    done = workflow.snakemake("--cores", "2", "--snakefile", "workflow/Snakefile")
-    assert done.returncode == 0, done.stdout
-    return workflow
+    """A study with a criterion of one's own in both experiments, computed through the Snakefile of the catalogue.
+
+    The first worker that needs it computes it; each has a copy.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    with open(shared / "small.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        workflow = Copy(shared / "small", VALUES)
+        if not (shared / "small.done").exists():
+            (workflow.folder / "rules.py").write_text(OWN)
+            done = workflow.snakemake("--cores", "2", "--snakefile", "workflow/Snakefile")
+            assert done.returncode == 0, done.stdout
+            (shared / "small.done").touch()
+        return workflow.beside(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from dry_runs import dry_run
 
 from boltzprune.results import provenance
 from boltzprune.study.config import PRESETS
@@ -92,6 +93,8 @@ class Copy:
         """Run Snakemake: the finished process, its output as text in `stdout`."""
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
         configuration = ["--configfile", configfile] if configfile else []
+        if "--dry-run" in arguments:
+            return dry_run([*map(str, arguments), *configuration], self.folder, environment)
         return subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments, *configuration],
             cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
