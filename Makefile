@@ -10,7 +10,7 @@ demo: .venv/installed
 	$(BIN)/boltzprune run --cores $(CORES)
 
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # the workflow on a real SLURM of one node, which is installed and started for it; needs root and apt-get. The plugin lies
 # in a folder of its own: where it is installed and no SLURM answers, every call of Snakemake waits for 10 s

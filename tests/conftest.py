@@ -19,6 +19,16 @@ from boltzprune.backend.gpu.backend import Backend as GpuBackend
 pytest_plugins = ["promises", "needs"]
 
 
+FIRST = ["workflow", "cases", "backend", "faults"]
+"""Folders with the longest tests: they come first, so that no worker is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items):
+    """Put the folders in their order; each stays together."""
+    names = {item: item.path.parent.name for item in items}
+    items.sort(key=lambda item: FIRST.index(names[item]) if names[item] in FIRST else len(FIRST))
+
+
 LEVEL = logging.getLogger().level
 """Of the root logger, before any test; fixtures of the session run commands that set up logging, and come first."""
 

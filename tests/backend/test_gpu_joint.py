@@ -168,9 +168,10 @@ def test_the_machine_and_update_that_are_not_finite_are_named(gpu, monkeypatch, 
     broken = work[1][0]
     {"weights": broken.weights, "bias": broken.biases}[place[:-1]][int(place[-1])].flat[-1] = np.nan
     fine = [one for one in work if one is not work[1]]
-    for place, several in ((1, work), (8, [*fine * 4, work[1]])):  # more than the card holds at once
+    more = fine * (7 // n_blocks // 2 + 1)  # than the seven multiprocessors of the card hold at once
+    for place, several in ((1, work), (len(more), [*more, work[1]])):
         with pytest.raises(NotFiniteError) as caught:
-            _run(gpu, several, by_hand.patterns(23, 13, seed=31), EPOCH, monkeypatch, n_blocks)
+            _run(gpu, several, by_hand.patterns(11, 13, seed=31), EPOCH, monkeypatch, n_blocks)
         assert (caught.value.update, caught.value.place) == (0, place)
 
 

@@ -91,7 +91,7 @@ class Copy:
 
     def snakemake(self, *arguments, configfile="study.yaml"):
         """Run Snakemake: the finished process, its output as text in `stdout`."""
-        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        environment = _environment()
         configuration = ["--configfile", configfile] if configfile else []
         if "--dry-run" in arguments:
             return dry_run([*map(str, arguments), *configuration], self.folder, environment)
@@ -104,7 +104,7 @@ class Copy:
         """Run the command line on the sources of this folder: the finished process, `stdout` and `stderr` apart."""
         return subprocess.run(
             [sys.executable, "-m", "boltzprune", *arguments], cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(self.folder / "src")}, capture_output=True, text=True, check=False,
+            env=_environment() | {"PYTHONPATH": str(self.folder / "src")}, capture_output=True, text=True, check=False,
         )  # fmt: skip
 
     def planned(self, *arguments):
@@ -116,6 +116,12 @@ class Copy:
         table = re.search(r"^Job stats:\n.*\n[ -]*\n((?:\S+ +\d+\n)+)", done.stdout, flags=re.MULTILINE).group(1)
         counts = {rule: int(count) for rule, count in (line.split() for line in table.splitlines())}
         return {rule: count for rule, count in counts.items() if rule not in ("all", "default", "total")}
+
+
+def _environment():
+    """That of a user, who has no path of the tests; what Python compiles may stay in the folder of the copy."""
+    ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    return {key: value for key, value in os.environ.items() if key not in ours}
 
 
 @functools.cache
