@@ -36,8 +36,9 @@ def program() -> int:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn a user's mistake into one message and exit status 2."""
     words = sys.argv[1:] if arguments is None else arguments
-    options = _parser(*words[:1]).parse_args(words)
+    options = argparse.Namespace()
     try:
+        options = _parser(*words[:1]).parse_args(words)
         _start_logging(getattr(options, "log", None))
         status = options.function(options) or 0
         sys.stdout.flush()

@@ -35,7 +35,7 @@ def read(tmp_path):
 
 
 def test_the_list_of_sources():
-    assert list(LABELLED_SOURCES) == ["digits", "mnist", "npz"]
+    assert {"digits", "mnist", "npz"} <= set(LABELLED_SOURCES)
     for name, source in LABELLED_SOURCES.items():
         assert source.name == name and source.summary and source.citation
         assert callable(source.locate) and callable(source.read)

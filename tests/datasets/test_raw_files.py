@@ -1,5 +1,6 @@
 """Raw files are told by their content: what is remembered of them, what is read, what is planned, what is verified."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -179,7 +180,7 @@ def test_embedded_files_are_those_of_the_library_that_is_installed_now(tmp_path,
         {"name": "digits.csv.gz", "sha256": content["files"][0]["sha256"]}
     ]
     (tmp_path / "digits.csv.gz").write_bytes(b"of another version")
-    source = datasets.Source("digits", "", "", lambda _: [tmp_path / "digits.csv.gz"], None, None, None)
+    source = dataclasses.replace(datasets.LABELLED_SOURCES["digits"], locate=lambda _: [tmp_path / "digits.csv.gz"])
     monkeypatch.setitem(datasets.LABELLED_SOURCES, "digits", source)
     with pytest.raises(InputError, match=r"digits\.csv\.gz is not the file that was found"):
         run(Job("prepare_digits", {"manifest": [manifest]}, {"digits": target}, {"data": data}, (0,)))

@@ -17,7 +17,7 @@ from boltzprune.study.config import PatchData
 
 
 def test_the_list_of_sources():
-    assert list(SOURCES) == ["sample_images", "cifar10", "npz"]
+    assert {"sample_images", "cifar10", "npz"} <= set(SOURCES)
     for name, source in SOURCES.items():
         assert source.name == name and source.summary and source.citation
         assert callable(source.locate) and callable(source.read) and callable(source.sizes)
@@ -66,7 +66,8 @@ def stripes(paths, data):
 
 
 def test_a_source_without_files_is_fetched_and_prepared(tmp_path, monkeypatch):
-    row = Source("stripes", "computed stripes", "nobody", lambda data: [], stripes, lambda data: PatchSizes(), None)
+    said = {"name": "stripes", "experiment": "patches", "summary": "computed stripes", "citation": "nobody"}
+    row = Source(**said, locate=lambda data: [], read=stripes, sizes=lambda data: PatchSizes(), place=None)
     monkeypatch.setitem(SOURCES, "stripes", row)
     manifest, patterns = tmp_path / "source.json", tmp_path / "patterns.npz"
     data = PatchData(source="stripes", n_patterns=7, seed=1)

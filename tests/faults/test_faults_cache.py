@@ -3,6 +3,8 @@
 import itertools
 import json
 import logging
+import os
+import runpy
 import shutil
 from pathlib import Path
 
@@ -113,7 +115,7 @@ def test_a_cache_that_cannot_be_written_costs_time_only(cache, caplog, monkeypat
         monkeypatch.setattr(numba.config, "CACHE_DIR", "/proc/none")
     assert [was_cached(), was_cached()] == [False, False]
     (said,) = caplog.messages
-    assert "compiled code cannot be kept (N" in said and "name another one in the environment variable" in said
+    assert "compiled code cannot be kept (" in said and "name another one in the environment variable" in said
 
 
 def test_a_cache_that_has_become_read_only_is_read(cache, monkeypatch):
@@ -162,6 +164,20 @@ def test_edited_sources_have_a_folder_of_their_own(tmp_path, monkeypatch):
         (tmp_path / name).write_text(text)
         found.add(numba_cache.choose_folder())
     assert len(found) == 4
+
+
+def test_the_same_sources_elsewhere_and_of_another_date_are_compiled_already(tmp_path, cache):
+    """A checkout that is copied, or made again, has the same code; what it is called counts, where it lies does not."""
+    text = "from boltzprune.backend.cpu.cache import njit\n\n@njit(cache=True)\ndef doubled(x):\n    return 2 * x\n"
+    hits = []
+    for i, place in enumerate(("here/doubling.py", "there/doubling.py", "there/other.py")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_text(text)
+        os.utime(tmp_path / place, (1e9 + i, 1e9 + i))
+        found = runpy.run_path(str(tmp_path / place))["doubled"]
+        assert found(7) == 14
+        hits.append(bool(found.stats.cache_hits))
+    assert hits == [False, True, False]
 
 
 @pytest.mark.slow

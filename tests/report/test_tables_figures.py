@@ -10,7 +10,7 @@ import pytest
 from tiny_study import PATCH_FIGURES
 
 from boltzprune.core.fisher import fisher_diagonal, fisher_interval
-from boltzprune.report.figures import FIGURES, FORMATS
+from boltzprune.report.figures import FIGURES, FORMATS, module_of
 from boltzprune.report.figures.style import save
 from boltzprune.report.tables.table1 import as_latex, as_markdown, remaining_units
 from boltzprune.results.store import Arrays, read_machine, read_statistics
@@ -119,7 +119,7 @@ def spec_of(tiny, name):
 
 @pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_drawn_twice_every_file_has_the_same_bytes(tiny, name, tmp_path):
-    module = importlib.import_module(FIGURES[name].module)
+    module = importlib.import_module(module_of(name))
     inputs = {key: [tiny.folder / file] for key, file in tiny.figure_inputs(name).items()}
     save(module, module.panels(inputs), spec_of(tiny, name), tmp_path)
     for path in sorted(tmp_path.iterdir()):
@@ -129,7 +129,7 @@ def test_drawn_twice_every_file_has_the_same_bytes(tiny, name, tmp_path):
 
 @pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_the_figure_is_drawn_from_the_tables_alone(tiny, name, tmp_path):
-    module = importlib.import_module(FIGURES[name].module)
+    module = importlib.import_module(module_of(name))
     tables = {suffix: panel(tiny, f"{name}_{suffix}") for suffix in FIGURES[name].panels}
     save(module, tables, spec_of(tiny, name) | {"formats": ["png"]}, tmp_path)
     one, other = (matplotlib.image.imread(folder / f"{name}.png") for folder in (tmp_path, tiny.folder / "figures"))
@@ -139,7 +139,7 @@ def test_the_figure_is_drawn_from_the_tables_alone(tiny, name, tmp_path):
 
 @pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_a_format_does_not_depend_on_the_others_nor_on_chance(tiny, name, tmp_path):
-    module = importlib.import_module(FIGURES[name].module)
+    module = importlib.import_module(module_of(name))
     tables = {suffix: panel(tiny, f"{name}_{suffix}") for suffix in FIGURES[name].panels}
     seen = {"png": set(), "svg": set()}
     for formats in (["png"], ["svg", "png"], ["png", "svg"], ["svg"], ["svg"]):
@@ -153,7 +153,7 @@ def test_a_colour_is_seen_in_the_figure_by_criterion(tiny, tmp_path):
     tables = {suffix: panel(tiny, f"fig2_{suffix}") for suffix in FIGURES["fig2"].panels}
     spec = spec_of(tiny, "fig2") | {"formats": ["svg"]}
     spec["colours"] = spec["colours"] | {"anti_fi": "#12ab34"}
-    save(importlib.import_module(FIGURES["fig2"].module), tables, spec, tmp_path)
+    save(importlib.import_module(module_of("fig2")), tables, spec, tmp_path)
     assert "#12ab34" in (tmp_path / "fig2.svg").read_text()
     before = (tiny.folder / "figures" / "fig2.svg").read_text()
     assert "#12ab34" not in before

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import boltzprune
 from boltzprune.backend import MODULES
-from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures import FIGURES, module_of
 from boltzprune.results.provenance import NOT_IN_DIGEST
 from boltzprune.study.stages import SECTIONS, STAGES
 
@@ -41,7 +41,7 @@ TAKEN = {
 are the sections, and what tells a name of a list, by which the list of stages checks a spec."""
 ROOTS = {
     *(f"boltzprune.study.stages.{row.module}" for row in STAGES.values()),
-    *(row.module for row in FIGURES.values()),
+    *map(module_of, FIGURES),
     *MODULES.values(),
 }
 

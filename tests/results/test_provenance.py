@@ -24,6 +24,7 @@ MODULES = [
         "report.figures.fig1",
         "report.figures.fig2",
         "backend.cpu.backend",
+        "datasets.cifar10",
     ),
     *("backend.reference",),
 ]
@@ -127,7 +128,7 @@ FROM_STREAMS = {f"study.stages.{name}" for name in ("prepare", "train", "retrain
             "datasets/download.py",
             "TIMEOUT_SECONDS = 30",
             "TIMEOUT_SECONDS = 31",
-            {"study.stages.fetch", "study.stages.prepare"},
+            {"datasets.cifar10"},
         ),
         ("learning/checkpoint.py", "DEFAULT_SECONDS = 300", "DEFAULT_SECONDS = 301", set()),
         ("study/progress.py", "SECONDS_BETWEEN_LINES = 10.0", "SECONDS_BETWEEN_LINES = 11.0", set()),

@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from digit_tables import Digits
 
-from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures import module_of
 from boltzprune.report.figures.style import RC, Look, _settle
 
 CRITERIA = ["variance_fi", "weight_magnitude", "anti_fi"]
@@ -23,7 +23,7 @@ def small_study(folder):
 
 
 def tables(study, name):
-    return importlib.import_module(FIGURES[name].module).panels(study.inputs(name))
+    return importlib.import_module(module_of(name)).panels(study.inputs(name))
 
 
 def drawn(study, name, frames=None, spec=None, **how):
@@ -31,7 +31,7 @@ def drawn(study, name, frames=None, spec=None, **how):
     spec = spec or study.spec(name)
     look = Look(spec["criteria"], spec["colours"], spec["study"], **how)
     with plt.rc_context(RC):
-        made = importlib.import_module(FIGURES[name].module).draw(frames or tables(study, name), look)
+        made = importlib.import_module(module_of(name)).draw(frames or tables(study, name), look)
         _settle(made)
     plt.close(made)
     return made

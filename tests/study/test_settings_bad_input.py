@@ -60,7 +60,7 @@ WRONG = [
     (
         "patches: {data: {source: cifar}}",
         "patches.data.source = 'cifar'",
-        "one of sample_images, cifar10, npz",
+        "one of npz, cifar10, sample_images",
     ),
     ("patches: {data: {source: npz}}", "patches.data.file = None", "source npz needs the path of an .npz file"),
     ("patches: {machine: {weight_sd: 0}}", "patches.machine.weight_sd = 0", "greater than 0"),

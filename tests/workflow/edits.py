@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+import additions
+
 
 @dataclass(frozen=True)
 class Edit:
@@ -240,6 +242,11 @@ CODE = {
     "report/figures/fig3.py, which S2 A shows too": Edit(
         {"draw_fig3": 1, "draw_s2a": 1}, sources=line("report/figures/fig3.py", "def draw(")
     ),
+    "report/figures/mine.py, a new figure": Edit({"draw_mine": 1}, files={additions.FIGURE_FILE: additions.FIGURE}),
+    "datasets/stripes.py, a new data source": Edit({}, files={additions.SOURCE_FILE: additions.SOURCE}),
+    "datasets/cifar10.py, which the study does not use": Edit({}, sources=line("datasets/cifar10.py", "SIDE")),
+    "datasets/sample_images.py": Edit({"fetch": 1, **PATTERNS}, sources=line("datasets/sample_images.py", "NAMES")),
+    "datasets/scikit_digits.py": Edit({"fetch_digits": 1, **IMAGES}, sources=line("datasets/scikit_digits.py", "def ")),
     "report/figures/style.py": Edit(FIGURES, sources=line("report/figures/style.py", "def panel_letter(")),
     "results/records.py, study/reruns/, study/progress.py, study/cost/, errors.py": Edit(
         {},

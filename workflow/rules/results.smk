@@ -1,4 +1,4 @@
-# Metrics of all machines -> tables -> figures. A figure is one line in src/boltzprune/report/figures/__init__.py.
+# Metrics of all machines -> tables -> figures. A figure is one module in src/boltzprune/report/figures/.
 
 
 rule collect:
@@ -164,7 +164,7 @@ for NAME, FIGURE in FIGURES.items():
         output:
             report(
                 [f"{RESULTS}/figures/{NAME}.{extension}" for extension in STUDY.figures.formats],
-                caption=f"../report/{NAME}.rst",
+                caption="../report/figure.rst",
                 category="Figures",
             ),
             [f"{RESULTS}/figures/{NAME}_{panel}" for panel in FIGURE.panels],
@@ -180,6 +180,7 @@ for NAME, FIGURE in FIGURES.items():
             job=jobs.figure_job(STUDY, NAME),
             files=listed,
             folder=lambda wildcards, output: os.path.dirname(output[0]),
+            caption=FIGURE.caption,
             about=jobs.summary(STUDY, FIGURE.experiment),
         shell:
             command("figure", LISTED, files="params")

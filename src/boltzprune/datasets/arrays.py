@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.datasets import layouts, places
-from boltzprune.datasets.raw import Raw
+from boltzprune.datasets.raw import Raw, Source
 from boltzprune.datasets.sizes import PatchSizes, npz_shapes
 from boltzprune.errors import InputError
 from boltzprune.results import npz
@@ -202,3 +202,15 @@ def sizes(data: Any) -> PatchSizes:
         n, height, width, *_ = shapes["images"]
         return PatchSizes((height, width), n)
     return PatchSizes()
+
+
+SOURCE = Source(
+    name="npz",
+    experiment="patches",
+    summary="an .npz file of the user's with binary patterns or with images",
+    citation="the user's own data",
+    locate=locate,
+    read=read,
+    sizes=sizes,
+    place="file",
+)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.datasets import archives, download, places, safe_pickle
-from boltzprune.datasets.raw import Raw
+from boltzprune.datasets.raw import Raw, Source
 from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
 from boltzprune.results.files import read_bounded
@@ -198,3 +198,15 @@ def _images(planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 def sizes(data: Any) -> PatchSizes:
     """Squares; how many there are depends on the files that are found."""
     return PatchSizes((SIDE, SIDE))
+
+
+SOURCE = Source(
+    name="cifar10",
+    experiment="patches",
+    summary="CIFAR-10, 32 x 32 colour photographs: a folder of the user's, or a download of 170 MB",
+    citation="Krizhevsky (2009), Learning multiple layers of features from tiny images, University of Toronto",
+    locate=locate,
+    read=read,
+    sizes=sizes,
+    place="directory",
+)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from boltzprune.core import streams
 from boltzprune.datasets import arrays, labels, layouts
-from boltzprune.datasets.raw import Labelled
+from boltzprune.datasets.raw import Labelled, Source
 from boltzprune.datasets.sizes import DigitSizes, npz_shapes
 from boltzprune.errors import InputError
 
@@ -137,3 +137,15 @@ def sizes(data: Any) -> DigitSizes | None:
     if "test_images" not in shapes:
         return DigitSizes((height, width), n - n // N_PARTS, n // N_PARTS)
     return DigitSizes((height, width), n, shapes["test_images"][0]) if len(shapes["test_images"]) == 3 else None
+
+
+SOURCE = Source(
+    name="npz",
+    experiment="digits",
+    summary="an .npz file of the user's with images and labels",
+    citation="the user's own data",
+    locate=locate,
+    read=read,
+    sizes=sizes,
+    place="file",
+)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from boltzprune.datasets import download, idx, labels, places
-from boltzprune.datasets.raw import Labelled
+from boltzprune.datasets.raw import Labelled, Source
 from boltzprune.datasets.sizes import DigitSizes
 from boltzprune.errors import InputError
 
@@ -185,3 +185,16 @@ def sizes(data: Any) -> DigitSizes | None:
     except InputError:
         return None
     return DigitSizes((height, width), n, n_test)
+
+
+SOURCE = Source(
+    name="mnist",
+    experiment="digits",
+    summary="MNIST or another set in four IDX files: a folder of the user's, or a download of 11 MB (MNIST)",
+    citation="LeCun, Bottou, Bengio & Haffner (1998), Gradient-based learning applied to document recognition, "
+    "Proceedings of the IEEE 86: 2278-2324",
+    locate=locate,
+    read=read,
+    sizes=sizes,
+    place="directory",
+)

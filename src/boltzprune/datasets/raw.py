@@ -1,6 +1,9 @@
-"""What every data source hands on: images, finished patterns, or images with labels."""
+"""What a data source is, and what it hands on: images, finished patterns, or images with labels."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -65,3 +68,42 @@ class Labelled:
             raise ValueError(f"shapes {shapes}; expected (n, height, width), (n,) and the same of the test set")
         if shapes[0][0] != shapes[1][0] or shapes[2][0] != shapes[3][0]:
             raise ValueError(f"shapes {shapes}; expected one label for each image")
+
+
+Data = TypeVar("Data", covariant=True)
+"""`Raw` or `Labelled`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source(Generic[Data]):
+    """One source of data.
+
+    Attributes
+    ----------
+    name : str
+        The value of patches.data.source or digits.data.source.
+    experiment : str
+        Whose list it belongs to: patches (it reads a `Raw`), digits (a `Labelled`).
+    summary, citation : str
+        One line each, for the documentation and the report.
+    locate : callable
+        Finds or downloads the files by the section `data` of the configuration; InputError if it cannot. A source that
+        computes its data has none: an empty list.
+    read : callable
+        Reads them, given the same section; InputError if they are not what they have to be.
+    sizes : callable
+        What is known of the data without reading them, given the same section: `sizes.PatchSizes`, or for labelled
+        images `sizes.DigitSizes`, None if nothing is known. Estimates and early refusals rest on it.
+    place : str or None
+        The key beside `source` that says where the user's files lie; None: they come with a library, wherever that is,
+        or there are none.
+    """
+
+    name: str
+    experiment: str
+    summary: str
+    citation: str
+    locate: Callable[[Any], list[Path]]
+    read: Callable[[Sequence[Path], Any], Data]
+    sizes: Callable[[Any], Any]
+    place: str | None

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from boltzprune.datasets.raw import Raw
+from boltzprune.datasets.raw import Raw, Source
 from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
 
@@ -80,3 +80,15 @@ def read(paths: Sequence[Path], settings: Any) -> Raw:
 def sizes(data: Any) -> PatchSizes:
     """Two photographs of one shape."""
     return PatchSizes(SHAPE[:2], len(NAMES))
+
+
+SOURCE = Source(
+    name="sample_images",
+    experiment="patches",
+    summary="the two photographs that come with scikit-learn; no download",
+    citation="china.jpg, flower.jpg (CC BY 2.0): photographers in sklearn/datasets/images/README.txt",
+    locate=locate,
+    read=read,
+    sizes=sizes,
+    place=None,
+)

@@ -8,7 +8,7 @@ import numpy as np
 
 from boltzprune.datasets import labels
 from boltzprune.datasets.labelled import N_PARTS, split
-from boltzprune.datasets.raw import Labelled
+from boltzprune.datasets.raw import Labelled, Source
 from boltzprune.datasets.sizes import DigitSizes
 from boltzprune.errors import InputError
 
@@ -86,3 +86,15 @@ def sizes(data: Any) -> DigitSizes:
     """Of the images that come with scikit-learn, of which a part is for testing."""
     n, *image = SHAPE
     return DigitSizes((image[0], image[1]), n - n // N_PARTS, n // N_PARTS, 10)
+
+
+SOURCE = Source(
+    name="digits",
+    experiment="digits",
+    summary="the 1,797 digits of 8 x 8 pixels that come with scikit-learn; no download",
+    citation="Alpaydin & Kaynak (1998), Optical recognition of handwritten digits, UCI repository",
+    locate=locate,
+    read=read,
+    sizes=sizes,
+    place=None,
+)

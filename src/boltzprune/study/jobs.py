@@ -17,7 +17,7 @@ from boltzprune.backend.gpu import driver
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
-from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures import FIGURES, module_of
 from boltzprune.results import lifeline
 from boltzprune.results.provenance import code_digest, criterion_digest
 from boltzprune.study import paths, raw_data
@@ -168,14 +168,22 @@ def fetch_job(
     keys = {*LOCATION, *WANTED[experiment]}
     stage = {"patches": "fetch", "digits": "fetch_digits"}[experiment]
     given = _with(job(study, stage), data=data.model_dump(include=keys))
-    return given | {"files": raw_data.content(study, experiment, folder)}
+    code = given["code"] + _source_digest(study, experiment)
+    return given | {"code": code, "files": raw_data.content(study, experiment, folder)}
 
 
 def prepare_job(study: Study, experiment: str = "patches") -> dict[str, Any]:
     """The job that makes patterns of them: everything but where the files lie."""
     stage = {"patches": "prepare", "digits": "prepare_digits"}[experiment]
     data = getattr(study, experiment).data
-    return _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
+    given = _with(job(study, stage), data=data.model_dump(exclude=set(LOCATION)))
+    return given | {"code": given["code"] + _source_digest(study, experiment)}
+
+
+def _source_digest(study: Study, experiment: str) -> str:
+    """Digest of the code of the data source that an experiment uses, and of no other source."""
+    source = raw_data.LISTS[experiment][getattr(study, experiment).data.source]
+    return code_digest(*sorted({function.__module__ for function in (source.locate, source.read, source.sizes)}))
 
 
 def study_job(study: Study) -> dict[str, Any]:
@@ -250,7 +258,7 @@ def figure_job(study: Study, name: str) -> dict[str, Any]:
     if "digits_examples" in row.inputs:
         look["quality"] = study.digits.evaluation.quality
     given = job(study, "figure", **look)
-    return given | {"code": given["code"] + code_digest(row.module)}
+    return given | {"code": given["code"] + code_digest(module_of(name))}
 
 
 def table_job(study: Study, stage: str) -> dict[str, Any]:

@@ -119,7 +119,16 @@ class _Files(IndexDataCacheFile):
 
 
 class _Locator(UserProvidedCacheLocator):
-    """The folder chosen here, writable or not: what lies in it can be read."""
+    """The folder chosen here, writable or not: what lies in it can be read.
+
+    Its name has the digest of all sources, so neither where they lie nor when they were written counts.
+    """
+
+    def get_cache_path(self) -> str:
+        return str(_config.CACHE_DIR)
+
+    def get_source_stamp(self) -> str:
+        return ""
 
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> Self:

@@ -1,21 +1,24 @@
-"""THE list of figures: rules, targets, report and configuration read it. A figure is one module and one line here.
+"""THE list of figures: rules, targets, report and configuration read it. A figure is one module of this folder.
 
-The module has `panels(inputs)`, which computes a tidy DataFrame per panel, and `draw(panels, look)`, which makes the
-figure from those tables and nothing else.
+The module has `FIGURE`, which says what the figure is; `panels(inputs)`, which computes a tidy DataFrame per panel; and
+`draw(panels, look)`, which makes the figure from those tables and nothing else. Modules without `FIGURE` help others.
 """
 
+import ast
 from dataclasses import dataclass
+from pathlib import Path
+
+from boltzprune.errors import InputError
 
 FORMATS = ("pdf", "svg", "png")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One row of the list.
+    """What a figure is. Its name is that of its module.
 
     Attributes
     ----------
-    module : str
     inputs : tuple of str
         What it reads. Of the patches: patterns, statistics (of the initial machines), metrics, pattern_probabilities;
         of the digits: digits (the data), digits_metrics, digits_pixels, digits_examples, digits_references.
@@ -24,53 +27,49 @@ class Figure:
     by_criterion : bool
         Whether it shows criteria, and so depends on their colours and labels.
     experiment : str
+    caption : str
+        What a reader of the report has to know, in reStructuredText; a line about the study follows.
     target : str
         What a user asks for to get it; several figures can share one. Empty: the name of the figure.
     all_iterations : bool
         Whether it shows all iterations of every criterion, whatever the configuration says of the last one shown.
     """
 
-    module: str
     inputs: tuple[str, ...]
     panels: tuple[str, ...]
     by_criterion: bool
     experiment: str
+    caption: str
     target: str = ""
     all_iterations: bool = False
 
 
-_DIGITS_3 = ("digits", "digits_metrics", "digits_pixels", "digits_references")
-_DIGITS_4 = ("digits", "digits_metrics", "digits_examples", "digits_references")
+def _declared(path: Path) -> Figure | None:
+    """What a module declares as FIGURE; None if it does not.
+
+    The module is read and not imported, since every command of the package reads this list, and matplotlib takes longer
+    to load than most of them run.
+    """
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["FIGURE"]:
+            try:
+                given = {one.arg: ast.literal_eval(one.value) for one in node.value.keywords}  # type: ignore[attr-defined]
+                return Figure(**given)
+            except (AttributeError, TypeError, ValueError) as error:
+                expected = "FIGURE = figures.Figure(...) with named values that are literals, without variables"
+                raise InputError(f"{path}, line {node.lineno}: expected {expected} ({error})") from error
+    return None
+
 
 FIGURES = {
-    "fig1": Figure(
-        "boltzprune.report.figures.fig1",
-        ("patterns", "statistics"),
-        ("a.csv", "b.csv.gz", "c.csv", "d.csv", "e.csv"),
-        False,
-        "patches",
-    ),
-    "fig2": Figure(
-        "boltzprune.report.figures.fig2",
-        ("metrics", "pattern_probabilities"),
-        ("a.csv", "b.csv", "c.csv"),
-        True,
-        "patches",
-    ),
-    "fig3": Figure("boltzprune.report.figures.fig3", _DIGITS_3, ("a.csv", "b.csv", "c.csv", "d.csv"), True, "digits"),
-    "fig4": Figure("boltzprune.report.figures.fig4", _DIGITS_4, ("a.csv", "b.csv", "c.csv"), True, "digits"),
-    "s1": Figure(
-        "boltzprune.report.figures.s1",
-        ("digits_metrics", "digits_references"),
-        ("a.csv", "b.csv", "c.csv", "stop_signals.csv"),
-        True,
-        "digits",
-        all_iterations=True,
-    ),
-    "s2a": Figure("boltzprune.report.figures.s2a", _DIGITS_3, ("a.csv", "b.csv", "c.csv"), True, "digits", "s2", True),
-    "s2b": Figure("boltzprune.report.figures.fig4", _DIGITS_4, ("a.csv", "b.csv", "c.csv"), True, "digits", "s2", True),
+    path.stem: figure for path in sorted(Path(__file__).parent.glob("*.py")) if (figure := _declared(path)) is not None
 }
 """Name -> figure."""
+
+
+def module_of(name: str) -> str:
+    """Where a figure is made: the module's name, to be imported."""
+    return f"{__name__}.{name}"
 
 
 def targets() -> dict[str, list[str]]:

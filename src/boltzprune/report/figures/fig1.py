@@ -15,9 +15,24 @@ from matplotlib.gridspec import GridSpecBase, SubplotSpec
 from matplotlib.patches import Circle
 
 from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval, not_computed, weight_entries
+from boltzprune.report import figures
 from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, panel_letter
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, read_statistics
+
+FIGURE = figures.Figure(
+    inputs=("patterns", "statistics"),
+    panels=("a.csv", "b.csv.gz", "c.csv", "d.csv", "e.csv"),
+    by_criterion=False,
+    experiment="patches",
+    caption="**Figure 1.** A: how a circular patch of an image becomes the visible layer of an RBM. B: absolute Fisher "
+    "information between all pairs of parameters of the initial machine of seed 0, on a logarithmic scale. C: "
+    "magnitude of each parameter's entry in the leading eigenvector of that matrix; the weights are a map of "
+    "visible by hidden units, and the biases lie beside it. D: the diagonal of the matrix, which is the "
+    "estimate that a synapse can make from local activity (the table behind the panel has 95 % intervals of "
+    "its sampling error). E: eigenvalues of the matrix for every seed, and the ratio of the first two. For "
+    "machines of more than 20,000 parameters the matrix is not computed, and its panels say so.",
+)
 
 MAX_SIDE = 1200
 IMPORTANCE_MAP = "viridis"

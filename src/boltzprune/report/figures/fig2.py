@@ -12,8 +12,24 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.pruning.controls import CONTROLS
+from boltzprune.report import figures
 from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results import tidy
+
+FIGURE = figures.Figure(
+    inputs=("metrics", "pattern_probabilities"),
+    panels=("a.csv", "b.csv", "c.csv"),
+    by_criterion=True,
+    experiment="patches",
+    caption="**Figure 2.** A: log-probability of every pattern of the data against its log-probability among the "
+    "samples of the initial machines (points: mean over seeds; bars: quartiles; MSE: mean over patterns of the "
+    "squared difference, mean and SD over seeds). B: the same after the last pruning iteration and retraining, "
+    "per criterion. C: divergence of the model from the data after each pruning and after each retraining, "
+    "exact (by enumeration) and from samples (a pattern of the data that no sample shows counts as half a "
+    "sample); median and quartiles over seeds. Dotted: initial machines. Dashed, if `patches.controls` has "
+    "`unpruned`: the control, which is the initial machines trained on, without pruning, for as many epochs as "
+    "the pruned ones have been retrained, with the same data, schedule and random numbers.",
+)
 
 QUARTILES = ["log_model_q25", "log_model_q75"]
 MARKS: dict[str, Any] = {"marker": "o", "ms": 3, "elinewidth": 0.8}

@@ -11,10 +11,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
+from boltzprune.report import figures
 from boltzprune.report.figures import digits
 from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
+
+FIGURE = figures.Figure(
+    inputs=("digits", "digits_metrics", "digits_pixels", "digits_references"),
+    panels=("a.csv", "b.csv", "c.csv", "d.csv"),
+    by_criterion=True,
+    experiment="digits",
+    caption="**Figure 3.** A: the first training image of each class, cropped and binarised (black = 1), and the deep "
+    "Boltzmann machine as a sketch: each unit of h1 sees a receptive field of neighbouring pixels, or the "
+    "whole image if the study says so; each unit of h2 is connected to all of h1; the classifier reads h2. B: "
+    "share of the test images that a logistic regression on h2 gets wrong, against the remaining weights, "
+    "after retraining; dotted: the same classifier on raw pixels; diamond: initial machines. C: units that "
+    "remain in h1 and h2. Mean and standard deviation over seeds. D: fraction of seeds in which a pixel has no "
+    "weight left after the last iteration shown (black = all).",
+)
 
 UNITS = {"n_units_1": "h1", "n_units_2": "h2"}
 SIZES = [*UNITS, "n_weights_1", "n_weights_2", "n_visible_connected"]

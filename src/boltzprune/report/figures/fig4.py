@@ -8,10 +8,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
+from boltzprune.report import figures
 from boltzprune.report.figures import digits
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
+
+FIGURE = figures.Figure(
+    inputs=("digits", "digits_metrics", "digits_examples", "digits_references"),
+    panels=("a.csv", "b.csv", "c.csv"),
+    by_criterion=True,
+    experiment="digits",
+    caption="**Figure 4.** A: quality of the generated digits, the winning probability of a classifier trained on raw "
+    "pixels, against the remaining weights, after retraining and, if the study judges digits there too, right "
+    "after pruning (lighter); dashed: test images (black) and random patterns (grey). B: diversity, the "
+    "entropy of the classes that the classifier gives to the samples; dashed: test images; dotted: all classes "
+    "equally often. Mean and standard deviation over seeds. C: samples of the initial machine and of each "
+    "criterion's machine after retraining in the last iteration shown, one seed (black = 1).",
+)
 
 QUALITIES = {"mean": "mean over samples", "class_mean": "mean of the class means"}
 MEASURES = [f"quality_{name}" for name in QUALITIES]

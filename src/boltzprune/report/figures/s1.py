@@ -10,8 +10,22 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from boltzprune.evaluation.activity import stop_signals
+from boltzprune.report import figures
 from boltzprune.report.figures import digits
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
+
+FIGURE = figures.Figure(
+    inputs=("digits_metrics", "digits_references"),
+    panels=("a.csv", "b.csv", "c.csv", "stop_signals.csv"),
+    by_criterion=True,
+    experiment="digits",
+    all_iterations=True,
+    caption="**S1 Figure A.** Mean activity of the units of h1 (A) and h2 (B) in the free-running machine over the "
+    "iterations, after retraining, and the encoding error of the same machines (C); mean and standard "
+    "deviation over seeds. Circle and square: the first iteration whose mean activity in h1 or h2 exceeds that "
+    "of the iteration before, which may be a signal to stop pruning. Star: lowest error. Dotted: classifier on "
+    "raw pixels.",
+)
 
 Mark = tuple[str, Any, dict[str, Any]]
 """Criterion, iteration (missing: no mark), and the look of a mark."""

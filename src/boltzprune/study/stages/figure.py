@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from boltzprune.errors import InputError
-from boltzprune.report.figures import FIGURES
+from boltzprune.report.figures import FIGURES, module_of
 from boltzprune.report.figures.style import save
 from boltzprune.results import tidy
 
@@ -20,7 +20,7 @@ def run(job: "Job") -> None:
     for missing in (key for key in FIGURES[name].inputs if key not in job.inputs):
         raise InputError(f"figure {name}: --in {missing} is missing")
     row = FIGURES[name]
-    module = importlib.import_module(row.module)
+    module = importlib.import_module(module_of(name))
     tables = module.panels({key: job.inputs[key] for key in row.inputs})
     spec = job.raw_spec | ({"last_iterations": {}} if row.all_iterations else {})
     metrics = [tidy.read(job.inputs[key], key) for key in ("metrics", "digits_metrics") if key in row.inputs]
