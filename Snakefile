@@ -2,7 +2,7 @@
 #     boltzprune run                               the default study, on an embedded data set
 #     boltzprune run fig2                          one target of: all, patches, fig1, fig2, table1,
 #                                                 digits, fig3, fig4, s1, s2, per_digit, claims
-#     boltzprune run patches config/paper.yaml     another study: its file is laid over config/config.yaml
+#     boltzprune run patches config/paper.yaml     another study: its values replace those of config/config.yaml
 # `boltzprune run` is a call of Snakemake; the same by hand, with any option of Snakemake:
 #     snakemake --cores all patches --configfile config/paper.yaml
 import os

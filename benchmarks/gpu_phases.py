@@ -22,6 +22,7 @@ from gpu_inputs import binary, deep_machine, joint_epoch, joint_work, key_of, pa
 from boltzprune.backend.gpu import joint as gpu_joint
 from boltzprune.backend.gpu import kernels
 from boltzprune.backend.gpu.backend import Backend
+from boltzprune.backend.gpu.machines_on_card import MachinesOnCard
 from boltzprune.core.contrastive import Epoch, Velocity
 
 SILENT, BUSY = (0.006, -6.0), (0.3, -1.0)
@@ -94,7 +95,7 @@ def _held(card, sizes, batch, n_sweeps, h2):
     epoch = joint_epoch(batch, learning_rate=1e-6)
     epoch = dataclasses.replace(epoch, tolerance=-1.0, max_sweeps=n_sweeps)  # no change is as small as that
     plans = [gpu_joint.plan(machine, sizes.chains, batch, card) for machine, *_ in work]
-    held = gpu_joint._Held(card, plans, *zip(*work), epoch)
+    held = MachinesOnCard(card, plans, *zip(*work), epoch)
     return held, card.asarray(binary((sizes.updates * batch, sizes.deep[0]), 0.3, seed=5)), plans[0].n_blocks
 
 

@@ -289,7 +289,7 @@ BUGS = [
     ),
     Bug(
         "compiled joint training: the mask is not applied",
-        "backend/cpu/gibbs.py",
+        "backend/cpu/gradient.py",
         "(float32(exists[j]) * up[j])",
         "up[j]",
         "backend/test_joint.py",
@@ -415,7 +415,7 @@ BUGS = [
     ),
     Bug(
         "CUDA, free runs: the chains of a machine are those of another",
-        "backend/gpu/joint.py",
+        "backend/gpu/machines_on_card.py",
         "self.chains[k, :, place].copy()",
         "self.chains[0, :, place].copy()",
         "backend/test_gpu_joint.py",
@@ -673,14 +673,14 @@ BUGS = [
         "pruning/test_criteria_of_studies.py",
     ),
     Bug(
-        "ending: an empty machine is written, and the sequence goes on",
+        "ending: an empty machine is written, and the course goes on",
         "core/machine.py",
         "return 0 in self.n_weights",
         "return False",
         "pruning/test_pruning.py pruning/test_deep_pruning_units.py",
     ),
     Bug(
-        "ending: a sequence that ended before is forgotten",
+        "ending: a course that ended before is forgotten",
         "study/stages/prune.py",
         "job.provenance(ended))",
         "job.provenance({s: k for s, k in ended.items() if k == spec['iteration']}))",

@@ -176,7 +176,7 @@ def test_norms_of_incoming_weights_are_limited(limit):
     if limit == "reference":
         found = joint.limit_norms(weights, 2.0)
     else:
-        from boltzprune.backend.cpu.gibbs import limit_columns
+        from boltzprune.backend.cpu.gradient import limit_columns
 
         found = weights.copy()
         limit_columns(found, np.float32(2.0))

@@ -1,4 +1,4 @@
-"""A pruning that leaves no weight ends the sequence of its seed, in both experiments, and nothing else.
+"""A pruning that leaves no weight ends the course of its seed, in both experiments, and nothing else.
 
 From public reports of pruning that takes the last unit of a layer: Eric-mingjie/rethinking-network-pruning#50 and
 GATECH-EIC/Early-Bird-Tickets#1. In the patches such a criterion stopped its job, and so the tables of all criteria.
@@ -24,7 +24,7 @@ def sudden(evidence):
     return evidence.uniform_weights * (evidence.uniform_units[0] > 0.37)
 '''
 ENDS = {"patches": {0: 3, 1: 2, 2: 3}, "digits": {0: 1, 1: 2, 2: 3}}
-"""Seed -> the iteration that ends its sequence under that criterion: its random numbers decide, no training."""
+"""Seed -> the iteration that ends its course under that criterion: its random numbers decide, no training."""
 
 
 def made(folder, experiment):

@@ -15,7 +15,7 @@ from limits import fault, traced
 from boltzprune.datasets import SOURCES, arrays, cifar10, idx, labelled, mnist
 from boltzprune.results.store import Arrays, read_json
 from boltzprune.results.tidy import read as read_table
-from boltzprune.study.settings import read_yaml
+from boltzprune.study.yaml_files import read_yaml
 
 WANTED = SimpleNamespace(batches=list(cifar10.BATCHES), n_classes=10, seed=7)
 FILES = {"pickle": ("data_batch_1", pickles), "tar": (cifar10.ARCHIVE, tars), "npz": ("my.npz", npzs)}

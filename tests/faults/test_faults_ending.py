@@ -27,7 +27,7 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from boltzprune.results import lifeline
-from boltzprune.results.store import atomic
+from boltzprune.results.whole_files import atomic
 lifeline.start()
 with atomic("result.bin") as temporary:
     temporary.write_bytes(b"half")

@@ -13,7 +13,7 @@ from boltzprune.__main__ import main
 from boltzprune.datasets import archives, arrays, safe_pickle
 from boltzprune.results import npz
 from boltzprune.results.store import Arrays, machine_arrays, write_arrays
-from boltzprune.study import settings
+from boltzprune.study import settings, yaml_files
 
 ASKED = "Unable to allocate 14.9 GiB for an array with shape (2000000011,) and data type float64"
 SMALL = """
@@ -104,7 +104,7 @@ def no_memory(monkeypatch):
     def refuse(*_, **__):
         raise MemoryError(ASKED)
 
-    for place, name in ((npz, "read_array"), (safe_pickle, "_run"), (archives, "_scan"), (settings, "_not_deep")):
+    for place, name in ((npz, "read_array"), (safe_pickle, "_run"), (archives, "_scan"), (yaml_files, "_not_deep")):
         monkeypatch.setattr(place, name, refuse)
 
 
@@ -120,7 +120,7 @@ def test_no_file_is_called_damaged_because_memory_ran_out(no_memory, monkeypatch
         lambda: arrays.read([tmp_path / "mine.npz"], None),
         lambda: safe_pickle.loads(b"", "batch"),
         lambda: archives.read_members(tmp_path / "images.tar.gz", ["batch"], 7),
-        lambda: settings.read_yaml(tmp_path / "study.yaml"),
+        lambda: yaml_files.read_yaml(tmp_path / "study.yaml"),
     ):
         with pytest.raises(MemoryError):
             read()

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from boltzprune.study.settings import read_yaml, study_from
+from boltzprune.study.settings import study_from
+from boltzprune.study.yaml_files import read_yaml
 
 FOLDER = Path(__file__).parents[2] / "config"
 STUDIES = ["config.yaml", "digits-small.yaml", "paper.yaml"]
@@ -21,7 +22,8 @@ WITH_ONE_MORE = """
 import dataclasses, json, sys
 from boltzprune.pruning import criteria
 criteria.CRITERIA["one_more"] = dataclasses.replace(criteria.CRITERIA["anti_fi"], label="One more")
-from boltzprune.study.settings import read_yaml, study_from
+from boltzprune.study.settings import study_from
+from boltzprune.study.yaml_files import read_yaml
 studies = [study_from(read_yaml(path)) for path in sys.argv[1:]]
 studies.append(study_from({"patches": {"criteria": ["one_more"]}}))
 print(json.dumps([study.model_dump() for study in [study_from({}), *studies]]))

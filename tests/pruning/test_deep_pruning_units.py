@@ -314,7 +314,7 @@ def test_whole_units_go_by_the_mean_saliency_of_their_existing_weights():
 
 @pytest.mark.parametrize("saliencies", [("none", "all"), ("all", "none"), ("none", "none")])
 def test_without_weights_in_a_layer_no_hidden_unit_is_left(saliencies):
-    """The sequence ends there: see the module `pruning`."""
+    """The course ends there: see the module `pruning`."""
     full = {"none": np.zeros, "all": np.ones}
     rule = by_layer(*(full[name](shape) for name, shape in zip(saliencies, [(5, 7), (7, 3)])))
     pruned = prune_deeply(rule, full_machine(5, 7, 3), (0.01, 0.01), zeros_go=True)

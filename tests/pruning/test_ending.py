@@ -1,4 +1,4 @@
-"""When sequences end: what few weights and units do in both experiments, and what the rules alone foretell."""
+"""When courses end: what few weights and units do in both experiments, and what the rules alone foretell."""
 
 import dataclasses
 

@@ -238,7 +238,7 @@ def test_visible_units_stay_and_are_reported():
 
 
 def test_leaving_no_weight_leaves_an_empty_machine():
-    """The sequence ends there: see the module `pruning`."""
+    """The course ends there: see the module `pruning`."""
     lost = prune_with(by_weight, random_machine(1, 1), iteration=4)
     assert lost.machine.is_empty and lost.machine.layer_sizes == (1, 0) and lost.n_weights_removed == (1,)
     ties, whole = (

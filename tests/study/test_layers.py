@@ -1,10 +1,10 @@
-"""How files, presets and the command line are laid over the default study."""
+"""How the values of files, presets and the command line replace those of the default study."""
 
 import pytest
 import yaml
 
 from boltzprune.errors import InputError
-from boltzprune.study import settings
+from boltzprune.study import settings, yaml_files
 from boltzprune.study.config import PRESETS
 from boltzprune.study.settings import lay, study_from, study_of, typed
 
@@ -91,15 +91,15 @@ def test_a_mistake_is_told_with_the_file_that_makes_it(defaults, tmp_path, monke
 def test_a_key_that_is_given_twice_is_refused(tmp_path, text, key, lines):
     (file,) = write(tmp_path, twice=text)
     with pytest.raises(InputError) as caught:
-        settings.read_yaml(file)
+        yaml_files.read_yaml(file)
     assert f"twice.yaml: the key {key} stands in line {lines[0]} and again in line {lines[1]}; " in str(caught.value)
 
 
 def test_a_key_that_replaces_a_merged_one_is_no_repetition(tmp_path):
     text = "base: &base {a: 1, b: 2}\nmore: &more\n  <<: *base\n  b: 3\nlast:\n  <<: *more\n  a: 5\n"
     (file,) = write(tmp_path, merged=text)
-    assert settings.read_yaml(file) == yaml.safe_load(text)
-    assert settings.read_yaml(file)["last"] == {"a": 5, "b": 3}
+    assert yaml_files.read_yaml(file) == yaml.safe_load(text)
+    assert yaml_files.read_yaml(file)["last"] == {"a": 5, "b": 3}
 
 
 def test_values_of_the_command_line_have_their_types():

@@ -12,10 +12,11 @@ from small_machines import random_evidence
 from boltzprune import __main__
 from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import resolve, saliency_of
-from boltzprune.study.settings import read_yaml, study_from
+from boltzprune.study.settings import study_from
 from boltzprune.study.stages import STAGES, Job, run
 from boltzprune.study.stages.catalogue import VALUES
 from boltzprune.study.stages.fetch import read_manifest
+from boltzprune.study.yaml_files import read_yaml
 
 pytestmark = pytest.mark.torture
 

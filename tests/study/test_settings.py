@@ -10,7 +10,8 @@ import yaml
 
 from boltzprune.study.config import PRESETS, Section, Study, commented
 from boltzprune.study.config.commented import as_yaml
-from boltzprune.study.settings import json_schema, merged, read_yaml, study_from
+from boltzprune.study.settings import json_schema, merged, study_from
+from boltzprune.study.yaml_files import read_yaml
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "config" / "config.yaml"

@@ -4,7 +4,8 @@ import pytest
 import yaml
 
 from boltzprune.errors import InputError
-from boltzprune.study.settings import read_yaml, study_from
+from boltzprune.study.settings import study_from
+from boltzprune.study.yaml_files import read_yaml
 
 FILE = "my_study.yaml"
 WRONG = [

@@ -18,7 +18,8 @@ from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, checksum, read_machine
 from boltzprune.sampling import exact
 from boltzprune.sampling.ais import ais
-from boltzprune.study.settings import merged, read_yaml, study_from
+from boltzprune.study.settings import merged, study_from
+from boltzprune.study.yaml_files import read_yaml
 
 SEEDS = (0, 1, 2)
 BLOCK = "seeds0-2"

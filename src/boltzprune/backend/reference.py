@@ -14,7 +14,10 @@ from boltzprune.core.machine import BoltzmannMachine, field_of, sigmoid
 
 
 def _sample(probability: np.ndarray, key: np.uint64, step: int, layer: int, first_chain: int = 0) -> np.ndarray:
-    """1 where uniform < probability, in the dtype of the probability."""
+    """States of a layer: 1 where uniform < probability, else 0, in the dtype of the probability.
+
+    The probability is (n_chains, n_units); row c is chain first_chain + c of the stream.
+    """
     n_chains, n_units = probability.shape
     chains = first_chain + np.arange(n_chains)
     return (streams.uniform(key, step, layer, chains, n_units) < probability).astype(probability.dtype)

@@ -94,7 +94,7 @@ class BoltzmannMachine:
 
 
 def without_units(n_weight_layers: int) -> BoltzmannMachine:
-    """The machine that a sequence of prunings ends with, as far as it has a size: no unit in any layer."""
+    """The machine that a course ends with (see `pruning`), as far as it has a size: no unit in any layer."""
     layers, pairs = range(n_weight_layers + 1), range(n_weight_layers)
     return BoltzmannMachine(
         tuple(np.zeros((0, 0), dtype=np.float32) for _ in pairs),

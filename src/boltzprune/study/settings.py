@@ -6,7 +6,6 @@ The values of a file replace those of `config/config.yaml`, the default study; s
 import copy
 import difflib
 import functools
-import itertools
 import os
 import re
 import reprlib
@@ -21,19 +20,17 @@ import yaml
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import slug
-from boltzprune.results.files import check_regular
 from boltzprune.study import feasible, paths
 from boltzprune.study.config import OWN_CRITERION, PRESETS, RENAMED, Section, Study
+from boltzprune.study.yaml_files import read_yaml
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-MAX_BYTES, MAX_DEPTH = 2**20, 100
-"""Of a configuration; the one that explains every key has 20 thousand."""
 DEFAULTS = Path(__file__).parents[3] / "config" / "config.yaml"
 """The default study, in a checkout; an installed package has the same values as the defaults of its models."""
 DEFAULT_STUDY, FROM_COMMAND_LINE = "config/config.yaml", "the command line"
-"""What messages call these two layers."""
+"""What messages call these two origins of values."""
 WHOLE = ("colours", "last_iterations")
 """Mappings that are one value: a later one replaces an earlier one, so that {} means none."""
 Layers = list[tuple[str, dict[str, Any]]]
@@ -41,54 +38,6 @@ Layers = list[tuple[str, dict[str, Any]]]
 _SHORT = reprlib.Repr()
 """Shows a value; a few lines of YAML can stand for one of gigabytes."""
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 3, 10, 200, 200
-
-
-def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The mapping in one YAML file; InputError names the file and what is wrong with it."""
-    path = Path(path)
-    try:
-        check_regular(path, MAX_BYTES)
-        values = yaml.load(_not_deep(path.read_text(encoding="utf-8")), _UniqueKeys)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a YAML file") from error
-    except MemoryError:
-        raise
-    except _RepeatedKey as error:
-        raise InputError(f"{path}: {error}; the first of them would be lost: join the two") from error
-    except Exception as error:  # PyYAML lets through what its makers of dates and numbers raise
-        what = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: not YAML ({what}); expected keys and values, as in config/config.yaml") from error
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected keys and values, found {type(values).__name__}")
-    return values
-
-
-class _RepeatedKey(ValueError):
-    """A mapping has a key twice."""
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """Reads YAML as `yaml.safe_load` does, but refuses a key that a mapping has twice: the first would be lost."""
-
-    def compose_mapping_node(self, anchor: str | None) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        first: dict[str, int] = {}
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            line = key.start_mark.line + 1
-            if key.value in first:
-                raise _RepeatedKey(f"the key {key.value} stands in line {first[key.value]} and again in line {line}")
-            first[key.value] = line
-        return node
-
-
-def _not_deep(text: str) -> str:
-    """The text of a YAML file as it is; ValueError if its brackets are so deep that PyYAML would take hours."""
-    depth = max(itertools.accumulate((c in "[{") - (c in "]}") for c in text), default=0)
-    if depth > MAX_DEPTH:
-        raise ValueError(f"brackets are nested {depth} deep, more than {MAX_DEPTH}")
-    return text
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -173,7 +122,7 @@ def _shown(path: str | os.PathLike[str]) -> str:
 
 
 def _origin(name: str | Layers, place: Sequence[str | int]) -> str:
-    """The name of the last layer that sets a key, or a part of the way to it; a name that is text is that of all."""
+    """The name of the last origin that sets a key, or a part of the way to it; a name that is text is that of all."""
     if isinstance(name, str):
         return name
     depths = [(_depth(values, place), position) for position, (_, values) in enumerate(name)]
@@ -197,7 +146,7 @@ def study_from(values: Mapping[str, Any], name: str | Layers = "config") -> Stud
     values : dict
         As read from YAML.
     name : str or list of (str, dict)
-        For messages: the file that they come from, or the name and the values of each layer.
+        For messages: the file that they come from, or the name and the values of each origin, the last one winning.
 
     Returns
     -------

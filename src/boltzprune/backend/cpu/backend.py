@@ -14,12 +14,13 @@ from boltzprune.backend import arrays
 from boltzprune.backend.arrays import Bytes, Floats, Item, JointlyTrained, JointWork, Report, Result, Trained
 from boltzprune.backend.cpu import compiling, loops
 from boltzprune.backend.cpu.arithmetic import decide, whole_lanes, words_for
-from boltzprune.backend.cpu.cd import array_epoch, dense_epoch, padded
+from boltzprune.backend.cpu.cd import array_epoch, dense_epoch
 from boltzprune.backend.cpu.cd_low_rank import low_rank_epoch
 from boltzprune.backend.cpu.gibbs import Draws, Layers, gibbs_layers, rbm_steps
 from boltzprune.backend.cpu.joint import joint_epoch
 from boltzprune.backend.cpu.mean_field import limits_of, mean_field_cases, room_for
 from boltzprune.backend.cpu.pair_counts import count_pairs
+from boltzprune.backend.cpu.working_copy import padded
 from boltzprune.core import joint
 from boltzprune.core.contrastive import Epoch, Parameters, Velocity, cases_of_each, listed
 from boltzprune.core.joint import JointEpoch, JointState

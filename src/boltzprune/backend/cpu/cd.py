@@ -5,7 +5,7 @@ first-level cache, and for strong momentum. `low_rank_updates` is for large unma
 memory traffic is the cost.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -23,6 +23,7 @@ from boltzprune.backend.cpu.arithmetic import (
     words_for,
 )
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
 from boltzprune.core import contrastive
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
@@ -212,46 +213,6 @@ def dense_updates(
     return cases.shape[0]
 
 
-def padded(array: np.ndarray, n_hidden: int) -> Floats:
-    """A float32 copy with its last axis zero-padded to n_hidden."""
-    padding = [(0, 0)] * (array.ndim - 1) + [(0, n_hidden - array.shape[-1])]
-    return np.pad(array.astype(np.float32), padding)
-
-
-def working_copy(machine: BoltzmannMachine, velocity: Velocity, n_padded: int) -> tuple[Parameters, Parameters]:
-    """`Parameters` and steps of an RBM, hidden units padded, ready to be changed in place."""
-    parameters = Parameters(
-        padded(machine.weights[0], n_padded),
-        machine.biases[0].astype(np.float32),
-        padded(machine.biases[1], n_padded),
-    )
-    steps = padded(velocity.weights, n_padded), velocity.visible_bias.copy(), padded(velocity.hidden_bias, n_padded)
-    return parameters, Parameters(*steps)
-
-
-def from_working_copy(machine: BoltzmannMachine, parameters: Sequence[Floats], steps: Sequence[Floats]) -> Trained:
-    """The trained machine and its velocity, padding cut off.
-
-    Parameters
-    ----------
-    machine : BoltzmannMachine
-        Before: its masks and units stay.
-    parameters, steps : Parameters
-        Float32, hidden units padded.
-
-    Returns
-    -------
-    (BoltzmannMachine, Velocity)
-    """
-    n = machine.layer_sizes[1]
-    weights, visible_bias, hidden_bias = parameters
-    weights = np.ascontiguousarray(weights[:, :n])
-    trained = BoltzmannMachine(
-        (weights,), (visible_bias, hidden_bias[:n].copy()), machine.masks, machine.units, must_be_finite=False
-    )
-    return trained, Velocity(steps[0][:, :n].copy(), steps[1], steps[2][:n].copy())
-
-
 def chunks(n_cases: int, n_weights: int, report: Report) -> Iterator[tuple[int, int]]:
     """Starts and lengths of the pieces of an epoch; reports each piece when the next one is asked for.
 
@@ -302,7 +263,10 @@ def array_epoch(
 
 
 def _drawn(probability: Floats, key: np.uint64, step: int, layer: int) -> Floats:
-    """States as float32, which products of arrays want."""
+    """States of a layer from their probabilities, (n_cases, n_units), as float32, which products of arrays want.
+
+    Key, step and layer say which uniform numbers decide; the case is the chain.
+    """
     return decide(probability, False, key, step, layer, 0).astype(np.float32)
 
 

@@ -24,7 +24,8 @@ from boltzprune.backend.arrays import Bytes, Float, Floats, Report, Trained
 from boltzprune.backend.cpu import loops
 from boltzprune.backend.cpu.arithmetic import FAST, Words, fill_uniform, logistic, words_for
 from boltzprune.backend.cpu.cache import njit
-from boltzprune.backend.cpu.cd import Rates, chunks, from_working_copy, working_copy
+from boltzprune.backend.cpu.cd import Rates, chunks
+from boltzprune.backend.cpu.working_copy import from_working_copy, working_copy
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -59,14 +60,14 @@ class Past(NamedTuple):
 
 @njit(**FAST)
 def _add(total: Floats, row: Floats, factor: Float) -> None:
-    """Total <- total + factor row."""
+    """Total <- total + factor row, of (n_hidden,) float32 arrays, in place."""
     for j in range(total.size):
         total[j] += factor * row[j]
 
 
 @njit(**FAST)
 def _dot(a: Floats, b: Floats) -> Float:
-    """a.b."""
+    """a.b of two (n_hidden,) float32 arrays."""
     s = float32(0)
     for j in range(a.size):
         s += a[j] * b[j]

@@ -1,11 +1,12 @@
-"""One epoch of joint training of a deep machine on the CPU, by the loops of `gibbs` and `mean_field`."""
+"""One epoch of joint training of a deep machine on the CPU, by the loops of `mean_field`, `gibbs` and `gradient`."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from boltzprune.backend.arrays import Bytes, Floats, JointlyTrained, Report
-from boltzprune.backend.cpu.gibbs import Draws, Layers, Mask, add_outer, climb, gibbs_layers, limit_columns
+from boltzprune.backend.cpu.gibbs import Draws, Layers, Mask, gibbs_layers
+from boltzprune.backend.cpu.gradient import add_outer, climb, limit_columns
 from boltzprune.backend.cpu.mean_field import limits_of, mean_field_cases, room_for
 from boltzprune.core.contrastive import NotFiniteError
 from boltzprune.core.joint import JointEpoch, JointState

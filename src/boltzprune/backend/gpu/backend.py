@@ -7,33 +7,25 @@ This module asks the card for arrays and launches and knows nothing else of it; 
 """
 
 import dataclasses
-import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from boltzprune.backend.arrays import Array, Item, JointlyTrained, JointWork, Report, Result, Trained
-from boltzprune.backend.gpu import cd_large, cd_small
+from boltzprune.backend.gpu import cd_large, cd_small, memory
 from boltzprune.backend.gpu import joint as gpu_joint
 from boltzprune.backend.gpu.gibbs import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.core import joint
-from boltzprune.core.contrastive import Arithmetic, Epoch, Velocity, array_epoch, at_places, cases_of_each, listed
+from boltzprune.core.contrastive import Arithmetic, Epoch, Velocity, array_epoch, cases_of_each, listed
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
-from boltzprune.errors import InputError
 
 if TYPE_CHECKING:
     from boltzprune.backend.gpu.card import Card
 
-Kind = TypeVar("Kind")
 Work = tuple[BoltzmannMachine, Velocity, np.uint64, Array]
-
-log = logging.getLogger(__name__)
-
-SHARE_OF_MEMORY = 0.5
-"""Of the memory that is free, what the chains or cases that are computed together may take."""
 
 
 class Backend:
@@ -84,47 +76,22 @@ class Backend:
         return BoltzmannMachine(weights, biases, masks, machine.units, must_be_finite=False)
 
     def piece(self, n: int, bytes_each: int) -> int:
-        """As many as fit into a share of the free memory, whole tiles."""
-        free = self.card.free_memory()
-        fit = int(SHARE_OF_MEMORY * free / max(bytes_each, 1)) // TILE * TILE
-        size = min(n, max(fit, TILE))
-        need = f"{n * bytes_each / 2**20:,.0f} MiB of {free / 2**20:,.0f} MiB free"
-        log.info("GPU memory: %d chains or cases of %d bytes need %s; %d at once", n, bytes_each, need, size)
-        return size
+        """See `memory.piece`."""
+        return memory.piece(self.card, n, bytes_each)
 
     def in_pieces(self, function: Callable[[int, int], Result], n: int, bytes_each: int) -> list[Result]:
         """See `arrays.HostArrays.in_pieces`; where the memory does not suffice after all, pieces are halved."""
-        size, first = max(1, self.piece(n, bytes_each)), 0
-        results: list[Result] = []
-        while first < n:
-            count, fits = min(size, n - first), True
-            try:
-                results.append(function(first, count))
-                first += count
-            except self.card.OutOfMemory:
-                fits = False  # what was tried is let go of only once this clause is left
-            if not fits:
-                size = self._half(count, f"{count} chains or cases of {bytes_each} bytes")
-        return results
-
-    def _half(self, size: int, what: str) -> int:
-        """Half of a size that did not fit, once the card has let go of what it can; InputError if there is no half."""
-        self.card.release()
-        free = f"{self.card.free_memory() / 2**20:,.0f} MiB"
-        if size < 2:
-            raise InputError(
-                f"device gpu: the card's memory does not suffice for {what}; {free} are free. "
-                "Stop other programs that use the card, take a smaller machine, or set device: cpu"
-            )
-        log.warning("GPU memory: no room for %s (%s free); halving", what, free)
-        return size // 2
+        return memory.in_pieces(self.card, max(1, self.piece(n, bytes_each)), function, n, bytes_each)
 
     def sample_layer(self, fields: Array, key: np.uint64, step: int, layer: int, first_chain: int) -> Array:
         """See `reference.Backend.sample_layer`."""
         return decide(self.card, self.asarray(fields, np.float32), True, key, step, layer, first_chain)
 
     def _decide(self, probabilities: Array, key: np.uint64, step: int, layer: int) -> Array:
-        """States from probabilities, as float32: what array code draws with."""
+        """States of a layer from their probabilities, (n_cases, n_units), as float32: what array code draws with.
+
+        Key, step and layer say which uniform numbers decide; the case is the chain.
+        """
         return decide(self.card, probabilities, False, key, step, layer, 0).astype(np.float32)
 
     def advance(
@@ -207,12 +174,18 @@ class Backend:
                 plan = cd_large.plan(machine, epoch.batch_size, self.card)
                 kind = "wide", plan and plan.n_blocks, len(one)
             groups.setdefault(kind, []).append(place)
-        return self._grouped(groups, work, lambda kind, part: self._cd_group(kind[0], kind[1], part, epoch, report))
+        return memory.in_groups(
+            self.card, groups, work, lambda kind, part: self._cd_group(kind[0], kind[1], part, epoch, report)
+        )
 
     def _cd_group(
         self, kernel: str, n_blocks: int | None, work: Sequence[Work], epoch: Epoch, report: Report
     ) -> list[Trained]:
-        """Machines that are trained side by side; those that no kernel takes, one after the other."""
+        """Train machines side by side; those that no kernel takes, one after the other.
+
+        The kernel is "small" (`cd_small`) or "wide" (`cd_large`); n_blocks, of "wide": blocks of threads that share a
+        machine, or None where the kernel does not take it.
+        """
         if kernel == "small":
             return cd_small.epoch_of_many(self.card, [one[:3] for one in work], work[0][3], epoch, report)
         if n_blocks is None:
@@ -222,37 +195,14 @@ class Backend:
             return trained
         return cd_large.epoch_of_many(self.card, work, epoch, report)
 
-    def _grouped(
-        self, groups: Mapping[Kind, list[int]], work: Sequence[Item], run: Callable[[Kind, list[Item]], list[Result]]
-    ) -> list[Result]:
-        """Results in the order of `work`: run(kind, part) for the places of each kind, halved where memory runs out.
-
-        Parameters
-        ----------
-        groups : dict
-            Kind -> places in `work`.
-        work : list
-        run : callable
-            (kind, part of the work) -> list of results.
-        """
-        results: dict[int, Result] = {}
-        waiting = list(groups.items())
-        while waiting:
-            (kind, places), fits = waiting.pop(0), True
-            try:
-                with at_places(places):
-                    results |= zip(places, run(kind, [work[place] for place in places]))
-            except self.card.OutOfMemory:
-                fits = False  # what was tried is let go of only once this clause is left
-            if not fits:
-                half = self._half(len(places), f"{len(places)} machines and what they learn from")
-                waiting[:0] = [(kind, places[:half]), (kind, places[half:])]
-        return [results[place] for place in range(len(work))]
-
     def _array_epoch(
         self, machine: BoltzmannMachine, velocity: Velocity, key: np.uint64, cases: Array, epoch: Epoch, report: Report
     ) -> Trained:
-        """Mini-batches, CD-k, large machines: the specification in float32, on the card."""
+        """Mini-batches, CD-k, large machines: the specification in float32, on the card.
+
+        Machine and velocity come from the host and go back to it; the cases, (n_cases, n_visible) uint8, are on the
+        card.
+        """
         velocity = Velocity(*map(self.asarray, _fields(velocity)))
         arithmetic = Arithmetic(self._decide, np.float32, self.xp)
         result = array_epoch(self.on_device(machine), velocity, key, cases, epoch, report, arithmetic)
@@ -287,14 +237,18 @@ class Backend:
         for place, (machine, state, _) in enumerate(work):
             plan = gpu_joint.plan(machine, len(state.chains[0]), epoch.batch_size, self.card)
             groups.setdefault(plan is not None, []).append(place)
-        return self._grouped(
-            groups, work, lambda for_kernel, part: self._joint_group(for_kernel, part, cases, epoch, report)
+        return memory.in_groups(
+            self.card, groups, work, lambda for_kernel, part: self._joint_group(for_kernel, part, cases, epoch, report)
         )
 
     def _joint_group(
         self, for_kernel: bool, work: Sequence[JointWork], cases: Array, epoch: JointEpoch, report: Report
     ) -> list[JointlyTrained]:
-        """Machines that are trained side by side; those that the kernel does not take, one after the other."""
+        """Train machines side by side; those that kernels/joint.cu does not take, one after the other.
+
+        Either it takes all machines of the work (`for_kernel`) or none. The cases, (n_cases, n_visible) uint8, are on
+        the card.
+        """
         if not for_kernel:
             with listed() as trained:
                 for one in work:
@@ -311,7 +265,10 @@ class Backend:
         epoch: JointEpoch,
         report: Report,
     ) -> JointlyTrained:
-        """The specification in float32, on the card."""
+        """The specification in float32, on the card.
+
+        Machine and state come from the host and go back to it; the cases, (n_cases, n_visible) uint8, are on the card.
+        """
         state = JointState(*(tuple(map(self.asarray, group)) for group in _fields(state)))
         trained, state, n_sweeps = joint.array_joint_epoch(
             self.on_device(machine), state, key, cases, epoch, report, self._joint

@@ -164,7 +164,11 @@ class Card:
 
 @functools.cache
 def _function(kernel: str, defines: tuple[tuple[str, int], ...], together: bool) -> Any:
-    """A kernel, compiled."""
+    """A kernel, compiled, from the file kernels/{kernel}.cu.
+
+    The defines are names and values of its macros, such as (("BLOCK", 128),). Together: whether its blocks meet at
+    barriers, so that all must run at the same time (a cooperative launch).
+    """
     import cupy
 
     options = kernels.options(dict(defines))

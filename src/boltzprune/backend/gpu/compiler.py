@@ -128,7 +128,10 @@ def _check_known(wanted: Sequence[int]) -> None:
 
 
 def _usage(name: str, defines: Mapping[str, str | int], architecture: int, log: str) -> Usage:
-    """What the log says of the kernel; other functions in it do not count, warnings do, whatever they are about."""
+    """What the log says of the kernel; other functions in it do not count, warnings do, whatever they are about.
+
+    The architecture is ten times the compute capability, and the log is what NVRTC wrote when it compiled for it.
+    """
     entry = log.partition(f"Compiling entry function '{name}'")[2]  # what follows is first about this one
     frame, used = FRAME.search(entry), USED.search(entry)
     if not frame or not used:
@@ -186,7 +189,10 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _row(name: str, defines: Mapping[str, str | int], architecture: int) -> dict[str, Any]:
-    """The fields of a `Usage`; where it does not compile, `error` in place of the numbers."""
+    """The fields of a `Usage`; where the kernel does not compile, `error` in place of the numbers.
+
+    The arguments are one of `_examples`: name of the kernel, its macros, ten times the compute capability.
+    """
     try:
         return dataclasses.asdict(compile_kernel(name, defines, architecture))
     except InputError as error:

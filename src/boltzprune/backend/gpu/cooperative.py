@@ -27,7 +27,7 @@ STATIC_SHARED = 1 << 10
 
 @dataclass(frozen=True)
 class Plan:
-    """How one machine is laid over blocks; it depends on the machine and on the card alone, and so do the results.
+    """How one machine is divided among blocks; it depends on the machine and on the card alone, and so do the results.
 
     Attributes
     ----------

@@ -93,7 +93,10 @@ def _converse(library: ctypes.CDLL) -> Driver:
 
 
 def _failure(library: ctypes.CDLL, function: str, status: int) -> str:
-    """A failed call in words: number, name where the driver has one, remedy."""
+    """A failed call in words: number, name where the driver has one, remedy.
+
+    The function is one of the CUDA driver's, such as cuInit, and the status (CUresult) is what it returned.
+    """
     name = ctypes.c_char_p()
     if hasattr(library, "cuGetErrorName"):
         library.cuGetErrorName(ctypes.c_int(status), ctypes.byref(name))
@@ -174,7 +177,10 @@ def problem(
 def _compiler_problem(
     driver: Driver, packages: Mapping[str, str], compiler: Callable[[], str | None] | None
 ) -> str | None:
-    """Why CuPy cannot compile kernels, and the remedy."""
+    """Why CuPy cannot compile kernels, and the remedy; the arguments are those of `problem`.
+
+    There is one package, as `_package_problem` has seen.
+    """
     from boltzprune.backend.gpu import nvrtc  # not needed where there is no GPU
 
     reason = (compiler or nvrtc.problem)()
@@ -205,7 +211,10 @@ def _package_problem(driver: Driver, packages: Mapping[str, str]) -> str | None:
 
 
 def _too_new(driver: Driver, name: str, listed: str, remedy: str) -> str | None:
-    """Whether a package is for a newer CUDA than the driver's; `cupy`, built from source or by conda, may be any."""
+    """Whether a package is for a newer CUDA than the driver's; `cupy`, built from source or by conda, may be any.
+
+    The message begins with the package and its version as they are listed, and ends with the remedy, both in words.
+    """
     built_for = re.fullmatch(r"cupy-cuda(\d+)x", name)
     if not built_for or not driver.cuda_version or int(built_for[1]) <= driver.cuda_version[0]:
         return None

@@ -149,7 +149,10 @@ def drawing_weights(machine: BoltzmannMachine | Parameters, layer: int, xp: Modu
 
 
 def _weights_into(machine: BoltzmannMachine | Parameters, layer: int, xp: ModuleType) -> FixedPoint:
-    """The weights into a layer as whole numbers."""
+    """The weights into a layer as whole numbers, those from the layer below and those from the layer above.
+
+    The machine is on the card, and xp is the array module of its arrays (CuPy).
+    """
     nothing = xp.zeros((0, len(machine.biases[layer])), dtype=np.float32)
     below = machine.weights[layer - 1] if layer > 0 else nothing
     above = machine.weights[layer].T if layer < len(machine.weights) else nothing
@@ -210,7 +213,11 @@ def _own_blocks(
     first_chain: int,
     first_layer: int,
 ) -> list[Array]:
-    """kernels/gibbs.cu: all steps of a chain in one block, several hundred in a launch."""
+    """kernels/gibbs.cu: all steps of a chain in one block, several hundred in a launch.
+
+    The arguments are those of `gibbs`, machine and states being on the card. The states, (n_chains, n_units) uint8 for
+    each layer, are not changed.
+    """
     sizes = [layer.shape[1] for layer in states]
     largest, together = max(sizes), card.xp.concatenate(states, axis=1)
     fixed = [_weights_into(machine, layer, card.xp) for layer in range(len(states))]

@@ -1,7 +1,7 @@
 // CD-1 of small RBMs, one training case per update: many updates of many machines in one launch, a block per machine.
 //
-//     h0 ~ s(up (b_h + v0.W)),  v1 ~ s(down (b_v + W.h0)),  p1 = s(up (b_h + v1.W))
-//     step <- decay step + learning_rate (v0 p0 - v1 p1);  W <- W + step,  likewise the biases  (Eq. 9)
+//     h0 ~ s(up (b_h + v0.W)),  v1 ~ s(down (b_v + W.h0)),  p1 = s(up (b_h + v1.W))  (Eq. 9)
+//     step <- decay step + learning_rate (v0 p0 - v1 p1);  W <- W + step,  likewise the biases
 //
 // N_VISIBLE (1 ... 61) visible units are the bits of one word. Thread j has column j of W and of its steps in registers,
 // so that fields and updates of hidden units need nobody else. The visible fields are sums over the threads: within a

@@ -1,7 +1,8 @@
 // CD-k of RBMs that do not fit into one block, single cases or small batches: many updates of several machines in one
 // launch. What is computed is core/contrastive.py; sums have another order.
 //
-//     h ~ s(up (b_h + v.W)),  v ~ s(down (b_v + W.h)), k times;  step <- decay step + learning_rate (v0 p0 - vk pk)  (Eq. 9)
+//     h ~ s(up (b_h + v.W)),  v ~ s(down (b_v + W.h))  (Eq. 9), k times
+//     step <- decay step + learning_rate (v0 p0 - vk pk);  W <- W + step,  likewise the biases
 //
 // n_blocks blocks share a machine. Block g has a slice of the columns of W, and of their steps, in shared memory for the whole
 // launch, and the hidden units that go with them; the visible layer everybody has and draws for himself, from what all
