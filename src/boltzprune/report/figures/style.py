@@ -18,7 +18,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from boltzprune.results.store import atomic, write_table
+from boltzprune.results.store import write_table
+from boltzprune.results.whole_files import atomic
 
 RC: dict[Any, Any] = {
     "font.size": 8,
