@@ -33,7 +33,8 @@ def _digits(folder):
     """Gentle rates: at higher ones training is chaotic, and a rounding error grows until states differ."""
     write_images(folder / "my_images.npz")
     gentle = {"learning_rate": [0.1, 0.02]}
-    return deep_values(folder / "my_images.npz", training=gentle, retraining=gentle)
+    short = {"first": {"n_epochs": 3}, "second": {"n_epochs": 3}}
+    return deep_values(folder / "my_images.npz", pretraining=short, training=gentle, retraining=gentle)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,8 @@
 // without a GPU: every thread of a block is a fiber that runs until it meets a barrier. Not fast, and no model of a GPU's
 // memory; but a missing barrier shows as soon as threads run in another order (`order`: 0 up, 1 down), a read of shared
 // memory that nobody wrote as NaN, a barrier that not all threads reach as an error.
-#pragma once
+#ifndef CUDA_ON_CPU_H
+#define CUDA_ON_CPU_H
 #include <setjmp.h>
 #include <ucontext.h>
 
@@ -409,3 +410,4 @@ template <class T>
 T __ldg(const T* address) {
     return *address;
 }
+#endif

@@ -130,7 +130,7 @@ _LIBRARIES = {}
 
 def _library(kernel, defines):
     """A kernel compiled for the CPU, kept in a folder of this user."""
-    text = f'#include "{HEADER}"\n' + "\n".join(f"#define {k} {v}" for k, v in dict(defines).items())
+    text = "\n".join(f"#define {k} {v}" for k, v in dict(defines).items())
     text += f"\n{kernels.source(kernel)}\nCUDA_ENTRY({kernel})\n"
     name = hashlib.sha256(repr((text, HEADER.read_bytes(), FLAGS)).encode()).hexdigest()[:24]
     if name not in _LIBRARIES:
@@ -138,15 +138,28 @@ def _library(kernel, defines):
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / f"{name}.so"
         if not path.exists():
-            part = folder / f"{name}.{os.getpid()}.so"
-            done = subprocess.run(
-                [COMPILER, *FLAGS, "-x", "c++", "-", "-o", part],
-                input=text,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{kernel} {defines}:\n{done.stderr}"
-            os.replace(part, path)
+            _compile(["-include", _header(folder), "-x", "c++", "-"], path, text, f"{kernel} {defines}")
         _LIBRARIES[name] = ctypes.CDLL(str(path))
     return _LIBRARIES[name]
+
+
+def _header(folder):
+    """A copy of the header, compiled beside it, which halves the time that a kernel takes."""
+    content = HEADER.read_bytes()
+    copy = folder / f"{hashlib.sha256(repr((content, FLAGS)).encode()).hexdigest()[:24]}.h"
+    compiled = copy.with_suffix(".h.gch")
+    if not compiled.exists():
+        part = copy.with_suffix(f".{os.getpid()}")
+        part.write_bytes(content)
+        os.replace(part, copy)
+        _compile(["-x", "c++-header", copy], compiled, "", HEADER)
+    return copy
+
+
+def _compile(arguments, target, text, name):
+    """Make a file that appears whole or not at all."""
+    part = target.with_name(f"{os.getpid()}.{target.name}")
+    command = [COMPILER, *FLAGS, *arguments, "-o", part]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{name}:\n{done.stderr}"
+    os.replace(part, target)
