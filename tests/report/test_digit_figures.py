@@ -7,7 +7,7 @@ import pytest
 from digit_figures import LAST, axes_titled, bars, drawn, small_study, tables
 from matplotlib.patches import Rectangle
 
-from boltzprune.report.figures import digits, fig3
+from boltzprune.report.figures import curves, fig3, tiles
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +193,7 @@ def test_examples_of_one_seed_after_retraining_in_the_order_of_samples(small):
 
 def test_mosaic():
     images = np.arange(3 * 2 * 5).reshape(3, 2, 5)
-    whole = digits.mosaic(images, 2)
+    whole = tiles.mosaic(images, 2)
     assert whole.shape == (4, 10)
     assert (whole[:2, 5:] == images[1]).all()
     assert (whole[2:, :5] == images[2]).all()
@@ -260,7 +260,7 @@ def test_no_error_at_all_is_drawn_as_half_a_test_image(small):
 
 
 def test_a_spread_larger_than_the_mean_stays_above_zero():
-    mean, bars_ = digits.on_log_axis([4.0, 0.0, 3.0], [9.0, 0.0, np.nan], 0.5)
+    mean, bars_ = curves.on_log_axis([4.0, 0.0, 3.0], [9.0, 0.0, np.nan], 0.5)
     assert mean.tolist() == [4, 0.5, 3]
     assert (mean - bars_[0] > 0).all()
     assert bars_[1].tolist() == [9, 0, 0]

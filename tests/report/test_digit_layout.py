@@ -13,7 +13,7 @@ from digit_tables import Digits
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from boltzprune.errors import InputError
-from boltzprune.report.figures import FIGURES, digits, module_of, targets
+from boltzprune.report.figures import FIGURES, curves, module_of, targets
 from boltzprune.report.figures.style import save
 from boltzprune.study.stages import Job
 from boltzprune.study.stages import figure as stage
@@ -33,7 +33,7 @@ def test_targets():
 
 @pytest.mark.parametrize(("low", "high"), [(4.1, 4.9), (3, 30), (0.1, 99), (5e3, 3e5), (7.1, 13), (1e-4, 1e4)])
 def test_a_logarithmic_axis_has_three_to_nine_ticks(low, high):
-    ticks = digits.log_ticks(low, high)
+    ticks = curves.log_ticks(low, high)
     assert 3 <= len(ticks) <= 9
     assert (low <= ticks).all() and (ticks <= high).all()
 

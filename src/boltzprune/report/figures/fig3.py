@@ -12,7 +12,7 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from boltzprune.report import figures
-from boltzprune.report.figures import digits
+from boltzprune.report.figures import curves, digits, tiles
 from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
@@ -108,7 +108,7 @@ def _draw_digits(figure: FigureBase, pixels: pd.DataFrame, units: pd.DataFrame, 
     shape = int(pixels["y"].max()) + 1, int(pixels["x"].max()) + 1
     images = pixels["value"].to_numpy(float).reshape(-1, *shape)
     shown = images[:MAX_DIGITS]
-    digits.show_images(axes, shown, 5 if len(shown) > 4 else len(shown))
+    tiles.show_images(axes, shown, 5 if len(shown) > 4 else len(shown))
     axes.set_title(f"Digits, {shape[0]} × {shape[1]} pixels, binary", loc="left")
     panel_letter(axes, letter, dx=-0.03)
     machine = units[units["phase"] == "initial"].set_index("measure")["mean"].round().astype(int)
@@ -164,26 +164,26 @@ def _draw_curves(
     axes = figure.add_subplot(grid[0])
     panel_letter(axes, next(letters), dx=-0.12)
     floor = 0.5 / errors["n_test"].max()
-    digits.curves(axes, errors, names, look, scale=100, floor=floor)
-    digits.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
+    curves.curves(axes, errors, names, look, scale=100, floor=floor)
+    curves.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
     measured, units = (table[table["phase"].isin(["initial", "retrained"])] for table in (errors, units))
-    digits.weights_axis(axes, measured)
+    curves.weights_axis(axes, measured)
     raw = 100 * errors.loc[errors["phase"] == "reference", "mean"].clip(lower=floor)
-    digits.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
+    curves.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
     note = "\n(no error: drawn as half a test image)" if (measured["mean"] < floor).any() else ""
     axes.set(ylabel="encoding error (%)", title="Error of the classifier, test images" + note)
     all_axes = [axes]
     for column, (measure, layer) in enumerate(UNITS.items(), start=1):
         axes = figure.add_subplot(grid[column])
         part = units[units["measure"] == measure]
-        digits.curves(axes, part, names, look)
-        digits.weights_axis(axes, part)
+        curves.curves(axes, part, names, look)
+        curves.weights_axis(axes, part)
         axes.set(
             ylabel="units", ylim=(0, 1.06 * (part["mean"] + part["sd"].fillna(0)).max()), title=f"Units of {layer}"
         )
         all_axes.append(axes)
     panel_letter(all_axes[1], next(letters), dx=-0.15)
-    digits.legend(figure, all_axes, look, digits.seeds_text(pd.concat([measured, units])))
+    curves.legend(figure, all_axes, look, digits.seeds_text(pd.concat([measured, units])))
 
 
 def _draw_maps(figure: FigureBase, maps: pd.DataFrame, shape: tuple[int, int], look: Look, letter: str) -> None:
@@ -195,7 +195,7 @@ def _draw_maps(figure: FigureBase, maps: pd.DataFrame, shape: tuple[int, int], l
         mine = maps[(maps["criterion"] == name) & (maps["iteration"] == last)]
         image = np.zeros((int(mine["height"].iloc[0]), int(mine["width"].iloc[0])))
         image[mine["y"], mine["x"]] = mine["disconnected"]
-        drawn = digits.show(axes, image)
+        drawn = tiles.show(axes, image)
         axes.set_title(f"{digits.title(look.labels[name])}\niteration {last}", color=look.colours[name])
         if place == 0:
             style: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "ha": "right"}

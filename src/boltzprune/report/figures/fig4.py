@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 
 from boltzprune.report import figures
-from boltzprune.report.figures import digits
+from boltzprune.report.figures import curves, digits, tiles
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
@@ -69,19 +69,19 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     quality = panels["a.csv"][panels["a.csv"]["measure"] == f"quality_{look.quality}"]
     _draw_curves(left, digits.up_to_last(quality, look), names, look)
     left.set(ylabel="quality", title=f"Winning probability, {QUALITIES[look.quality]}")
-    digits.reference_line(left, quality, "random_patterns", "random patterns", ls="--", color=GREY)
+    curves.reference_line(left, quality, "random_patterns", "random patterns", ls="--", color=GREY)
     _draw_curves(right, digits.up_to_last(panels["b.csv"], look), names, look)
     right.set(ylabel="diversity (nats)", title="Entropy of the classes")
     even = panels["b.csv"].loc[panels["b.csv"]["criterion"] == "even", "mean"].max()
-    digits.reference_line(right, panels["b.csv"], "even", f"even over {np.exp(even):.0f} classes", ls=":", color=GREY)
+    curves.reference_line(right, panels["b.csv"], "even", f"even over {np.exp(even):.0f} classes", ls=":", color=GREY)
     panel_letter(left, "A", dx=-0.1)
     panel_letter(right, "B", dx=-0.08)
     shown = pd.concat([quality, panels["b.csv"]])
     extra = []
     if (shown["phase"] == "pruned").any():
-        extra = [digits.sample_handle("after retraining")]
-        extra += [digits.sample_handle("before retraining", ls="--", mfc="white", alpha=0.6)]
-    digits.legend(upper, [left, right], look, digits.seeds_text(shown[shown["phase"] != "reference"]), extra)
+        extra = [curves.sample_handle("after retraining")]
+        extra += [curves.sample_handle("before retraining", ls="--", mfc="white", alpha=0.6)]
+    curves.legend(upper, [left, right], look, digits.seeds_text(shown[shown["phase"] != "reference"]), extra)
     _draw_examples(lower, blocks, n_rows)
     return figure
 
@@ -90,10 +90,10 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Lo
     """A, B: before (lighter) and after retraining, mean and SD over seeds, against the remaining weights."""
     for name in names:
         before = digits.path(table, name, "pruned")
-        digits.curve(axes, before, color=look.colours[name], ls="--", lw=0.8, mfc="white", alpha=0.5, zorder=1.5)
-    digits.curves(axes, table, names, look)
-    digits.reference_line(axes, table, "test_digits", "test digits", ls="--")
-    digits.weights_axis(axes, table)
+        curves.curve(axes, before, color=look.colours[name], ls="--", lw=0.8, mfc="white", alpha=0.5, zorder=1.5)
+    curves.curves(axes, table, names, look)
+    curves.reference_line(axes, table, "test_digits", "test digits", ls="--")
+    curves.weights_axis(axes, table)
 
 
 def _examples(table: pd.DataFrame, look: Look) -> Iterator[tuple[str, str, np.ndarray]]:
@@ -118,7 +118,7 @@ def _draw_examples(figure: FigureBase, blocks: Sequence[tuple[str, str, np.ndarr
     grid = figure.add_gridspec(n_rows, 2)
     for place, (text, colour, images) in enumerate(blocks):
         axes = figure.add_subplot(grid[place // 2, place % 2])
-        digits.show_images(axes, images, N_EXAMPLES)
+        tiles.show_images(axes, images, N_EXAMPLES)
         axes.set_title(text, color=colour, loc="left", pad=3)
         if place == 0:
             panel_letter(axes, "C", dx=-0.02)

@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from boltzprune.evaluation.activity import stop_signals
 from boltzprune.report import figures
-from boltzprune.report.figures import digits
+from boltzprune.report.figures import curves, digits
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
 
 FIGURE = figures.Figure(
@@ -66,11 +66,11 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel_letter(axis, letter, dx)
     extra = [
-        digits.sample_handle(f"activity of {name} starts to rise", ls="none", mfc="none", color=INK, **RINGS[layer])
+        curves.sample_handle(f"activity of {name} starts to rise", ls="none", mfc="none", color=INK, **RINGS[layer])
         for layer, name in LAYERS.items()
     ]
-    extra.append(digits.sample_handle("lowest error", ls="none", **BEST))
-    digits.legend(body, axes, look, digits.seeds_text(pd.concat([*activity.values(), errors])), extra)
+    extra.append(curves.sample_handle("lowest error", ls="none", **BEST))
+    curves.legend(body, axes, look, digits.seeds_text(pd.concat([*activity.values(), errors])), extra)
     return figure
 
 
@@ -92,8 +92,8 @@ def _draw_lines(
     """Mean and SD over iterations, a line per criterion from the initial machines on."""
     for name, shift in places.items():
         line = digits.path(table, name, "retrained")
-        mean, bars = digits.on_log_axis(scale * line["mean"], scale * line["sd"], scale * floor)
-        look_of = digits.MARKS | {"color": look.colours[name], "label": look.labels[name]}
+        mean, bars = curves.on_log_axis(scale * line["mean"], scale * line["sd"], scale * floor)
+        look_of = curves.MARKS | {"color": look.colours[name], "label": look.labels[name]}
         axes.errorbar(line["iteration"].to_numpy(float) + shift, mean, bars, **look_of)
 
 
@@ -127,7 +127,7 @@ def _draw_activity(axes: Axes, table: pd.DataFrame, signals: pd.DataFrame, layer
     _mark(axes, table, places, _rises(signals, layer, look))
     mean = table["mean"].to_numpy(float)
     if mean.min() > 0 and mean.max() > 10 * mean.min():
-        digits.log_axis(axes, "y", mean, table["sd"])
+        curves.log_axis(axes, "y", mean, table["sd"])
     axes.set(ylabel=f"mean activity of {LAYERS[layer]}", title=f"Units of {LAYERS[layer]}, free-running")
 
 
@@ -144,7 +144,7 @@ def _draw_errors(axes: Axes, errors: pd.DataFrame, signals: pd.DataFrame, look: 
     ]
     for marked in (*(_rises(signals, layer, look) for layer in LAYERS), best):
         _mark(axes, measured, places, marked, 100, floor)
-    digits.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
+    curves.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
     raw = 100 * errors.loc[errors["phase"] == "reference", "mean"].clip(lower=floor)
-    digits.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
+    curves.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
     axes.set(ylabel="encoding error (%)", title="Error of the classifier on h2, test images")
