@@ -4,7 +4,7 @@ import shlex
 
 from boltzprune.errors import InputError
 from boltzprune.report.figures import FIGURES, targets
-from boltzprune.study import jobs, paths, raw_data, running, settings
+from boltzprune.study import computer, jobs, paths, raw_data, running, settings
 from boltzprune.study.cost import limits
 from boltzprune.study.stages import CLAIMS_INPUTS, STAGES
 from snakemake.exceptions import WorkflowError
@@ -31,11 +31,11 @@ BLOCKS = jobs.blocks(STUDY, "patches")
 DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
 CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
 """What has a chain among the patches, by its name in paths."""
-jobs.export_environment(STUDY)
+computer.export_environment(STUDY)
 if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
     # Snakemake takes PYTHONPATH from jobs in a conda environment, which has the libraries but not this package
     shell.prefix(f"set -euo pipefail; export PYTHONPATH={shlex.quote(str(paths.package_alone()))}; ")
-GPU = jobs.gpus_per_job(STUDY)
+GPU = computer.gpus_per_job(STUDY)
 AT_ONCE = 8
 """Seeds that a long job computes at a time: on as many threads; on a GPU side by side, and one thread waits for it."""
 CORES = 1 if GPU else AT_ONCE
@@ -43,7 +43,7 @@ SEEDS, THREADS = "--seeds {wildcards.block}", "--threads {threads}"
 LISTED = "<<'FILES'\n{params.files}FILES"
 """Options of a `command`. With the last, parameter `files` has all inputs, see `listed`."""
 LIMITS = limits.Limits(STUDY)
-ENVIRONMENT = f"../../envs/{jobs.environment(STUDY)}.yaml"
+ENVIRONMENT = f"../../envs/{computer.environment(STUDY)}.yaml"
 
 
 # before the first job of a run, in no dry run, report or --unlock; jobs of a cluster call Snakemake again for themselves

@@ -219,6 +219,6 @@ if workflow.is_main_process:
             PLACE.parent,
             max(sum(len(path) + 1 for path in MANY[name]) for name in STUDY.experiments),
         )
-        jobs.check_dates(PLACE)
+        computer.check_dates(PLACE)
     except InputError as error:
         raise WorkflowError(str(error)) from None

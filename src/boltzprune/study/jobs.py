@@ -6,61 +6,21 @@ A spec holds the sections which the stage uses and nothing else, so an edit reru
 import functools
 import json
 import os
-import sys
-import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from boltzprune.backend import candidates
-from boltzprune.backend.gpu import driver
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
 from boltzprune.report.figures import FIGURES, module_of
-from boltzprune.results import lifeline
 from boltzprune.results.provenance import code_digest, criterion_digest
-from boltzprune.study import paths, raw_data
+from boltzprune.study import raw_data
 from boltzprune.study.config import EXPERIMENTS, Study
-from boltzprune.study.cost import sizes
 from boltzprune.study.stages import SECTIONS, STAGES
-
-FilePath = str | os.PathLike[str]
 
 NO_CRITERION = "none"
 """Criterion of the initial machines, in tables."""
-
-SECONDS_BETWEEN_CLOCKS = 300
-"""By so much the clocks of computers that share a disk may differ."""
-
-
-def export_environment(study: Study) -> None:
-    """Let every job find this Python and this package, installed or not, and end when this process does.
-
-    A job notes what it had to do, for which it is told the sizes of the study; so is `boltzprune plan`, if it asks.
-    """
-    lifeline.hold()
-    os.environ[sizes.VARIABLE] = sizes.as_text(sizes.of_study(study))
-    if sizes.ASKED in os.environ:
-        sys.stdout.write(f"{sizes.LINE}{os.environ[sizes.VARIABLE]}\n")
-        sys.stdout.flush()
-    paths.put_first("PATH", Path(sys.executable).parent)
-    paths.put_first("PYTHONPATH", paths.PACKAGE)
-
-
-def check_dates(folder: FilePath) -> None:
-    """InputError if a result seems to be made in the future: Snakemake goes by dates, and would take old for new."""
-    now = time.time()
-    for path in Path(folder).rglob("*"):
-        try:
-            ahead = path.stat().st_mtime - now
-        except FileNotFoundError:  # another run has renamed it
-            continue
-        if ahead > SECONDS_BETWEEN_CLOCKS:
-            raise InputError(
-                f"{path} is dated {ahead / 60:.0f} minutes in the future: was the clock of this computer set back? "
-                "What is old would be taken for new; set the clock, or delete what is dated so and let it be made again"
-            )
 
 
 def n_seeds(study: Study, experiment: str) -> int:
@@ -129,16 +89,6 @@ def job(study: Study, stage: str, /, **values: object) -> dict[str, Any]:
     if "device" in spec:
         modules += candidates(study.device)
     return {"spec": json.dumps(spec), "code": code_digest(*modules)}
-
-
-def gpus_per_job(study: Study) -> int:
-    """GPUs that a job which computes asks for: 1 if this study uses one here, else 0."""
-    return int(study.device == "gpu" or (study.device == "auto" and driver.is_usable()))
-
-
-def environment(study: Study) -> str:
-    """Name of the conda environment of jobs that compute: with CuPy only where the study asks for a GPU by name."""
-    return driver.environment(driver.ask()) if study.device == "gpu" else "cpu"
 
 
 LOCATION = ("directory", "file", "download")
