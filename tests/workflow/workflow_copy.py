@@ -8,8 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import snakemake_runs
 import yaml
-from dry_runs import dry_run
 
 from boltzprune.results import provenance
 from boltzprune.study.config import PRESETS
@@ -91,14 +91,8 @@ class Copy:
 
     def snakemake(self, *arguments, configfile="study.yaml"):
         """Run Snakemake: the finished process, its output as text in `stdout`."""
-        environment = _environment()
         configuration = ["--configfile", configfile] if configfile else []
-        if "--dry-run" in arguments:
-            return dry_run([*map(str, arguments), *configuration], self.folder, environment)
-        return subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, *configuration],
-            cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
+        return snakemake_runs.run([*map(str, arguments), *configuration], self.folder, _environment())
 
     def boltzprune(self, *arguments):
         """Run the command line on the sources of this folder: the finished process, `stdout` and `stderr` apart."""

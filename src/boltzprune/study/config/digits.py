@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from boltzprune.datasets import LABELLED_SOURCES
+from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
     ITERATIONS,
@@ -322,6 +323,7 @@ class Digits(Section):
     @field_validator("criteria")
     @classmethod
     def _known_criteria(cls, names: list[str]) -> list[str]:
-        if "eigenvector" in names:
-            raise ValueError("eigenvector needs the full FIM, which is computed for RBMs only; leave it out")
+        for name in names:
+            if name in CRITERIA and CRITERIA[name].needs == "eigenvector":
+                raise ValueError(f"{name} needs the full FIM, which is computed for RBMs only; leave it out")
         return check_criteria(names)

@@ -1,8 +1,9 @@
-"""Dry runs of Snakemake, each in a fork of a process that has loaded it, since loading takes two thirds of the time.
+"""Runs of Snakemake, each in a fork of a process that has loaded it: loading takes most of the time of a dry run.
 
 Run as a program this is that process: it reads requests, a line of JSON each, and answers with an exit status.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -10,10 +11,12 @@ import sys
 import tempfile
 import threading
 
+LATER = ("smart_open", "pandas")
+"""What Snakemake loads at the first source file, and at the first job whose parameters it compares."""
 _of_thread = threading.local()
 
 
-def dry_run(arguments, folder, environment):
+def run(arguments, folder, environment):
     """A finished process: Snakemake with these arguments in a folder, its output as text in `stdout`."""
     if getattr(_of_thread, "server", None) is None:
         command = [sys.executable, __file__]
@@ -32,6 +35,9 @@ def serve():
     from snakemake import cli
 
     cli.parse_args(["--dry-run"])  # loads the plugins
+    for name in LATER:
+        if importlib.util.find_spec(name):
+            importlib.import_module(name)
     for line in sys.stdin:
         process = os.fork()
         if not process:
