@@ -156,14 +156,17 @@ def test_the_folder_is_the_first_that_can_be_written(tmp_path, monkeypatch):
     assert numba_cache.choose_folder().parent == tmp_path / "own"
 
 
-def test_edited_sources_have_a_folder_of_their_own(tmp_path, monkeypatch):
-    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "cache.py"))
+def test_edited_sources_and_another_numba_have_a_folder_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.setattr(numba_cache, "__file__", str(tmp_path / "backend" / "cpu" / "cache.py"))
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "own"))
     found = set()
-    for name, text in itertools.product(("x.py", "y.py"), ("x = 1", "x = 2")):
+    for name, text in itertools.product(("backend/cpu/x.py", "core/y.py"), ("x = 1", "x = 2")):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
         found.add(numba_cache.choose_folder())
-    assert len(found) == 4
+    monkeypatch.setattr(numba, "__version__", "99.0")
+    found.add(numba_cache.choose_folder())
+    assert len(found) == 5
 
 
 def test_the_same_sources_elsewhere_and_of_another_date_are_compiled_already(tmp_path, cache):

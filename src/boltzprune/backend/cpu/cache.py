@@ -41,12 +41,14 @@ def njit(cache: bool = False, **options: Any) -> Callable[[Function], Function]:
 
 
 def choose_folder() -> Path:
-    """The folder of compiled code of just these sources: Numba does not see edits of functions in other files.
+    """The folder of compiled code of just these sources and this Numba, which does not see edits in other files.
 
+    The sources are those of this folder and of `core`, whose named tuples the compiled functions take. The folder is in
     NUMBA_CACHE_DIR if it is set; else beside this file, or in the user's cache where that is not writable.
     """
     here = Path(__file__).parent
-    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(here.glob("*.py")))).hexdigest()
+    sources = [path.read_bytes() for room in (here, here.parents[1] / "core") for path in sorted(room.glob("*.py"))]
+    digest = hashlib.sha256(b"".join([numba.__version__.encode(), *sources])).hexdigest()
     roots = [Path(_config.CACHE_DIR)] if _config.CACHE_DIR else [here / "__pycache__", *_home()]
     folders = [root / f"numba-{digest[:16]}" for root in roots]
     return next((folder for folder in folders if _is_writable(folder)), folders[0])
