@@ -8,8 +8,9 @@ from pathlib import Path
 # before NumPy is imported, and for the processes of the tests too: one thread computes a stage as well, and others that
 # wait for work keep the processors from the other workers; copies of the project do not compile what is compiled here
 os.environ |= {
-    **{"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     "NUMBA_CACHE_DIR": str(Path(__file__).parents[1] / "src" / "boltzprune" / "backend" / "cpu" / "__pycache__"),
+    **os.environ,
+    **{"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
 }
 
 import pytest

@@ -929,17 +929,10 @@ def planted(bug):
 
 
 def copy_of_the_package(folder, bug=None):
-    """A copy of the package below a folder, which is returned, with what is compiled of it already.
-
-    With a mistake in compiled code, nothing is compiled: one function's code lies in another's too.
-    """
+    """A copy of the package below a folder, which is returned, with what is compiled of it already."""
     shutil.copytree(PACKAGE, folder / PACKAGE.name)
     if bug:
-        path = folder / PACKAGE.name / bug.file
-        path.write_text(planted(bug), encoding="utf-8")
-        if path.parent.name == "cpu":
-            for compiled in path.parent.glob("__pycache__/*.nb?"):
-                compiled.unlink()
+        (folder / PACKAGE.name / bug.file).write_text(planted(bug), encoding="utf-8")
     return folder
 
 
@@ -947,6 +940,7 @@ def outcome(tests, folder):
     """Exit status of pytest with that copy of the package, 0 passed, 1 failed; and the end of what it printed."""
     files = [f"tests/{test}" for test in tests.split()]
     command = [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *files]
-    environment = os.environ | {"PYTHONPATH": str(folder)}
+    compiled = folder / PACKAGE.name / "backend" / "cpu" / "__pycache__"
+    environment = os.environ | {"PYTHONPATH": str(folder), "NUMBA_CACHE_DIR": str(compiled)}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, (done.stdout + done.stderr)[-2000:]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from boltzprune.report.figures import FIGURES
+from boltzprune.results.provenance import code_digest
 from boltzprune.study import jobs, raw_data
 from boltzprune.study.settings import merged, study_from
 
@@ -237,3 +238,20 @@ def test_local_files_are_found(tmp_path):
     (tmp_path / "x.npz").write_bytes(b"")
     assert raw_data.local_files(study) == [str(tmp_path / "x.npz")]
     assert raw_data.local_files(study_from({})) == []
+
+
+def test_jobs_that_read_raw_files_go_by_the_code_of_their_own_source(monkeypatch):
+    """And not by that of another; figures likewise."""
+    before = all_jobs({})
+    for module, expected in (
+        ("boltzprune.datasets.arrays", {"fetch", "prepare"}),
+        ("boltzprune.datasets.scikit_digits", {"fetch_digits", "prepare_digits"}),
+        ("boltzprune.datasets.mnist", set()),
+        ("boltzprune.report.figures.s1", {"s1"}),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                jobs, "code_digest", lambda *names, module=module: code_digest(*names) + "!" * (module in names)
+            )
+            after = all_jobs({})
+        assert {name for name in before if before[name] != after[name]} == expected
