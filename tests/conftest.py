@@ -24,7 +24,7 @@ from boltzprune.backend.gpu.backend import Backend as GpuBackend
 pytest_plugins = ["promises", "needs"]
 
 
-FIRST = ["workflow", "cases", "backend", "faults"]
+FIRST = ["cases", "workflow", "backend", "faults"]
 """Folders with the longest tests: they come first, so that no worker is left alone with one at the end."""
 
 

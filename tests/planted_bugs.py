@@ -918,6 +918,27 @@ BUGS = [
         "time.monotonic() - self._start",
         "study/test_progress.py",
     ),
+    Bug(
+        "jobs: data are prepared by the code of a source that does not count",
+        "study/jobs.py",
+        'return given | {"code": given["code"] + _source_digest(study, experiment)}',
+        "return given",
+        "study/test_jobs.py",
+    ),
+    Bug(
+        "jobs: the code of a source counts for those of the other experiment",
+        "study/jobs.py",
+        "source = raw_data.LISTS[experiment][getattr(study, experiment).data.source]",
+        "source = raw_data.LISTS['patches'][study.patches.data.source]",
+        "study/test_jobs.py",
+    ),
+    Bug(
+        "cache: compiled code of other named tuples is taken",
+        "backend/cpu/cache.py",
+        'for room in (here, here.parents[1] / "core")',
+        "for room in (here,)",
+        "faults/test_faults_cache.py",
+    ),
 ]
 
 
