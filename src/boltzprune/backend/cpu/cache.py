@@ -41,10 +41,11 @@ def njit(cache: bool = False, **options: Any) -> Callable[[Function], Function]:
 
 
 def choose_folder() -> Path:
-    """The folder of compiled code of just these sources and this Numba, which does not see edits in other files.
+    """The folder of what this version of Numba compiled from just these sources.
 
-    The sources are those of this folder and of `core`, whose named tuples the compiled functions take. The folder is in
-    NUMBA_CACHE_DIR if it is set; else beside this file, or in the user's cache where that is not writable.
+    Numba itself notices edits of the file that a function stands in, and of no other. So the folder is named after a
+    digest of all sources that count: those of this folder, and of `core`, whose named tuples compiled functions take.
+    It lies in NUMBA_CACHE_DIR if that is set; else beside this file, or in the user's cache where that is not writable.
     """
     here = Path(__file__).parent
     sources = [path.read_bytes() for room in (here, here.parents[1] / "core") for path in sorted(room.glob("*.py"))]
@@ -123,7 +124,7 @@ class _Files(IndexDataCacheFile):
 class _Locator(UserProvidedCacheLocator):
     """The folder chosen here, writable or not: what lies in it can be read.
 
-    Its name has the digest of all sources, so neither where they lie nor when they were written counts.
+    It is named after all sources, so code is found wherever they lie, and whenever they were written.
     """
 
     def get_cache_path(self) -> str:
