@@ -928,8 +928,8 @@ BUGS = [
     Bug(
         "jobs: the code of a source counts for those of the other experiment",
         "study/jobs.py",
-        "source = raw_data.LISTS[experiment][getattr(study, experiment).data.source]",
-        "source = raw_data.LISTS['patches'][study.patches.data.source]",
+        "source = BY_EXPERIMENT[experiment][getattr(study, experiment).data.source]",
+        "source = BY_EXPERIMENT['patches'][study.patches.data.source]",
         "study/test_jobs.py",
     ),
     Bug(

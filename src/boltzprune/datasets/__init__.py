@@ -11,7 +11,7 @@ from typing import Any
 from boltzprune.datasets.raw import Labelled, Raw, Source
 from boltzprune.errors import InputError
 
-__all__ = ["LABELLED_SOURCES", "SOURCES", "Labelled", "Raw", "Source"]
+__all__ = ["BY_EXPERIMENT", "LABELLED_SOURCES", "SOURCES", "Labelled", "Raw", "Source"]
 
 
 def _declared() -> dict[str, dict[str, Source[Any]]]:
@@ -28,8 +28,9 @@ def _declared() -> dict[str, dict[str, Source[Any]]]:
     return found
 
 
-_DECLARED = _declared()
-SOURCES: Mapping[str, Source[Raw]] = _DECLARED["patches"]
+BY_EXPERIMENT: Mapping[str, Mapping[str, Source[Any]]] = _declared()
+"""Experiment -> its sources by name: the two lists below."""
+SOURCES: Mapping[str, Source[Raw]] = BY_EXPERIMENT["patches"]
 """Every source of patches by name; the configuration, the stages and the documentation read this list."""
-LABELLED_SOURCES: Mapping[str, Source[Labelled]] = _DECLARED["digits"]
+LABELLED_SOURCES: Mapping[str, Source[Labelled]] = BY_EXPERIMENT["digits"]
 """Every source of digits by name: images with labels."""

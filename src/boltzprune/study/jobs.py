@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from boltzprune.backend import candidates
+from boltzprune.datasets import BY_EXPERIMENT
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
@@ -132,7 +133,7 @@ def prepare_job(study: Study, experiment: str = "patches") -> dict[str, Any]:
 
 def _source_digest(study: Study, experiment: str) -> str:
     """Digest of the code of the data source that an experiment uses, and of no other source."""
-    source = raw_data.LISTS[experiment][getattr(study, experiment).data.source]
+    source = BY_EXPERIMENT[experiment][getattr(study, experiment).data.source]
     return code_digest(*sorted({function.__module__ for function in (source.locate, source.read, source.sizes)}))
 
 

@@ -3,12 +3,10 @@
 import os
 from pathlib import Path
 
-from boltzprune.datasets import LABELLED_SOURCES, SOURCES, raw_files
+from boltzprune.datasets import BY_EXPERIMENT, raw_files
 from boltzprune.errors import InputError
 from boltzprune.study.config import Study
 from boltzprune.study.stages.fetch import MANIFEST, read_manifest
-
-LISTS = {"patches": SOURCES, "digits": LABELLED_SOURCES}
 
 
 def local_files(study: Study, experiment: str = "patches") -> list[str]:
@@ -17,7 +15,7 @@ def local_files(study: Study, experiment: str = "patches") -> list[str]:
     if _place(study, experiment) is None:
         return []
     try:
-        source = LISTS[experiment][data.source]
+        source = BY_EXPERIMENT[experiment][data.source]
         return [str(path) for path in source.locate(data.model_copy(update={"download": False}))]
     except InputError:
         return []
@@ -40,7 +38,7 @@ def check(study: Study, experiment: str, folder: str | os.PathLike[str] | None) 
     """
     if _place(study, experiment) is not None and not _removed(study, experiment, folder):
         data = getattr(study, experiment).data
-        LISTS[experiment][data.source].locate(data)
+        BY_EXPERIMENT[experiment][data.source].locate(data)
 
 
 def content(study: Study, experiment: str, folder: str | os.PathLike[str] | None) -> dict[str, str | None]:
@@ -66,7 +64,7 @@ def content(study: Study, experiment: str, folder: str | os.PathLike[str] | None
 def _place(study: Study, experiment: str) -> str | None:
     """The user's file or folder with raw files; None if they come with a library or from a download."""
     data = getattr(study, experiment).data
-    key = LISTS[experiment][data.source].place
+    key = BY_EXPERIMENT[experiment][data.source].place
     return getattr(data, key) if key else None
 
 

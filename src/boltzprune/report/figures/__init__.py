@@ -5,8 +5,10 @@ The module has `FIGURE`, which says what the figure is; `panels(inputs)`, which 
 """
 
 import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from boltzprune.errors import InputError
 
@@ -47,18 +49,22 @@ class Figure:
 def _declared(path: Path) -> Figure | None:
     """What a module declares as FIGURE; None if it does not.
 
-    The module is read and not imported, since every command of the package reads this list, and matplotlib takes longer
-    to load than most of them run.
+    Every command of the package reads this list, and matplotlib takes longer to load than most of them run. So the
+    module is not imported: this one statement of it is read, up to the bracket that closes it on a line of its own.
     """
-    for node in ast.parse(path.read_bytes()).body:
-        if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["FIGURE"]:
-            try:
-                given = {one.arg: ast.literal_eval(one.value) for one in node.value.keywords}  # type: ignore[attr-defined]
-                return Figure(**given)
-            except (AttributeError, TypeError, ValueError) as error:
-                expected = "FIGURE = figures.Figure(...) with named values that are literals, without variables"
-                raise InputError(f"{path}, line {node.lineno}: expected {expected} ({error})") from error
-    return None
+    text = path.read_text(encoding="utf-8")
+    if (found := re.search(r"^FIGURE\b", text, re.MULTILINE)) is None:
+        return None
+    statement, closed, _ = text[found.start() :].partition("\n)\n")
+    try:
+        call: Any = ast.parse(statement + closed).body[0]
+        return Figure(**{one.arg: ast.literal_eval(one.value) for one in call.value.keywords})
+    except (AttributeError, SyntaxError, TypeError, ValueError) as error:
+        line = text.count("\n", 0, found.start()) + 1
+        raise InputError(
+            f"{path}, line {line}: expected FIGURE = figures.Figure(...) with named values that are literals, without "
+            f"variables, and its closing bracket on a line of its own ({error})"
+        ) from error
 
 
 FIGURES = {

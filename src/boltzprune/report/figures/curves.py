@@ -80,7 +80,7 @@ def curve(
     return axes.errorbar(x, y, y_bars, x_bars, **(MARKS | marks))
 
 
-def curves(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Look, **how: Any) -> None:
+def per_criterion(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Look, **how: Any) -> None:
     """One curve per criterion, retrained machines, and a mark for the initial ones.
 
     Parameters

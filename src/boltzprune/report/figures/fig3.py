@@ -164,7 +164,7 @@ def _draw_curves(
     axes = figure.add_subplot(grid[0])
     panel_letter(axes, next(letters), dx=-0.12)
     floor = 0.5 / errors["n_test"].max()
-    curves.curves(axes, errors, names, look, scale=100, floor=floor)
+    curves.per_criterion(axes, errors, names, look, scale=100, floor=floor)
     curves.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
     measured, units = (table[table["phase"].isin(["initial", "retrained"])] for table in (errors, units))
     curves.weights_axis(axes, measured)
@@ -176,7 +176,7 @@ def _draw_curves(
     for column, (measure, layer) in enumerate(UNITS.items(), start=1):
         axes = figure.add_subplot(grid[column])
         part = units[units["measure"] == measure]
-        curves.curves(axes, part, names, look)
+        curves.per_criterion(axes, part, names, look)
         curves.weights_axis(axes, part)
         axes.set(
             ylabel="units", ylim=(0, 1.06 * (part["mean"] + part["sd"].fillna(0)).max()), title=f"Units of {layer}"

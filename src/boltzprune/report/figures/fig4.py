@@ -91,7 +91,7 @@ def _draw_curves(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Lo
     for name in names:
         before = digits.path(table, name, "pruned")
         curves.curve(axes, before, color=look.colours[name], ls="--", lw=0.8, mfc="white", alpha=0.5, zorder=1.5)
-    curves.curves(axes, table, names, look)
+    curves.per_criterion(axes, table, names, look)
     curves.reference_line(axes, table, "test_digits", "test digits", ls="--")
     curves.weights_axis(axes, table)
 
