@@ -68,3 +68,8 @@ def test_a_module_without_a_declaration_is_no_figure(declared):
 def test_what_cannot_be_read_is_told_with_its_line(declared, text):
     with pytest.raises(InputError, match=r"mine\.py, line 3: expected FIGURE = figures\.Figure\("):
         declared(f"import x\n\n{text}\n")
+
+
+def test_a_value_that_is_no_literal_is_shown(declared):
+    with pytest.raises(InputError, match=r"without variables, .* \(experiment=EXPERIMENT is no literal\)"):
+        declared(f"FIGURE = figures.Figure({LINES})".replace('"patches"', "EXPERIMENT"))

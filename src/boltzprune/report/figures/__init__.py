@@ -58,13 +58,21 @@ def _declared(path: Path) -> Figure | None:
     statement, closed, _ = text[found.start() :].partition("\n)\n")
     try:
         call: Any = ast.parse(statement + closed).body[0]
-        return Figure(**{one.arg: ast.literal_eval(one.value) for one in call.value.keywords})
+        return Figure(**{one.arg: _literal(one) for one in call.value.keywords})
     except (AttributeError, SyntaxError, TypeError, ValueError) as error:
         line = text.count("\n", 0, found.start()) + 1
         raise InputError(
             f"{path}, line {line}: expected FIGURE = figures.Figure(...) with named values that are literals, without "
             f"variables, and its closing bracket on a line of its own ({error})"
         ) from error
+
+
+def _literal(given: ast.keyword) -> Any:
+    """The value that is given under a name; ValueError shows one that only running the module would tell."""
+    try:
+        return ast.literal_eval(given.value)
+    except ValueError as error:
+        raise ValueError(f"{ast.unparse(given)} is no literal") from error
 
 
 FIGURES = {
