@@ -1,6 +1,7 @@
 """Command line: what a user asks for (`run`, `plan`, `check`, ...), and one subcommand per stage, for the workflow."""
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -23,18 +24,33 @@ STATUS = {InputError: USER_FAULT, TrainingError: NOT_FINITE, DeviceError: DEVICE
 """Exit status of what is foreseen; of memory that runs out and of what a disk refuses: that of a user's fault."""
 MAX_SEEDS = 10**5
 STDIN = "-"
+ENVIRONMENT = {
+    **{"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+}
+"""What libraries read when they are loaded: BLAS has one thread, since threads are for seeds and results must not depend
+on them, and idle ones would spin; Pydantic does not look through all that is installed for plugins."""
+NEW_OBJECTS = 10_000
+"""After so many Python looks for objects in cycles, instead of 700: nearly all of a short job are of its imports."""
 
 log = logging.getLogger("boltzprune")
 
 
 def program() -> int:
-    """`main` as a process of its own, which ends with its workflow, or when told to: see `lifeline`."""
+    """`main` as a process of its own, which ends with its workflow, or when told to: see `lifeline`.
+
+    Its end would search all that it has imported for objects in cycles, which takes a tenth of a second.
+    """
+    gc.set_threshold(NEW_OBJECTS)
     lifeline.start()
-    return main()
+    status = main()
+    gc.freeze()
+    return status
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, run, and turn a user's mistake into one message and exit status 2."""
+    os.environ |= ENVIRONMENT
     words = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace()
     try:
@@ -161,11 +177,7 @@ def _add_stage(commands: argparse._SubParsersAction, name: str, stage: "Stage") 
 
 
 def _run_stage(options: argparse.Namespace) -> None:
-    """Run one stage with BLAS on one thread: threads are for seeds, and results must not depend on them.
-
-    The limit reaches the libraries that are loaded already, the environment those that a stage loads later (SciPy's).
-    """
-    os.environ |= {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    """Run one stage with BLAS on one thread, even where another program has loaded it with more."""
     from threadpoolctl import threadpool_limits
 
     from boltzprune.results import records

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from boltzprune.datasets import places
 from boltzprune.datasets.raw import Raw, Source
 from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
@@ -31,10 +32,7 @@ def locate(settings: Any) -> list[Path]:
     InputError
         If they are not there.
     """
-    import sklearn
-
-    folder = Path(sklearn.__file__).parent / "datasets" / "images"
-    paths = [folder / name for name in NAMES]
+    paths = [places.of_library("sklearn") / "datasets" / "images" / name for name in NAMES]
     for path in paths:
         if not path.is_file():
             raise InputError(f"{path} is missing; expected it to come with scikit-learn: install scikit-learn again")

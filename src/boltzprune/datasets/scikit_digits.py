@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from boltzprune.datasets import labels
+from boltzprune.datasets import labels, places
 from boltzprune.datasets.labelled import N_PARTS, split
 from boltzprune.datasets.raw import Labelled, Source
 from boltzprune.datasets.sizes import DigitSizes
@@ -34,9 +34,7 @@ def locate(settings: Any) -> list[Path]:
     InputError
         If it is not there.
     """
-    import sklearn
-
-    path = Path(sklearn.__file__).parent / "datasets" / "data" / NAME
+    path = places.of_library("sklearn") / "datasets" / "data" / NAME
     if not path.is_file():
         raise InputError(f"{path} is missing; expected it to come with scikit-learn: install scikit-learn again")
     return [path]

@@ -118,9 +118,14 @@ def _names(node: ast.stmt) -> list[str]:
 
 def versions() -> dict[str, str]:
     """Versions of this package, of Python and of the libraries that compute."""
-    names = ("numpy", "scipy", "numba")
     found = {"boltzprune": __version__, "python": ".".join(map(str, sys.version_info[:3]))}
-    return found | {name: importlib.metadata.version(name) for name in names}
+    return found | {name: _installed(name) for name in ("numpy", "scipy", "numba")}
+
+
+@functools.cache
+def _installed(name: str) -> str:
+    """Version of a library."""
+    return importlib.metadata.version(name)
 
 
 def _hash(*texts: str) -> str:

@@ -50,7 +50,7 @@ def write_table(path: str | os.PathLike[str], frame: "pd.DataFrame") -> None:
     if str(path).endswith(".gz"):
         import gzip
 
-        text = gzip.compress(text, mtime=0)
+        text = gzip.compress(text, compresslevel=6, mtime=0)  # 9 takes thrice as long for a percent less
     write_bytes(path, text)
 
 

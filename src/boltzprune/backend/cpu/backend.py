@@ -103,7 +103,7 @@ class Backend(arrays.HostArrays):
     def pair_counts(self, lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
         """See `reference.Backend.pair_counts`."""
         counts = np.zeros((len(lower), len(upper)), dtype=np.int64)
-        count_pairs(np.ascontiguousarray(lower), np.ascontiguousarray(upper), counts)
+        count_pairs(np.ascontiguousarray(lower), np.ascontiguousarray(upper), counts, lower is upper)
         return counts
 
     def cd_epoch(

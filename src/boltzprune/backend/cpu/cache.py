@@ -17,6 +17,7 @@ from typing import Any, Self, TypeVar
 
 import numba
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
+from numba.core.runtime import rtsys
 
 log = logging.getLogger(__name__)
 
@@ -154,8 +155,14 @@ class _Cache(FunctionCache):
         self._cache_file = _Files(self._cache_path, self._impl.filename_base, self._impl.locator.get_source_stamp())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """Compiled code of a kind of arguments; None if there is none that can be used.
+
+        Numba would first make ready to compile, which takes longer than most jobs compute: it loads all functions that it
+        can compile, and SciPy with them. Code that is compiled needs the runtime alone; Numba compiles after that, too.
+        """
         try:
-            return super().load_overload(sig, target_context)
+            rtsys.initialize(target_context)
+            return self._load_overload(sig, target_context)
         except MemoryError:
             raise
         except Exception as error:  # reading code that another program wrote can fail in any way

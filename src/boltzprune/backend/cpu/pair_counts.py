@@ -22,17 +22,26 @@ def _common_ones(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> np.uin
 
 
 @njit(**FAST)
-def count_pairs(lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64], counts: Places) -> None:
+def count_pairs(
+    lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64], counts: Places, one_layer: bool
+) -> None:
     """Add the common ones of every pair of rows to counts.
 
     Parameters
     ----------
     lower, upper : (n_lower, n_words), (n_upper, n_words) uint64
     counts : (n_lower, n_upper) int64
+        Zeros if there is one layer.
+    one_layer : bool
+        Whether upper is lower: then each pair is counted once, for both of its places.
     """
     for start in range(0, lower.shape[1], TILE):
         end = min(start + TILE, lower.shape[1])
         for i in range(lower.shape[0]):
             a = lower[i, start:end]
-            for j in range(upper.shape[0]):
+            for j in range(i if one_layer else 0, upper.shape[0]):
                 counts[i, j] += _common_ones(a, upper[j, start:end])
+    if one_layer:
+        for i in range(lower.shape[0]):
+            for j in range(i):
+                counts[i, j] = counts[j, i]

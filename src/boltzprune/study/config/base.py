@@ -59,9 +59,12 @@ ITERATIONS = (
 
 
 class Section(BaseModel):
-    """A section of the configuration: frozen, strict, and closed to unknown keys."""
+    """A section of the configuration: frozen, strict, and closed to unknown keys.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+    Its check is built when it is first used: most processes need a few sections.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
 
 
 def one_of(names: Iterable[str]) -> GetPydanticSchema:
