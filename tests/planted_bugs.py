@@ -939,6 +939,34 @@ BUGS = [
         "for room in (here,)",
         "faults/test_faults_cache.py",
     ),
+    Bug(
+        "cache: Numba makes ready to compile what is compiled",
+        "backend/cpu/cache.py",
+        "rtsys.initialize(target_context)",
+        "target_context.refresh()",
+        "faults/test_faults_cache.py",
+    ),
+    Bug(
+        "pair counts: no unit is counted with itself",
+        "backend/cpu/pair_counts.py",
+        "range(i if one_layer else 0, upper.shape[0])",
+        "range(i + 1 if one_layer else 0, upper.shape[0])",
+        "core/test_fisher.py",
+    ),
+    Bug(
+        "processes: the end searches all that was imported",
+        "__main__.py",
+        "    gc.freeze()\n",
+        "",
+        "study/test_command_line.py",
+    ),
+    Bug(
+        "data: scikit-learn is imported to find its folder",
+        "datasets/places.py",
+        "spec = importlib.util.find_spec(module)",
+        "spec = importlib.import_module(module).__spec__",
+        "datasets/test_sources.py",
+    ),
 ]
 
 

@@ -43,6 +43,14 @@ def test_pair_counts_are_matrix_products(n_samples, backend):
     assert (found == visible.T.astype(np.int64) @ hidden.astype(np.int64)).all()
 
 
+@pytest.mark.parametrize("n_samples", [65, TILE_BOUNDARIES[-1]])
+def test_pairs_within_a_layer_are_counted_for_both_of_their_places(n_samples, backend):
+    _, hidden = _samples(n_samples, seed=n_samples)
+    bits = backend.pack(hidden)
+    found = backend.to_host(backend.pair_counts(bits, bits))
+    np.testing.assert_array_equal(found, hidden.astype(int).T @ hidden)
+
+
 def test_pair_counts_read_every_bit_of_a_word(backend):
     every_bit = np.uint64(1) << np.arange(64, dtype=np.uint64)[:, None]
     full = np.full((1, 1), 2**64 - 1, dtype=np.uint64)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from boltzprune.__main__ import main
-from boltzprune.datasets import SOURCES, Raw, Source, sample_images
+from boltzprune.datasets import SOURCES, Raw, Source, places, sample_images
 from boltzprune.datasets.sizes import PatchSizes
 from boltzprune.errors import InputError
 from boltzprune.results.prepared import read_states
@@ -27,6 +27,24 @@ def test_the_list_is_cheap_to_import():
     code = "import sys, boltzprune.datasets; print([m for m in sys.modules if m in ('sklearn', 'pooch', 'requests')])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_the_files_of_scikit_learn_are_found_without_importing_it():
+    code = (
+        "import sys; from boltzprune.datasets import LABELLED_SOURCES, SOURCES;"
+        "paths = SOURCES['sample_images'].locate(None) + LABELLED_SOURCES['digits'].locate(None);"
+        "assert 'sklearn' not in sys.modules; import sklearn; print(sklearn.__path__[0], *paths)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    folder, *paths = run.stdout.split()
+    assert [path.removeprefix(f"{folder}/datasets/") for path in paths] == [
+        *("images/china.jpg", "images/flower.jpg", "data/digits.csv.gz")
+    ]
+
+
+def test_a_library_that_is_not_installed_is_named():
+    with pytest.raises(InputError, match="the library no_such_library is not installed"):
+        places.of_library("no_such_library")
 
 
 def test_raw_holds_either_images_or_patterns():

@@ -85,6 +85,34 @@ def test_no_changed_bit_of_compiled_code_is_run(promise, at_scale, cache):
                 path.write_bytes(before)
 
 
+COUNTS = """
+import sys
+import numpy as np
+from boltzprune.backend import get_backend
+bits = np.array([[5], [7]], dtype=np.uint64)
+assert get_backend("cpu").pair_counts(bits, bits).tolist() == [[2, 2], [2, 3]]
+print(*sys.modules)
+"""
+
+
+def test_code_from_the_cache_runs_without_what_numba_needs_to_compile(tmp_path):
+    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    for is_cached in (False, True):
+        output, problems = python("-c", COUNTS, folder=tmp_path, environment=environment).communicate()
+        assert ("numba.np.linalg" not in output.split(), "scipy.linalg" not in output.split()) == (is_cached,) * 2, problems
+
+
+def test_a_function_is_compiled_with_one_that_came_from_the_cache(cache):
+    assert not was_cached()
+    doubled = compiled()
+
+    @numba_cache.njit()
+    def twice(x):
+        return doubled(doubled(x))
+
+    assert doubled(3) == 7 and doubled.stats.cache_hits and twice(3) == 15
+
+
 def test_code_for_other_arguments_is_not_taken(cache):
     """As two jobs leave it that compile at once: each believes that it is the first, and names its file number 1."""
     assert not was_cached(3)

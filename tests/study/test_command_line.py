@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -54,6 +55,24 @@ def test_help(command, capsys):
         main([command, "--help"])
     assert caught.value.code == 0
     assert f"usage: boltzprune {command}" in capsys.readouterr().out
+
+
+STARTED = """
+import gc, sys
+from threadpoolctl import threadpool_info
+from boltzprune.__main__ import program
+status = program()
+print(status, gc.get_freeze_count() > 10_000, *(row["num_threads"] for row in threadpool_info()))
+"""
+
+
+def test_a_process_starts_one_thread_of_blas_and_ends_without_a_search(tmp_path):
+    """With more cores than one, idle threads would spin; objects that are frozen are not searched."""
+    free = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+    stage = ["study", "--out", f"config={tmp_path / 'study.yaml'}", "--spec", '{"config": {}}']
+    done = subprocess.run([sys.executable, "-c", STARTED, *stage], env=free, capture_output=True, text=True, check=False)
+    status, is_frozen, *threads = done.stdout.split()
+    assert (status, is_frozen) == ("0", "True") and set(threads) == {"1"}, done.stderr
 
 
 def test_help_of_all_names_every_command(capsys):

@@ -20,6 +20,18 @@ CRITERIA = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance
 VALUES = merged(TINY, {experiment: {"criteria": names} for experiment, names in CRITERIA.items()})
 VALUES["device"] = "reference"
 """Nothing to compile, which takes longer than this study."""
+WHAT_JOBS_LOAD = """
+import atexit
+import sys
+
+def tell():
+    with open("loaded.txt", "a") as file:
+        print(sys.argv[1], *sorted({name.partition(".")[0] for name in sys.modules}), file=file)
+
+if sys.orig_argv[1:3] == ["-m", "boltzprune"]:
+    atexit.register(tell)
+"""
+"""A module that Python runs at its start, where a job finds the package: its line has a stage, and all libraries."""
 
 
 @pytest.fixture(scope="session")
@@ -35,10 +47,11 @@ def finished(tmp_path_factory):
         workflow = Copy(shared / "small", VALUES)
         if not (shared / "small.done").exists():
             (workflow.folder / "rules.py").write_text(OWN)
+            (workflow.folder / "src" / "sitecustomize.py").write_text(WHAT_JOBS_LOAD)
             done = workflow.snakemake("--cores", "2", "--snakefile", "workflow/Snakefile")
             assert done.returncode == 0, done.stdout
             (shared / "small.done").touch()
-        return workflow.beside(tmp_path_factory.mktemp("small"))
+        return workflow.beside(tmp_path_factory.mktemp("small"), ["loaded.txt"])
 
 
 @pytest.fixture
