@@ -28,8 +28,8 @@ ENVIRONMENT = {
     **{"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
     "PYDANTIC_DISABLE_PLUGINS": "__all__",
 }
-"""What libraries read when they are loaded: BLAS has one thread, since threads are for seeds and results must not depend
-on them, and idle ones would spin; Pydantic does not look through all that is installed for plugins."""
+"""What libraries read when they are loaded. BLAS has one thread, since threads are for seeds, and results must not
+depend on them; idle ones would spin, too. Pydantic does not search all that is installed for plugins."""
 NEW_OBJECTS = 10_000
 """After so many Python looks for objects in cycles, instead of 700: nearly all of a short job are of its imports."""
 

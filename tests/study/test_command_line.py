@@ -70,7 +70,8 @@ def test_a_process_starts_one_thread_of_blas_and_ends_without_a_search(tmp_path)
     """With more cores than one, idle threads would spin; objects that are frozen are not searched."""
     free = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
     stage = ["study", "--out", f"config={tmp_path / 'study.yaml'}", "--spec", '{"config": {}}']
-    done = subprocess.run([sys.executable, "-c", STARTED, *stage], env=free, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", STARTED, *stage]
+    done = subprocess.run(command, env=free, capture_output=True, text=True, check=False)
     status, is_frozen, *threads = done.stdout.split()
     assert (status, is_frozen) == ("0", "True") and set(threads) == {"1"}, done.stderr
 

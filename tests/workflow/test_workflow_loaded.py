@@ -6,9 +6,9 @@ HEAVY = {"cupy", "matplotlib", "numba", "pandas", "pooch", "rich", "scipy", "skl
 BY_SKLEARN = {"pandas", "rich", "scipy"}
 """What scikit-learn loads, in some versions."""
 USED = {
-    **dict.fromkeys(["prepare", "prepare_digits", "reference", "evaluate_digits"], {"sklearn"}),
-    **dict.fromkeys(["train", "pretrain", "sample"], {"scipy"}),
-    **dict.fromkeys(["collect", "collect_digits", "table1", "per_digit"], {"pandas"}),
+    **{stage: {"sklearn"} for stage in ("prepare", "prepare_digits", "reference", "evaluate_digits")},
+    **{stage: {"scipy"} for stage in ("train", "pretrain", "sample")},
+    **{stage: {"pandas"} for stage in ("collect", "collect_digits", "table1", "per_digit")},
     "claims": {"pandas", "scipy"},
     "figure": {"matplotlib", "pandas", "scipy"},
     "study": {"yaml"},

@@ -91,3 +91,12 @@ def test_the_display_of_one_checkout_beside_the_workflow_of_another(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Done: 1 job in " in done.stderr
     assert workflow.folder.joinpath("results/tiny/study.yaml").read_text().count("{study: tiny, ") == 1
+
+
+def test_jobs_alone_wake_the_scheduler(study):
+    """Snakemake's limit on the jobs of a second would wake it each second, once more for each job that has ended."""
+    drawn = ["fig3", "fig4", "s1"]
+    forced = ["--forcerun", *(f"draw_{name}" for name in drawn)]
+    done = study.snakemake(*drawn, "--cores", "1", "--verbose", *forced)
+    assert done.returncode == 0, done.stdout
+    assert 0 < done.stdout.count("Ready jobs: ") <= done.stdout.count("Finished jobid: ")

@@ -54,6 +54,18 @@ onstart:
             running.enter(marks.all_inputfiles(), marks.all_outputfiles(), Path(marks.path) / "boltzprune")
         except InputError as error:
             raise WorkflowError(str(error)) from None
+        start_jobs_at_once()
+
+
+def start_jobs_at_once():
+    """On this computer, where cores limit the jobs, set no limit on those that begin in a second.
+
+    For Snakemake's default of 100, meant for clusters, its scheduler wakes up every second while jobs are ready, and once
+    more for every job that has ended: after some hundred of them it takes a tenth of a processor.
+    """
+    limiter = getattr(workflow.scheduler, "job_rate_limiter", None)
+    if workflow.local_exec and limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
 
 
 def raw_files(experiment, folder):

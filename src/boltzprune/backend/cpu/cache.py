@@ -157,8 +157,8 @@ class _Cache(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """Compiled code of a kind of arguments; None if there is none that can be used.
 
-        Numba would first make ready to compile, which takes longer than most jobs compute: it loads all functions that it
-        can compile, and SciPy with them. Code that is compiled needs the runtime alone; Numba compiles after that, too.
+        Numba would first get ready to compile, which takes longer than many jobs compute: it loads what it knows of all
+        functions, and SciPy with it. Compiled code needs the runtime alone, and Numba can still compile afterwards.
         """
         try:
             rtsys.initialize(target_context)

@@ -22,9 +22,7 @@ def _common_ones(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> np.uin
 
 
 @njit(**FAST)
-def count_pairs(
-    lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64], counts: Places, one_layer: bool
-) -> None:
+def count_pairs(lower: npt.NDArray[np.uint64], upper: npt.NDArray[np.uint64], counts: Places, one_layer: bool) -> None:
     """Add the common ones of every pair of rows to counts.
 
     Parameters
