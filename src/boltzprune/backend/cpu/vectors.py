@@ -1,0 +1,261 @@
+"""Vectors of numbers as values of compiled loops, lowered by LLVM to whatever vectors the processor has.
+
+A loop over memory leaves it to LLVM which sums stay in registers, and over several arrays, whose overlap it cannot
+exclude, none do. With these functions a loop says so: a vector is a local variable like any number. They become LLVM's
+own vectors of `LANES` numbers, which are one register of AVX-512, two of AVX2, four of NEON or SSE, so that the code
+runs and is right everywhere, and needs no other compiler than Numba's.
+
+Arrays are read and written at a flat index, whatever their shape, and must lie row by row; nothing checks the bounds.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LANES = 16
+"""Numbers of a vector: of float32, as many as the widest registers hold."""
+BOOL, INT64 = ir.IntType(1), ir.IntType(64)
+Code = tuple[Any, Callable[..., Any]]
+"""What an intrinsic returns: its signature, and what writes its code."""
+
+
+class Vector(types.Type):
+    """The type of `LANES` numbers of one type."""
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Vector({dtype} x {LANES})")
+
+
+@register_model(Vector)
+class _Model(models.PrimitiveModel):
+    """LLVM's vector, in registers and in memory."""
+
+    def __init__(self, manager: Any, kind: Vector) -> None:
+        super().__init__(manager, kind, _vector_of(manager.lookup(kind.dtype).get_value_type()))
+
+
+FLOATS, INTS = Vector(types.float32), Vector(types.int32)
+
+
+def _vector_of(element: Any) -> Any:
+    return ir.VectorType(element, LANES)
+
+
+def _pointer(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    """Where element `at` of an array lies."""
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+
+
+def _splat(builder: Any, value: Any) -> Any:
+    """A vector of one number."""
+    one = builder.insert_element(ir.Constant(_vector_of(value.type), ir.Undefined), value, ir.Constant(INT64, 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(one, ir.Constant(one.type, ir.Undefined), lanes)
+
+
+@intrinsic
+def load(typing_context: Any, array: Any, at: Any) -> Code:
+    """The numbers array[at], ..., array[at + LANES - 1]: float32, int32, or bytes as int32."""
+    is_bytes = array.dtype == types.uint8
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _pointer(context, builder, signature.args[0], *arguments)
+        vector = builder.load(builder.bitcast(place, _vector_of(place.type.pointee).as_pointer()), align=1)
+        return builder.zext(vector, _vector_of(ir.IntType(32))) if is_bytes else vector
+
+    return (INTS if is_bytes else Vector(array.dtype))(array, types.int64), generate
+
+
+@intrinsic
+def store(typing_context: Any, array: Any, at: Any, vector: Any) -> Code:
+    """Put a vector to array[at], ..., array[at + LANES - 1]; int32 into bytes keeps the lowest eight bits."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place, value = _pointer(context, builder, signature.args[0], *arguments[:2]), arguments[2]
+        kind = _vector_of(place.type.pointee)
+        value = builder.trunc(value, kind) if signature.args[0].dtype == types.uint8 else value
+        builder.store(value, builder.bitcast(place, kind.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, vector), generate
+
+
+@intrinsic
+def splat(typing_context: Any, value: Any) -> Code:
+    """A vector whose numbers are all this one."""
+    return Vector(value)(value), lambda context, builder, signature, arguments: _splat(builder, *arguments)
+
+
+@intrinsic
+def plus(typing_context: Any, a: Any, b: Any) -> Code:
+    """a + b."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return (builder.fadd if a == FLOATS else builder.add)(*arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def minus(typing_context: Any, a: Any, b: Any) -> Code:
+    """a - b."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return (builder.fsub if a == FLOATS else builder.sub)(*arguments)
+
+    return a(a, b), generate
+
+
+@intrinsic
+def times(typing_context: Any, a: Any, b: Any) -> Code:
+    """a b, of float32."""
+    return a(a, b), lambda context, builder, signature, arguments: builder.fmul(*arguments)
+
+
+@intrinsic
+def plus_times(typing_context: Any, total: Any, a: Any, b: Any) -> Code:
+    """total + a b of float32, rounded once where the processor can."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        product = builder.fmul(arguments[1], arguments[2], flags=("contract",))
+        return builder.fadd(arguments[0], product, flags=("contract",))
+
+    return total(total, a, b), generate
+
+
+@intrinsic
+def plus_where(typing_context: Any, total: Any, weight: Any, states: Any) -> Code:
+    """Total + weight for the lanes whose state is on.
+
+    Of float32, states are 0 and 1, and the sum is total + weight states; of int32 they are 0 and -1, all bits off or on.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        total_, weight_, states_ = arguments[0], _splat(builder, arguments[1]), arguments[2]
+        if signature.args[0] == INTS:
+            return builder.add(total_, builder.and_(weight_, states_))
+        return builder.fadd(total_, builder.fmul(weight_, states_, flags=("contract",)), flags=("contract",))
+
+    return total(total, weight, states), generate
+
+
+@intrinsic
+def to_floats(typing_context: Any, vector: Any) -> Code:
+    """Int32 as float32, rounded to the nearest."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return arguments[0] if vector == FLOATS else builder.sitofp(arguments[0], _vector_of(ir.FloatType()))
+
+    return FLOATS(vector), generate
+
+
+@intrinsic
+def kept(typing_context: Any, vector: Any, bits: Any) -> Code:
+    """The numbers whose bit is 1, 0 for the others; bits: uint16, the lowest for the first number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        mask = builder.bitcast(builder.trunc(arguments[1], ir.IntType(16)), _vector_of(BOOL))
+        return builder.select(mask, arguments[0], ir.Constant(arguments[0].type, None))
+
+    return vector(vector, bits), generate
+
+
+@intrinsic
+def are_on(typing_context: Any, vector: Any) -> Code:
+    """Which numbers are not 0, as bits: the lowest is the first number's."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        nothing = ir.Constant(arguments[0].type, None)
+        compare = builder.fcmp_unordered if vector == FLOATS else builder.icmp_signed
+        return builder.zext(builder.bitcast(compare("!=", arguments[0], nothing), ir.IntType(16)), INT64)
+
+    return types.uint64(vector), generate
+
+
+@intrinsic
+def total(typing_context: Any, vector: Any) -> Code:
+    """The sum of the float32 numbers, in an order that is the same for all."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value, n = arguments[0], LANES
+        while n > 1:  # the upper half onto the lower one
+            lanes = [*range(n // 2, n), *[0] * (LANES - n // 2)]
+            lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), lanes)
+            value = builder.fadd(value, builder.shuffle_vector(value, value, lanes))
+            n //= 2
+        return builder.extract_element(value, ir.Constant(INT64, 0))
+
+    return types.float32(vector), generate
+
+
+@intrinsic
+def put_chosen(typing_context: Any, places: Any, at: Any, bits: Any, first: Any) -> Code:
+    """Put first + k for every bit k that is 1 to places[at], places[at + 1], ...; up to LANES places are overwritten.
+
+    Places are int32, bits uint64 of which the lowest LANES count.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        place = _pointer(context, builder, signature.args[0], *arguments[:2])
+        kind = _vector_of(ir.IntType(32))
+        mask = builder.bitcast(builder.trunc(arguments[2], ir.IntType(16)), _vector_of(BOOL))
+        start = _splat(builder, builder.trunc(arguments[3], ir.IntType(32)))
+        every = builder.add(start, ir.Constant(kind, list(range(LANES))))
+        compress = cgutils.get_or_insert_function(
+            builder.module,
+            ir.FunctionType(kind, [kind, _vector_of(BOOL), kind]),
+            f"llvm.experimental.vector.compress.v{LANES}i32",
+        )
+        chosen = builder.call(compress, [every, mask, ir.Constant(kind, ir.Undefined)])
+        builder.store(chosen, builder.bitcast(place, kind.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(places, types.int64, types.uint64, types.int64), generate
+
+
+@intrinsic
+def transpose(typing_context: Any, source: Any, at: Any, stride: Any, target: Any, to: Any, target_stride: Any) -> Code:
+    """target[to + i target_stride + r] <- source[at + r stride + i] for a square of LANES x LANES numbers.
+
+    Both are float32 or int32; bytes of a source become numbers of the target's kind.
+    """
+    is_bytes, to_ints = source.dtype == types.uint8, target.dtype == types.int32
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rows = []
+        for row in range(LANES):
+            place = builder.add(arguments[1], builder.mul(arguments[2], ir.Constant(INT64, row)))
+            pointer = _pointer(context, builder, signature.args[0], arguments[0], place)
+            vector = builder.load(builder.bitcast(pointer, _vector_of(pointer.type.pointee).as_pointer()), align=1)
+            if is_bytes:
+                vector = (builder.zext if to_ints else builder.uitofp)(vector, _vector_of(_element(to_ints)))
+            rows.append(vector)
+        for row, vector in enumerate(_transposed(builder, rows)):
+            place = builder.add(arguments[4], builder.mul(arguments[5], ir.Constant(INT64, row)))
+            pointer = _pointer(context, builder, signature.args[3], arguments[3], place)
+            builder.store(vector, builder.bitcast(pointer, vector.type.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(source, types.int64, types.int64, target, types.int64, types.int64), generate
+
+
+def _element(is_int: bool) -> Any:
+    return ir.IntType(32) if is_int else ir.FloatType()
+
+
+def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
+    """The columns of LANES vectors: as many rounds as halve LANES to 1, each of which interleaves row k and k + half."""
+    half, kind = LANES // 2, ir.VectorType(ir.IntType(32), LANES)
+    lower = ir.Constant(kind, [lane for k in range(half) for lane in (k, LANES + k)])
+    upper = ir.Constant(kind, [lane for k in range(half, LANES) for lane in (k, LANES + k)])
+    for _ in range(LANES.bit_length() - 1):
+        pairs = zip(rows[:half], rows[half:])
+        rows = [builder.shuffle_vector(a, b, lanes) for a, b in pairs for lanes in (lower, upper)]
+    return rows
+
+
