@@ -1,37 +1,52 @@
-"""CD-1 on a large unmasked machine: one array instead of two, and every row read from memory twice per update.
+"""CD-1 on a large unmasked machine: one array instead of two, read once per update and written once for many.
 
 With step D_t = d D_(t-1) + lr G_t and weights W_t = W_(t-1) + D_t, the combination U = W + c D, c = d / (1 - d), obeys
 
-    U_t = U_(t-1) + lr / (1 - d) G_t,
+    U_t = U_(t-1) + r G_t,  r = lr / (1 - d),  G_t = v0 p0^T - v1 p1^T,
 
-so an update touches only the rows of units that are on in G_t = v0 p0^T - v1 p1^T. Fields need W = U - c D, and
+and fields need W = U - c D with D_t = d^t D_0 + lr sum_k d^k G_(t-k), whose terms fade: d^K is below float32 rounding.
+So updates are kept as vectors, for as long as D needs them, and U takes `BLOCK` of them at once:
 
-    D_t = d^t D_0 + lr sum_k d^k G_(t-k),
+    W_t = U + sum over remembered updates of a_k G_k - c d^t D_0,  a_k = (r if U lacks it) - c lr d^age,
 
-whose terms fade: the last K updates are kept as vectors, and D_0, the step that the previous epoch left, matters for
-the first K updates only. Error: d^K relative to the step, below float32 rounding of the weights.
-
-The pass that reconstructs visible unit i also adds row i to the hidden field where the unit is on, and the pass that
-updates row i adds it to the next case's field: 2 x 4 n_visible n_hidden bytes read, about half of it written.
+where D_0 is the step that the previous epoch left. A remembered update costs a field a count of units that both have
+on, and a sum of vectors in cache. The pass that reconstructs visible units also adds the rows of those that are on to
+the hidden field, and the rows of the next case's units to that case's: 4 n_visible n_hidden bytes are read per update,
+and in every `BLOCK`-th read and written once more.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numba import float32
+from numba import float32, int64
 
 from boltzprune.backend.arrays import Bytes, Float, Floats, Report, Trained
 from boltzprune.backend.cpu import loops
-from boltzprune.backend.cpu.arithmetic import FAST, Words, fill_uniform, logistic, words_for
+from boltzprune.backend.cpu.arithmetic import FAST, Words, Words32, fill_uniform, logistic, words_for
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import Rates, chunks
-from boltzprune.backend.cpu.working_copy import from_working_copy, working_copy
+from boltzprune.backend.cpu.cd_sums import (
+    ROWS,
+    add_rows,
+    add_waiting,
+    combine,
+    dots,
+    list_on,
+    n_common,
+    pack,
+    whole_vectors,
+)
+from boltzprune.backend.cpu.vectors import LANES
+from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
+BLOCK = 16
+"""Updates that are kept as vectors, an even number: at least `loops.MAX_MEMORY`."""
+
 
 class Combined(NamedTuple):
-    """What the updates change in place: U, biases and their steps, float32."""
+    """What the updates change in place: U, biases and their steps, float32, layers padded to whole vectors."""
 
     weights: Floats
     visible_bias: Floats
@@ -41,169 +56,204 @@ class Combined(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What of the step is not in U: rings of the last K updates, and the step at the start of the epoch.
+    """What of the weights is not in U: the last `BLOCK` updates, and the step at the start of the epoch.
+
+    Update t has rows 2 s and 2 s + 1, s = t % BLOCK, of the first three: v0 and p0, v1 and p1.
 
     Attributes
     ----------
-    data, reconstruction : (K, n_visible) uint8
-    positive, negative : (K, n_hidden) float32
+    states : (2 BLOCK, n_visible) uint8
+    packed : (2 BLOCK, n_visible / LANES) int32
+        The same as bits.
+    probabilities : (2 BLOCK, n_hidden) float32
+    shares : (BLOCK, BLOCK) float32
+        a_k of the update in place k, before an update in place s: shares[s, k].
     start_step : (n_visible, n_hidden) float32
         D_0.
+    n_start : int
+        Updates that it counts in.
     """
 
-    data: Bytes
-    reconstruction: Bytes
-    positive: Floats
-    negative: Floats
+    states: Bytes
+    packed: Words32
+    probabilities: Floats
+    shares: Floats
     start_step: Floats
+    n_start: int
+
+
+class Terms(NamedTuple):
+    """The remembered updates that count in one update: rows of `Past`, and their shares, negative for v1 and p1.
+
+    Attributes
+    ----------
+    rows, shares, factors : (2 BLOCK,) int32, float32, float32
+        factors: room for what a field multiplies the rows with.
+    """
+
+    rows: Words32
+    shares: Floats
+    factors: Floats
 
 
 @njit(**FAST)
-def _add(total: Floats, row: Floats, factor: Float) -> None:
-    """Total <- total + factor row, of (n_hidden,) float32 arrays, in place."""
-    for j in range(total.size):
-        total[j] += factor * row[j]
+def _list_terms(terms: Terms, shares: Floats, place: int) -> int:
+    """Fill rows and shares of `Terms` before the update in that place; how many there are."""
+    n = 0
+    for k in range(BLOCK):
+        if shares[place, k] != float32(0):
+            terms.rows[n], terms.rows[n + 1] = 2 * k, 2 * k + 1
+            terms.shares[n], terms.shares[n + 1] = shares[place, k], -shares[place, k]
+            n += 2
+    return n
 
 
 @njit(**FAST)
-def _dot(a: Floats, b: Floats) -> Float:
-    """a.b of two (n_hidden,) float32 arrays."""
-    s = float32(0)
-    for j in range(a.size):
-        s += a[j] * b[j]
-    return s
-
-
-@njit(**FAST)
-def _subtract_from_hidden(
-    field: Floats, visible: Bytes, past: Past, n_past: int, newest: int, scale: Float, decay: Float, start_scale: Float
-) -> None:
-    """Field <- field - c v.D, D being the remembered updates and the step at the start of the epoch.
+def _complete_hidden(field: Floats, row: int, past: Past, terms: Terms, n_terms: int, start_scale: Float) -> None:
+    """Field <- field + v.(W - U), for the states v in a row of `Past`.
 
     Parameters
     ----------
     field : (n_hidden,) float32
-    visible : (n_visible,) uint8
-    past : Past
-    n_past, newest : int
-        How many updates the rings hold, and the row of the last.
-    scale : float32
-        c times the learning rate.
-    decay, start_scale : float32
-        start_scale: c times what is left of D_0.
+    row : int
+    past, terms, n_terms : Past, Terms, int
+    start_scale : float32
+        What is left of D_0, times c.
     """
-    data, reconstruction, positive, negative, start_step = past
-    n_memory = data.shape[0]
-    for k in range(n_past):
-        row = (newest - k) % n_memory
-        n_on_data, n_on_reconstruction = 0, 0
-        for i in range(visible.size):
-            n_on_data += visible[i] & data[row, i]
-            n_on_reconstruction += visible[i] & reconstruction[row, i]
-        _add(field, positive[row], -scale * float32(n_on_data))
-        _add(field, negative[row], scale * float32(n_on_reconstruction))
-        scale *= decay
+    for k in range(n_terms):
+        terms.factors[k] = terms.shares[k] * n_common(past.packed, row, terms.rows[k])
+    combine(field, past.probabilities, terms.rows, terms.factors, n_terms)
     if start_scale != float32(0):
-        for i in range(visible.size):
-            if visible[i]:
-                _add(field, start_step[i], -start_scale)
+        for i in range(past.states.shape[1]):
+            if past.states[row, i]:
+                for j in range(field.size):
+                    field[j] -= start_scale * past.start_step[i, j]
 
 
 @njit(**FAST)
-def _subtract_from_visible(
-    field: Floats, hidden: Floats, past: Past, n_past: int, newest: int, scale: Float, decay: Float, start_scale: Float
+def _complete_visible(
+    field: Floats, hidden: Floats, past: Past, terms: Terms, n_terms: int, sums: Floats, start_scale: Float
 ) -> None:
-    """Field <- field - c D.h.
+    """Field <- field + (W - U).h.
 
     Parameters
     ----------
-    field : (n_visible,) float32
-    hidden : (n_hidden,) float32
-        In {0, 1}.
-    past, n_past, newest, scale, decay, start_scale
-        See `_subtract_from_hidden`.
+    field, hidden : (n_visible,), (n_hidden,) float32
+        hidden: in {0, 1}.
+    past, terms, n_terms, start_scale
+        See `_complete_hidden`.
+    sums : (2 BLOCK,) float32
+        Room.
     """
-    data, reconstruction, positive, negative, start_step = past
-    n_memory = data.shape[0]
-    for k in range(n_past):
-        row = (newest - k) % n_memory
-        on_data, on_reconstruction = scale * _dot(positive[row], hidden), scale * _dot(negative[row], hidden)
-        for i in range(field.size):
-            field[i] -= on_data * data[row, i] - on_reconstruction * reconstruction[row, i]
-        scale *= decay
+    sums[:] = float32(0)
+    for first in range(0, 2 * BLOCK, ROWS):
+        dots(past.probabilities, first, hidden, sums)
+    for k in range(n_terms):
+        terms.factors[k] = terms.shares[k] * sums[terms.rows[k]]
+    combine(field, past.states, terms.rows, terms.factors, n_terms)
     if start_scale != float32(0):
         for i in range(field.size):
-            field[i] -= start_scale * _dot(start_step[i], hidden)
+            s = float32(0)
+            for j in range(hidden.size):
+                s += past.start_step[i, j] * hidden[j]
+            field[i] -= start_scale * s
 
 
 @njit(**FAST)
 def _reconstruct(
-    combined: Floats, field: Floats, hidden: Floats, uniform: Floats, gain: Float, visible: Bytes, hidden_field: Floats
+    combined: Floats,
+    field: Floats,
+    hidden: Floats,
+    chances: tuple[Floats, int, int, Float],
+    visible: Bytes,
+    fields: Floats,
+    following: Words32,
+    n_following: int,
 ) -> Float:
-    """v ~ p(v|h), and v.U, in one pass over the rows; 0 if the visible field is finite.
+    """v ~ p(v|h), v.U and the field of the next case, in one pass over the rows; 0 if the visible field is finite.
 
     Parameters
     ----------
     combined : (n_visible, n_hidden) float32
         U.
     field : (n_visible,) float32
-        Without U.h.
+        Without U.h, which is added.
     hidden : (n_hidden,) float32
         In {0, 1}.
-    uniform : (n_visible,) float32, or more
-    gain : float32
-    visible, hidden_field : (n_visible,) uint8, (n_hidden,) float32
-        Filled.
+    chances : (float32 array, int, int, float32)
+        Uniform numbers, where those of the visible units begin, how many units there are without padding, the gain.
+    visible : (n_visible,) uint8
+        Filled; units that are padding are off.
+    fields : (2, n_hidden) float32
+        Filled: v.U, and that of the next case.
+    following, n_following : int32 array, int
+        Units that are on in the next case.
     """
-    hidden_field[:] = float32(0)
+    uniform, offset, n_units, gain = chances
+    fields[:] = float32(0)
+    on, n_on, done, next_done, reached = np.empty(visible.size, np.int32), 0, 0, 0, 0
     not_finite = float32(0)
-    for i in range(visible.size):
-        x = field[i] + _dot(combined[i], hidden)
-        not_finite += x * float32(0)
-        visible[i] = 0
-        if uniform[i] < logistic(gain * x):
-            visible[i] = 1
-            _add(hidden_field, combined[i], float32(1))
+    for first in range(0, visible.size, ROWS):
+        dots(combined, first, hidden, field)
+        for i in range(first, first + ROWS):
+            not_finite += field[i] * float32(0)
+            visible[i] = uniform[offset + i] < logistic(gain * field[i])
+        for i in range(first, min(first + ROWS, n_units)):
+            on[n_on] = i
+            n_on += int64(visible[i])
+        while reached < n_following and following[reached] < first + ROWS:
+            reached += 1
+        done = add_rows(fields[0], combined, on, done, n_on, False)
+        next_done = add_rows(fields[1], combined, following, next_done, reached, False)
+    visible[n_units:] = 0
+    add_rows(fields[0], combined, on, done, n_on, True)
+    add_rows(fields[1], combined, following, next_done, n_following, True)
     return not_finite
 
 
 @njit(**FAST)
-def _update_rows(
-    combined: Floats,
-    data: Bytes,
-    visible: Bytes,
-    positive: Floats,
-    negative: Floats,
-    rate: Float,
-    next_case: Bytes,
-    next_field: Floats,
-) -> None:
-    """U <- U + rate (v0 p0^T - v1 p1^T), and next_case.U, in one pass over the rows.
+def _take_waiting(combined: Floats, past: Past, n_waiting: int, rates: Rates) -> None:
+    """U takes the updates that it lacks."""
+    rate = rates.learning_rate / (float32(1) - rates.decay)
+    codes = np.empty((combined.shape[0], BLOCK // 2), np.int32)
+    add_waiting(combined, past.states, past.probabilities, rate, 2 * n_waiting, codes)
 
-    Parameters
-    ----------
-    combined : (n_visible, n_hidden) float32
-        U, changed in place.
-    data, visible, next_case : (n_visible,) uint8
-        v0, v1 and the case of the next update.
-    positive, negative : (n_hidden,) float32
-        p0, p1.
-    rate : float32
-    next_field : (n_hidden,) float32
-        Filled.
-    """
-    next_field[:] = float32(0)
-    for i in range(data.size):
-        row = combined[i]
-        if data[i] and visible[i]:
-            for j in range(row.size):
-                row[j] += rate * (positive[j] - negative[j])
-        elif data[i]:
-            _add(row, positive, rate)
-        elif visible[i]:
-            _add(row, negative, -rate)
-        if next_case[i]:
-            _add(next_field, row, float32(1))
+
+@njit(**FAST)
+def _take_case(past: Past, place: int, case: Bytes, rows: Words32) -> int:
+    """Put a case to its place in `Past` and list its units that are on; how many there are."""
+    states = past.states[2 * place]
+    for i in range(case.size):
+        states[i] = case[i]
+    return list_on(states, rows, past.packed[2 * place])
+
+
+@njit(**FAST)
+def _decide_hidden(field: Floats, machine: Combined, uniform: Floats, up: Float, out: Floats, hidden: Floats) -> Float:
+    """p(h|v) and h from a field without biases; 0 if the biases are finite. Units that are padding keep their zeros."""
+    not_finite = float32(0)
+    for j in range(machine.hidden_bias.size):
+        not_finite += machine.hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
+    for j in range(machine.hidden_bias.size):
+        out[j] = logistic(up * (field[j] + machine.hidden_bias[j]))
+        hidden[j] = float32(1.0) if uniform[j] < out[j] else float32(0.0)
+    return not_finite
+
+
+@njit(**FAST)
+def _step_biases(machine: Combined, past: Past, place: int, rates: Rates) -> None:
+    """The update of the biases, from the states and probabilities in that place."""
+    data, visible = past.states[2 * place], past.states[2 * place + 1]
+    for i in range(machine.visible_bias.size):
+        slope = float32(int64(data[i]) - int64(visible[i]))
+        change = rates.decay * machine.visible_steps[i] + rates.learning_rate * slope
+        machine.visible_steps[i] = change
+        machine.visible_bias[i] += change
+    positive, negative = past.probabilities[2 * place], past.probabilities[2 * place + 1]
+    for j in range(machine.hidden_bias.size):
+        change = rates.decay * machine.hidden_steps[j] + rates.learning_rate * (positive[j] - negative[j])
+        machine.hidden_steps[j] = change
+        machine.hidden_bias[j] += change
 
 
 @njit(**FAST)
@@ -225,55 +275,43 @@ def low_rank_updates(
     words : Words
     rates : Rates
     """
-    learning_rate, decay, up, down = rates
     blocks, layers, offset, k0, k1 = words
-    combined, visible_bias, hidden_bias, visible_steps, hidden_steps = machine
-    (done, n), (past_data, past_reconstruction, past_positive, past_negative, _) = piece, past
-    n_visible, n_hidden = combined.shape
-    n_memory = past_data.shape[0]
-    share = decay / (float32(1) - decay)
-    uniform = np.empty(4 * blocks.size, np.float32)
-    visible, nothing = np.empty(n_visible, np.uint8), np.zeros(n_visible, np.uint8)
-    visible_field = np.empty(n_visible, np.float32)
-    vectors = np.empty((4, n_hidden), np.float32)
-    field, hidden, positive, negative = vectors[0], vectors[1], vectors[2], vectors[3]
-    # No unit is on in `nothing`: this pass changes no row, it only begins the field of the first case.
-    _update_rows(combined, nothing, nothing, positive, negative, float32(0), cases[done], field)
-    for t in range(done, done + n):
-        data = cases[t]
-        n_past, newest = min(n_memory, t), (t - 1) % n_memory
-        start_scale = share * decay ** np.float32(t) if t < n_memory else float32(0)
-        memory = (past, n_past, newest, learning_rate * share, decay, start_scale)
+    (start, n), (n_cases, n_units), (n_visible, n_hidden) = piece, cases.shape, machine.weights.shape
+    share = rates.decay / (float32(1) - rates.decay)
+    uniform = np.empty(4 * blocks.size + LANES, np.float32)
+    terms = Terms(np.empty(2 * BLOCK, np.int32), np.empty(2 * BLOCK, np.float32), np.empty(2 * BLOCK, np.float32))
+    sums, visible_field = np.empty(2 * BLOCK, np.float32), np.zeros(n_visible, np.float32)
+    fields, hidden = np.empty((2, n_hidden), np.float32), np.zeros(n_hidden, np.float32)
+    on, n_on = np.empty(n_visible + LANES, np.int32), 0
+    for t in range(start, start + n):
+        place = t % BLOCK
+        start_scale = share * rates.decay ** np.float32(t) if t < past.n_start else float32(0)
+        if t == start or place == 0:
+            if place == 0 and t > 0:
+                _take_waiting(machine.weights, past, BLOCK, rates)
+            n_on = _take_case(past, place, cases[t], on)
+            fields[1] = float32(0)
+            add_rows(fields[1], machine.weights, on, 0, n_on, True)
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
-        _subtract_from_hidden(field, data, *memory)
-        not_finite = float32(0)
-        for j in range(n_hidden):
-            not_finite += hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
-        for j in range(n_hidden):
-            positive[j] = logistic(up * (field[j] + hidden_bias[j]))
-            hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
-        visible_field[:] = visible_bias
-        _subtract_from_visible(visible_field, hidden, *memory)
-        not_finite += _reconstruct(combined, visible_field, hidden, uniform[offset:], down, visible, field)
-        if not_finite != float32(0):
-            return t - done
-        _subtract_from_hidden(field, visible, *memory)
-        for j in range(n_hidden):
-            negative[j] = logistic(up * (field[j] + hidden_bias[j]))
-            change = decay * hidden_steps[j] + learning_rate * (positive[j] - negative[j])
-            hidden_steps[j] = change
-            hidden_bias[j] += change
-        for i in range(n_visible):
-            change = decay * visible_steps[i] + learning_rate * (float32(data[i]) - float32(visible[i]))
-            visible_steps[i] = change
-            visible_bias[i] += change
-        next_case = cases[t + 1] if t + 1 < cases.shape[0] else nothing
-        _update_rows(
-            combined, data, visible, positive, negative, learning_rate / (float32(1) - decay), next_case, field
+        n_terms = _list_terms(terms, past.shares, place)
+        rows, probabilities = 2 * place, past.probabilities
+        _complete_hidden(fields[1], rows, past, terms, n_terms, start_scale)
+        not_finite = _decide_hidden(fields[1], machine, uniform, rates.up, probabilities[rows], hidden)
+        visible_field[:n_units] = machine.visible_bias
+        _complete_visible(visible_field, hidden, past, terms, n_terms, sums, start_scale)
+        n_on = 0
+        if t + 1 < n_cases and place + 1 < BLOCK:  # else U changes before that case
+            n_on = _take_case(past, place + 1, cases[t + 1], on)
+        chances = uniform, offset, n_units, rates.down
+        not_finite += _reconstruct(
+            machine.weights, visible_field, hidden, chances, past.states[rows + 1], fields, on, n_on
         )
-        row = t % n_memory
-        past_data[row], past_reconstruction[row] = data, visible
-        past_positive[row], past_negative[row] = positive, negative
+        if not_finite != float32(0):
+            return t - start
+        pack(past.states[rows + 1], past.packed[rows + 1])
+        _complete_hidden(fields[0], rows + 1, past, terms, n_terms, start_scale)
+        _decide_hidden(fields[0], machine, uniform, rates.up, probabilities[rows + 1], hidden)
+        _step_biases(machine, past, place, rates)
     return n
 
 
@@ -285,38 +323,56 @@ def low_rank_epoch(
 
     See `contrastive.array_epoch`.
     """
-    cases = np.ascontiguousarray(cases, dtype=np.uint8)
-    (weights, *biases), (start_step, *bias_steps) = working_copy(machine, velocity, machine.layer_sizes[1])
-    (n_visible, n_hidden), n_memory, rates = weights.shape, loops.memory(epoch.decay), Rates.of(epoch)
+    cases, rates = np.ascontiguousarray(cases, dtype=np.uint8), Rates.of(epoch)
+    (n_visible, n_hidden), size = machine.layer_sizes, tuple(whole_vectors(n) for n in machine.layer_sizes)
+    (weights, *biases), (start_step, *bias_steps) = working_copy(machine, velocity, n_hidden)
     share = rates.decay / (np.float32(1) - rates.decay)
-    combined = Combined(weights + share * start_step, *biases, *bias_steps)
-    data, reconstruction = (np.zeros((n_memory, n_visible), np.uint8) for _ in range(2))
-    positive, negative = (np.zeros((n_memory, n_hidden), np.float32) for _ in range(2))
-    past = Past(data, reconstruction, positive, negative, start_step)
+    start_step = padded(start_step, *size)
+    combined = Combined(padded(weights, *size) + share * start_step, *biases, *bias_steps)
+    past = Past(
+        np.zeros((2 * BLOCK, size[0]), np.uint8),
+        np.zeros((2 * BLOCK, size[0] // LANES), np.int32),
+        np.zeros((2 * BLOCK, size[1]), np.float32),
+        _shares(rates, loops.memory(epoch.decay)),
+        start_step,
+        loops.memory(epoch.decay) if start_step.any() else 0,
+    )
     words = words_for(key, (1, n_hidden), (0, n_visible))
     for start, n in chunks(len(cases), weights.size, report):
         done = low_rank_updates(combined, past, cases, (start, n), epoch.first_update, words, rates)
         if done < n:
             raise NotFiniteError(start + done)
-    step = _last_step(past, len(cases), rates)
-    return from_working_copy(machine, (combined.weights - share * step, *biases), (step, *bias_steps))
+    if len(cases):
+        _take_waiting(combined.weights, past, (len(cases) - 1) % BLOCK + 1, rates)
+    step = _last_step(past, len(cases), rates, loops.memory(epoch.decay))
+    weights = combined.weights - share * step
+    return from_working_copy(machine, (weights[:n_visible], *biases), (step[:n_visible], *bias_steps))
 
 
-def _last_step(past: Past, n_cases: int, rates: Rates) -> Floats:
+def _shares(rates: Rates, n_memory: int) -> Floats:
+    """`Past.shares`."""
+    place, k = np.ogrid[:BLOCK, :BLOCK]
+    age = (place - 1 - k) % BLOCK
+    rate = rates.learning_rate / (np.float32(1) - rates.decay)
+    fading = np.where(age < n_memory, rates.decay * rate * rates.decay ** age.astype(np.float32), np.float32(0))
+    return np.where(k < place, rate, np.float32(0)) - fading
+
+
+def _last_step(past: Past, n_cases: int, rates: Rates, n_memory: int) -> Floats:
     """D after an epoch, from what is remembered of it.
 
     Parameters
     ----------
-    past, n_cases, rates : Past, int, Rates
+    past, n_cases, rates, n_memory : Past, int, Rates, int
 
     Returns
     -------
     (n_visible, n_hidden) float32
     """
-    n_memory, decay = len(past.data), rates.decay
-    step = past.start_step * decay ** np.float32(n_cases) if n_cases <= n_memory else np.zeros_like(past.start_step)
+    decay, start_step = rates.decay, past.start_step
+    step = start_step * decay ** np.float32(n_cases) if n_cases <= n_memory else np.zeros_like(start_step)
     for k in range(min(n_memory, n_cases)):
-        data, reconstruction, positive, negative = (ring[(n_cases - 1 - k) % n_memory] for ring in past[:4])
-        factor = rates.learning_rate * decay ** np.float32(k)
-        step += factor * (np.outer(data, positive) - np.outer(reconstruction, negative)).astype(np.float32)
+        row = 2 * ((n_cases - 1 - k) % BLOCK)
+        products = [np.outer(past.states[r], past.probabilities[r]) for r in (row, row + 1)]
+        step += rates.learning_rate * decay ** np.float32(k) * (products[0] - products[1]).astype(np.float32)
     return step

@@ -257,5 +257,3 @@ def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
         pairs = zip(rows[:half], rows[half:])
         rows = [builder.shuffle_vector(a, b, lanes) for a, b in pairs for lanes in (lower, upper)]
     return rows
-
-

@@ -9,10 +9,10 @@ from boltzprune.core.contrastive import Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
 
-def padded(array: np.ndarray, n_hidden: int) -> Floats:
-    """A float32 copy with its last axis zero-padded to n_hidden."""
-    padding = [(0, 0)] * (array.ndim - 1) + [(0, n_hidden - array.shape[-1])]
-    return np.pad(array.astype(np.float32), padding)
+def padded(array: np.ndarray, *size: int) -> Floats:
+    """A float32 copy whose last axes are zero-padded to these sizes."""
+    size = (*array.shape[: array.ndim - len(size)], *size)
+    return np.pad(array.astype(np.float32), [(0, n - m) for n, m in zip(size, array.shape, strict=True)])
 
 
 def working_copy(machine: BoltzmannMachine, velocity: Velocity, n_padded: int) -> tuple[Parameters, Parameters]:
