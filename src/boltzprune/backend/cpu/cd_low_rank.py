@@ -1,4 +1,4 @@
-"""CD-1 on a large unmasked machine: one array instead of two, read once per update and written once for many.
+"""CD-1 on a large unmasked machine: only rows of units that are on are read, and weights are written once for many.
 
 With step D_t = d D_(t-1) + lr G_t and weights W_t = W_(t-1) + D_t, the combination U = W + c D, c = d / (1 - d), obeys
 
@@ -10,33 +10,36 @@ So updates are kept as vectors, for as long as D needs them, and U takes `BLOCK`
     W_t = U + sum over remembered updates of a_k G_k - c d^t D_0,  a_k = (r if U lacks it) - c lr d^age,
 
 where D_0 is the step that the previous epoch left. A remembered update costs a field a count of units that both have
-on, and a sum of vectors in cache. The pass that reconstructs visible units also adds the rows of those that are on to
-the hidden field, and the rows of the next case's units to that case's: 4 n_visible n_hidden bytes are read per update,
-and in every `BLOCK`-th read and written once more.
+on, and a sum of vectors in cache. U is kept by visible and by hidden units, so that both kinds of field are sums of the
+rows of those units that are on.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numba import float32, int64
 
 from boltzprune.backend.arrays import Bytes, Float, Floats, Report, Trained
 from boltzprune.backend.cpu import loops
-from boltzprune.backend.cpu.arithmetic import FAST, Words, Words32, fill_uniform, logistic, words_for
+from boltzprune.backend.cpu.arithmetic import FAST, Words, fill_uniform, logistic, words_for
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import Rates, chunks
 from boltzprune.backend.cpu.cd_sums import (
-    ROWS,
+    LANES,
+    TILE,
+    Ints,
     add_rows,
     add_waiting,
     combine,
-    dots,
+    from_tiles,
     list_on,
     n_common,
     pack,
-    whole_vectors,
+    products,
+    room,
+    tiles_of,
+    whole_tiles,
 )
-from boltzprune.backend.cpu.vectors import LANES
 from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.machine import BoltzmannMachine
@@ -46,9 +49,10 @@ BLOCK = 16
 
 
 class Combined(NamedTuple):
-    """What the updates change in place: U, biases and their steps, float32, layers padded to whole vectors."""
+    """What the updates change in place: U in tiles, by visible and by hidden units, biases and their steps, float32."""
 
-    weights: Floats
+    by_visible: Floats
+    by_hidden: Floats
     visible_bias: Floats
     hidden_bias: Floats
     visible_steps: Floats
@@ -58,7 +62,7 @@ class Combined(NamedTuple):
 class Past(NamedTuple):
     """What of the weights is not in U: the last `BLOCK` updates, and the step at the start of the epoch.
 
-    Update t has rows 2 s and 2 s + 1, s = t % BLOCK, of the first three: v0 and p0, v1 and p1.
+    Update t has rows 2 s and 2 s + 1, s = t % BLOCK, of the first three: v0 and p0, v1 and p1. Layers are padded.
 
     Attributes
     ----------
@@ -68,180 +72,121 @@ class Past(NamedTuple):
     probabilities : (2 BLOCK, n_hidden) float32
     shares : (BLOCK, BLOCK) float32
         a_k of the update in place k, before an update in place s: shares[s, k].
-    start_step : (n_visible, n_hidden) float32
-        D_0.
+    by_visible, by_hidden : float32
+        D_0 in tiles.
     n_start : int
-        Updates that it counts in.
+        Updates in which D_0 counts.
     """
 
     states: Bytes
-    packed: Words32
+    packed: Ints
     probabilities: Floats
     shares: Floats
-    start_step: Floats
+    by_visible: Floats
+    by_hidden: Floats
     n_start: int
 
 
-class Terms(NamedTuple):
-    """The remembered updates that count in one update: rows of `Past`, and their shares, negative for v1 and p1.
+class Room(NamedTuple):
+    """Memory that the updates of an epoch use again and again.
 
     Attributes
     ----------
-    rows, shares, factors : (2 BLOCK,) int32, float32, float32
-        factors: room for what a field multiplies the rows with.
+    rows, shares : (2 BLOCK,) int32, float32
+        The remembered updates that count in one update: rows of `Past`, and their shares, negative for v1 and p1.
+    sums, factors : (2 BLOCK,) float32
+        What a field multiplies those rows with.
+    on : int32 array
+        Units of a layer that are on.
+    uniform, visible_field, field, hidden : float32 arrays
+    codes, table : int32, float32
+        See `add_waiting`.
     """
 
-    rows: Words32
+    rows: Ints
     shares: Floats
+    sums: Floats
     factors: Floats
+    on: Ints
+    uniform: Floats
+    visible_field: Floats
+    field: Floats
+    hidden: Floats
+    codes: Ints
+    table: Floats
+
+    @classmethod
+    def of(cls, n_visible: int, n_hidden: int, n_uniform: int) -> Self:
+        """For padded layers and so many uniform numbers."""
+        short = [room(dtype, 2 * BLOCK) for dtype in (np.int32, np.float32, np.float32, np.float32)]
+        on = room(np.int32, max(n_visible, n_hidden) + LANES)
+        long = [room(np.float32, n) for n in (n_uniform, n_visible, n_hidden, n_hidden)]
+        codes, table = room(np.int32, n_visible, BLOCK // 2), room(np.float32, BLOCK // 2, 16, TILE)
+        return cls(*short, on, *long, codes, table)
 
 
 @njit(**FAST)
-def _list_terms(terms: Terms, shares: Floats, place: int) -> int:
-    """Fill rows and shares of `Terms` before the update in that place; how many there are."""
+def _list_terms(shares: Floats, place: int, room: Room) -> int:
+    """Fill rows and shares of `Room` before the update in that place; how many there are."""
     n = 0
     for k in range(BLOCK):
         if shares[place, k] != float32(0):
-            terms.rows[n], terms.rows[n + 1] = 2 * k, 2 * k + 1
-            terms.shares[n], terms.shares[n + 1] = shares[place, k], -shares[place, k]
+            room.rows[n], room.rows[n + 1] = 2 * k, 2 * k + 1
+            room.shares[n], room.shares[n + 1] = shares[place, k], -shares[place, k]
             n += 2
     return n
 
 
 @njit(**FAST)
-def _complete_hidden(field: Floats, row: int, past: Past, terms: Terms, n_terms: int, start_scale: Float) -> None:
-    """Field <- field + v.(W - U), for the states v in a row of `Past`.
+def _hidden_field(machine: Combined, past: Past, row: int, n_terms: int, start_scale: Float, room: Room) -> None:
+    """Field of `Room` <- v.W, for the states v in a row of `Past`.
 
     Parameters
     ----------
-    field : (n_hidden,) float32
-    row : int
-    past, terms, n_terms : Past, Terms, int
+    machine, past, row, n_terms : Combined, Past, int, int
     start_scale : float32
         What is left of D_0, times c.
+    room : Room
     """
+    room.field[:] = float32(0)
+    n_on = list_on(past.states[row], room.on)
+    add_rows(room.field, machine.by_visible, room.on, n_on, float32(1))
+    pack(past.states[row], past.packed[row])
     for k in range(n_terms):
-        terms.factors[k] = terms.shares[k] * n_common(past.packed, row, terms.rows[k])
-    combine(field, past.probabilities, terms.rows, terms.factors, n_terms)
+        room.factors[k] = room.shares[k] * n_common(past.packed, row, int64(room.rows[k]))
+    combine(room.field, past.probabilities, room.rows, room.factors, n_terms)
     if start_scale != float32(0):
-        for i in range(past.states.shape[1]):
-            if past.states[row, i]:
-                for j in range(field.size):
-                    field[j] -= start_scale * past.start_step[i, j]
+        add_rows(room.field, past.by_visible, room.on, n_on, -start_scale)
 
 
 @njit(**FAST)
-def _complete_visible(
-    field: Floats, hidden: Floats, past: Past, terms: Terms, n_terms: int, sums: Floats, start_scale: Float
-) -> None:
-    """Field <- field + (W - U).h.
-
-    Parameters
-    ----------
-    field, hidden : (n_visible,), (n_hidden,) float32
-        hidden: in {0, 1}.
-    past, terms, n_terms, start_scale
-        See `_complete_hidden`.
-    sums : (2 BLOCK,) float32
-        Room.
-    """
-    sums[:] = float32(0)
-    for first in range(0, 2 * BLOCK, ROWS):
-        dots(past.probabilities, first, hidden, sums)
+def _visible_field(machine: Combined, past: Past, n_terms: int, start_scale: Float, room: Room) -> None:
+    """Visible field of `Room` <- B + W.h, for its hidden states; see `_hidden_field`."""
+    for i in range(machine.visible_bias.size):
+        room.visible_field[i] = machine.visible_bias[i]
+    n_on = list_on(room.hidden, room.on)
+    add_rows(room.visible_field, machine.by_hidden, room.on, n_on, float32(1))
+    products(room.sums, past.probabilities, room.rows, n_terms, room.hidden)
     for k in range(n_terms):
-        terms.factors[k] = terms.shares[k] * sums[terms.rows[k]]
-    combine(field, past.states, terms.rows, terms.factors, n_terms)
+        room.factors[k] = room.shares[k] * room.sums[k]
+    combine(room.visible_field, past.states, room.rows, room.factors, n_terms)
     if start_scale != float32(0):
-        for i in range(field.size):
-            s = float32(0)
-            for j in range(hidden.size):
-                s += past.start_step[i, j] * hidden[j]
-            field[i] -= start_scale * s
+        add_rows(room.visible_field, past.by_hidden, room.on, n_on, -start_scale)
 
 
 @njit(**FAST)
-def _reconstruct(
-    combined: Floats,
-    field: Floats,
-    hidden: Floats,
-    chances: tuple[Floats, int, int, Float],
-    visible: Bytes,
-    fields: Floats,
-    following: Words32,
-    n_following: int,
-) -> Float:
-    """v ~ p(v|h), v.U and the field of the next case, in one pass over the rows; 0 if the visible field is finite.
-
-    Parameters
-    ----------
-    combined : (n_visible, n_hidden) float32
-        U.
-    field : (n_visible,) float32
-        Without U.h, which is added.
-    hidden : (n_hidden,) float32
-        In {0, 1}.
-    chances : (float32 array, int, int, float32)
-        Uniform numbers, where those of the visible units begin, how many units there are without padding, the gain.
-    visible : (n_visible,) uint8
-        Filled; units that are padding are off.
-    fields : (2, n_hidden) float32
-        Filled: v.U, and that of the next case.
-    following, n_following : int32 array, int
-        Units that are on in the next case.
-    """
-    uniform, offset, n_units, gain = chances
-    fields[:] = float32(0)
-    on, n_on, done, next_done, reached = np.empty(visible.size, np.int32), 0, 0, 0, 0
+def _hidden_probability(machine: Combined, gain: Float, room: Room, out: Floats) -> Float:
+    """s(gain (b + field)) of the hidden units, not of the padding, which stays zero; 0 if all is finite."""
     not_finite = float32(0)
-    for first in range(0, visible.size, ROWS):
-        dots(combined, first, hidden, field)
-        for i in range(first, first + ROWS):
-            not_finite += field[i] * float32(0)
-            visible[i] = uniform[offset + i] < logistic(gain * field[i])
-        for i in range(first, min(first + ROWS, n_units)):
-            on[n_on] = i
-            n_on += int64(visible[i])
-        while reached < n_following and following[reached] < first + ROWS:
-            reached += 1
-        done = add_rows(fields[0], combined, on, done, n_on, False)
-        next_done = add_rows(fields[1], combined, following, next_done, reached, False)
-    visible[n_units:] = 0
-    add_rows(fields[0], combined, on, done, n_on, True)
-    add_rows(fields[1], combined, following, next_done, n_following, True)
+    for j in range(machine.hidden_bias.size):
+        x = room.field[j] + machine.hidden_bias[j]
+        not_finite += x * float32(0)
+        out[j] = logistic(gain * x)
     return not_finite
 
 
 @njit(**FAST)
-def _take_waiting(combined: Floats, past: Past, n_waiting: int, rates: Rates) -> None:
-    """U takes the updates that it lacks."""
-    rate = rates.learning_rate / (float32(1) - rates.decay)
-    codes = np.empty((combined.shape[0], BLOCK // 2), np.int32)
-    add_waiting(combined, past.states, past.probabilities, rate, 2 * n_waiting, codes)
-
-
-@njit(**FAST)
-def _take_case(past: Past, place: int, case: Bytes, rows: Words32) -> int:
-    """Put a case to its place in `Past` and list its units that are on; how many there are."""
-    states = past.states[2 * place]
-    for i in range(case.size):
-        states[i] = case[i]
-    return list_on(states, rows, past.packed[2 * place])
-
-
-@njit(**FAST)
-def _decide_hidden(field: Floats, machine: Combined, uniform: Floats, up: Float, out: Floats, hidden: Floats) -> Float:
-    """p(h|v) and h from a field without biases; 0 if the biases are finite. Units that are padding keep their zeros."""
-    not_finite = float32(0)
-    for j in range(machine.hidden_bias.size):
-        not_finite += machine.hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
-    for j in range(machine.hidden_bias.size):
-        out[j] = logistic(up * (field[j] + machine.hidden_bias[j]))
-        hidden[j] = float32(1.0) if uniform[j] < out[j] else float32(0.0)
-    return not_finite
-
-
-@njit(**FAST)
-def _step_biases(machine: Combined, past: Past, place: int, rates: Rates) -> None:
+def _update_biases(machine: Combined, past: Past, place: int, rates: Rates) -> None:
     """The update of the biases, from the states and probabilities in that place."""
     data, visible = past.states[2 * place], past.states[2 * place + 1]
     for i in range(machine.visible_bias.size):
@@ -257,10 +202,25 @@ def _step_biases(machine: Combined, past: Past, place: int, rates: Rates) -> Non
 
 
 @njit(**FAST)
+def _take_waiting(machine: Combined, past: Past, n_waiting: int, rates: Rates, room: Room) -> Float:
+    """U takes the updates that it lacks; 0 if it is finite then."""
+    rate = rates.learning_rate / (float32(1) - rates.decay)
+    tiles, rows = (machine.by_visible, machine.by_hidden), (past.states, past.probabilities)
+    return add_waiting(*tiles, *rows, rate, 2 * n_waiting, room.codes, room.table)
+
+
+@njit(**FAST)
 def low_rank_updates(
-    machine: Combined, past: Past, cases: Bytes, piece: tuple[int, int], first_step: int, words: Words, rates: Rates
+    machine: Combined,
+    past: Past,
+    cases: Bytes,
+    piece: tuple[int, int],
+    first_step: int,
+    words: Words,
+    rates: Rates,
+    room: Room,
 ) -> int:
-    """Some updates of an epoch, in place; how many were done before a field or a bias was not finite.
+    """Some updates of an epoch, in place; how many were done before a field, a bias or U was found not to be finite.
 
     Parameters
     ----------
@@ -274,45 +234,34 @@ def low_rank_updates(
         Of the stream, for the first case of the epoch.
     words : Words
     rates : Rates
+    room : Room
     """
     blocks, layers, offset, k0, k1 = words
-    (start, n), (n_cases, n_units), (n_visible, n_hidden) = piece, cases.shape, machine.weights.shape
-    share = rates.decay / (float32(1) - rates.decay)
-    uniform = np.empty(4 * blocks.size + LANES, np.float32)
-    terms = Terms(np.empty(2 * BLOCK, np.int32), np.empty(2 * BLOCK, np.float32), np.empty(2 * BLOCK, np.float32))
-    sums, visible_field = np.empty(2 * BLOCK, np.float32), np.zeros(n_visible, np.float32)
-    fields, hidden = np.empty((2, n_hidden), np.float32), np.zeros(n_hidden, np.float32)
-    on, n_on = np.empty(n_visible + LANES, np.int32), 0
-    for t in range(start, start + n):
-        place = t % BLOCK
-        start_scale = share * rates.decay ** np.float32(t) if t < past.n_start else float32(0)
-        if t == start or place == 0:
-            if place == 0 and t > 0:
-                _take_waiting(machine.weights, past, BLOCK, rates)
-            n_on = _take_case(past, place, cases[t], on)
-            fields[1] = float32(0)
-            add_rows(fields[1], machine.weights, on, 0, n_on, True)
+    uniform, hidden, share = room.uniform, room.hidden, rates.decay / (float32(1) - rates.decay)
+    for t in range(piece[0], piece[0] + piece[1]):
+        place, not_finite = t % BLOCK, float32(0)
+        data, visible = past.states[2 * place], past.states[2 * place + 1]
+        positive, negative = past.probabilities[2 * place], past.probabilities[2 * place + 1]
+        if place == 0 and t > 0:
+            not_finite += _take_waiting(machine, past, BLOCK, rates, room)
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
-        n_terms = _list_terms(terms, past.shares, place)
-        rows, probabilities = 2 * place, past.probabilities
-        _complete_hidden(fields[1], rows, past, terms, n_terms, start_scale)
-        not_finite = _decide_hidden(fields[1], machine, uniform, rates.up, probabilities[rows], hidden)
-        visible_field[:n_units] = machine.visible_bias
-        _complete_visible(visible_field, hidden, past, terms, n_terms, sums, start_scale)
-        n_on = 0
-        if t + 1 < n_cases and place + 1 < BLOCK:  # else U changes before that case
-            n_on = _take_case(past, place + 1, cases[t + 1], on)
-        chances = uniform, offset, n_units, rates.down
-        not_finite += _reconstruct(
-            machine.weights, visible_field, hidden, chances, past.states[rows + 1], fields, on, n_on
-        )
+        n_terms = _list_terms(past.shares, place, room)
+        start_scale = share * rates.decay ** np.float32(t) if t < past.n_start else float32(0)
+        data[: cases.shape[1]] = cases[t]
+        _hidden_field(machine, past, 2 * place, n_terms, start_scale, room)
+        not_finite += _hidden_probability(machine, rates.up, room, positive)
+        for j in range(machine.hidden_bias.size):
+            hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
+        _visible_field(machine, past, n_terms, start_scale, room)
+        for i in range(machine.visible_bias.size):
+            not_finite += room.visible_field[i] * float32(0)
+            visible[i] = uniform[offset + i] < logistic(rates.down * room.visible_field[i])
         if not_finite != float32(0):
-            return t - start
-        pack(past.states[rows + 1], past.packed[rows + 1])
-        _complete_hidden(fields[0], rows + 1, past, terms, n_terms, start_scale)
-        _decide_hidden(fields[0], machine, uniform, rates.up, probabilities[rows + 1], hidden)
-        _step_biases(machine, past, place, rates)
-    return n
+            return t - piece[0]
+        _hidden_field(machine, past, 2 * place + 1, n_terms, start_scale, room)
+        _hidden_probability(machine, rates.up, room, negative)
+        _update_biases(machine, past, place, rates)
+    return piece[1]
 
 
 @np.errstate(over="ignore")
@@ -324,55 +273,58 @@ def low_rank_epoch(
     See `contrastive.array_epoch`.
     """
     cases, rates = np.ascontiguousarray(cases, dtype=np.uint8), Rates.of(epoch)
-    (n_visible, n_hidden), size = machine.layer_sizes, tuple(whole_vectors(n) for n in machine.layer_sizes)
-    (weights, *biases), (start_step, *bias_steps) = working_copy(machine, velocity, n_hidden)
-    share = rates.decay / (np.float32(1) - rates.decay)
+    (weights, *biases), (start_step, *bias_steps) = working_copy(machine, velocity, machine.layer_sizes[1])
+    n_visible, n_hidden = size = tuple(whole_tiles(n) for n in machine.layer_sizes)
+    share, n_memory = rates.decay / (np.float32(1) - rates.decay), loops.memory(epoch.decay)
     start_step = padded(start_step, *size)
-    combined = Combined(padded(weights, *size) + share * start_step, *biases, *bias_steps)
+    weights = padded(weights, *size) + share * start_step
+    combined = Combined(tiles_of(weights), tiles_of(weights.T), *biases, *bias_steps)
     past = Past(
-        np.zeros((2 * BLOCK, size[0]), np.uint8),
-        np.zeros((2 * BLOCK, size[0] // LANES), np.int32),
-        np.zeros((2 * BLOCK, size[1]), np.float32),
-        _shares(rates, loops.memory(epoch.decay)),
-        start_step,
-        loops.memory(epoch.decay) if start_step.any() else 0,
+        room(np.uint8, 2 * BLOCK, n_visible),
+        room(np.int32, 2 * BLOCK, n_visible // LANES),
+        room(np.float32, 2 * BLOCK, n_hidden),
+        _shares(rates, n_memory),
+        tiles_of(start_step),
+        tiles_of(start_step.T),
+        n_memory if start_step.any() else 0,
     )
-    words = words_for(key, (1, n_hidden), (0, n_visible))
-    for start, n in chunks(len(cases), weights.size, report):
-        done = low_rank_updates(combined, past, cases, (start, n), epoch.first_update, words, rates)
+    words = words_for(key, (1, machine.layer_sizes[1]), (0, machine.layer_sizes[0]))
+    memory = Room.of(*size, 4 * words.blocks.size)
+    for start, n in chunks(len(cases), machine.weights[0].size, report):
+        done = low_rank_updates(combined, past, cases, (start, n), epoch.first_update, words, rates, memory)
         if done < n:
             raise NotFiniteError(start + done)
     if len(cases):
-        _take_waiting(combined.weights, past, (len(cases) - 1) % BLOCK + 1, rates)
-    step = _last_step(past, len(cases), rates, loops.memory(epoch.decay))
-    weights = combined.weights - share * step
-    return from_working_copy(machine, (weights[:n_visible], *biases), (step[:n_visible], *bias_steps))
+        _take_waiting(combined, past, (len(cases) - 1) % BLOCK + 1, rates, memory)
+    step = _last_step(past, start_step, len(cases), rates, n_memory)
+    weights = from_tiles(combined.by_visible) - share * step
+    rows = slice(machine.layer_sizes[0])
+    return from_working_copy(machine, (weights[rows], *biases), (step[rows], *bias_steps))
 
 
 def _shares(rates: Rates, n_memory: int) -> Floats:
     """`Past.shares`."""
     place, k = np.ogrid[:BLOCK, :BLOCK]
-    age = (place - 1 - k) % BLOCK
-    rate = rates.learning_rate / (np.float32(1) - rates.decay)
-    fading = np.where(age < n_memory, rates.decay * rate * rates.decay ** age.astype(np.float32), np.float32(0))
+    age, rate = (place - 1 - k) % BLOCK, rates.learning_rate / (np.float32(1) - rates.decay)
+    fading = np.where(age < n_memory, rate * rates.decay ** (age + 1).astype(np.float32), np.float32(0))
     return np.where(k < place, rate, np.float32(0)) - fading
 
 
-def _last_step(past: Past, n_cases: int, rates: Rates, n_memory: int) -> Floats:
+def _last_step(past: Past, start_step: Floats, n_cases: int, rates: Rates, n_memory: int) -> Floats:
     """D after an epoch, from what is remembered of it.
 
     Parameters
     ----------
-    past, n_cases, rates, n_memory : Past, int, Rates, int
+    past, start_step, n_cases, rates, n_memory : Past, float32 array, int, Rates, int
 
     Returns
     -------
     (n_visible, n_hidden) float32
     """
-    decay, start_step = rates.decay, past.start_step
+    decay = rates.decay
     step = start_step * decay ** np.float32(n_cases) if n_cases <= n_memory else np.zeros_like(start_step)
     for k in range(min(n_memory, n_cases)):
         row = 2 * ((n_cases - 1 - k) % BLOCK)
-        products = [np.outer(past.states[r], past.probabilities[r]) for r in (row, row + 1)]
-        step += rates.learning_rate * decay ** np.float32(k) * (products[0] - products[1]).astype(np.float32)
+        data, visible = (np.outer(past.states[r], past.probabilities[r]) for r in (row, row + 1))
+        step += rates.learning_rate * decay ** np.float32(k) * (data - visible).astype(np.float32)
     return step

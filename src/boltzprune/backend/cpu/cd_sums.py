@@ -1,13 +1,17 @@
 """Sums over the rows of a matrix for contrastive divergence of large machines, their accumulators in registers.
 
-All rows are whole vectors: columns are padded to a multiple of `vectors.LANES`. Every sum has one order, whoever asks.
+Matrices are cut into tiles: `TILE` columns of all rows, one row after the other, so that a sum of rows goes through
+memory in one direction and keeps what it adds up in two registers. Layers are padded to whole tiles with zeros.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 from numba import float32, int64, uint64
 
 from boltzprune.backend.arrays import Bytes, Float, Floats
-from boltzprune.backend.cpu.arithmetic import FAST, Words32, popcount
+from boltzprune.backend.cpu.arithmetic import FAST, popcount
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.vectors import (
     LANES,
@@ -21,138 +25,146 @@ from boltzprune.backend.cpu.vectors import (
     times,
     to_floats,
     total,
+    transpose,
 )
 
+Ints = npt.NDArray[np.int32]
+TILE = 2 * LANES
+"""Columns of a tile."""
 ROWS = 8
-"""Rows whose products are summed side by side: as many sums as hide the latency of an addition."""
-TILE = 4 * LANES
-"""Columns that `add_waiting` updates at a time, so that its table lies in first-level cache."""
+"""Products that are summed side by side: as many as hide the latency of an addition."""
+LINE = 64
+"""Bytes of a cache line: a vector that lies in two costs two reads."""
 
 
-def whole_vectors(n: int) -> int:
-    """The next multiple of `LANES`."""
-    return -(-n // LANES) * LANES
+def whole_tiles(n: int) -> int:
+    """The next multiple of `TILE`."""
+    return -(-n // TILE) * TILE
 
 
-@njit(**FAST)
-def dots(matrix: Floats, first: int, vector: Floats, out: Floats) -> None:
-    """Add row.vector to out for `ROWS` rows of a matrix from the first on.
+def room(dtype: Any, *shape: int) -> Any:
+    """An array of zeros that begins with a cache line."""
+    n = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(n + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + n].view(dtype).reshape(shape)
 
-    Parameters
-    ----------
-    matrix : (n_rows, n_columns) float32
-    first : int
-    vector, out : (n_columns,), (n_rows,) float32
-    """
-    n = matrix.shape[1]
-    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat(float32(0))
-    for j in range(0, n, LANES):
-        at, x = first * n + j, load(vector, j)
-        s0 = plus_times(s0, load(matrix, at), x)
-        s1 = plus_times(s1, load(matrix, at + n), x)
-        s2 = plus_times(s2, load(matrix, at + 2 * n), x)
-        s3 = plus_times(s3, load(matrix, at + 3 * n), x)
-        s4 = plus_times(s4, load(matrix, at + 4 * n), x)
-        s5 = plus_times(s5, load(matrix, at + 5 * n), x)
-        s6 = plus_times(s6, load(matrix, at + 6 * n), x)
-        s7 = plus_times(s7, load(matrix, at + 7 * n), x)
-    out[first] += total(s0)
-    out[first + 1] += total(s1)
-    out[first + 2] += total(s2)
-    out[first + 3] += total(s3)
-    out[first + 4] += total(s4)
-    out[first + 5] += total(s5)
-    out[first + 6] += total(s6)
-    out[first + 7] += total(s7)
+
+def tiles_of(matrix: Floats) -> Floats:
+    """A matrix of whole tiles as (n_tiles, n_rows, TILE)."""
+    tiles: Floats = room(np.float32, matrix.shape[1] // TILE, matrix.shape[0], TILE)
+    tiles[:] = matrix.reshape(len(matrix), -1, TILE).transpose(1, 0, 2)
+    return tiles
+
+
+def from_tiles(tiles: Floats) -> Floats:
+    """The matrix of which these are the tiles."""
+    return tiles.transpose(1, 0, 2).reshape(tiles.shape[1], -1)
 
 
 @njit(**FAST)
-def add_rows(out: Floats, matrix: Floats, rows: Words32, done: int, n: int, is_last: bool) -> int:
-    """Add the rows that are listed from `done` to n, four at a time; how many are done: all if these are the last.
+def add_rows(out: Floats, tiles: Floats, rows: Ints, n: int, factor: Float) -> None:
+    """Add factor times the sum of the first n rows that are listed.
 
     Parameters
     ----------
     out : (n_columns,) float32
-    matrix : (n_rows, n_columns) float32
+    tiles : (n_tiles, n_rows, TILE) float32
     rows : int32 array
-    done, n, is_last : int, int, bool
+    n, factor : int, float32
     """
-    m = matrix.shape[1]
-    while done + 4 <= n:
-        a, b = int64(rows[done]) * m, int64(rows[done + 1]) * m
-        c, d = int64(rows[done + 2]) * m, int64(rows[done + 3]) * m
-        for j in range(0, m, LANES):
-            pairs = plus(plus(load(matrix, a + j), load(matrix, b + j)), plus(load(matrix, c + j), load(matrix, d + j)))
-            store(out, j, plus(load(out, j), pairs))
-        done += 4
-    while is_last and done < n:
-        a = int64(rows[done]) * m
-        for j in range(0, m, LANES):
-            store(out, j, plus(load(out, j), load(matrix, a + j)))
-        done += 1
-    return done
+    scale, even = splat(factor), n // 2 * 2
+    for tile in range(tiles.shape[0]):
+        start = tile * tiles.shape[1]
+        a0 = a1 = b0 = b1 = splat(float32(0))
+        for k in range(0, even, 2):
+            a, b = (start + int64(rows[k])) * TILE, (start + int64(rows[k + 1])) * TILE
+            a0, a1 = plus(a0, load(tiles, a)), plus(a1, load(tiles, a + LANES))
+            b0, b1 = plus(b0, load(tiles, b)), plus(b1, load(tiles, b + LANES))
+        if even < n:
+            a = (start + int64(rows[even])) * TILE
+            a0, a1 = plus(a0, load(tiles, a)), plus(a1, load(tiles, a + LANES))
+        j = tile * TILE
+        store(out, j, plus_times(load(out, j), plus(a0, b0), scale))
+        store(out, j + LANES, plus_times(load(out, j + LANES), plus(a1, b1), scale))
 
 
 @njit(**FAST)
-def combine(out: Floats, matrix: Floats | Bytes, rows: Words32, factors: Floats, n: int) -> None:
-    """Add the sum over k < n of factors[k] times row rows[k] of a matrix of float32 or bytes.
+def combine(out: Floats, matrix: Floats | Bytes, rows: Ints, factors: Floats, n: int) -> None:
+    """Add the sum over k < n of factors[k] times row rows[k] of a matrix, which is not cut into tiles.
 
     Parameters
     ----------
     out : (n_columns,) float32
     matrix : (n_rows, n_columns) float32 or uint8
     rows, factors : int32 and float32 arrays
-    n : int
+    n : int, even
     """
     m = matrix.shape[1]
-    whole = m // TILE * TILE
-    for j in range(0, whole, TILE):
-        s0, s1, s2, s3 = load(out, j), load(out, j + LANES), load(out, j + 2 * LANES), load(out, j + 3 * LANES)
-        for k in range(n):
+    for j in range(0, m, TILE):
+        a0, a1 = load(out, j), load(out, j + LANES)
+        b0 = b1 = splat(float32(0))
+        for k in range(0, n, 2):
             at, factor = int64(rows[k]) * m + j, splat(factors[k])
-            s0 = plus_times(s0, to_floats(load(matrix, at)), factor)
-            s1 = plus_times(s1, to_floats(load(matrix, at + LANES)), factor)
-            s2 = plus_times(s2, to_floats(load(matrix, at + 2 * LANES)), factor)
-            s3 = plus_times(s3, to_floats(load(matrix, at + 3 * LANES)), factor)
-        store(out, j, s0)
-        store(out, j + LANES, s1)
-        store(out, j + 2 * LANES, s2)
-        store(out, j + 3 * LANES, s3)
-    for j in range(whole, m, LANES):
-        s0 = load(out, j)
-        for k in range(n):
-            s0 = plus_times(s0, to_floats(load(matrix, int64(rows[k]) * m + j)), splat(factors[k]))
-        store(out, j, s0)
+            a0 = plus_times(a0, to_floats(load(matrix, at)), factor)
+            a1 = plus_times(a1, to_floats(load(matrix, at + LANES)), factor)
+            at, factor = int64(rows[k + 1]) * m + j, splat(factors[k + 1])
+            b0 = plus_times(b0, to_floats(load(matrix, at)), factor)
+            b1 = plus_times(b1, to_floats(load(matrix, at + LANES)), factor)
+        store(out, j, plus(a0, b0))
+        store(out, j + LANES, plus(a1, b1))
 
 
 @njit(**FAST)
-def list_on(states: Bytes, rows: Words32, packed: Words32) -> int:
-    """List the units that are on, and pack the states into bits; how many are on.
+def products(out: Floats, matrix: Floats, rows: Ints, n: int, vector: Floats) -> None:
+    """Fill out with the products of a vector and the first n rows that are listed; up to `ROWS` - 1 more are filled.
 
     Parameters
     ----------
-    states : (n_units,) uint8
-    rows : (n_units + LANES,) int32
-    packed : (n_units / LANES,) int32
+    out : float32 array
+    matrix : (n_rows, n_columns) float32
+    rows, n : int32 array, int
+    vector : (n_columns,) float32
     """
+    m = matrix.shape[1]
+    for k in range(0, n, ROWS):
+        r0, r1, r2, r3 = int64(rows[k]), int64(rows[k + 1]), int64(rows[k + 2]), int64(rows[k + 3])
+        r4, r5, r6, r7 = int64(rows[k + 4]), int64(rows[k + 5]), int64(rows[k + 6]), int64(rows[k + 7])
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = splat(float32(0))
+        for j in range(0, m, LANES):
+            x = load(vector, j)
+            s0 = plus_times(s0, load(matrix, r0 * m + j), x)
+            s1 = plus_times(s1, load(matrix, r1 * m + j), x)
+            s2 = plus_times(s2, load(matrix, r2 * m + j), x)
+            s3 = plus_times(s3, load(matrix, r3 * m + j), x)
+            s4 = plus_times(s4, load(matrix, r4 * m + j), x)
+            s5 = plus_times(s5, load(matrix, r5 * m + j), x)
+            s6 = plus_times(s6, load(matrix, r6 * m + j), x)
+            s7 = plus_times(s7, load(matrix, r7 * m + j), x)
+        out[k], out[k + 1], out[k + 2], out[k + 3] = total(s0), total(s1), total(s2), total(s3)
+        out[k + 4], out[k + 5], out[k + 6], out[k + 7] = total(s4), total(s5), total(s6), total(s7)
+
+
+@njit(**FAST)
+def list_on(states: Floats | Bytes, rows: Ints) -> int:
+    """List the units that are on; how many they are. The list has room for `LANES` more than there are units."""
     n = 0
     for i in range(0, states.size, LANES):
         bits = are_on(load(states, i))
-        packed[i // LANES] = bits
         put_chosen(rows, n, bits, i)
         n += int64(popcount(bits))
     return n
 
 
 @njit(**FAST)
-def pack(states: Bytes, packed: Words32) -> None:
-    """Pack states into bits, as `list_on` does."""
+def pack(states: Bytes, packed: Ints) -> None:
+    """States as bits, `LANES` in a number."""
     for i in range(0, states.size, LANES):
         packed[i // LANES] = are_on(load(states, i))
 
 
 @njit(**FAST)
-def n_common(packed: Words32, a: int, b: int) -> Float:
+def n_common(packed: Ints, a: int, b: int) -> Float:
     """How many units are on in row a and in row b, as float32; packed : (n_rows, n_units / LANES) int32."""
     n = uint64(0)
     for k in range(packed.shape[1]):
@@ -161,47 +173,60 @@ def n_common(packed: Words32, a: int, b: int) -> Float:
 
 
 @njit(**FAST)
-def add_waiting(matrix: Floats, states: Bytes, factors: Floats, rate: Float, n_rows: int, codes: Words32) -> None:
-    """Add rate times the sum over k < n_rows of (-1)^k states[k] factors[k]^T to a matrix, in one pass over it.
+def _table(table: Floats, factors: Floats, n_rows: int, column: int, rate: Float) -> None:
+    """Fill the table of `add_waiting` for the tile that begins with a column."""
+    for k in range(n_rows):
+        step, n_sums = splat(-rate if k % 2 else rate), 1 << (k % 4)
+        for j in range(0, TILE, LANES):
+            one = times(step, load(factors, k * factors.shape[1] + column + j))
+            for code in range(n_sums):
+                at = (k // 4 * 16 + code) * TILE + j
+                store(table, at + n_sums * TILE, plus(load(table, at), one))
+
+
+@njit(**FAST)
+def add_waiting(
+    tiles: Floats, across: Floats, states: Bytes, factors: Floats, rate: Float, n_rows: int, codes: Ints, table: Floats
+) -> Float:
+    """Add rate times the sum over k < n_rows of (-1)^k states[k] factors[k]^T to a matrix; 0 if it is finite then.
 
     Two updates are four rows: a table holds the 16 sums that a row of the matrix can get from them, so that it gets
     one sum instead of up to four rows (the method of the four Russians).
 
     Parameters
     ----------
-    matrix : (n_visible, n_hidden) float32
-    states : (a multiple of 4, n_visible or more) uint8
+    tiles, across : float32
+        Tiles of the matrix, (n_visible, n_hidden), and of its transpose, which becomes that of the sum.
+    states : (n_rows or more, n_visible) uint8
         In {0, 1}.
-    factors : (as many, n_hidden) float32
+    factors : (n_rows or more, n_hidden) float32
     rate : float32
     n_rows : int
-        The other rows count as zero.
-    codes : (n_rows / 4, n_visible) int32
-        Room for the places in the table.
+    codes, table : (n_visible, n_rows / 4) int32, (n_rows / 4, 16, TILE) float32
+        Room; table[:, 0] is zero.
     """
-    n_visible, n_hidden = matrix.shape
-    n_groups = (n_rows + 3) // 4
-    table, group = np.zeros((n_groups, 16, TILE), np.float32), 16 * TILE
-    for g in range(n_groups):
-        for i in range(n_visible):
+    n_tiles, n_visible, _ = tiles.shape
+    n_groups, n_hidden = (n_rows + 3) // 4, factors.shape[1]
+    for i in range(n_visible):
+        for g in range(n_groups):
             code = 0
-            for bit in range(min(4, n_rows - 4 * g)):
-                code += int64(states[4 * g + bit, i]) << bit
-            codes[i, g] = g * group + code * TILE
-    for start in range(0, n_hidden, TILE):
-        end = min(TILE, n_hidden - start)
-        for k in range(n_rows):
-            step, place = splat(-rate if k % 2 else rate), k // 4 * group
-            n_sums = 1 << (k % 4)
-            for j in range(0, end, LANES):
-                one = times(step, load(factors, k * n_hidden + start + j))
-                for code in range(n_sums):
-                    at = place + code * TILE + j
-                    store(table, at + n_sums * TILE, plus(load(table, at), one))
+            for k in range(4 * g, min(4 * g + 4, n_rows)):
+                code += int64(states[k, i]) << (k % 4)
+            codes[i, g] = (g * 16 + code) * TILE
+    not_finite = splat(float32(0))
+    for tile in range(n_tiles):
+        _table(table, factors, n_rows, tile * TILE, rate)
         for i in range(n_visible):
-            for j in range(0, end, LANES):
-                at = i * n_hidden + start + j
-                row = load(matrix, at)
-                for g in range(n_groups):
-                    row = plus(row, load(table, int64(codes[i, g]) + j))
-                store(matrix, at, row)
+            at = (tile * n_visible + i) * TILE
+            a, b = load(tiles, at), load(tiles, at + LANES)
+            for g in range(n_groups):
+                place = int64(codes[i, g])
+                a, b = plus(a, load(table, place)), plus(b, load(table, place + LANES))
+            store(tiles, at, a)
+            store(tiles, at + LANES, b)
+            not_finite = plus_times(not_finite, plus(a, b), splat(float32(0)))
+        for i in range(0, n_visible, LANES):
+            for j in range(0, TILE, LANES):
+                to = (i // TILE * n_hidden + tile * TILE + j) * TILE + i % TILE
+                transpose(tiles, (tile * n_visible + i) * TILE + j, TILE, across, to, TILE)
+    return total(not_finite)
