@@ -15,6 +15,7 @@ from boltzprune.backend.arrays import Bytes, Floats, Item, JointlyTrained, Joint
 from boltzprune.backend.cpu import compiling, loops
 from boltzprune.backend.cpu.arithmetic import decide, whole_lanes, words_for
 from boltzprune.backend.cpu.cd import array_epoch, dense_epoch
+from boltzprune.backend.cpu.cd_listed import listed_epoch
 from boltzprune.backend.cpu.cd_low_rank import low_rank_epoch
 from boltzprune.backend.cpu.gibbs import Draws, Layers, gibbs_layers, rbm_steps
 from boltzprune.backend.cpu.joint import joint_epoch
@@ -26,7 +27,7 @@ from boltzprune.core.contrastive import Epoch, Parameters, Velocity, cases_of_ea
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 
-EPOCHS = {"array": array_epoch, "dense": dense_epoch, "low_rank": low_rank_epoch}
+EPOCHS = {"array": array_epoch, "dense": dense_epoch, "listed": listed_epoch, "low_rank": low_rank_epoch}
 """Name of a loop of `loops` -> one epoch of CD-k with it."""
 
 
@@ -157,5 +158,5 @@ class Backend(arrays.HostArrays):
 
 def epoch_for(machine: BoltzmannMachine, epoch: Epoch) -> Callable[..., Trained]:
     """The fastest of `EPOCHS` that computes this epoch."""
-    shape = machine.weights[0].size, bool(machine.masks[0].all())
+    shape = machine.weights[0].size, int(np.count_nonzero(machine.masks[0]))
     return EPOCHS[loops.of_epoch(*shape, epoch.batch_size, epoch.n_gibbs_steps, epoch.decay)]
