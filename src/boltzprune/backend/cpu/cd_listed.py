@@ -4,17 +4,18 @@ One loop for single cases and for mini-batches. Its reads and writes are the wei
 list (see `existing`), which lie in first- or second-level cache where the whole matrix would not.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numba import float32, int64
 
 from boltzprune.backend.arrays import Bytes, Float, Floats, Report, Trained
-from boltzprune.backend.cpu.arithmetic import FAST, Words, fill_uniform, logistic, words_for
+from boltzprune.backend.cpu.arithmetic import FAST, INLINE, Words, fill_uniform, logistic, words_for
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import Rates, chunks
 from boltzprune.backend.cpu.existing import Existing, Pieces, blocks, existing
-from boltzprune.backend.cpu.vectors import LANES, kept, load, minus, plus, plus_times, splat, store, times
+from boltzprune.backend.cpu.vectors import LANES, gather, kept, load, minus, plus, plus_times, splat, store, times
+from boltzprune.backend.cpu.working_copy import room
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -40,7 +41,7 @@ class Batch(NamedTuple):
     def of(cls, n_cases: int, n_visible: int, n_hidden: int) -> "Batch":
         """For so many cases."""
         sizes = [(blocks(n) + 2) * LANES for n in (n_visible, n_visible, n_hidden, n_hidden, n_hidden)]
-        return cls(*(np.zeros((n_cases, size), np.float32) for size in sizes))
+        return cls(*(room(np.float32, n_cases, size) for size in sizes))
 
 
 @njit(**FAST)
@@ -63,19 +64,18 @@ def _sums(out: Floats, pieces: Pieces, weights: Floats, states: Floats) -> None:
 
 
 @njit(**FAST)
-def _hidden_probability(
-    where: Existing, parameters: Parameters, visible: Floats, gain: Float, out: Floats
-) -> Float:
+def _hidden_probability(where: Existing, parameters: Parameters, visible: Floats, gain: Float, out: Floats) -> Float:
     """s(gain (b + v.W)); 0 if the field is finite. visible and out are rows of a `Batch`."""
     weights, _, bias = parameters
     _sums(out, where.upward, weights, visible)
-    listed, not_finite = weights.size - where.visible.size, float32(0)
-    if where.visible.size:
-        for j in range(bias.size):
-            s = float32(0)
-            for k in range(where.first[j], where.first[j + 1]):
-                s += weights[listed + k] * visible[LANES + int64(where.visible[k])]
-            out[LANES + j] += s
+    first, at, start = where.listed
+    for block in range(first.size - 1):
+        place = (block + 1) * LANES
+        s = load(out, place)
+        for p in range(first[block], first[block + 1]):
+            s = plus_times(s, load(weights, int64(at[p])), gather(visible, load(where.visible, int64(start[p]))))
+        store(out, place, s)
+    not_finite = float32(0)
     for j in range(bias.size):
         x = out[LANES + j] + bias[j]
         not_finite += x * float32(0)
@@ -87,14 +87,16 @@ def _hidden_probability(
 @njit(**FAST)
 def _visible_field(where: Existing, parameters: Parameters, hidden: Floats, out: Floats) -> Float:
     """B + W.h; 0 if it is finite. hidden, in {0, 1}, and out are rows of a `Batch`."""
-    weights, bias, hidden_bias = parameters
+    weights, bias, _ = parameters
     _sums(out, where.downward, weights, hidden)
-    listed, not_finite = weights.size - where.visible.size, float32(0)
-    if where.visible.size:
-        for j in range(hidden_bias.size):
-            if hidden[LANES + j] != float32(0):
-                for k in range(where.first[j], where.first[j + 1]):
-                    out[LANES + int64(where.visible[k])] += weights[listed + k]
+    first, at, start = where.listed
+    for block in range(first.size - 1):
+        if first[block] < first[block + 1]:
+            for lane in range(LANES):
+                if hidden[(block + 1) * LANES + lane] != float32(0):
+                    for p in range(first[block], first[block + 1]):
+                        out[where.visible[start[p] + lane]] += weights[at[p] + lane]
+    not_finite = float32(0)
     for i in range(bias.size):
         out[LANES + i] += bias[i]
         not_finite += out[LANES + i] * float32(0)
@@ -103,7 +105,14 @@ def _visible_field(where: Existing, parameters: Parameters, hidden: Floats, out:
 
 @njit(**FAST)
 def _reconstruct(
-    where: Existing, parameters: Parameters, batch: Batch, c: int, step: int, uniform: Floats, words: Words, rates: Rates
+    where: Existing,
+    parameters: Parameters,
+    batch: Batch,
+    c: int,
+    step: int,
+    uniform: Floats,
+    words: Words,
+    rates: Rates,
 ) -> Float:
     """A Gibbs step of case c: h from its probabilities, v1 and p1; 0 if all fields are finite.
 
@@ -130,32 +139,41 @@ def _reconstruct(
     return not_finite + _hidden_probability(where, parameters, visible, rates.up, negative)
 
 
+@njit(**INLINE)
+def _update_piece(weights: Floats, steps: Floats, at: int, slope: Any, decay: Float) -> None:
+    """Step <- decay step + slope; weights <- weights + step, for one vector of weights."""
+    change = plus_times(slope, splat(decay), load(steps, at))
+    store(steps, at, change)
+    store(weights, at, plus(load(weights, at), change))
+
+
 @njit(**FAST)
 def _update_weights(
     where: Existing, weights: Floats, steps: Floats, batch: Batch, n: int, rate: Float, decay: Float
 ) -> None:
     """Step <- decay step + rate sum over n cases (v0 p0^T - v1 p1^T); weights <- weights + step."""
-    (first, at, start), n_visible, n_hidden = where.upward, batch.data.shape[1], batch.hidden.shape[1]
-    for block in range(first.size - 1):
+    n_visible, n_hidden = batch.data.shape[1], batch.hidden.shape[1]
+    for block in range(where.upward.first.size - 1):
         j = (block + 1) * LANES
+        positive, negative = load(batch.positive, j), load(batch.negative, j)  # of the first case, in registers
+        first, at, start = where.upward
         for p in range(first[block], first[block + 1]):
-            i, place, slope = int64(start[p]), int64(at[p]), splat(float32(0))
-            for c in range(n):
-                v, h = c * n_visible + i, c * n_hidden + j
+            v = int64(start[p])
+            slope = minus(times(load(batch.data, v), positive), times(load(batch.visible, v), negative))
+            for c in range(1, n):
+                v, h = v + n_visible, j + c * n_hidden
                 slope = plus_times(slope, load(batch.data, v), load(batch.positive, h))
                 slope = minus(slope, times(load(batch.visible, v), load(batch.negative, h)))
-            change = plus_times(times(splat(decay), load(steps, place)), splat(rate), kept(slope, where.bits[p]))
-            store(steps, place, change)
-            store(weights, place, plus(load(weights, place), change))
-    listed = weights.size - where.visible.size
-    for j in range(where.first.size - 1):
-        for k in range(where.first[j], where.first[j + 1]):
-            i, s = int64(where.visible[k]) + LANES, float32(0)
-            for c in range(n):
-                s += batch.data[c, i] * batch.positive[c, j + LANES] - batch.visible[c, i] * batch.negative[c, j + LANES]
-            change = decay * steps[listed + k] + rate * s
-            steps[listed + k] = change
-            weights[listed + k] += change
+            _update_piece(weights, steps, int64(at[p]), times(splat(rate), kept(slope, where.bits[p])), decay)
+        first, at, start = where.listed
+        for p in range(first[block], first[block + 1]):
+            units = load(where.visible, int64(start[p]))
+            slope = minus(times(gather(batch.data, units), positive), times(gather(batch.visible, units), negative))
+            for c in range(1, n):
+                units, h = plus(units, splat(np.int32(n_visible))), j + c * n_hidden
+                slope = plus_times(slope, gather(batch.data, units), load(batch.positive, h))
+                slope = minus(slope, times(gather(batch.visible, units), load(batch.negative, h)))
+            _update_piece(weights, steps, int64(at[p]), times(splat(rate), kept(slope, where.listed_bits[p])), decay)
 
 
 @njit(**FAST)
@@ -204,7 +222,8 @@ def listed_updates(
             for i in range(cases.shape[1]):
                 batch.data[c, LANES + i] = cases[start + c, i]
             not_finite += _hidden_probability(where, parameters, batch.data[c], rates.up, batch.positive[c])
-            batch.negative[c] = batch.positive[c]
+            for j in range(batch.negative.shape[1]):
+                batch.negative[c, j] = batch.positive[c, j]
             for step in range(first_step + update * n_gibbs_steps, first_step + (update + 1) * n_gibbs_steps):
                 not_finite += _reconstruct(where, parameters, batch, c, step, uniform, words, rates)
         if not_finite != float32(0):

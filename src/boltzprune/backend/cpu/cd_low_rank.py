@@ -36,11 +36,10 @@ from boltzprune.backend.cpu.cd_sums import (
     n_common,
     pack,
     products,
-    room,
     tiles_of,
     whole_tiles,
 )
-from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
+from boltzprune.backend.cpu.working_copy import from_working_copy, padded, room, working_copy
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -247,7 +246,8 @@ def low_rank_updates(
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
         n_terms = _list_terms(past.shares, place, room)
         start_scale = share * rates.decay ** np.float32(t) if t < past.n_start else float32(0)
-        data[: cases.shape[1]] = cases[t]
+        for i in range(cases.shape[1]):
+            data[i] = cases[t, i]
         _hidden_field(machine, past, 2 * place, n_terms, start_scale, room)
         not_finite += _hidden_probability(machine, rates.up, room, positive)
         for j in range(machine.hidden_bias.size):

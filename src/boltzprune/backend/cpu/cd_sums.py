@@ -4,8 +4,6 @@ Matrices are cut into tiles: `TILE` columns of all rows, one row after the other
 memory in one direction and keeps what it adds up in two registers. Layers are padded to whole tiles with zeros.
 """
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from numba import float32, int64, uint64
@@ -27,27 +25,18 @@ from boltzprune.backend.cpu.vectors import (
     total,
     transpose,
 )
+from boltzprune.backend.cpu.working_copy import room
 
 Ints = npt.NDArray[np.int32]
 TILE = 2 * LANES
 """Columns of a tile."""
 ROWS = 8
 """Products that are summed side by side: as many as hide the latency of an addition."""
-LINE = 64
-"""Bytes of a cache line: a vector that lies in two costs two reads."""
 
 
 def whole_tiles(n: int) -> int:
     """The next multiple of `TILE`."""
     return -(-n // TILE) * TILE
-
-
-def room(dtype: Any, *shape: int) -> Any:
-    """An array of zeros that begins with a cache line."""
-    n = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(n + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + n].view(dtype).reshape(shape)
 
 
 def tiles_of(matrix: Floats) -> Floats:

@@ -1,9 +1,10 @@
-"""Where the weights of a machine are that has few of them: pieces of diagonals, and a list of the rest.
+"""Where the weights of a machine are that has few of them: in pieces of `LANES`, of diagonals or of lists.
 
-The weights between unit i and unit j with the same i - j lie on one diagonal, and so do all weights of a receptive field
-at one place, since both layers are numbered row by row. `LANES` neighbours on a diagonal belong to neighbouring units
-of both layers: without any gathering, one vector of weights is multiplied with one of states. Diagonals that hold too
-few weights for that, as in masks without order, are listed weight by weight.
+The weights between unit i and unit j with the same i - j lie on one diagonal, and so do those at one place of all
+receptive fields, since both layers are numbered row by row. `LANES` neighbours on a diagonal belong to neighbouring
+units of both layers: one vector of weights is multiplied with one of states. Diagonals that hold too few weights for
+that, as in masks without order, are listed by hidden units: a piece has a weight of each of `LANES` neighbouring hidden
+units, and the states of their visible units are gathered.
 """
 
 from typing import NamedTuple
@@ -13,12 +14,14 @@ import numpy.typing as npt
 
 from boltzprune.backend.arrays import Floats
 from boltzprune.backend.cpu.vectors import LANES
+from boltzprune.backend.cpu.working_copy import room
 
 Ints = npt.NDArray[np.int32]
+Bits = npt.NDArray[np.uint16]
 Places64 = npt.NDArray[np.int64]
 
-WORTH = 2.0
-"""Weights of a piece, on the average of a diagonal, from which on pieces are faster than a list."""
+WORTH = 5.0
+"""Weights of a piece, on the average of a diagonal, from which on the diagonal is faster than a list."""
 
 
 class Pieces(NamedTuple):
@@ -40,21 +43,23 @@ class Existing(NamedTuple):
         For hidden and for visible units.
     bits : (n_pieces,) uint16
         Which weights of an upward piece exist.
-    first : (n_hidden + 1,) int32
-        The listed weights of hidden unit j are first[j] to first[j + 1] - 1.
-    visible : (n_listed,) int32
-        Their visible units.
+    listed : Pieces
+        For hidden units: piece p has weights at[p] and so on, and gathers the states at visible[start[p]] and so on.
+    listed_bits : (n_listed_pieces,) uint16
+    visible : (`LANES` n_listed_pieces,) int32
+        Places of states; 0, where there is a zero, for weights that do not exist.
     """
 
     upward: Pieces
     downward: Pieces
-    bits: npt.NDArray[np.uint16]
-    first: Ints
+    bits: Bits
+    listed: Pieces
+    listed_bits: Bits
     visible: Ints
 
 
 class Places(NamedTuple):
-    """From a matrix to its weights in a row, and back: first those on the diagonals, with what does not exist between.
+    """From a matrix to its weights in a row, and back: the diagonals, then the lists, with zeros between.
 
     Attributes
     ----------
@@ -71,7 +76,7 @@ class Places(NamedTuple):
 
     def row(self, matrix: np.ndarray) -> Floats:
         """The weights of a matrix in a row."""
-        row = np.zeros(self.size, np.float32)
+        row: Floats = room(np.float32, self.size)
         row[self.at] = matrix[self.visible, self.hidden]
         return row
 
@@ -88,26 +93,25 @@ def blocks(n: int) -> int:
 
 
 def existing(mask: npt.NDArray[np.bool_]) -> tuple[Existing, Places]:
-    """Where the weights of a mask, (n_visible, n_hidden), are; in a row the listed ones follow after the diagonals."""
+    """Where the weights of a mask, (n_visible, n_hidden), are."""
     (n_visible, n_hidden), (i, j) = mask.shape, np.nonzero(mask)
     offsets, diagonal = np.unique(i - j, return_inverse=True)
     pieces = np.unique(diagonal * blocks(n_hidden) + j // LANES) // blocks(n_hidden)
     is_worth = np.bincount(diagonal) >= WORTH * np.bincount(pieces)
     offsets, diagonal, is_listed = offsets[is_worth], (np.cumsum(is_worth) - 1)[diagonal], ~is_worth[diagonal]
     length = (blocks(n_hidden) + 2) * LANES  # a vector of zeros before and after
-    at = diagonal * length + LANES + j
-    order = np.flatnonzero(is_listed)[np.argsort(j[is_listed], kind="stable")]
-    at[order] = len(offsets) * length + np.arange(len(order))
-    on, size = ~is_listed, len(offsets) * length + len(order)
+    at, on = diagonal * length + LANES + j, ~is_listed
+    listed, listed_bits, visible, place = _listed(i[is_listed], j[is_listed], n_hidden, len(offsets) * length)
+    at[is_listed] = place
     upward, bits = _pieces(j[on], diagonal[on], np.zeros_like(offsets), offsets, length, blocks(n_hidden))
     downward, _ = _pieces(i[on], diagonal[on], -offsets, -offsets, length, blocks(n_visible))
-    first = np.searchsorted(j[order], np.arange(n_hidden + 1)).astype(np.int32)
-    return Existing(upward, downward, bits, first, i[order].astype(np.int32)), Places(size, i, j, at)
+    size = len(offsets) * length + len(visible)
+    return Existing(upward, downward, bits, listed, listed_bits, visible), Places(size, i, j, at)
 
 
 def _pieces(
     unit: Places64, diagonal: Places64, to_weight: Places64, to_state: Places64, length: int, n_blocks: int
-) -> tuple[Pieces, npt.NDArray[np.uint16]]:
+) -> tuple[Pieces, Bits]:
     """The pieces of one direction, and which weights of each exist.
 
     Parameters
@@ -126,6 +130,34 @@ def _pieces(
     block, diagonal = keys // n_diagonals, keys % n_diagonals
     start = block * LANES + LANES
     at, start = diagonal * length + start + to_weight[diagonal], start + to_state[diagonal]
-    bits = np.bincount(piece, 2.0 ** (unit % LANES), len(keys)).astype(np.uint16)
+    bits = _bits(unit, piece, len(keys))
     first = np.searchsorted(block, np.arange(n_blocks + 1))
     return Pieces(*(x.astype(np.int32) for x in (first, at, start))), bits
+
+
+def _bits(unit: Places64, piece: Places64, n_pieces: int) -> Bits:
+    """Which weights of each piece exist, from unit and piece of every weight."""
+    return np.bincount(piece, 2.0 ** (unit % LANES), n_pieces).astype(np.uint16)
+
+
+def _listed(visible: Places64, hidden: Places64, n_hidden: int, start: int) -> tuple[Pieces, Bits, Ints, Places64]:
+    """The listed pieces, which of their weights exist, places of the states, and the place of every weight in a row.
+
+    Parameters
+    ----------
+    visible, hidden : (n_weights,) int
+        Units of the listed weights.
+    n_hidden, start : int
+        Where the lists begin in a row.
+    """
+    order = np.argsort(hidden, kind="stable")
+    counts = np.bincount(hidden, minlength=blocks(n_hidden) * LANES)
+    turn = np.empty_like(hidden)
+    turn[order] = np.arange(len(order)) - (np.cumsum(counts) - counts)[hidden[order]]  # among those of its unit
+    first = np.append(0, np.cumsum(counts.reshape(-1, LANES).max(axis=1)))
+    piece, n_pieces = first[hidden // LANES] + turn, int(first[-1])
+    states, place = np.zeros(n_pieces * LANES, np.int32), piece * LANES + hidden % LANES
+    states[place] = LANES + visible
+    begin = np.arange(n_pieces) * LANES
+    pieces = Pieces(*(x.astype(np.int32) for x in (first, start + begin, begin)))
+    return pieces, _bits(hidden, piece, n_pieces), states, start + place

@@ -86,6 +86,22 @@ def store(typing_context: Any, array: Any, at: Any, vector: Any) -> Code:
 
 
 @intrinsic
+def gather(typing_context: Any, array: Any, places: Any) -> Code:
+    """The float32 numbers array[places[0]], array[places[1]], ..., lane by lane."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        vector = ir.Constant(_vector_of(ir.FloatType()), ir.Undefined)
+        for lane in range(LANES):
+            number = ir.Constant(INT64, lane)
+            place = builder.zext(builder.extract_element(arguments[1], number), INT64)
+            value = builder.load(_pointer(context, builder, signature.args[0], arguments[0], place))
+            vector = builder.insert_element(vector, value, number)
+        return vector
+
+    return FLOATS(array, places), generate
+
+
+@intrinsic
 def splat(typing_context: Any, value: Any) -> Code:
     """A vector whose numbers are all this one."""
     return Vector(value)(value), lambda context, builder, signature, arguments: _splat(builder, *arguments)
