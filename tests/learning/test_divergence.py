@@ -59,6 +59,8 @@ WORKS = [
     Work("reference", (5, 7, 3), 3, 0.8, 307),
     Work("cpu", (13, 11), 1, 0.7, 1009),  # `dense_updates`
     Work("cpu", (131, 127), 1, 1.0, 307, most_decay=0.2),  # `low_rank_updates`
+    Work("cpu", (131, 127), 1, 0.1, 307),  # `listed_updates`
+    Work("cpu", (131, 127), 5, 0.1, 137),
     Work("cpu", (13, 11), 5, 0.7, 307),  # arrays
     Work("cpu", (13, 11, 7), 5, 0.7, 307),
     Work("gpu", (5, 37), 1, 0.8, 307),  # kernels/contrastive.cu

@@ -84,6 +84,8 @@ def test_gains_by_hand(gains, n_gibbs_steps, batch_size, backend, monkeypatch):
         (LARGE, 1.0, 0.09, 1, "low_rank_epoch"),
         (LARGE, 1.0, 0.0, 1, "low_rank_epoch"),
         (LARGE, 0.5, 0.9, 5, "array_epoch"),
+        (LARGE, 0.1, 0.9, 1, "listed_epoch"),
+        (LARGE, 0.1, 0.9, 5, "listed_epoch"),
     ],
 )
 def test_backends_agree_on_gains(gains, sizes, density, decay, batch_size, loop):

@@ -60,11 +60,16 @@ def test_batches_and_further_gibbs_steps_are_array_algebra():
 
 
 def test_the_loop_is_the_one_that_the_backend_takes():
-    assert loops.of_epoch(loops.SMALL, True, 1, 1, 0.05) == "dense"
-    assert loops.of_epoch(loops.SMALL + 1, True, 1, 1, 0.05) == "low_rank"
-    assert loops.of_epoch(loops.SMALL + 1, False, 1, 1, 0.05) == "dense"
-    assert loops.of_epoch(loops.SMALL + 1, True, 1, 1, 0.9) == "dense"
-    assert loops.of_epoch(7, True, 2, 1, 0.0) == loops.of_epoch(7, True, 1, 2, 0.0) == "array"
+    large = loops.SMALL + 8
+    assert loops.of_epoch(loops.SMALL, loops.SMALL, 1, 1, 0.05) == "dense"
+    assert loops.of_epoch(large, large, 1, 1, 0.05) == "low_rank"
+    assert loops.of_epoch(large, large - 1, 1, 1, 0.05) == "dense"
+    assert loops.of_epoch(large, large, 1, 1, 0.9) == "dense"
+    assert loops.of_epoch(large, large // 8 + 1, 1, 1, 0.9) == "dense"
+    for batch_size, n_gibbs_steps in ((1, 1), (3, 1), (1, 2)):
+        assert loops.of_epoch(large, large // 8, batch_size, n_gibbs_steps, 0.9) == "listed"
+        assert loops.of_epoch(loops.SMALL, 1, batch_size, n_gibbs_steps, 0.9) != "listed"
+    assert loops.of_epoch(7, 7, 2, 1, 0.0) == loops.of_epoch(7, 7, 1, 2, 0.0) == "array"
     assert work("train", machine={"n_hidden": 3277})["low_rank"] == 3 * 101 * 5 * 3277
 
 
@@ -188,6 +193,7 @@ def test_what_lies_between_the_first_and_the_last_weight_of_a_row(shape, side):
     mask = receptive_fields(shape, side)
     between = sum(np.flatnonzero(row)[-1] - np.flatnonzero(row)[0] + 1 for row in mask)
     assert sizes._between(*shape, side // 2) == between
+    assert sizes._inside(shape[0], side // 2) * sizes._inside(shape[1], side // 2) == np.count_nonzero(mask)
 
 
 def test_receptive_fields_are_what_loops_over_deep_machines_pass_over():
@@ -197,6 +203,14 @@ def test_receptive_fields_are_what_loops_over_deep_machines_pass_over():
     found = sizes.of_study(Study.model_validate(study))["digits"]
     assert found.layers == (36, 36, 17)
     assert found.passes == (sizes._between(6, 6, 1), 36 * 17)
+    assert found.existing == (256, 36 * 17)
+
+
+def test_pre_training_of_large_machines_with_receptive_fields_passes_over_existing_weights():
+    large = {"machine": {"receptive_field": 5, "n_hidden": [400, 2]}, "data": {"source": "mnist", "crop": 4}}
+    steps = {"first": {**SHORT, "n_gibbs_steps": 2}, "second": SHORT}
+    found = work("pretrain", study=merged({"digits": DIGITS}, {"digits": {**large, "pretraining": steps}}))
+    assert found["listed"] == 3 * 53 * 2 * 8836 and found["dense"] == 3 * 53 * 400 * 2
 
 
 def test_sizes_of_data_are_known_or_in_their_headers(tmp_path):

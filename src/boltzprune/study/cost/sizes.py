@@ -34,6 +34,8 @@ class Sizes:
     passes : tuple of int
         Weights of each weight layer that the loops over a deep machine pass over: with receptive fields those between
         the first and the last of each row.
+    existing : tuple of int
+        Weights of each weight layer that exist.
     """
 
     pixels: int
@@ -44,6 +46,7 @@ class Sizes:
     n_chains: int
     layers: tuple[int, ...]
     passes: tuple[int, ...]
+    existing: tuple[int, ...]
 
     @property
     def weights(self) -> tuple[int, ...]:
@@ -64,7 +67,7 @@ def as_text(found: Mapping[str, Sizes | None]) -> str:
 def from_text(text: str) -> dict[str, Sizes | None]:
     """What `as_text` wrote."""
     values = json.loads(text)
-    lists = ("layers", "passes")
+    lists = ("layers", "passes", "existing")
     return {name: one and Sizes(**one | {key: tuple(one[key]) for key in lists}) for name, one in values.items()}
 
 
@@ -83,7 +86,7 @@ def _patches(patches: Patches) -> Sizes | None:
     else:
         return None
     layers, n = (n_visible, patches.machine.n_hidden), data.n_patterns
-    return Sizes(pixels, n, n, 0, 0, 0, layers, (math.prod(layers),))
+    return Sizes(pixels, n, n, 0, 0, 0, layers, *2 * [(math.prod(layers),)])
 
 
 def _digits(digits: Digits) -> Sizes | None:
@@ -92,13 +95,17 @@ def _digits(digits: Digits) -> Sizes | None:
         return None
     height, width = (side - 2 * crop for side in known.image)
     layers, n_test = (height * width, *digits.machine.n_hidden), digits.data.n_test or known.n_test
-    first = math.prod(layers[:2])
+    first = existing = math.prod(layers[:2])
     if (field := digits.machine.receptive_field) is not None:
-        between = _between(height, width, field // 2)
+        between, existing = (
+            _between(height, width, field // 2),
+            _inside(height, field // 2) * _inside(width, field // 2),
+        )
         first = between if 2 * between <= first else first
+    second = layers[1] * layers[2]
     return Sizes(
         (known.n_train + known.n_test) * math.prod(known.image), digits.data.n_train or known.n_train, known.n_train,
-        n_test, digits.data.n_classes, digits.n_chains, layers, (first, layers[1] * layers[2]),
+        n_test, digits.data.n_classes, digits.n_chains, layers, (first, second), (existing, second),
     )  # fmt: skip
 
 
@@ -109,3 +116,8 @@ def _between(height: int, width: int, reach: int) -> int:
         return [min(i + reach, n - 1) - max(i - reach, 0) for i in range(n)]
 
     return sum(dy * width + dx + 1 for dy in apart(height) for dx in apart(width))
+
+
+def _inside(n: int, reach: int) -> int:
+    """Pixels of a row of n that lie within reach of each other: ordered pairs, with a pixel and itself."""
+    return sum(min(i + reach, n - 1) - max(i - reach, 0) + 1 for i in range(n))

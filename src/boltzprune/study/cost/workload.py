@@ -28,7 +28,8 @@ SWEEPS_PER_DECADE = 2.8
 1e-7 (benchmarks/results/dbm.json)."""
 
 KINDS = {
-    "dense": "weights x cases, CD-1 on single cases, small or masked machines",
+    "dense": "weights x cases, CD-1 on single cases, machines that are small or not full",
+    "listed": "existing weights x steps x cases, CD-k of large machines with few weights",
     "low_rank": "weights x cases, CD-1 on single cases, large full machines",
     "products": "multiplications in matrix products of arrays",
     "array_updates": "updates by arrays: batches, or CD-k with k > 1",
@@ -91,7 +92,7 @@ def _sum(*parts: Amounts) -> Amounts:
     return total
 
 
-def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_upper: int, is_full: bool) -> Amounts:
+def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_upper: int, n_existing: int) -> Amounts:
     """CD-k of one RBM: every epoch by the loop that the CPU backend takes for it.
 
     Parameters
@@ -100,8 +101,8 @@ def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_
     n_cases : int
     n_lower, n_upper : int
         Units of the two layers.
-    is_full : bool
-        Whether no weight is missing, as with receptive fields.
+    n_existing : int
+        Weights that exist: fewer than there are pairs of units with receptive fields.
 
     Returns
     -------
@@ -110,11 +111,13 @@ def contrastive(training: Training | RbmTraining, n_cases: int, n_lower: int, n_
     n_weights, n_updates, amounts = n_lower * n_upper, -(-n_cases // training.batch_size), Amounts()
     for rate, momentum in schedules.epochs(training):
         decay = decay_of(rate, momentum, training.momentum_rule)
-        loop = loops.of_epoch(n_weights, is_full, training.batch_size, training.n_gibbs_steps, decay)
+        loop = loops.of_epoch(n_weights, n_existing, training.batch_size, training.n_gibbs_steps, decay)
         if loop == "array":
             n_products = 2 * training.n_gibbs_steps + 3  # fields up and down, and the two outer products
             products = n_products * n_cases * n_weights
             one: Amounts = {"products": products, "array_updates": n_updates, "array_weights": n_updates * n_weights}
+        elif loop == "listed":
+            one = {loop: n_cases * n_existing * training.n_gibbs_steps}
         else:
             one = {loop: n_cases * n_weights}
         amounts = _sum(amounts, one)
@@ -162,7 +165,7 @@ def _prepare(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]
 def _train(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     training = spec["retraining"] if "retraining" in spec else spec["training"]
     n_visible, n_hidden = found.layers
-    return _times(n_seeds, contrastive(training, found.n_cases, n_visible, n_hidden, is_full=True))
+    return _times(n_seeds, contrastive(training, found.n_cases, n_visible, n_hidden, n_visible * n_hidden))
 
 
 def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
@@ -201,9 +204,8 @@ def _pretrain(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int
     settings, amounts = spec["pretraining"], Amounts()
     n_passes = 1 if settings.second_data == "sampled" else 3
     for layer, training in enumerate((settings.first, settings.second)):
-        is_full = layer > 0 or spec["machine"].receptive_field is None
         n_lower, n_upper = found.layers[layer : layer + 2]
-        one = contrastive(training, found.n_cases, n_lower, n_upper, is_full)
+        one = contrastive(training, found.n_cases, n_lower, n_upper, found.existing[layer])
         amounts = _sum(amounts, one, {"products": n_passes * found.n_cases * found.weights[layer]})
     return _times(n_seeds, amounts)
 
