@@ -19,10 +19,11 @@ from boltzprune.backend.cpu.arithmetic import (
     decide,
     fill_uniform,
     logistic,
-    whole_lanes,
     words_for,
 )
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.dense_sums import hidden_probability, step_weights, visible_field
+from boltzprune.backend.cpu.vectors import LANES
 from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
 from boltzprune.core import contrastive
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Parameters, Velocity
@@ -164,7 +165,7 @@ def dense_updates(
     Parameters
     ----------
     parameters, steps : Parameters
-        Of float32 arrays, hidden units padded to `LANES`.
+        Of float32 arrays, hidden units padded to whole vectors.
     mask : (n_visible, n_hidden) float32
         1 where a weight exists.
     cases : (n_cases, n_visible) uint8
@@ -180,16 +181,17 @@ def dense_updates(
     n_visible, n_hidden = weights.shape
     uniform = np.empty(4 * blocks.size, np.float32)
     data, visible = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
+    plus, minus = np.empty(n_visible, np.float32), np.empty(n_visible, np.float32)
     vectors = np.empty((3, n_hidden), np.float32)
     hidden, positive, negative = vectors[0], vectors[1], vectors[2]
     for t in range(cases.shape[0]):
         for i in range(n_visible):  # bytes become float32 once, since both products of the update read them
             data[i] = cases[t, i]
         fill_uniform(uniform, blocks, layers, 0, first_step + t, k0, k1)
-        _hidden_probability(data, weights, hidden_bias, up, positive)
+        hidden_probability(data, weights, hidden_bias, up, positive)
         for j in range(n_hidden):
             hidden[j] = float32(1.0) if uniform[j] < positive[j] else float32(0.0)
-        _visible_field(hidden, weights, visible_bias, visible)
+        visible_field(hidden, weights, visible_bias, visible)
         not_finite = float32(0)
         for j in range(n_hidden):
             not_finite += hidden_bias[j] * float32(0)  # which reaches no visible field while it is infinite
@@ -199,15 +201,10 @@ def dense_updates(
             return t
         for i in range(n_visible):
             visible[i] = float32(1.0) if uniform[offset + i] < logistic(down * visible[i]) else float32(0.0)
-        _hidden_probability(visible, weights, hidden_bias, up, negative)
-        for i in range(n_visible):
-            # The learning rate goes to the row's two factors: a multiplication fewer for each weight.
-            plus, minus = learning_rate * data[i], learning_rate * visible[i]
-            row, step, exists = weights[i], weight_steps[i], mask[i]
-            for j in range(n_hidden):
-                change = decay * step[j] + exists[j] * (plus * positive[j] - minus * negative[j])
-                step[j] = change
-                row[j] += change
+        hidden_probability(visible, weights, hidden_bias, up, negative)
+        for i in range(n_visible):  # the rate goes to the row's factors: a multiplication fewer for each weight
+            plus[i], minus[i] = learning_rate * data[i], learning_rate * visible[i]
+        step_weights(weights, weight_steps, mask, (plus, minus, positive, negative), decay)
         _bias_steps(data, visible, visible_bias, visible_steps, learning_rate, decay)
         _bias_steps(positive, negative, hidden_bias, hidden_steps, learning_rate, decay)
     return cases.shape[0]
@@ -239,7 +236,7 @@ def dense_epoch(
 ) -> Trained:
     """One epoch of CD-1 of one machine with `dense_updates`; see `contrastive.array_epoch`."""
     n_visible, n_hidden = machine.layer_sizes
-    cases, n_padded = np.ascontiguousarray(cases, dtype=np.uint8), whole_lanes(n_hidden)
+    cases, n_padded = np.ascontiguousarray(cases, dtype=np.uint8), -(-n_hidden // LANES) * LANES
     parameters, steps = working_copy(machine, velocity, n_padded)
     mask, rates = padded(machine.masks[0], n_padded), Rates.of(epoch)
     words = words_for(key, (1, n_padded), (0, n_visible))

@@ -9,7 +9,6 @@ from boltzprune.backend.arrays import Floats, Trained
 from boltzprune.core.contrastive import Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
-
 LINE = 64
 """Bytes of a cache line: a vector that lies in two costs two reads."""
 
@@ -24,8 +23,9 @@ def room(dtype: Any, *shape: int) -> Any:
 
 def padded(array: np.ndarray, *size: int) -> Floats:
     """A float32 copy whose last axes are zero-padded to these sizes."""
-    size = (*array.shape[: array.ndim - len(size)], *size)
-    return np.pad(array.astype(np.float32), [(0, n - m) for n, m in zip(size, array.shape, strict=True)])
+    copy: Floats = room(np.float32, *array.shape[: array.ndim - len(size)], *size)
+    copy[tuple(slice(n) for n in array.shape)] = array
+    return copy
 
 
 def working_copy(machine: BoltzmannMachine, velocity: Velocity, n_padded: int) -> tuple[Parameters, Parameters]:
