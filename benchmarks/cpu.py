@@ -15,9 +15,13 @@ from sklearn.neural_network import BernoulliRBM
 from threadpoolctl import threadpool_limits
 
 from boltzprune.backend import get_backend
+from boltzprune.backend.cpu.cd import array_epoch, dense_epoch
 from boltzprune.core.contrastive import Epoch, Velocity
+from boltzprune.core.masks import receptive_fields
 from boltzprune.core.streams import fork
+from boltzprune.learning.pretraining import layer_rbm
 from boltzprune.learning.training import data_rate, decay_of, new_rbm
+from boltzprune.study.config.digits import DeepMachine
 
 
 def contrastive_divergence(n_visible, n_hidden, activity, n_ours, n_peer):
@@ -35,6 +39,36 @@ def contrastive_divergence(n_visible, n_hidden, activity, n_ours, n_peer):
         BernoulliRBM(n_hidden, learning_rate=0.01, batch_size=1, n_iter=1, random_state=0).fit(peer_cases)
 
     return {"activity": activity, **paired(ours, peer, n_ours, n_peer)}
+
+
+def receptive_field_rbm(batch_size, n_ours, n_dense, n_peer, side=20, field=5, activity=0.3):
+    """CD-1 of an RBM with receptive fields: against loops over the whole matrix, and against BernoulliRBM without mask.
+
+    The peer has no masks: it trains all pairs of units.
+    """
+    mask = receptive_fields((side, side), field)
+    cases = (np.random.default_rng(0).random((n_ours, side * side)) < activity).astype(np.uint8)
+    start = DeepMachine(receptive_field=field, n_hidden=[side**2, 1], weight_sd=0.1)
+    machine, key = layer_rbm(mask, 0, start, seed=0), fork(0, "training", 0)
+    epoch, backend = Epoch(0.01, decay_of(0.01, 0.9, "scaled"), 1, batch_size, 0), get_backend("cpu")
+    whole, work = dense_epoch if batch_size == 1 else array_epoch, (machine, Velocity.zero(machine), key)
+    peer_cases = cases[:n_peer].astype(np.float32)
+
+    def ours():
+        backend.cd_epoch(*([part] for part in work), cases, epoch, lambda n: None)
+
+    def matrix():
+        whole(*work, cases[:n_dense], epoch, lambda n: None)
+
+    def peer():
+        BernoulliRBM(side**2, learning_rate=0.01, batch_size=batch_size, n_iter=1, random_state=0).fit(peer_cases)
+
+    return {
+        "activity": activity,
+        "existing_weights": int(mask.sum()),
+        "whole_matrix": paired(ours, matrix, n_ours, n_dense),
+        "scikit_learn": paired(ours, peer, n_ours, n_peer),
+    }
 
 
 def pair_means(n_samples=60_000, n_lower=400, n_upper=676):
@@ -60,6 +94,8 @@ if __name__ == "__main__":
         measurements = {
             "cd1_13x70_batch1": contrastive_divergence(13, 70, 0.5, 1_000_000, 20_000),
             "cd1_400x676_batch1": contrastive_divergence(400, 676, 0.4, 20_000, 1_000),
+            "cd1_400x400_fields_batch1": receptive_field_rbm(1, 50_000, 5_000, 1_000),
+            "cd1_400x400_fields_batch10": receptive_field_rbm(10, 50_000, 5_000, 5_000),
             "pair_means_60000x400x676": pair_means(),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }

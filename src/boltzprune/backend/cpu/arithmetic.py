@@ -11,11 +11,13 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import float32, int32, types, uint32, uint64
-from numba.extending import intrinsic
+from numba.extending import intrinsic as numba_intrinsic
 
 from boltzprune.backend.arrays import Bytes, Float, Floats
 from boltzprune.backend.cpu.cache import njit
 
+intrinsic: Any = numba_intrinsic
+"""Numba's, without its type, by which calls in compiled loops would have to give the typing context as well."""
 Words32 = npt.NDArray[np.uint32]
 """Words of counters."""
 

@@ -14,8 +14,19 @@ from boltzprune.backend.cpu.arithmetic import FAST, INLINE, Words, fill_uniform,
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import Rates, chunks
 from boltzprune.backend.cpu.existing import Existing, Pieces, blocks, existing
-from boltzprune.backend.cpu.vectors import LANES, gather, kept, load, minus, plus, plus_times, splat, store, times
-from boltzprune.backend.cpu.working_copy import room
+from boltzprune.backend.cpu.vectors import (
+    LANES,
+    gather,
+    kept,
+    load,
+    minus,
+    plus,
+    plus_times,
+    splat,
+    store,
+    times,
+    zeros,
+)
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -41,7 +52,7 @@ class Batch(NamedTuple):
     def of(cls, n_cases: int, n_visible: int, n_hidden: int) -> "Batch":
         """For so many cases."""
         sizes = [(blocks(n) + 2) * LANES for n in (n_visible, n_visible, n_hidden, n_hidden, n_hidden)]
-        return cls(*(room(np.float32, n_cases, size) for size in sizes))
+        return cls(*(zeros((n_cases, size)) for size in sizes))
 
 
 @njit(**FAST)

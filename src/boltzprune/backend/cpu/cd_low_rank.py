@@ -36,7 +36,8 @@ from boltzprune.backend.cpu.cd_sums import (
     whole_tiles,
 )
 from boltzprune.backend.cpu.low_rank_state import BLOCK, Combined, Past, Room
-from boltzprune.backend.cpu.working_copy import from_working_copy, padded, room, working_copy
+from boltzprune.backend.cpu.vectors import zeros
+from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -191,15 +192,15 @@ def low_rank_epoch(
     """
     cases, rates = np.ascontiguousarray(cases, dtype=np.uint8), Rates.of(epoch)
     (weights, *biases), (start_step, *bias_steps) = working_copy(machine, velocity, machine.layer_sizes[1])
-    n_visible, n_hidden = size = tuple(whole_tiles(n) for n in machine.layer_sizes)
+    n_visible, n_hidden = size = whole_tiles(machine.layer_sizes[0]), whole_tiles(machine.layer_sizes[1])
     share, n_memory = rates.decay / (np.float32(1) - rates.decay), loops.memory(epoch.decay)
     start_step = padded(start_step, *size)
     weights = padded(weights, *size) + share * start_step
     combined = Combined(tiles_of(weights), tiles_of(weights.T), *biases, *bias_steps)
     past = Past(
-        room(np.uint8, 2 * BLOCK, n_visible),
-        room(np.int32, 2 * BLOCK, n_visible // LANES),
-        room(np.float32, 2 * BLOCK, n_hidden),
+        zeros((2 * BLOCK, n_visible), np.uint8),
+        zeros((2 * BLOCK, n_visible // LANES), np.int32),
+        zeros((2 * BLOCK, n_hidden)),
         _shares(rates, n_memory),
         tiles_of(start_step),
         tiles_of(start_step.T),

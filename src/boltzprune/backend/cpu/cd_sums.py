@@ -24,8 +24,8 @@ from boltzprune.backend.cpu.vectors import (
     to_floats,
     total,
     transpose,
+    zeros,
 )
-from boltzprune.backend.cpu.working_copy import room
 
 Ints = npt.NDArray[np.int32]
 TILE = 2 * LANES
@@ -41,7 +41,7 @@ def whole_tiles(n: int) -> int:
 
 def tiles_of(matrix: Floats) -> Floats:
     """A matrix of whole tiles as (n_tiles, n_rows, TILE)."""
-    tiles: Floats = room(np.float32, matrix.shape[1] // TILE, matrix.shape[0], TILE)
+    tiles = zeros((matrix.shape[1] // TILE, matrix.shape[0], TILE))
     tiles[:] = matrix.reshape(len(matrix), -1, TILE).transpose(1, 0, 2)
     return tiles
 

@@ -13,8 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.backend.arrays import Floats
-from boltzprune.backend.cpu.vectors import LANES
-from boltzprune.backend.cpu.working_copy import room
+from boltzprune.backend.cpu.vectors import LANES, zeros
 
 Ints = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.uint16]
@@ -76,7 +75,7 @@ class Places(NamedTuple):
 
     def row(self, matrix: np.ndarray) -> Floats:
         """The weights of a matrix in a row."""
-        row: Floats = room(np.float32, self.size)
+        row = zeros(self.size)
         row[self.at] = matrix[self.visible, self.hidden]
         return row
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from boltzprune.backend.arrays import Bytes, Floats
 from boltzprune.backend.cpu.cd_sums import LANES, TILE, Ints
-from boltzprune.backend.cpu.working_copy import room
+from boltzprune.backend.cpu.vectors import zeros
 
 BLOCK = 16
 """Updates that are kept as vectors, an even number: at least `loops.MAX_MEMORY`."""
@@ -82,8 +82,16 @@ class Room(NamedTuple):
     @classmethod
     def of(cls, n_visible: int, n_hidden: int, n_uniform: int) -> Self:
         """For padded layers and so many uniform numbers."""
-        short = [room(dtype, 2 * BLOCK) for dtype in (np.int32, np.float32, np.float32, np.float32)]
-        on = room(np.int32, max(n_visible, n_hidden) + LANES)
-        long = [room(np.float32, n) for n in (n_uniform, n_visible, n_hidden, n_hidden)]
-        codes, table = room(np.int32, n_visible, BLOCK // 2), room(np.float32, BLOCK // 2, 16, TILE)
-        return cls(*short, on, *long, codes, table)
+        return cls(
+            rows=zeros(2 * BLOCK, np.int32),
+            shares=zeros(2 * BLOCK),
+            sums=zeros(2 * BLOCK),
+            factors=zeros(2 * BLOCK),
+            on=zeros(max(n_visible, n_hidden) + LANES, np.int32),
+            uniform=zeros(n_uniform),
+            visible_field=zeros(n_visible),
+            field=zeros(n_hidden),
+            hidden=zeros(n_hidden),
+            codes=zeros((n_visible, BLOCK // 2), np.int32),
+            table=zeros((BLOCK // 2, 16, TILE)),
+        )

@@ -17,7 +17,7 @@ def _common_ones(a: npt.NDArray[np.uint64], b: npt.NDArray[np.uint64]) -> np.uin
     """Ones of a & b."""
     total = uint64(0)
     for k in range(a.size):
-        total += popcount(a[k] & b[k])  # type: ignore[call-arg]  # Numba gives the other argument
+        total += popcount(a[k] & b[k])
     return total
 
 

@@ -8,19 +8,34 @@ runs and is right everywhere, and needs no other compiler than Numba's.
 Arrays are read and written at a flat index, whatever their shape, and must lie row by row; nothing checks the bounds.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic as numba_intrinsic
+from numba.extending import models, register_model
 
+intrinsic: Any = numba_intrinsic
+"""Numba's, without its type, by which calls in compiled loops would have to give the typing context as well."""
 LANES = 16
 """Numbers of a vector: of float32, as many as the widest registers hold."""
+CACHE_LINE = 64
+"""Bytes."""
 BOOL, INT64 = ir.IntType(1), ir.IntType(64)
 Code = tuple[Any, Callable[..., Any]]
 """What an intrinsic returns: its signature, and what writes its code."""
+
+
+def zeros(shape: int | Sequence[int], dtype: npt.DTypeLike = np.float32) -> np.ndarray:
+    """An array of zeros whose first number lies at a multiple of 64 bytes: no vector then lies in two cache lines."""
+    n_bytes = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    room = np.zeros(n_bytes + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 class Vector(types.Type):

@@ -1,29 +1,18 @@
 """A float32 copy of an RBM and its velocity, padded, that compiled loops change in place; and the machine from it."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from boltzprune.backend.arrays import Floats, Trained
+from boltzprune.backend.cpu.vectors import zeros
 from boltzprune.core.contrastive import Parameters, Velocity
 from boltzprune.core.machine import BoltzmannMachine
-
-LINE = 64
-"""Bytes of a cache line: a vector that lies in two costs two reads."""
-
-
-def room(dtype: Any, *shape: int) -> Any:
-    """An array of zeros that begins with a cache line."""
-    n = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    memory = np.zeros(n + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + n].view(dtype).reshape(shape)
 
 
 def padded(array: np.ndarray, *size: int) -> Floats:
     """A float32 copy whose last axes are zero-padded to these sizes."""
-    copy: Floats = room(np.float32, *array.shape[: array.ndim - len(size)], *size)
+    copy = zeros((*array.shape[: array.ndim - len(size)], *size))
     copy[tuple(slice(n) for n in array.shape)] = array
     return copy
 
