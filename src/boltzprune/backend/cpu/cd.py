@@ -1,8 +1,9 @@
 """Contrastive divergence of one machine: compiled loops (CD-1, one training case per update), and arrays for the rest.
 
-Two ways to the same numbers. `dense_updates` keeps weights and steps and takes any mask: for machines that fit into the
-first-level cache, and for strong momentum. `low_rank_updates` is for large unmasked machines at weak momentum, where
-memory traffic is the cost.
+Three ways to the same numbers, of which `loops` chooses. `dense_updates` keeps weights and steps and takes any mask:
+for machines that fit into the first-level cache, and for strong momentum. `low_rank_updates` is for large unmasked
+machines at weak momentum, where memory traffic is the cost; `listed_updates` for large machines with few weights, and
+their mini-batches.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from boltzprune.core.contrastive import Epoch, NotFiniteError, Parameters, Veloc
 from boltzprune.core.machine import BoltzmannMachine
 
 CHUNK = 3e8
-"""Weights updated between two reports of progress, a few tenths of a second."""
+"""Weights updated between two reports of progress, a tenth of a second or less."""
 
 
 class Rates(NamedTuple):

@@ -79,13 +79,8 @@ def _hidden_probability(where: Existing, parameters: Parameters, visible: Floats
     """s(gain (b + v.W)); 0 if the field is finite. visible and out are rows of a `Batch`."""
     weights, _, bias = parameters
     _sums(out, where.upward, weights, visible)
-    first, at, start = where.listed
-    for block in range(first.size - 1):
-        place = (block + 1) * LANES
-        s = load(out, place)
-        for p in range(first[block], first[block + 1]):
-            s = plus_times(s, load(weights, int64(at[p])), gather(visible, load(where.visible, int64(start[p]))))
-        store(out, place, s)
+    if where.visible.size:
+        _add_gathered(out, where, weights, visible)
     not_finite = float32(0)
     for j in range(bias.size):
         x = out[LANES + j] + bias[j]
@@ -96,22 +91,40 @@ def _hidden_probability(where: Existing, parameters: Parameters, visible: Floats
 
 
 @njit(**FAST)
+def _add_gathered(out: Floats, where: Existing, weights: Floats, visible: Floats) -> None:
+    """Add the sums of the listed pieces to the field of the hidden units."""
+    first, at, start = where.listed
+    for block in range(first.size - 1):
+        place = (block + 1) * LANES
+        s = load(out, place)
+        for p in range(first[block], first[block + 1]):
+            s = plus_times(s, load(weights, int64(at[p])), gather(visible, load(where.visible, int64(start[p]))))
+        store(out, place, s)
+
+
+@njit(**FAST)
 def _visible_field(where: Existing, parameters: Parameters, hidden: Floats, out: Floats) -> Float:
     """B + W.h; 0 if it is finite. hidden, in {0, 1}, and out are rows of a `Batch`."""
     weights, bias, _ = parameters
     _sums(out, where.downward, weights, hidden)
-    first, at, start = where.listed
-    for block in range(first.size - 1):
-        if first[block] < first[block + 1]:
-            for lane in range(LANES):
-                if hidden[(block + 1) * LANES + lane] != float32(0):
-                    for p in range(first[block], first[block + 1]):
-                        out[where.visible[start[p] + lane]] += weights[at[p] + lane]
+    if where.visible.size:
+        _scatter_listed(out, where, weights, hidden)
     not_finite = float32(0)
     for i in range(bias.size):
         out[LANES + i] += bias[i]
         not_finite += out[LANES + i] * float32(0)
     return not_finite
+
+
+@njit(**FAST)
+def _scatter_listed(out: Floats, where: Existing, weights: Floats, hidden: Floats) -> None:
+    """Add the listed weights of the hidden units that are on to the field of the visible units."""
+    first, at, start = where.listed
+    for block in range(first.size - 1):
+        for lane in range(LANES):
+            if hidden[(block + 1) * LANES + lane] != float32(0):
+                for p in range(first[block], first[block + 1]):
+                    out[where.visible[start[p] + lane]] += weights[at[p] + lane]
 
 
 @njit(**FAST)

@@ -163,7 +163,8 @@ def plus_times(typing_context: Any, total: Any, a: Any, b: Any) -> Code:
 def plus_where(typing_context: Any, total: Any, weight: Any, states: Any) -> Code:
     """Total + weight for the lanes whose state is on.
 
-    Of float32, states are 0 and 1, and the sum is total + weight states; of int32 they are 0 and -1, all bits off or on.
+    Of float32, states are 0 and 1, and the sum is total + weight states; of int32 they are 0 and -1, all bits off or
+    on.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -280,7 +281,7 @@ def _element(is_int: bool) -> Any:
 
 
 def _transposed(builder: Any, rows: list[Any]) -> list[Any]:
-    """The columns of LANES vectors: as many rounds as halve LANES to 1, each of which interleaves row k and k + half."""
+    """The columns of LANES vectors: as many rounds as halve LANES to 1, each of which interleaves rows k, k + half."""
     half, kind = LANES // 2, ir.VectorType(ir.IntType(32), LANES)
     lower = ir.Constant(kind, [lane for k in range(half) for lane in (k, LANES + k)])
     upper = ir.Constant(kind, [lane for k in range(half, LANES) for lane in (k, LANES + k)])
