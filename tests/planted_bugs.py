@@ -346,8 +346,8 @@ BUGS = [
     Bug(
         "compiled CD of small machines: the mask is not applied",
         "backend/cpu/dense_sums.py",
-        "plus_times(times(splat(decay), load(steps, at)), load(mask, at), slope)",
-        "plus(times(splat(decay), load(steps, at)), slope)",
+        "plus_times(times(decay, load(steps, at)), load(mask, at), slope)",
+        "plus(times(decay, load(steps, at)), slope)",
         "backend/test_backends.py",
     ),
     Bug(

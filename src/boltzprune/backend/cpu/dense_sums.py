@@ -9,6 +9,9 @@ from boltzprune.backend.cpu.arithmetic import FAST, INLINE, logistic
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.vectors import LANES, load, minus, plus, plus_times, splat, store, times, total
 
+NARROW = 128
+"""Columns up to which a matrix is updated column by column."""
+
 
 @njit(**{**FAST, **INLINE})
 def hidden_probability(visible: Floats, weights: Floats, bias: Floats, gain: Float, out: Floats) -> None:
@@ -67,9 +70,19 @@ def visible_field(hidden: Floats, weights: Floats, bias: Floats, out: Floats) ->
         out[i] = bias[i] + total(s0)
 
 
+@njit(**INLINE)
+def _step_vector(weights: Floats, steps: Floats, mask: Floats, at: int, slope: Any, decay: Any) -> None:
+    """Step <- decay step + mask slope; weights <- weights + step, for one vector."""
+    change = plus_times(times(decay, load(steps, at)), load(mask, at), slope)
+    store(steps, at, change)
+    store(weights, at, plus(load(weights, at), change))
+
+
 @njit(**{**FAST, **INLINE})
 def step_weights(weights: Floats, steps: Floats, mask: Floats, factors: Any, decay: Float) -> None:
     """Step <- decay step + mask (a p0 - b p1); weights <- weights + step, for every row's a and b.
+
+    Columns first spares loads of p0 and p1; rows first is the order in which wide matrices lie in memory.
 
     Parameters
     ----------
@@ -78,13 +91,16 @@ def step_weights(weights: Floats, steps: Floats, mask: Floats, factors: Any, dec
         The first two (n_visible,), the others (n_hidden,) float32.
     decay : float32
     """
-    a, b, p0, p1 = factors
-    n_visible, n_hidden = weights.shape
-    for j in range(0, n_hidden, LANES):
-        positive, negative = load(p0, j), load(p1, j)
+    (a, b, p0, p1), (n_visible, n_hidden), fading = factors, weights.shape, splat(decay)
+    if n_hidden <= NARROW:
+        for j in range(0, n_hidden, LANES):
+            positive, negative = load(p0, j), load(p1, j)
+            for i in range(n_visible):
+                slope = minus(times(splat(a[i]), positive), times(splat(b[i]), negative))
+                _step_vector(weights, steps, mask, i * n_hidden + j, slope, fading)
+    else:
         for i in range(n_visible):
-            at = i * n_hidden + j
-            slope = minus(times(splat(a[i]), positive), times(splat(b[i]), negative))
-            change = plus_times(times(splat(decay), load(steps, at)), load(mask, at), slope)
-            store(steps, at, change)
-            store(weights, at, plus(load(weights, at), change))
+            plus_data, minus_visible = splat(a[i]), splat(b[i])
+            for j in range(0, n_hidden, LANES):
+                slope = minus(times(plus_data, load(p0, j)), times(minus_visible, load(p1, j)))
+                _step_vector(weights, steps, mask, i * n_hidden + j, slope, fading)
