@@ -10,7 +10,7 @@ memory does, so that a fraction can exceed 1.
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from boltzprune.backend.gpu.fixed_point import N_DIGITS
+from boltzprune.backend.fixed_point import N_DIGITS
 
 POPCOUNTS_PER_CYCLE = 16
 """Of 32-bit words, on one multiprocessor: CUDA C++ Programming Guide, arithmetic instructions, 7.5 to 12.0."""

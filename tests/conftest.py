@@ -19,6 +19,7 @@ from emulated import COMPILER, EmulatedCard
 from tiny_study import Runner, tiny_values, write_patterns
 
 from boltzprune.backend import get_backend
+from boltzprune.backend.cpu import network
 from boltzprune.backend.gpu.backend import Backend as GpuBackend
 
 pytest_plugins = ["promises", "needs"]
@@ -62,11 +63,27 @@ def gpu_card():
     return EmulatedCard()
 
 
-@pytest.fixture(params=["reference", "cpu", "gpu"])
+@pytest.fixture(params=["lists", "rows"])
+def weights_in(request, monkeypatch):
+    """How the CPU backend takes the weights of machines that are small: by lists, as it would, or by whole rows."""
+    if request.param == "rows":
+        request.getfixturevalue("in_rows")
+
+
+@pytest.fixture
+def in_rows(monkeypatch):
+    """The CPU backend takes all weights by whole rows."""
+    monkeypatch.setattr(network, "is_listed", lambda n_existing, n_weights: n_weights == 0)
+
+
+@pytest.fixture(params=["reference", "cpu", "cpu_rows", "gpu"])
 def backend(request):
-    """Each backend in turn; without a GPU its kernels run on the CPU."""
+    """Each backend in turn, that of the CPU also with all weights in rows; without a GPU its kernels run there."""
     if request.param == "gpu":
         return GpuBackend(card=request.getfixturevalue("gpu_card"))
+    if request.param == "cpu_rows":
+        request.getfixturevalue("in_rows")
+        return get_backend("cpu")
     return get_backend(request.param)
 
 

@@ -4,7 +4,7 @@ import by_hand
 import numpy as np
 import pytest
 
-from boltzprune.backend.gpu.fixed_point import BITS, N_DIGITS, FixedPoint, digits, fixed_point
+from boltzprune.backend.fixed_point import BITS, N_DIGITS, FixedPoint, digits, fixed_point
 from boltzprune.backend.gpu.gibbs import Chains, drawing_weights
 from boltzprune.core import streams
 from boltzprune.core.machine import BoltzmannMachine, sigmoid

@@ -5,6 +5,7 @@ import deep_by_hand as deep
 import numpy as np
 import pytest
 
+from boltzprune.backend import get_backend
 from boltzprune.backend.gpu import gibbs
 from boltzprune.core import streams
 
@@ -36,6 +37,16 @@ def test_steps_by_hand(sizes, gpu):
     for c, state in enumerate(zip(*states)):
         expected = deep.gibbs_steps(machine, state, KEY, 2**32 - 20, 9, 101 + c)
         assert [layer[c].tolist() for layer in found] == expected
+
+
+@pytest.mark.parametrize("sizes", [(13, 71), (61, 37, 131), (257, 300, 3, 7)])
+def test_the_cpu_draws_the_same_bits(sizes, gpu):
+    """Both add whole numbers up; their logistic functions differ by rounding, which decides no state here."""
+    machine = by_hand.machine(sizes, seed=37, scale=0.4, density=0.8)
+    states = [by_hand.patterns(19, n, seed=7 + n) for n in sizes]
+    found = by_hand.on_host(gpu, gpu.advance(machine, states, KEY, 5, 11, 17))
+    expected = get_backend("cpu").advance(machine, states, KEY, 5, 11, 17)
+    assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
 
 
 def test_launches_can_be_cut(gpu, monkeypatch):

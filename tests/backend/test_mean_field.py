@@ -58,7 +58,7 @@ def test_fixed_point(sizes, scale, backend):
 
 
 @pytest.mark.parametrize(("sizes", "scale"), DAMPED)
-def test_backends_agree(sizes, scale):
+def test_backends_agree(sizes, scale, weights_in):
     machine = by_hand.machine(sizes, seed=19, scale=scale, density=0.9)
     visible = by_hand.patterns(23, sizes[0], seed=29)
     for tolerance, max_sweeps, bound in ((1e-5, 1000, 1e-4), (1e-7, 6, 2e-6)):
@@ -67,8 +67,8 @@ def test_backends_agree(sizes, scale):
         )
         for a, b in zip(found, expected):
             assert a.shape == b.shape and np.abs(a - b).max() < bound
-        assert np.abs(n - n_expected).max() <= 1  # a change within rounding of the tolerance
-        assert (n == n_expected).mean() > 0.9
+        assert np.abs(n - n_expected).max() <= 2  # units that hardly move are taken along at the end
+        assert (n == n_expected).mean() > 0.75
 
 
 @pytest.mark.parametrize(("sizes", "scale"), DAMPED[:2])
@@ -118,7 +118,7 @@ def test_near_the_exact_posterior_where_weights_are_weak(backend):
 
 
 @pytest.mark.parametrize(("shape", "side"), [((5, 7), 3), ((3, 11), 5)])
-def test_receptive_fields(shape, side):
+def test_receptive_fields(shape, side, weights_in):
     machine = deep.with_receptive_fields(shape, side, 13, seed=73)
     visible = by_hand.patterns(11, shape[0] * shape[1], seed=79)
     found, expected = (b.mean_field(machine, visible, 1e-7, 7)[0] for b in (CPU, REFERENCE))

@@ -131,7 +131,7 @@ def test_what_was_done_is_not_done_again(cases, ticking, monkeypatch, caplog):
     job = cases("train_jointly", "cpu")
     ticking(0)
     caplog.set_level(logging.INFO)
-    assert killed_after(2 * 2 * 11 + 5, job, monkeypatch)  # two of five epochs of two machines of 11 updates, and some
+    assert killed_after(2 * 2, job, monkeypatch)  # two of five epochs of two machines, 11 updates each, and some
     run(job)
     assert "train_jointly.npz.checkpoint: going on after epoch 2, update 11" in caplog.text
     assert "train_jointly: 66 updates in " in caplog.text and ", after 44 of an earlier run" in caplog.text

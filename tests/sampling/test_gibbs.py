@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from boltzprune.backend import get_backend
-from boltzprune.backend.cpu import loops
 from boltzprune.core import streams
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.sampling import exact, gibbs, statistics
@@ -113,17 +112,29 @@ def test_odd_layers_are_not_read(sizes, backend):
     )
 
 
-def test_threads_do_not_matter():
+def test_threads_do_not_matter(weights_in):
     machine = by_hand.machine((13, 11), seed=23)
     expected = gibbs.sample(machine, 31, 5, KEY, get_backend("cpu"))
     assert _equal(gibbs.sample(machine, 31, 5, KEY, get_backend("cpu", threads=2)), expected)
 
 
-def test_the_loop_for_small_machines_does_what_the_general_one_does(monkeypatch):
-    machine = by_hand.machine((13, 11), seed=29)
-    small = gibbs.sample(machine, 101, 7, KEY, get_backend("cpu"))
-    monkeypatch.setattr(loops, "SMALL", 13 * 11 - 1)
-    assert _equal(gibbs.sample(machine, 101, 7, KEY, get_backend("cpu")), small)
+@pytest.mark.parametrize("sizes", [(13, 11), (5, 67, 131), (7, 5, 11, 3)])
+def test_lists_and_rows_give_the_same_bits(sizes, request):
+    machine = by_hand.machine(sizes, seed=29, scale=0.5, density=0.8)
+    listed = gibbs.sample(machine, 301, 7, KEY, get_backend("cpu"))
+    request.getfixturevalue("in_rows")
+    assert _equal(gibbs.sample(machine, 301, 7, KEY, get_backend("cpu")), listed)
+
+
+def test_sums_too_large_for_whole_numbers(weights_in):
+    """The field of a hidden unit is the sum of most of 1009 weights of equal size, nearly 2**22 units each."""
+    weights = np.full((1009, 3), 0.0156, np.float32)
+    machine = BoltzmannMachine(
+        (weights,), (np.full(1009, 1.0, np.float32), np.full(3, -11.5, np.float32)), (weights > 0,)
+    )
+    expected = gibbs.sample(machine, 29, 3, KEY, get_backend("reference"))
+    found = gibbs.sample(machine, 29, 3, KEY, get_backend("cpu"))
+    assert _equal(found, expected) and 0.3 < expected[1].mean() < 0.9
 
 
 def test_a_layer_is_drawn_from_its_fields(backend):

@@ -27,6 +27,8 @@ FAST: dict[str, Any] = {
     "nogil": True,
     "cache": True,
 }
+ORDERED: dict[str, Any] = {**FAST, "fastmath": {"contract", "nsz"}}
+"""Sums in the order that is written: of loops over `vectors`, which say themselves what is added side by side."""
 INLINE: dict[str, Any] = {"inline": "always", "error_model": "numpy"}
 
 MULTIPLIER0, MULTIPLIER1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)

@@ -13,17 +13,17 @@ import numpy.typing as npt
 from boltzprune.backend import arrays
 from boltzprune.backend.arrays import Bytes, Floats, Item, JointlyTrained, JointWork, Report, Result, Trained
 from boltzprune.backend.cpu import compiling, loops
-from boltzprune.backend.cpu.arithmetic import decide, whole_lanes, words_for
+from boltzprune.backend.cpu.arithmetic import decide
 from boltzprune.backend.cpu.cd import array_epoch, dense_epoch
 from boltzprune.backend.cpu.cd_listed import listed_epoch
 from boltzprune.backend.cpu.cd_low_rank import low_rank_epoch
-from boltzprune.backend.cpu.gibbs import Draws, Layers, gibbs_layers, rbm_steps
 from boltzprune.backend.cpu.joint import joint_epoch
-from boltzprune.backend.cpu.mean_field import limits_of, mean_field_cases, room_for
+from boltzprune.backend.cpu.mean_field import mean_field
+from boltzprune.backend.cpu.network import network
 from boltzprune.backend.cpu.pair_counts import count_pairs
-from boltzprune.backend.cpu.working_copy import padded
+from boltzprune.backend.cpu.sampling import FreeRun, advance
 from boltzprune.core import joint
-from boltzprune.core.contrastive import Epoch, Parameters, Velocity, cases_of_each, listed
+from boltzprune.core.contrastive import Epoch, Velocity, cases_of_each, listed
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -67,25 +67,13 @@ class Backend(arrays.HostArrays):
         first_layer: int = 0,
     ) -> list[Bytes]:
         """See `reference.Backend.advance`."""
-        if not machine.is_rbm or machine.weights[0].size > loops.SMALL or n_gibbs_steps == 0 or first_layer > 0:
-            states = tuple(np.array(layer, dtype=np.uint8, order="C") for layer in states)
-            layers, draws = Layers.of(machine), Draws.of(key, machine.layer_sizes)
-            gibbs_layers(layers, states, first_layer, first_step, n_gibbs_steps, first_chain, draws)
-            return list(states)
-        n_visible, n_hidden = machine.layer_sizes
-        n_padded = whole_lanes(n_hidden)
-        words = words_for(key, (1, n_padded), (0, n_visible))
-        visible, hidden = states[0].copy(), np.empty((len(states[0]), n_hidden), np.uint8)
-        weights, hidden_bias = padded(machine.weights[0], n_padded), padded(machine.biases[1], n_padded)
-        parameters = Parameters(weights, machine.biases[0], hidden_bias)
-        rbm_steps(parameters, visible, hidden, first_step, n_gibbs_steps, first_chain, words)
-        return [visible, hidden]
+        return advance(machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)
 
     def free_run(
         self, machines: Sequence[BoltzmannMachine], chains: Sequence[Sequence[Bytes]], keys: Sequence[np.uint64]
-    ) -> None:
-        """See `reference.Backend.free_run`; threads take whole machines, so that each had better advance alone."""
-        return None
+    ) -> FreeRun:
+        """See `reference.Backend.free_run`; threads take machines, or parts of their chains if machines are fewer."""
+        return FreeRun(machines, chains, keys, self.threads)
 
     def probability(
         self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[np.ndarray], layer: int, gain: float = 1
@@ -128,10 +116,7 @@ class Backend(arrays.HostArrays):
         self, machine: BoltzmannMachine, visible: Bytes, tolerance: float, max_sweeps: int
     ) -> tuple[list[Floats], npt.NDArray[np.int64]]:
         """See `reference.Backend.mean_field`."""
-        layers, visible = Layers.of(machine), np.ascontiguousarray(visible, dtype=np.uint8)
-        means, n_sweeps = room_for(layers, len(visible))
-        mean_field_cases(layers, visible, means, limits_of(tolerance), max_sweeps, n_sweeps)
-        return list(means), n_sweeps
+        return mean_field(network(machine), np.ascontiguousarray(visible, dtype=np.uint8), tolerance, max_sweeps)
 
     def joint_epoch(
         self,
@@ -149,7 +134,8 @@ class Backend(arrays.HostArrays):
         self, work: Sequence[JointWork], cases: Bytes, epoch: JointEpoch, report: Report
     ) -> list[JointlyTrained]:
         """See `reference.Backend.joint_epochs`."""
-        calls = [functools.partial(joint_epoch, *one, cases, epoch, report) for one in work]
+        n_threads = max(1, self.threads // max(1, len(work)))
+        calls = [functools.partial(joint_epoch, *one, cases, epoch, report, n_threads) for one in work]
         with self._mapping(len(calls)) as each, listed() as trained:
             for result in each(operator.call, calls):
                 trained.append(result)

@@ -49,64 +49,6 @@ class Rates(NamedTuple):
 
 
 @njit(**{**FAST, **INLINE})
-def _hidden_probability(visible: Floats, weights: Floats, bias: Floats, gain: Float, out: Floats) -> None:
-    """s(gain (b + v.W)), four rows at a time to keep sums in registers.
-
-    Parameters
-    ----------
-    visible : (n_visible,) float32
-    weights : (n_visible, n_hidden) float32
-    bias, out : (n_hidden,) float32
-    gain : float32
-    """
-    n_visible, n_hidden = weights.shape
-    whole = n_visible // 4 * 4
-    for j in range(n_hidden):
-        out[j] = bias[j]
-    for i in range(0, whole, 4):
-        v0, v1, v2, v3 = visible[i], visible[i + 1], visible[i + 2], visible[i + 3]
-        w0, w1, w2, w3 = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-        for j in range(n_hidden):
-            out[j] += (v0 * w0[j] + v1 * w1[j]) + (v2 * w2[j] + v3 * w3[j])
-    for i in range(whole, n_visible):
-        v0, w0 = visible[i], weights[i]
-        for j in range(n_hidden):
-            out[j] += v0 * w0[j]
-    for j in range(n_hidden):
-        out[j] = logistic(gain * out[j])
-
-
-@njit(**{**FAST, **INLINE})
-def _visible_field(hidden: Floats, weights: Floats, bias: Floats, out: Floats) -> None:
-    """B + W.h, four rows at a time.
-
-    Parameters
-    ----------
-    hidden : (n_hidden,) float32
-    weights : (n_visible, n_hidden) float32
-    bias, out : (n_visible,) float32
-    """
-    n_visible, n_hidden = weights.shape
-    whole = n_visible // 4 * 4
-    for i in range(0, whole, 4):
-        w0, w1, w2, w3 = weights[i], weights[i + 1], weights[i + 2], weights[i + 3]
-        s0 = s1 = s2 = s3 = float32(0)
-        for j in range(n_hidden):
-            h = hidden[j]
-            s0 += w0[j] * h
-            s1 += w1[j] * h
-            s2 += w2[j] * h
-            s3 += w3[j] * h
-        out[i], out[i + 1], out[i + 2], out[i + 3] = bias[i] + s0, bias[i + 1] + s1, bias[i + 2] + s2, bias[i + 3] + s3
-    for i in range(whole, n_visible):
-        w0 = weights[i]
-        s0 = float32(0)
-        for j in range(n_hidden):
-            s0 += w0[j] * hidden[j]
-        out[i] = bias[i] + s0
-
-
-@njit(**{**FAST, **INLINE})
 def _bias_steps(
     positive: Floats, negative: Floats, bias: Floats, step: Floats, learning_rate: Float, decay: Float
 ) -> None:
@@ -124,35 +66,6 @@ def _bias_steps(
         change = decay * step[j] + learning_rate * (positive[j] - negative[j])
         step[j] = change
         bias[j] += change
-
-
-@njit(**FAST)
-def gibbs_step(
-    weights: Floats,
-    visible_bias: Floats,
-    hidden_bias: Floats,
-    visible: Floats,
-    hidden: Floats,
-    uniform: Floats,
-    offset: int,
-) -> None:
-    """h ~ p(h|v), then v ~ p(v|h), in place: uniform[j] decides hidden unit j, uniform[offset + i] visible unit i.
-
-    Parameters
-    ----------
-    weights, visible_bias, hidden_bias
-        See `contrastive.Parameters`.
-    visible, hidden : (n_visible,), (n_hidden,) float32
-        States in {0, 1}; the hidden ones are not read.
-    uniform : float32 array
-    offset : int
-    """
-    _hidden_probability(visible, weights, hidden_bias, float32(1.0), hidden)
-    for j in range(hidden.size):
-        hidden[j] = float32(1.0) if uniform[j] < hidden[j] else float32(0.0)
-    _visible_field(hidden, weights, visible_bias, visible)
-    for i in range(visible.size):
-        visible[i] = float32(1.0) if uniform[offset + i] < logistic(visible[i]) else float32(0.0)
 
 
 @njit(**FAST)

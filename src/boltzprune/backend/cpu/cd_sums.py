@@ -140,7 +140,7 @@ def list_on(states: Floats | Bytes, rows: Ints) -> int:
     n = 0
     for i in range(0, states.size, LANES):
         bits = are_on(load(states, i))
-        put_chosen(rows, n, bits, i)
+        put_chosen(rows, n, bits, i, 1)
         n += int64(popcount(bits))
     return n
 

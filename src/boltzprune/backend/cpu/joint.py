@@ -1,93 +1,229 @@
-"""One epoch of joint training of a deep machine on the CPU, by the loops of `mean_field`, `gibbs` and `gradient`."""
+"""Epochs of joint training of a deep machine on the CPU: one compiled call for many updates.
 
-from collections.abc import Sequence
+Several threads can share a machine. Until the gradient, chains and images have nothing to do with each other, so that
+each thread has some of both; then each has some of the weights. A result does not depend on the number of threads.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
 
 import numpy as np
+from numba import float32
 
-from boltzprune.backend.arrays import Bytes, Floats, JointlyTrained, Report
-from boltzprune.backend.cpu.gibbs import Draws, Layers, Mask, gibbs_layers
-from boltzprune.backend.cpu.gradient import add_outer, climb, limit_columns
-from boltzprune.backend.cpu.mean_field import limits_of, mean_field_cases, room_for
+from boltzprune.backend.arrays import Bytes, Float, Floats, JointlyTrained, Places, Report
+from boltzprune.backend.cpu.arithmetic import ORDERED
+from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.chains import Chains, Draws, Some, chains_of, parts, states_of
+from boltzprune.backend.cpu.gibbs import gibbs_steps
+from boltzprune.backend.cpu.gradient import (
+    Rates,
+    Steps,
+    bits_of_chains,
+    climb,
+    gather_images,
+    lists_of_chains,
+    steps_of,
+)
+from boltzprune.backend.cpu.mean_field import TOGETHER, mean_field_of
+from boltzprune.backend.cpu.mean_field_lists import are_listed
+from boltzprune.backend.cpu.mean_field_rows import Images, images_of, limits_of
+from boltzprune.backend.cpu.meeting import Gate, gate, meet, put_back, take
+from boltzprune.backend.cpu.network import Network, network, spread, weights_of
+from boltzprune.backend.cpu.vectors import LANES, zeros
 from boltzprune.core.contrastive import NotFiniteError
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 
-NARROW = 0.25
-"""Rows whose weights span less than this share of a row get their slopes one by one, others by a matrix product."""
+UPDATES = 256
+"""Updates of a compiled call, a tenth of a second, after which progress is reported."""
+PAIR = 2
+"""Images of a piece of a batch, if threads share a machine whose weights are dense."""
+
+
+class Plan(NamedTuple):
+    """Numbers of an epoch as its loop reads them.
+
+    Attributes
+    ----------
+    batch_size, n_gibbs_steps, max_sweeps : int
+    limits : (float32, float32)
+        See `mean_field.limits_of`.
+    rates : Rates
+    """
+
+    batch_size: int
+    n_gibbs_steps: int
+    max_sweeps: int
+    limits: tuple[Float, Float]
+    rates: Rates
+
+
+class Share(NamedTuple):
+    """What one of several threads has to do.
+
+    Attributes
+    ----------
+    which, n_threads : int
+    some : Some
+        Its chains, maybe none.
+    images : Images
+        Room for the images of one piece of a batch. Threads take pieces until none is left.
+    gate : (3,) int64
+        See `meeting`.
+    bad : (n_threads,) float32
+        Of each thread, 0 while its parameters are finite.
+    """
+
+    which: int
+    n_threads: int
+    some: Some
+    images: Images
+    gate: Gate
+    bad: Floats
+
+
+class Work(NamedTuple):
+    """One machine and what its updates change.
+
+    Attributes
+    ----------
+    net, chains, n_chains, steps
+        See their modules.
+    means : (n_images, n_units) float32
+        Of all images of a batch; n_images is a multiple of LANES.
+    """
+
+    net: Network
+    chains: Chains
+    n_chains: int
+    steps: Steps
+    means: Floats
+
+
+@njit(**ORDERED)
+def _updates(
+    work: Work, share: Share, cases: Bytes, n_sweeps: Places, first_update: int, draws: Draws, plan: Plan
+) -> int:
+    """A thread's share of some updates, in place; how many were done before one that left a parameter not finite.
+
+    Parameters
+    ----------
+    work : Work
+    share : Share
+    cases : (n_cases, n_visible) uint8
+        Presented in this order.
+    n_sweeps : (n_cases,) int64
+        Filled with the mean-field sweeps of each case.
+    first_update : int
+        Of the stream.
+    draws : Draws
+    plan : Plan
+    """
+    (net, chains, n_chains, steps, means), batch, n_threads = work, plan.batch_size, share.n_threads
+    n_together = share.images.means.shape[0]
+    for update in range(-(-cases.shape[0] // batch)):
+        data, n_done = cases[update * batch : (update + 1) * batch], n_sweeps[update * batch : (update + 1) * batch]
+        n_images, first_step = data.shape[0], (first_update + update) * plan.n_gibbs_steps
+        if share.some.begin < share.some.end:
+            gibbs_steps(net, chains, 0, (first_step, plan.n_gibbs_steps), draws, True, share.some)
+        first = take(share.gate) * n_together
+        while first < n_images:
+            last = min(first + n_together, n_images)
+            mean_field_of(net, share.images, data[first:last], plan.limits, plan.max_sweeps, n_done[first:last])
+            means[first:last] = share.images.means[: last - first]
+            first = take(share.gate) * n_together
+        meet(share.gate, n_threads)
+        if share.which == 0:
+            put_back(share.gate)
+            means[n_images:] = 0
+            gather_images(net, means, steps)
+            bits_of_chains(net, chains, n_chains, steps)
+        if share.which == n_threads - 1:
+            lists_of_chains(net, chains, n_chains, steps)
+        meet(share.gate, n_threads)
+        part = share.which, n_threads
+        share.bad[share.which] = climb(net, chains, (n_chains, n_images), means, steps, plan.rates, part)
+        meet(share.gate, n_threads)
+        for thread in range(n_threads):
+            if share.bad[thread] != float32(0):
+                return update
+    return -(-cases.shape[0] // batch)
+
+
+def _shares(net: Network, batch_size: int, n_chains: int, n_threads: int) -> list[Share]:
+    """What each thread has to do."""
+    at, bad, chains = gate(), np.zeros(n_threads, np.float32), parts(n_chains, n_threads, 0)
+    chains += [Some(n_chains, n_chains, 0)] * (n_threads - len(chains))
+    n_together = min(batch_size, TOGETHER if n_threads == 1 or are_listed(net) else PAIR)
+    rooms = [images_of(net, zeros((n_together, net.bias.size))) for _ in chains]
+    return [Share(which, n_threads, some, room, at, bad) for which, (some, room) in enumerate(zip(chains, rooms))]
+
+
+@contextlib.contextmanager
+def _side_by_side(n_threads: int) -> Iterator[Callable[..., Any]]:
+    """Python's `map`, or one that begins n_threads calls at once, since they wait for each other."""
+    if n_threads == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            yield pool.map
 
 
 @np.errstate(over="ignore", invalid="ignore")
 def joint_epoch(
-    machine: BoltzmannMachine, state: JointState, key: np.uint64, cases: Bytes, epoch: JointEpoch, report: Report
-) -> JointlyTrained:
-    """One epoch of joint training of one machine; see `joint.array_joint_epoch`."""
-    cases = np.ascontiguousarray(cases, dtype=np.uint8)
-    weights, biases = (tuple(x.astype(np.float32) for x in group) for group in (machine.weights, machine.biases))
-    machine = BoltzmannMachine(weights, biases, machine.masks, machine.units, must_be_finite=False)
-    steps = [tuple(x.copy() for x in group) for group in (state.weight_steps, state.bias_steps)]
-    chains, layers, n_mean_field = tuple(x.copy() for x in state.chains), Layers.of(machine), 0
-    slopes = [np.empty_like(weights) for weights in machine.weights]
-    limits, draws = limits_of(epoch.tolerance), Draws.of(key, machine.layer_sizes)
-    for update, start in enumerate(range(0, len(cases), epoch.batch_size)):
-        batch = cases[start : start + epoch.batch_size]
-        means, n_sweeps = room_for(layers, len(batch))
-        mean_field_cases(layers, batch, means, limits, epoch.max_sweeps, n_sweeps)
-        first_step = (epoch.first_update + update) * epoch.n_gibbs_steps
-        gibbs_layers(layers, chains, 0, first_step, epoch.n_gibbs_steps, 0, draws)
-        if _update(layers, steps, machine.masks, slopes, [batch, *means], chains, epoch):
-            raise NotFiniteError(update)
-        layers.refresh()
-        n_mean_field += int(n_sweeps.sum())
-        report(1)
-    weights = tuple(rows for rows, *_ in layers.up)
-    machine = BoltzmannMachine(weights, layers.biases, machine.masks, machine.units, must_be_finite=False)
-    return machine, JointState(steps[0], steps[1], chains), n_mean_field
-
-
-def _update(
-    layers: Layers,
-    steps: Sequence[tuple[Floats, ...]],
-    masks: tuple[Mask, ...],
-    slopes: Sequence[Floats],
-    data: Sequence[np.ndarray],
-    chains: Sequence[Bytes],
+    machine: BoltzmannMachine,
+    state: JointState,
+    key: np.uint64,
+    cases: Bytes,
     epoch: JointEpoch,
-) -> bool:
-    """One step up the gradient, in place; whether a parameter is not finite afterwards.
+    report: Report,
+    n_threads: int = 1,
+) -> JointlyTrained:
+    """One epoch of joint training of one machine; see `joint.array_joint_epoch`.
 
     Parameters
     ----------
-    layers : Layers
-        Weights and biases change.
-    steps : list of tuple of float32 arrays
-        Of weights and biases; they change.
-    masks : tuple of (n_lower, n_upper) bool
-    slopes : list of (n_lower, n_upper) float32
-        Room for the gradient.
-    data, chains : sequence of (n, n_units) arrays
-        Probabilities of all layers given the images, and states of the persistent chains.
-    epoch : JointEpoch
-
-    Returns
-    -------
-    bool
+    machine, state, key, cases, epoch, report
+        See `reference.Backend.joint_epoch`.
+    n_threads : int
+        Which share the machine, and change no result.
     """
-    share = np.repeat(np.array([1 / len(data[0]), -1 / len(chains[0])], np.float32), [len(data[0]), len(chains[0])])
-    both = [np.concatenate([x, y], dtype=np.float32) for x, y in zip(data, chains)]
-    weighted = [share[:, None] * layer for layer in both]
-    rates, not_finite = (np.float32(epoch.learning_rate), np.float32(epoch.decay)), 0.0
-    for place, (weights, first, last, _) in enumerate(layers.up):
-        slope = slopes[place]
-        if (last - first).sum() < NARROW * weights.size:
-            add_outer(slope, weighted[place], both[place + 1], first, last)
-        else:
-            np.matmul(weighted[place].T, both[place + 1], out=slope)
-        not_finite += float(climb(weights, steps[0][place], masks[place], slope, rates, first, last))
-        if np.isfinite(epoch.max_norm):
-            limit_columns(weights, np.float32(epoch.max_norm))
-    for bias, step, layer in zip(layers.biases, steps[1], weighted):
-        step *= rates[1]
-        step += rates[0] * layer.sum(axis=0)
-        bias += step
-        not_finite += float((bias * 0).sum())
-    return not_finite != 0
+    cases, n_chains = np.ascontiguousarray(cases, dtype=np.uint8), len(state.chains[0])
+    net, n_sweeps = network(machine), np.zeros(len(cases), np.int64)
+    chains, draws = chains_of(net, state.chains), Draws.of(key, machine.layer_sizes)
+    means = zeros((-(-epoch.batch_size // LANES) * LANES, net.bias.size))
+    steps = steps_of(net, spread(net, machine, state.weight_steps), _flat(net, state.bias_steps), n_chains, len(means))
+    rates = Rates(*(np.float32(x) for x in (epoch.learning_rate, epoch.decay, epoch.max_norm)))
+    plan = Plan(epoch.batch_size, epoch.n_gibbs_steps, epoch.max_sweeps, limits_of(epoch.tolerance), rates)
+    work, shares = Work(net, chains, n_chains, steps, means), _shares(net, epoch.batch_size, n_chains, n_threads)
+    length = UPDATES * epoch.batch_size
+    with _side_by_side(n_threads) as each:
+        for start in range(0, len(cases), length):
+            piece, n = cases[start : start + length], start // epoch.batch_size
+            rest = piece, n_sweeps[start : start + length], epoch.first_update + n, draws, plan
+            n_updates = -(-len(piece) // epoch.batch_size)
+            done = list(each(_updates, *zip(*((work, share, *rest) for share in shares))))
+            if done[0] < n_updates:
+                raise NotFiniteError(n + done[0])
+            report(n_updates)
+    weights, weight_steps = weights_of(net, machine), weights_of(net, machine, (*steps.rows, steps.listed))
+    trained = BoltzmannMachine(
+        tuple(weights), _layers(net, net.bias), machine.masks, machine.units, must_be_finite=False
+    )
+    states = tuple(states_of(net, chains, n_chains))
+    return trained, JointState(tuple(weight_steps), _layers(net, steps.bias), states), int(n_sweeps.sum())
+
+
+def _flat(net: Network, layers: tuple[Floats, ...]) -> Floats:
+    """Numbers of the units of all layers as `Network` numbers them."""
+    found = zeros(net.bias.size)
+    for first, layer in zip(net.first, layers):
+        found[first : first + len(layer)] = layer
+    return found
+
+
+def _layers(net: Network, numbers: Floats) -> tuple[Floats, ...]:
+    """The way back."""
+    return tuple(numbers[first : first + n].copy() for first, n in zip(net.first, net.sizes))

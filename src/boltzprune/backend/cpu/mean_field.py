@@ -1,243 +1,227 @@
-"""Compiled mean-field iteration of deep machines, two images at a time.
+"""Compiled mean-field iteration of deep machines.
 
-It works on changes: once a probability has moved by more than `quiet` since its last announcement, its row of weights
-times the change goes into the fields of its neighbours. What stays unsaid is at most quiet |w|_1 in a field. Two images
-share a pass over the weights, and nothing depends on which two.
+An image iterates on its moving units (see `mean_field_rows`), which leave once they hardly move, until nothing changes
+by more than the tolerance. Then a pass over all units, in which several images share what is read of the weights, finds
+out whether that is true of the others as well: if not, those that moved are the next ones to iterate on. With more than
+two hidden layers all units count as moving. An image's numbers do not depend on the images beside it.
+
+Where hidden layers have few weights between them, `mean_field_lists` does the work.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import float32
+import numpy.typing as npt
+from numba import float32, uint64
 
 from boltzprune.backend.arrays import Bytes, Float, Floats, Places
-from boltzprune.backend.cpu.arithmetic import FAST, logistic
+from boltzprune.backend.cpu.arithmetic import ORDERED, popcount
 from boltzprune.backend.cpu.cache import njit
-from boltzprune.backend.cpu.gibbs import Layers, Mask, add_active
-from boltzprune.backend.cpu.two_image_sums import PAIR, add_rows_to_pair, dot_rows
+from boltzprune.backend.cpu.mean_field_lists import are_listed, mean_field_side_by_side
+from boltzprune.backend.cpu.mean_field_rows import Images, images_of, iterate, limits_of, tell
+from boltzprune.backend.cpu.network import Network
+from boltzprune.backend.cpu.vectors import (
+    LANES,
+    differ,
+    item,
+    load,
+    logistic_of,
+    minus,
+    nothing,
+    plus,
+    plus_times,
+    put,
+    put_chosen,
+    splat,
+    store,
+    total,
+    zeros,
+)
 
-QUIET = 0.1
-"""A change of a probability is passed on once it exceeds this share of the tolerance of mean-field iteration,"""
-RESOLUTION = 1e-7
-"""or this, if that is larger: float32 numbers near 1 are 6e-8 apart."""
-
-
-class Space(NamedTuple):
-    """Room for a pair of images, used again for the next.
-
-    Attributes
-    ----------
-    fields, means, said : (n_layers, PAIR, width) float32
-        Of every unit: its field, its probability, and the probability that its neighbours were told last.
-    chosen : (width + 1,) int64
-    factors : (width + 1, PAIR) float32
-    changes : (PAIR, width) float32
-        See `_announce`.
-    """
-
-    fields: Floats
-    means: Floats
-    said: Floats
-    chosen: Places
-    factors: Floats
-    changes: Floats
+TOGETHER = 64
+"""Images that share the passes over all units."""
+ROWS, BLOCK = 4, 16
+"""Rows of weights that are read together, and that stay in first-level cache."""
 
 
-def limits_of(tolerance: float) -> tuple[Float, Float]:
-    """Tolerance, and the change that is passed on, both float32."""
-    return np.float32(tolerance), np.float32(max(QUIET * tolerance, RESOLUTION))
-
-
-def room_for(machine: Layers, n: int) -> tuple[tuple[Floats, ...], Places]:
-    """What `mean_field_cases` fills for n cases: probabilities of every hidden layer, and the numbers of sweeps, 0."""
-    return tuple(np.empty((n, bias.size), np.float32) for bias in machine.biases[1:]), np.zeros(n, np.int64)
-
-
-@njit(**FAST)
-def _announce(
-    means: Floats,
-    said: Floats,
-    size: int,
-    quiet: Float,
-    chosen: Places,
-    factors: Floats,
-    changes: Floats,
-    n_moved: Places,
-) -> int:
-    """Units that moved by more than `quiet` in an image since they last said so: number, places, change per image.
-
-    Parameters
-    ----------
-    means, said : (PAIR, width) float32
-        said becomes means where a unit moved.
-    size : int
-        Units of the layer.
-    quiet : float32
-    chosen, factors, changes, n_moved
-        Filled: places, (n, PAIR) changes there, (PAIR, width) changes everywhere, and the number in each image.
-    """
-    n, n_moved[:] = 0, 0
-    for i in range(size):
-        anywhere = False
-        for g in range(PAIR):
-            change = means[g, i] - said[g, i]
-            moved = not abs(change) <= quiet  # also where it is NaN
-            factors[n, g] = changes[g, i] = change if moved else float32(0)
-            said[g, i] = means[g, i] if moved else said[g, i]
-            n_moved[g] += moved
-            anywhere |= moved
-        chosen[n] = i
-        n += anywhere
-    return n
-
-
-@njit(**FAST)
-def _settle(field: Floats, mean: Floats, tolerance: Float) -> int:
-    """Mean <- s(field); how many changed by more than the tolerance (a value that is not finite counts).
-
-    Both are (n_units,) float32, of one layer and one image.
-    """
-    n_changed = 0
-    for j in range(mean.size):
-        new = logistic(field[j])
-        n_changed += 0 if abs(new - mean[j]) <= tolerance else 1
-        mean[j] = new
-    return n_changed
-
-
-@njit(**FAST)
-def _start(field: Floats, bias: Floats, gain: Float, mean: Floats) -> None:
-    """Mean <- s(b + gain (field - b)): a layer in the bottom-up pass, when the layer above has said nothing yet.
-
-    The arrays are (n_units,) float32, of one layer and one image. The gain is 2 if there is a layer above, else 1.
-    """
-    for j in range(mean.size):
-        mean[j] = logistic(bias[j] + gain * (field[j] - bias[j]))
-
-
-@njit(**FAST)
-def _fewest(n_moved: Places) -> int:
-    """The smallest positive number, or 0."""
-    n = n_moved.max()
-    for g in range(PAIR):
-        n = n_moved[g] if 0 < n_moved[g] < n else n
-    return n
-
-
-@njit(**FAST)
-def _keep(changes: Floats, n_moved: Places, size: int, are_many: bool) -> None:
-    """Keep the changes of images with many of them, or of those with few; the others become 0.
-
-    So which way the changes of an image take depends on that image alone.
-
-    Parameters
-    ----------
-    changes : (PAIR, size) float32, or more or fewer columns
-    n_moved : (PAIR,) int64
-        Units of the layer that moved, in each image.
-    size : int
-        Units of the layer; many: more than half of them.
-    are_many : bool
-        Which of the two to keep.
-    """
-    for g in range(PAIR):
-        if (2 * n_moved[g] > size) != are_many:
-            changes[g, :size] = float32(0)
-
-
-@njit(**FAST)
-def _sweep(machine: Layers, space: Space, limits: tuple[Float, Float], is_first: bool, is_open: Mask) -> None:
-    """One sweep over all layers from below for two images; `is_open` becomes False where an image is done.
-
-    Parameters
-    ----------
-    machine : Layers
-    space : Space
-    limits : (float32, float32)
-        See `limits_of`.
-    is_first : bool
-        Whether this is the bottom-up pass.
-    is_open : (PAIR,) bool
-    """
-    up, down, biases = machine
-    fields, means, said, chosen, factors, changes = space
-    top, (tolerance, quiet) = len(biases) - 1, limits
-    changed, n_moved = np.zeros(PAIR, np.int64), np.zeros(PAIR, np.int64)
-    for layer in range(1, top + 1):
-        size = biases[layer].size
-        for g in range(PAIR):
-            if is_open[g] and is_first:
-                gain = float32(2) if layer < top else float32(1)
-                _start(fields[layer, g, :size], biases[layer], gain, means[layer, g, :size])
-                changed[g] = 1
-            elif is_open[g]:
-                changed[g] += _settle(fields[layer, g, :size], means[layer, g, :size], tolerance)
-        n = _announce(means[layer], said[layer], size, quiet, chosen, factors, changes, n_moved)
-        if layer < top:
-            rows, first, last, is_full = up[layer]
-            add_rows_to_pair(fields[layer + 1], factors, rows, first, last, chosen, n, is_full)
-        if layer > 1 and 2 * n_moved.max() > size:
-            _keep(changes, n_moved, size, True)
-            dot_rows(fields[layer - 1], changes, up[layer - 1][0], size)
-        if layer > 1 and 0 < 2 * _fewest(n_moved) <= size:
-            _keep(factors[:n].T, n_moved, size, False)
-            rows, first, last, is_full = down[layer - 1]
-            add_rows_to_pair(fields[layer - 1], factors, rows, first, last, chosen, n, is_full)
-    for g in range(PAIR):
-        is_open[g] = is_open[g] and changed[g] > 0
-
-
-@njit(**FAST)
-def mean_field_cases(
-    machine: Layers,
-    visible: Bytes,
-    results: tuple[Floats, ...],
-    limits: tuple[Float, Float],
-    max_sweeps: int,
-    n_sweeps: Places,
+@njit(**ORDERED)
+def _all_from_below(
+    rows: Floats, lower: int, means: Floats, below: Floats, units: tuple[int, int], chosen: Places, n: int
 ) -> None:
-    """Mean-field posteriors, see `joint.mean_field`.
+    """Input of all units of a layer from below, for some images, two of which share what is read of the weights.
 
     Parameters
     ----------
-    machine : Layers
+    rows : (n_upper, n_lower) float32
+    lower : int
+        First unit of the layer below.
+    means : (n_images, n_units) float32
+    below : (n_images, n_units) float32
+        Filled.
+    units : (int, int)
+        First unit of the layer, and how many.
+    chosen, n : (n,) int64, and one more, and int
+        Images.
+    """
+    (first, size), width, stride = units, rows.shape[1], means.shape[1]
+    chosen[n] = chosen[max(0, n - 1)]  # the last one may be computed twice
+    for block in range(0, size, BLOCK):
+        for k in range(0, n, 2):
+            g, h = chosen[k], chosen[k + 1]
+            at_g, at_h = g * stride + lower, h * stride + lower
+            for j in range(block, min(block + BLOCK, size), ROWS):
+                row = j * width
+                a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = nothing(below)
+                for i in range(0, width, LANES):
+                    one, other = load(means, at_g + i), load(means, at_h + i)
+                    row0, row1 = load(rows, row + i), load(rows, row + width + i)
+                    row2, row3 = load(rows, row + 2 * width + i), load(rows, row + 3 * width + i)
+                    a0, a1 = plus_times(a0, row0, one), plus_times(a1, row1, one)
+                    a2, a3 = plus_times(a2, row2, one), plus_times(a3, row3, one)
+                    b0, b1 = plus_times(b0, row0, other), plus_times(b1, row1, other)
+                    b2, b3 = plus_times(b2, row2, other), plus_times(b3, row3, other)
+                below[g, first + j], below[g, first + j + 1] = total(a0), total(a1)
+                below[g, first + j + 2], below[g, first + j + 3] = total(a2), total(a3)
+                below[h, first + j], below[h, first + j + 1] = total(b0), total(b1)
+                below[h, first + j + 2], below[h, first + j + 3] = total(b2), total(b3)
+
+
+@njit(**ORDERED)
+def _take_all(net: Network, images: Images, g: int, layer: int, limits: tuple[Float, Float], is_first: bool) -> bool:
+    """Update all units of a layer after `_all_from_below`; whether one changed by more than the tolerance.
+
+    The layer below is told. `below` keeps the new probabilities, also of units whose change is too small to be told.
+    The bottom-up pass, which is the first, doubles the input below the top layer.
+    """
+    first, size, (tolerance, quiet) = net.first[layer], net.sizes[layer], limits
+    n, top = images.means.shape[1], net.sizes.size - 1
+    moving, means, below, changes = images.moving[g, first:], images.means[g], images.below[g], images.changes
+    double = is_first and layer < top
+    bits, n_moving = uint64(0), np.int64(0)
+    for j in range(0, size, LANES):
+        at = g * n + first + j
+        field = plus(load(images.fields, at), load(images.below, at))
+        if double:
+            field = plus(field, load(images.below, at))
+        new, old = logistic_of(field), load(images.means, at)
+        bits |= differ(new, old, tolerance)
+        store(images.below, at, new)
+        said = differ(new, old, quiet)
+        put_chosen(moving, n_moving, said, j, 1)
+        n_moving += np.int64(popcount(said))
+    units = images.units
+    for k in range(n_moving):
+        unit = first + moving[k]
+        units[k] = moving[k]
+        changes[k] = below[unit] - means[unit]
+        means[unit] = below[unit]
+    images.n_moving[g, layer] = n_moving
+    if n_moving > 0:
+        tell(net.dense[layer - 1].rows, net.first[layer - 1], units, n_moving, changes, images.fields[g])
+    return bits != uint64(0)
+
+
+@njit(**ORDERED)
+def _begin(net: Network, images: Images, g: int, visible: Bytes) -> None:
+    """Fields of an image before any hidden layer has said something, and the first hidden layer's bottom-up pass."""
+    fields, means, first = images.fields[g], images.means[g], net.first[1]
+    fields[:], means[:] = net.bias, float32(0)
+    start, middle, neighbour, weight, _ = net.lists
+    for i in range(visible.size):
+        if visible[i]:
+            means[i] = float32(1)
+            if net.dense[0].is_listed:
+                for k in range(middle[i], start[i + 1]):
+                    at = np.int64(item(neighbour, k))
+                    put(fields, at, item(fields, at) + item(weight, k))
+            else:
+                tiles = net.dense[0].tiles
+                for j in range(0, tiles.shape[0] * tiles.shape[2], LANES):
+                    tile, column = j // tiles.shape[2], j % tiles.shape[2]
+                    row = load(tiles, (tile * tiles.shape[1] + i) * tiles.shape[2] + column)
+                    store(fields, first + j, plus(load(fields, first + j), row))
+    gain = float32(2) if net.sizes.size > 2 else float32(1)
+    n = images.means.shape[1]
+    for j in range(0, net.sizes[1], LANES):
+        bias = load(net.bias, first + j)
+        field = plus_times(bias, splat(gain), minus(load(fields, first + j), bias))
+        store(images.means, g * n + first + j, logistic_of(field))
+
+
+@njit(**ORDERED)
+def mean_field_of(
+    net: Network, images: Images, visible: Bytes, limits: tuple[Float, Float], max_sweeps: int, n_sweeps: Places
+) -> None:
+    """Mean-field posteriors of some images, see `joint.mean_field`; the probabilities are left in `images.means`.
+
+    Parameters
+    ----------
+    net : Network
+    images : Images
     visible : (n, n_visible) uint8
-    results : tuple of (n, n_units) float32
-        Filled with the probabilities of every hidden layer.
+        At most as many as there is room for.
     limits : (float32, float32)
         See `limits_of`.
     max_sweeps : int
     n_sweeps : (n,) int64
-        Zeros; filled with the sweeps of each case.
+        Filled with the sweeps of each case.
     """
-    up, _, biases = machine
-    n_layers, width = len(biases), 1
-    for layer in range(n_layers):
-        width = max(width, biases[layer].size)
-    layers = np.zeros((3, n_layers, PAIR, width), np.float32)
-    fields, means, said = layers[0], layers[1], layers[2]
-    chosen, ones = np.empty(width + 1, np.int64), np.ones(width, np.float32)
-    factors, is_open = np.empty((width + 1, PAIR), np.float32), np.zeros(PAIR, np.bool_)
-    changes = np.empty((PAIR, width), np.float32)
-    space = Space(fields, means, said, chosen, factors, changes)
-    for start in range(0, visible.shape[0], PAIR):
-        n_cases = min(PAIR, visible.shape[0] - start)
-        said[:] = float32(0)
-        means[:] = float32(0)
-        for g in range(PAIR):  # without a second image its half is all zeros, which announce nothing
-            is_open[g] = g < n_cases
-            for layer in range(1, n_layers):
-                fields[layer, g, : biases[layer].size] = biases[layer]
-            if g < n_cases:
-                rows, first, last, is_full = up[0]
-                field = fields[1, g, : biases[1].size]
-                add_active(field, visible[start + g], rows, first, last, chosen, ones, is_full)
-        for sweep in range(max_sweeps + 1):  # the first is the bottom-up pass, which does not count
-            for g in range(n_cases):
-                n_sweeps[start + g] += is_open[g] and sweep > 0
-            _sweep(machine, space, limits, sweep == 0, is_open)
-            if not is_open.any():
-                break
-        for layer in range(1, n_layers):
-            for g in range(n_cases):
-                results[layer - 1][start + g] = means[layer, g, : biases[layer].size]
+    n, n_layers = visible.shape[0], net.sizes.size
+    if n_layers > 2 and are_listed(net):
+        for start in range(0, n, LANES):
+            part, means = visible[start : start + LANES], images.means[start : min(start + LANES, n)]
+            of_part = n_sweeps[start : start + LANES]
+            mean_field_side_by_side(net, images.beside, part, limits, max_sweeps, means, of_part)
+        return
+    chosen, is_changed, n_open, is_first = np.arange(n + 1), np.ones(n, np.bool_), n, True
+    all_move = n_layers > 3  # a pass over all units of several layers would be part of one sweep too many
+    if all_move:
+        limits = limits[0], float32(-1)
+    for g in range(n):
+        _begin(net, images, g, visible[g])
+        n_sweeps[g] = 0
+    while n_open > 0:
+        for layer in range(2, n_layers):
+            units = net.first[layer], net.sizes[layer]
+            rows, lower = net.dense[layer - 1].rows, net.first[layer - 1]
+            _all_from_below(rows, lower, images.means, images.below, units, chosen, n_open)
+            for k in range(n_open):
+                is_changed[chosen[k]] |= _take_all(net, images, chosen[k], layer, limits, is_first)
+        n_still, is_first = 0, False
+        for k in range(n_open):
+            g = chosen[k]
+            if is_changed[g] and n_sweeps[g] < max_sweeps:
+                n_sweeps[g] += iterate(net, images, g, limits, max_sweeps - n_sweeps[g])
+                is_changed[g], chosen[n_still] = False, g
+                n_still += 0 if all_move else 1
+            else:
+                for layer in range(2, n_layers):
+                    for j in range(net.first[layer], net.first[layer] + net.sizes[layer]):
+                        images.means[g, j] = images.below[g, j]
+        n_open = n_still
+
+
+def mean_field(
+    net: Network, visible: npt.NDArray[np.uint8], tolerance: float, max_sweeps: int
+) -> tuple[list[Floats], Places]:
+    """Mean-field posteriors of any number of images, `TOGETHER` at a time.
+
+    Parameters
+    ----------
+    net : Network
+    visible : (n, n_visible) uint8
+    tolerance : float
+    max_sweeps : int
+
+    Returns
+    -------
+    list of (n, n_units) float32, and (n,) int64
+        Probabilities of every hidden layer, and the sweeps of each case.
+    """
+    n_together = min(TOGETHER, -(-len(visible) // LANES) * LANES)
+    images, n_sweeps = images_of(net, zeros((n_together, net.bias.size))), np.zeros(len(visible), np.int64)
+    means = [np.empty((len(visible), n), np.float32) for n in net.sizes[1:]]
+    for start in range(0, len(visible), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        mean_field_of(net, images, visible[part], limits_of(tolerance), max_sweeps, n_sweeps[part])
+        for layer, first, n in zip(means, net.first[1:], net.sizes[1:]):
+            layer[part] = images.means[: len(layer[part]), first : first + n]
+    return means, n_sweeps

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from boltzprune.backend.arrays import Array
-from boltzprune.backend.gpu.fixed_point import FixedPoint, digits, fixed_point, padded
+from boltzprune.backend.fixed_point import FixedPoint, digits, fixed_point, padded
 from boltzprune.core.joint import Parameters
 from boltzprune.core.machine import BoltzmannMachine
 
