@@ -282,7 +282,7 @@ OTHERS = {
         sources=(
             ("workflow/rules/patches.smk", "mem_mb=1000", "mem_mb=1001"),
             ("workflow/rules/patches.smk", 'needs("retrain"', 'needs("sample"'),
-            ("workflow/rules/patches.smk", "threads: CORES", "threads: 3"),
+            ("workflow/rules/patches.smk", "threads: cores", "threads: 3"),
         ),
     ),
     "envs/*.yaml": Edit({}, sources=(("envs/cpu.yaml", "numpy", "numpy  # arrays"),)),

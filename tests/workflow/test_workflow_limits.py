@@ -70,22 +70,26 @@ LONG = ("train", "sample_initial", "pretrain", "train_jointly", "sample_initial_
 SHORT = ("reference", "retrain", "retrain_unpruned", "sample", "retrain_jointly", "sample_deep", "evaluate_digits")
 
 
-@pytest.mark.parametrize(("device", "n_threads"), [("cpu", 8), ("gpu", 1)])
+def threads_of(workflow, *options):
+    """Rule -> the threads of its job that a dry run on many cores prints last, and rule -> its lines."""
+    done = workflow.snakemake("--dry-run", "--cores", "23", "--resources", "gpu=5", *options)
+    jobs = dict(re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", done.stdout, flags=re.MULTILINE))
+    return {rule: int((re.search(r"threads: (\d+)", lines) or [0, 1])[1]) for rule, lines in jobs.items()}, jobs
+
+
+@pytest.mark.parametrize(("device", "n_threads"), [("cpu", 3), ("gpu", 1)])
 def test_a_job_on_a_gpu_asks_for_it_and_for_one_thread(workflow, device, n_threads):
-    done = workflow.snakemake("--dry-run", "--cores", "23", "--resources", "gpu=5", "--config", f"device={device}")
-    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?: {4}.*\n)+)", done.stdout, flags=re.MULTILINE)
-    threads = {rule: int((re.search(r"threads: (\d+)", lines) or [0, 1])[1]) for rule, lines in jobs}
+    threads, jobs = threads_of(workflow, "--config", f"device={device}")
     assert {rule: n for rule, n in threads.items() if n > 1} == dict.fromkeys(LONG if n_threads > 1 else (), n_threads)
-    asked = {rule for rule, lines in jobs if re.search(r"resources: .*\bgpu=1\b", lines)}
+    asked = {rule for rule, lines in jobs.items() if re.search(r"resources: .*\bgpu=1\b", lines)}
     assert asked == (set() if device == "cpu" else {*LONG, *SHORT}) and len(threads) > 30
 
 
-def test_a_limit_of_time_on_a_gpu_is_that_of_a_cpu(workflow):
-    workflow.write(SLOW | {"seeds": 11, "seeds_per_job": 11})
-    target = CHAIN.replace("seeds0-2", "seeds0-10") + "/metrics.csv"
-    found = [
-        resources(workflow, "--cores", "23", "--config", f"device={device}", target=target) for device in ("cpu", "gpu")
-    ]
-    on_cpu, on_gpu = ({rule: int(about["runtime"]) for rule, about in rules.items()} for rules in found)
-    assert on_gpu == on_cpu
-    assert on_gpu["retrain"] == pytest.approx(11 / 2 * on_gpu["train"], rel=0.02) and on_gpu["train"] > 30
+@pytest.mark.parametrize(
+    ("seeds", "seeds_per_job", "of_patches", "of_machines"), [(1, 5, 1, 2), (2, 1, 1, 1), (11, 11, 8, 8)]
+)
+def test_a_job_has_a_thread_for_each_seed_that_it_computes(workflow, seeds, seeds_per_job, of_patches, of_machines):
+    threads, _ = threads_of(workflow, "--config", f"seeds={seeds}", f"seeds_per_job={seeds_per_job}")
+    machines = "train_jointly", "sample_initial_deep"
+    assert {threads[rule] for rule in LONG if rule not in machines} == {of_patches}
+    assert {threads[rule] for rule in machines} == {of_machines}

@@ -38,7 +38,6 @@ if any(str(method) == "conda" for method in workflow.deployment_settings.deploym
 GPU = computer.gpus_per_job(STUDY)
 AT_ONCE = 8
 """Seeds that a long job computes at a time: on as many threads; on a GPU side by side, and one thread waits for it."""
-CORES = 1 if GPU else AT_ONCE
 SEEDS, THREADS = "--seeds {wildcards.block}", "--threads {threads}"
 LISTED = "<<'FILES'\n{params.files}FILES"
 """Options of a `command`. With the last, parameter `files` has all inputs, see `listed`."""
@@ -66,6 +65,17 @@ def start_jobs_at_once():
     limiter = getattr(workflow.scheduler, "job_rate_limiter", None)
     if workflow.local_exec and limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
         workflow.scheduler.job_rate_limiter = None
+
+
+def cores(wildcards):
+    """Cores of a long job: one for each seed that it computes at a time, or the one that waits for a GPU."""
+    first, last = map(int, wildcards.block.split("-"))
+    return 1 if GPU else min(AT_ONCE, last - first + 1)
+
+
+def cores_for_machines(wildcards):
+    """The same where several threads can share a machine: two for a study of one seed, whose other jobs must wait."""
+    return max(2, cores(wildcards)) if not GPU and len(DIGIT_BLOCKS) == 1 else cores(wildcards)
 
 
 def raw_files(experiment, folder):

@@ -34,7 +34,7 @@ rule pretrain:
         benchmark_of(f"digits/{OF_BLOCK}/pretrain")
     conda:
         ENVIRONMENT
-    threads: CORES
+    threads: cores
     resources:
         **needs("pretrain", mem_mb=1500, at_once=AT_ONCE),
     params:
@@ -55,7 +55,7 @@ rule train_jointly:
         benchmark_of(f"digits/{OF_BLOCK}/train_jointly")
     conda:
         ENVIRONMENT
-    threads: CORES
+    threads: cores_for_machines
     resources:
         **needs("train_jointly", mem_mb=1500, at_once=AT_ONCE),
     params:
@@ -77,7 +77,7 @@ rule sample_initial_deep:
         benchmark_of(f"digits/{OF_BLOCK}/sample_initial")
     conda:
         ENVIRONMENT
-    threads: CORES
+    threads: cores_for_machines
     resources:
         **needs("sample_deep", mem_mb=1500, at_once=AT_ONCE),
     params:
@@ -102,7 +102,7 @@ rule evaluate_initial_deep:
         benchmark_of(f"digits/{OF_BLOCK}/evaluate_initial")
     conda:
         ENVIRONMENT
-    threads: CORES
+    threads: cores
     resources:
         **needs("evaluate_digits", mem_mb=2000, at_once=AT_ONCE),
     params:

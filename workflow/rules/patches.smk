@@ -13,7 +13,7 @@ rule train:
         benchmark_of(f"{OF_BLOCK}/train")
     conda:
         ENVIRONMENT
-    threads: CORES
+    threads: cores
     resources:
         **needs("train", mem_mb=1000, at_once=AT_ONCE),
     params:
@@ -34,7 +34,7 @@ rule sample_initial:
         benchmark_of(f"{OF_BLOCK}/sample_initial")
     conda:
         ENVIRONMENT
-    threads: CORES
+    threads: cores
     resources:
         **needs("sample", mem_mb=1500, at_once=AT_ONCE),
     params:
