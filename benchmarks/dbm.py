@@ -1,72 +1,72 @@
-"""Speed of deep machines on one core: `python benchmarks/dbm.py [--mnist FOLDER]`; needs `pip install torch`.
+"""Speed of deep machines on the CPU: `python benchmarks/dbm.py STUDY [--before CHECKOUT]`; needs `pip install torch`.
 
-A machine of the paper's shape (400-400-676, receptive fields) is trained first, on MNIST if a folder is given, else on
-scikit-learn's digits enlarged to 20 x 20 pixels, since mean-field iteration is quick on random weights and slow on
-trained ones. Then, in turn and in one process: joint updates against a straightforward PyTorch implementation of the
-same algorithm (a batch iterates until all its images are done, as array code does), and Gibbs steps against NumPy.
+STUDY is the folder of a finished study of the digits, `results/digits-small`: its first seed's initial machine is
+measured, and those that pruning by FI and by weight magnitude left with about 6 % of the weights h1-h2, since what a
+loop has to do depends on how many units are on and how fast mean-field iteration converges, which random weights do
+not tell. In turn and in one process: joint updates against a straightforward PyTorch implementation of the same
+algorithm (a batch iterates until all its images are done, as array code does); chain-steps of free-running chains,
+read every 20 steps, against NumPy; encodings of single images; and all three against another checkout of this package.
 """
 
 import argparse
+import importlib
+import re
+import shutil
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import record
 import torch
-from pairs import paired
+from pairs import in_turn
 from threadpoolctl import threadpool_limits
 
 from boltzprune.backend import get_backend
 from boltzprune.core.joint import JointEpoch, JointState
-from boltzprune.core.masks import receptive_fields
 from boltzprune.core.streams import fork
-from boltzprune.datasets import LABELLED_SOURCES
-from boltzprune.datasets.digits import prepare
-from boltzprune.learning.joint_training import train_jointly
-from boltzprune.learning.pretraining import pretrain
-from boltzprune.learning.training import Run
-from boltzprune.study.config import DigitData, Digits
-from boltzprune.study.progress import Progress
+from boltzprune.results.prepared import read_digits
+from boltzprune.results.store import Arrays, read_chains, read_machine
 
-N_UPDATES, N_CHAINS, BATCH = 30, 100, 10
-SETTINGS = {
-    "data": {"source": "mnist"},
-    "machine": {"receptive_field": 5, "n_hidden": [400, 676]},
-    "pretraining": {
-        "first": {"batch_size": BATCH, "learning_rate": [0.1, 0.001]},
-        "second": {"batch_size": BATCH, "learning_rate": [0.1, 0.001]},
-        "doubled_inputs": True,
-    },
-    "training": {"batch_size": BATCH, "learning_rate": [0.005, 0.0005]},
-}
-N_TRAINING_UPDATES = 24_000
+SEED, TARGET = 0, 0.06
+PRUNED = {"pruned by FI": "variance_fi", "pruned by |w|": "weight_magnitude"}
+N_READS, N_STEPS, N_IMAGES, MAX_SWEEPS = 30, 20, 2000, 50
+UPDATES = {1: 600, 10: 200}
+"""Images of a batch -> updates that are timed."""
+RATE = {1: 0.001, 10: 0.005}
 
 
-def cases(folder):
-    """Binary images of 20 x 20 pixels: (n, 400) uint8."""
-    mnist = {"source": "mnist", "directory": folder, "crop": 4}
-    settings = DigitData.model_validate(mnist if folder else {"source": "digits"})
-    source = LABELLED_SOURCES[settings.source]
-    images = prepare(source.read([Path(p) for p in source.locate(settings)], settings), settings)
-    states = images.states[: images.n_train]
-    if folder:
-        return states
-    small = np.kron(states.reshape(-1, 8, 8), np.ones((1, 2, 2), np.uint8))
-    return np.pad(small, ((0, 0), (2, 2), (2, 2))).reshape(len(small), 400)
+def read(path):
+    """A machine and its chains."""
+    arrays = Arrays(path)
+    machine = read_machine(arrays, SEED)
+    return machine, read_chains(arrays, SEED, machine.layer_sizes)
 
 
-def trained(images, settings, backend):
-    """A machine after pre-training and joint training, and its chains."""
-    masks = [receptive_fields((20, 20), 5), np.ones((400, 676), dtype=bool)]
-    n_epochs = max(1, round(N_TRAINING_UPDATES * BATCH / len(images)))
-    pretraining = settings.pretraining
-    first, second = (x.model_copy(update={"n_epochs": n_epochs}) for x in (pretraining.first, pretraining.second))
-    pretraining = pretraining.model_copy(update={"first": first, "second": second})
-    training = settings.training.model_copy(update={"n_epochs": n_epochs})
-    with Progress(3 * N_TRAINING_UPDATES, "updates", "training", bar=False) as progress:
-        start = settings.machine, pretraining, N_CHAINS, [0]
-        [(machine, chains)] = pretrain(masks, images, *start, [Run(backend, progress)] * 2)
-        how = training, settings.mean_field, [fork(0, "training", 0)], Run(backend, progress, ["training"])
-        return train_jointly([machine], [chains], images, *how)[0]
+def machines(study):
+    """Name -> machine and chains: the initial one, and of each criterion the iteration that is nearest to `TARGET`."""
+    [block] = {path.name for path in study.glob("digits/seeds0-*")}
+    folder = study / "digits" / block
+    found = {"dense": read(folder / "initial" / "initial.npz")}
+    for name, criterion in PRUNED.items():
+        every = [read(path) for path in sorted(folder.glob(f"{criterion}/iteration*/retrained.npz"))]
+        share = [machine.n_weights[1] / found["dense"][0].n_weights[1] for machine, _ in every]
+        found[name] = min(zip(np.abs(np.array(share) - TARGET), every), key=lambda pair: pair[0])[1]
+    return found
+
+
+def another(checkout):
+    """The CPU backend of another checkout and what makes a machine and an epoch for it; its package gets a new name."""
+    folder = Path(tempfile.mkdtemp())
+    shutil.copytree(
+        Path(checkout) / "src" / "boltzprune", folder / "before", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    for path in (folder / "before").rglob("*.py"):
+        path.write_text(re.sub(r"\bboltzprune\b", "before", path.read_text()))
+    sys.path.insert(0, str(folder))
+    backend, joint = (importlib.import_module(f"before.{name}") for name in ("backend", "core.joint"))
+    machine = importlib.import_module("before.core.machine")
+    return backend.get_backend("cpu"), joint, machine.BoltzmannMachine
 
 
 class TorchMachine:
@@ -132,54 +132,128 @@ def numpy_gibbs(machine, chains, n_gibbs_steps, generator):
     return v, h1, h2
 
 
-def joint_updates(machine, chains, images, tolerance, backend):
-    """Joint updates at batch 10 with 100 chains, ours against PyTorch; mean-field sweeps an image."""
-    epoch = JointEpoch(1e-3, 0.0005, 1, BATCH, 0, 6.0, tolerance, 50)
-    batch, key = images[: N_UPDATES * BATCH], fork(0, "training", 1)
-    state, peer = JointState.at_rest(machine, chains), TorchMachine(machine, chains, epoch)
-    batches = torch.tensor(batch.astype(np.float32)).split(BATCH)
+def epoch_of(kind, batch, tolerance):
+    """An epoch of joint training as the published preset has them."""
+    return kind(
+        learning_rate=RATE[batch],
+        decay=0.5,
+        n_gibbs_steps=1,
+        batch_size=batch,
+        first_update=0,
+        max_norm=5.0,
+        tolerance=tolerance,
+        max_sweeps=MAX_SWEEPS,
+    )
+
+
+def ignore(n):
+    """No progress."""
+
+
+def joint_updates(machine, chains, images, batch, tolerance, before, threads=(1,)):
+    """Joint updates a second, and the mean-field sweeps of an image."""
+    n, key = UPDATES[batch], fork(0, "training", 0)
+    cases, state = images[: n * batch], JointState.at_rest(machine, chains)
+    epoch, sides, sweeps = epoch_of(JointEpoch, batch, tolerance), {}, []
+
+    def ours(backend):
+        def run():
+            sweeps.append(backend.joint_epoch(machine, state, key, cases, epoch, ignore)[2] / len(cases))
+
+        return run
+
+    for n_threads in threads:
+        sides["ours" if n_threads == 1 else f"ours on {n_threads} threads"] = ours(get_backend("cpu", n_threads)), n
+    if before:
+        backend, joint, kind = before
+        old = kind(machine.weights, machine.biases, machine.masks), joint.JointState.at_rest(machine, chains)
+        old_epoch = epoch_of(joint.JointEpoch, batch, tolerance)
+        sides["before"] = lambda: backend.joint_epoch(*old, key, cases, old_epoch, ignore), n
+    some = n // 10
+
+    def in_torch():
+        peer = TorchMachine(machine, chains, epoch)
+        for start in range(0, some * batch, batch):
+            peer.update(torch.tensor(cases[start : start + batch].astype(np.float32)))
+
+    sides["PyTorch"] = in_torch, some
+    rates = in_turn(sides)
+    return {"sweeps_an_image": round(sweeps[-1], 2), **rates}
+
+
+def chain_steps(machine, chains, before, threads=(1,)):
+    """Steps of single chains a second, of all chains together, whose states are read every `N_STEPS` steps."""
+    n, key, generator, sides = (
+        N_READS * N_STEPS * len(chains[0]),
+        fork(0, "samples", 0, 0),
+        np.random.default_rng(0),
+        {},
+    )
+
+    def ours(backend):
+        def run():
+            free = backend.free_run([machine], [chains], [key])
+            for read in range(N_READS):
+                free.advance(1 + read * N_STEPS, N_STEPS)
+
+        return run
+
+    for n_threads in threads:
+        sides["ours" if n_threads == 1 else f"ours on {n_threads} threads"] = ours(get_backend("cpu", n_threads)), n
+    if before:
+        backend, _, kind = before
+        old = kind(machine.weights, machine.biases, machine.masks)
+
+        def in_before():
+            states = list(chains)
+            for read in range(N_READS):
+                states = backend.advance(old, states, key, 1 + read * N_STEPS, N_STEPS, 0)
+
+        sides["before"] = in_before, n
+    sides["NumPy"] = lambda: numpy_gibbs(machine, chains, N_STEPS, generator), n // N_READS
+    return {"active": [round(float(layer.mean()), 4) for layer in chains], **in_turn(sides)}
+
+
+def encodings(machine, images, tolerance, before):
+    """Mean-field posteriors a second."""
+    cases, found = images[:N_IMAGES], {}
 
     def ours():
-        backend.joint_epoch(machine, state, key, batch, epoch, lambda n: None)
+        found["sweeps"] = get_backend("cpu").mean_field(machine, cases, tolerance, MAX_SWEEPS)[1].mean()
 
-    def theirs():
-        for v in batches:
-            peer.update(v)
-
-    n_sweeps = backend.mean_field(machine, batch, tolerance, 50)[1]
-    found = paired(ours, theirs, N_UPDATES, N_UPDATES)
-    return {"tolerance": tolerance, "mean_field_updates_an_image": float(n_sweeps.mean())} | found
-
-
-def gibbs_steps(machine, chains, backend, n_gibbs_steps=20):
-    """Chain-steps of 100 chains, ours against NumPy."""
-    key, generator = fork(0, "samples", 0, 0), np.random.default_rng(0)
-    rates = [float(layer.mean()) for layer in chains]
-
-    def ours():
-        backend.advance(machine, chains, key, 1, n_gibbs_steps, 0)
-
-    def theirs():
-        numpy_gibbs(machine, chains, n_gibbs_steps, generator)
-
-    return {"rates": rates} | paired(ours, theirs, n_gibbs_steps * N_CHAINS, n_gibbs_steps * N_CHAINS)
+    sides = {"ours": (ours, N_IMAGES)}
+    if before:
+        backend, _, kind = before
+        old = kind(machine.weights, machine.biases, machine.masks)
+        sides["before"] = lambda: backend.mean_field(old, cases, tolerance, MAX_SWEEPS), N_IMAGES
+    rates = in_turn(sides)
+    return {"sweeps_an_image": round(float(found["sweeps"]), 2), **rates}
 
 
-def main(folder):
-    """Train, then measure."""
+def main(study, checkout):
+    """Measure all machines."""
     torch.set_num_threads(1)
-    backend, settings, images = get_backend("cpu"), Digits.model_validate(SETTINGS), cases(folder)
-    machine, chains = trained(images, settings, backend)
-    measurements = {"data": "MNIST, 60,000 images" if folder else "scikit-learn digits, enlarged to 20 x 20"}
-    for tolerance in (1e-5, 1e-7):
-        name = f"joint_update_batch_{BATCH}_chains_{N_CHAINS}_tolerance_{tolerance:.0e}"
-        measurements[name] = joint_updates(machine, chains, images, tolerance, backend)
-    measurements["gibbs_chain_steps"] = gibbs_steps(machine, chains, backend)
+    before, digits = another(checkout) if checkout else None, read_digits(Arrays(Path(study) / "digits" / "digits.npz"))
+    images = digits.states[: digits.n_train]
+    measurements = {}
+    for name, (machine, chains) in machines(Path(study)).items():
+        of_one = {"weights": list(machine.n_weights), "layers": list(machine.layer_sizes)}
+        for batch in UPDATES:
+            threads = (1, 2) if name == "dense" else (1,)
+            for tolerance in (1e-5, 1e-7) if name == "dense" else (1e-5,):
+                key = f"joint updates, batch {batch}, tolerance {tolerance:.0e}"
+                of_one[key] = joint_updates(machine, chains, images, batch, tolerance, before, threads)
+        of_one["chain-steps"] = chain_steps(machine, chains, before, threads)
+        for tolerance in (1e-5, 1e-7):
+            of_one[f"encodings, tolerance {tolerance:.0e}"] = encodings(machine, images, tolerance, before)
+        measurements[name] = of_one
     record.write("dbm", measurements, ("numpy", "numba", "torch"))
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--mnist", help="folder with the four IDX files of MNIST")
+    parser.add_argument("study", help="folder of a finished study of the digits, results/NAME")
+    parser.add_argument("--before", help="another checkout of this repository to compare with")
+    options = parser.parse_args()
     with threadpool_limits(1):
-        main(parser.parse_args().mnist)
+        main(options.study, options.before)

@@ -25,3 +25,31 @@ def paired(ours, theirs, n_ours, n_theirs):
         "ratio_min": min(ratios),
         "ratio_max": max(ratios),
     }
+
+
+def in_turn(sides):
+    """Rates of several programs measured in turn, and how many times faster the first is than each of the others.
+
+    Parameters
+    ----------
+    sides : dict of str to (callable, int)
+        Name -> program, and how much one call of it does.
+
+    Returns
+    -------
+    dict
+        "rates": name -> median rate, in units a second; "ratios": name -> median, least and largest ratio of the first
+        program's rate to its own, each of two calls one after the other.
+    """
+    for function, _ in sides.values():
+        function()
+    rates = [{name: n / seconds(function) for name, (function, n) in sides.items()} for _ in range(REPEATS)]
+    first, *others = sides
+    ratios = {name: sorted(turn[first] / turn[name] for turn in rates) for name in others}
+    return {
+        "rates": {name: round(statistics.median(turn[name] for turn in rates), 1) for name in sides},
+        "ratios": {
+            name: [round(x, 2) for x in (statistics.median(found), found[0], found[-1])]
+            for name, found in ratios.items()
+        },
+    }
