@@ -359,7 +359,7 @@ BUGS = [
     ),
     Bug(
         "vectors: the random numbers of a chain are those of the one beside it",
-        "backend/cpu/vectors.py",
+        "backend/cpu/vector_functions.py",
         "c1 = builder.add(c1, ir.Constant(wide, list(range(LANES))))",
         "c1 = builder.add(c1, ir.Constant(wide, list(range(1, LANES + 1))))",
         "backend/test_vectors.py",

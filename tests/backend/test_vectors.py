@@ -12,6 +12,7 @@ from numba import njit
 
 from boltzprune.backend.cpu import vectors
 from boltzprune.backend.cpu.arithmetic import popcount
+from boltzprune.backend.cpu.vector_functions import logistic_of, put_chosen, put_uniforms, transpose
 from boltzprune.backend.cpu.vectors import (
     LANES,
     are_less,
@@ -21,21 +22,17 @@ from boltzprune.backend.cpu.vectors import (
     kept,
     lanes_of,
     load,
-    logistic_of,
     minus,
     nothing,
     plus,
     plus_times,
     plus_where,
     put,
-    put_chosen,
-    put_uniforms,
     splat,
     store,
     times,
     to_floats,
     total,
-    transpose,
 )
 from boltzprune.core import streams
 

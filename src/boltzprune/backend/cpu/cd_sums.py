@@ -11,19 +11,18 @@ from numba import float32, int64, uint64
 from boltzprune.backend.arrays import Bytes, Float, Floats
 from boltzprune.backend.cpu.arithmetic import FAST, popcount
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.vector_functions import put_chosen, transpose
 from boltzprune.backend.cpu.vectors import (
     LANES,
     are_on,
     load,
     plus,
     plus_times,
-    put_chosen,
     splat,
     store,
     times,
     to_floats,
     total,
-    transpose,
     zeros,
 )
 

@@ -10,7 +10,8 @@ from boltzprune.backend.arrays import Bytes, Places
 from boltzprune.backend.cpu.arithmetic import ORDERED, Words32, blocks_for, halves
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.network import PAD, Network, Numbers, padded
-from boltzprune.backend.cpu.vectors import LANES, transpose, zeros
+from boltzprune.backend.cpu.vector_functions import transpose
+from boltzprune.backend.cpu.vectors import LANES, zeros
 
 Counts32 = npt.NDArray[np.int32]
 

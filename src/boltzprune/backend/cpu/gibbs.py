@@ -14,6 +14,7 @@ from boltzprune.backend.cpu.arithmetic import ORDERED, fill_uniform, popcount
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.chains import Chains, Draws, Flips, Some, lanes_from_states
 from boltzprune.backend.cpu.network import PAD, Lists, Network, Numbers
+from boltzprune.backend.cpu.vector_functions import logistic_of, put_chosen, put_uniforms, transpose
 from boltzprune.backend.cpu.vectors import (
     LANES,
     are_less,
@@ -22,18 +23,14 @@ from boltzprune.backend.cpu.vectors import (
     kept,
     lanes_of,
     load,
-    logistic_of,
     minus,
     nothing,
     plus,
     plus_times,
     plus_where,
-    put_chosen,
-    put_uniforms,
     splat,
     store,
     to_floats,
-    transpose,
 )
 
 UNITS_A_BLOCK = 4

@@ -17,15 +17,8 @@ from boltzprune.backend.cpu.arithmetic import ORDERED
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.chains import Chains, Draws, Some, chains_of, parts, states_of
 from boltzprune.backend.cpu.gibbs import gibbs_steps
-from boltzprune.backend.cpu.gradient import (
-    Rates,
-    Steps,
-    bits_of_chains,
-    climb,
-    gather_images,
-    lists_of_chains,
-    steps_of,
-)
+from boltzprune.backend.cpu.gradient import Rates, climb
+from boltzprune.backend.cpu.gradient_inputs import Steps, bits_of_chains, gather_images, lists_of_chains, steps_of
 from boltzprune.backend.cpu.mean_field import TOGETHER, mean_field_of
 from boltzprune.backend.cpu.mean_field_lists import are_listed
 from boltzprune.backend.cpu.mean_field_rows import Images, images_of, limits_of

@@ -18,18 +18,17 @@ from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.mean_field_lists import are_listed, mean_field_side_by_side
 from boltzprune.backend.cpu.mean_field_rows import Images, images_of, iterate, limits_of, tell
 from boltzprune.backend.cpu.network import Network
+from boltzprune.backend.cpu.vector_functions import logistic_of, put_chosen
 from boltzprune.backend.cpu.vectors import (
     LANES,
     differ,
     item,
     load,
-    logistic_of,
     minus,
     nothing,
     plus,
     plus_times,
     put,
-    put_chosen,
     splat,
     store,
     total,

@@ -15,20 +15,19 @@ from boltzprune.backend.arrays import Bytes, Float, Floats, Places
 from boltzprune.backend.cpu.arithmetic import ORDERED
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.network import Network
+from boltzprune.backend.cpu.vector_functions import logistic_of, transpose
 from boltzprune.backend.cpu.vectors import (
     LANES,
     differ,
     item,
     kept,
     load,
-    logistic_of,
     nothing,
     plus,
     plus_times,
     put,
     splat,
     store,
-    transpose,
     zeros,
 )
 

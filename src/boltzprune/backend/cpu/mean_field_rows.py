@@ -15,11 +15,11 @@ from boltzprune.backend.cpu.arithmetic import INLINE, ORDERED
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.mean_field_lists import SideBySide, side_by_side
 from boltzprune.backend.cpu.network import Network
+from boltzprune.backend.cpu.vector_functions import logistic_of
 from boltzprune.backend.cpu.vectors import (
     LANES,
     differ,
     load,
-    logistic_of,
     minus,
     nothing,
     plus,

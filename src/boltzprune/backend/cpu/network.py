@@ -17,7 +17,8 @@ import numpy.typing as npt
 from boltzprune.backend.arrays import Floats, Places
 from boltzprune.backend.cpu.arithmetic import ORDERED
 from boltzprune.backend.cpu.cache import njit
-from boltzprune.backend.cpu.vectors import LANES, transpose, zeros
+from boltzprune.backend.cpu.vector_functions import transpose
+from boltzprune.backend.cpu.vectors import LANES, zeros
 from boltzprune.backend.fixed_point import BITS, fixed_point
 from boltzprune.core.machine import BoltzmannMachine
 
