@@ -135,9 +135,7 @@ def transpose(typing_context: Any, source: Any, at: Any, stride: Any, target: An
         for row in range(LANES):
             place = builder.add(arguments[1], builder.mul(arguments[2], ir.Constant(INT64, row)))
             first = pointer(context, builder, signature.args[0], arguments[0], place)
-            vector = builder.load(
-                builder.bitcast(first, vector_of(first.type.pointee).as_pointer()), align=1
-            )
+            vector = builder.load(builder.bitcast(first, vector_of(first.type.pointee).as_pointer()), align=1)
             if source.dtype == types.uint8 and target.dtype != types.uint8:
                 wide = builder.zext(vector, INT_VECTOR)
                 vector = builder.neg(wide) if target.dtype == types.int32 else builder.sitofp(wide, FLOAT_VECTOR)

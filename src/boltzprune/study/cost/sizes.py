@@ -31,9 +31,6 @@ class Sizes:
     n_classes, n_chains : int
     layers : tuple of int
         Units, visible first.
-    passes : tuple of int
-        Weights of each weight layer that the loops over a deep machine pass over: with receptive fields those between
-        the first and the last of each row.
     existing : tuple of int
         Weights of each weight layer that exist.
     """
@@ -45,7 +42,6 @@ class Sizes:
     n_classes: int
     n_chains: int
     layers: tuple[int, ...]
-    passes: tuple[int, ...]
     existing: tuple[int, ...]
 
     @property
@@ -67,7 +63,7 @@ def as_text(found: Mapping[str, Sizes | None]) -> str:
 def from_text(text: str) -> dict[str, Sizes | None]:
     """What `as_text` wrote."""
     values = json.loads(text)
-    lists = ("layers", "passes", "existing")
+    lists = ("layers", "existing")
     return {name: one and Sizes(**one | {key: tuple(one[key]) for key in lists}) for name, one in values.items()}
 
 
@@ -86,7 +82,7 @@ def _patches(patches: Patches) -> Sizes | None:
     else:
         return None
     layers, n = (n_visible, patches.machine.n_hidden), data.n_patterns
-    return Sizes(pixels, n, n, 0, 0, 0, layers, *2 * [(math.prod(layers),)])
+    return Sizes(pixels, n, n, 0, 0, 0, layers, (math.prod(layers),))
 
 
 def _digits(digits: Digits) -> Sizes | None:
@@ -95,27 +91,13 @@ def _digits(digits: Digits) -> Sizes | None:
         return None
     height, width = (side - 2 * crop for side in known.image)
     layers, n_test = (height * width, *digits.machine.n_hidden), digits.data.n_test or known.n_test
-    first = existing = math.prod(layers[:2])
+    first, second = math.prod(layers[:2]), layers[1] * layers[2]
     if (field := digits.machine.receptive_field) is not None:
-        between, existing = (
-            _between(height, width, field // 2),
-            _inside(height, field // 2) * _inside(width, field // 2),
-        )
-        first = between if 2 * between <= first else first
-    second = layers[1] * layers[2]
+        first = _inside(height, field // 2) * _inside(width, field // 2)
     return Sizes(
         (known.n_train + known.n_test) * math.prod(known.image), digits.data.n_train or known.n_train, known.n_train,
-        n_test, digits.data.n_classes, digits.n_chains, layers, (first, second), (existing, second),
+        n_test, digits.data.n_classes, digits.n_chains, layers, (first, second),
     )  # fmt: skip
-
-
-def _between(height: int, width: int, reach: int) -> int:
-    """Units from the first to the last that a pixel is connected with, summed over all pixels of an image."""
-
-    def apart(n: int) -> list[int]:
-        return [min(i + reach, n - 1) - max(i - reach, 0) for i in range(n)]
-
-    return sum(dy * width + dx + 1 for dy in apart(height) for dx in apart(width))
 
 
 def _inside(n: int, reach: int) -> int:

@@ -2,7 +2,7 @@
 
 A work is a dict of amounts, which say nothing about time; `rates` are seconds for one of each. What is counted is what
 the loops of the CPU backend pass over in machines as they are before any pruning. A pruned machine has fewer: its loops
-shrink with its units, and where single weights went they shrink little or not at all. So the work of what follows a
+shrink with its units, and where single weights went they shrink once few are left. So the work of what follows a
 pruning is an upper bound.
 """
 
@@ -139,12 +139,10 @@ def joint(training: JointTraining, mean_field: MeanField, found: Sizes) -> Amoun
     dict of str to float
     """
     n_cases, n_updates = training.n_epochs * found.n_cases, training.n_epochs * -(-found.n_cases // training.batch_size)
-    states = training.batch_size + found.n_chains
     return _sum(
-        {"mean_field": n_cases * sweeps(mean_field) * sum(found.passes)},
+        {"mean_field": n_cases * sweeps(mean_field) * sum(found.existing)},
         gibbs(found, n_updates * training.n_gibbs_steps * found.n_chains),
-        {"products": n_updates * states * sum(found.passes), "joint_updates": n_updates},
-        {"joint_weights": n_updates * sum(found.weights)},
+        {"joint_updates": n_updates, "joint_weights": n_updates * sum(found.existing)},
     )
 
 
@@ -155,7 +153,7 @@ def sweeps(mean_field: MeanField) -> float:
 
 def gibbs(found: Sizes, n_gibbs_steps: int) -> Amounts:
     """Gibbs steps of single chains."""
-    return {"gibbs": n_gibbs_steps * sum(found.passes), "draws": n_gibbs_steps * sum(found.layers)}
+    return {"gibbs": n_gibbs_steps * sum(found.existing), "draws": n_gibbs_steps * sum(found.layers)}
 
 
 def _prepare(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
@@ -227,7 +225,7 @@ def _evaluate_digits(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[s
     settings, n_top = spec["evaluation"], found.layers[-1]
     clamped, n_gibbs_steps = settings.encoding == "sampled", settings.n_clamped_steps
     n_inferred = found.n_test + (0 if clamped else found.n_cases)
-    amounts = {"mean_field": n_inferred * sweeps(spec["mean_field"]) * sum(found.passes)}
+    amounts = {"mean_field": n_inferred * sweeps(spec["mean_field"]) * sum(found.existing)}
     if clamped:
         amounts = _sum(amounts, gibbs(found, (found.n_cases + found.n_test) * n_gibbs_steps))
     amounts = _sum(amounts, {"logistic": found.n_cases * n_top * found.n_classes})
