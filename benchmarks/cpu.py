@@ -10,7 +10,7 @@ import statistics
 
 import numpy as np
 import record
-from pairs import REPEATS, paired, seconds
+from pairs import REPEATS, in_turn, paired, seconds
 from sklearn.neural_network import BernoulliRBM
 from threadpoolctl import threadpool_limits
 
@@ -89,6 +89,43 @@ def pair_means(n_samples=60_000, n_lower=400, n_upper=676):
     }
 
 
+def gibbs_steps(n_visible=13, n_hidden=70, n_chains=5_000, n_steps=20):
+    """Steps of many chains of a small RBM: ours, scikit-learn's, NumPy's as one would write it, and PyTorch's."""
+    machine = new_rbm(np.full(n_visible, 0.4), n_hidden, 0.5, -1.0, seed=0)
+    generator, backend, key = np.random.default_rng(0), get_backend("cpu"), fork(0, "samples", 0, 0)
+    start = [(generator.random((n_chains, n)) < 0.4).astype(np.uint8) for n in (n_visible, n_hidden)]
+    (weights,), (visible_bias, hidden_bias) = machine.weights, machine.biases
+    peer = BernoulliRBM(n_hidden, random_state=0)
+    peer.components_, peer.intercept_visible_, peer.intercept_hidden_ = weights.T.copy(), visible_bias, hidden_bias
+    peer.random_state_, peer.n_features_in_ = np.random.RandomState(0), n_visible
+
+    def in_scikit_learn():
+        states = start[0].astype(np.float32)
+        for _ in range(n_steps):
+            states = peer.gibbs(states)
+
+    def drawn(field):
+        return (generator.random(field.shape, dtype=np.float32) < 1 / (1 + np.exp(-field))).astype(np.float32)
+
+    def in_numpy():
+        states = start[0].astype(np.float32)
+        for _ in range(n_steps):
+            states = drawn(visible_bias + drawn(hidden_bias + states @ weights) @ weights.T)
+
+    def in_torch():
+        import torch
+
+        w, a, b = (torch.tensor(x) for x in (weights, visible_bias, hidden_bias))
+        states = torch.tensor(start[0].astype(np.float32))
+        for _ in range(n_steps):
+            hidden = torch.bernoulli(torch.sigmoid(b + states @ w))
+            states = torch.bernoulli(torch.sigmoid(a + hidden @ w.T))
+
+    n = n_chains * n_steps
+    sides = {"ours": (lambda: backend.advance(machine, start, key, 1, n_steps, 0), n)}
+    return in_turn(sides | {"scikit-learn": (in_scikit_learn, n), "NumPy": (in_numpy, n), "PyTorch": (in_torch, n)})
+
+
 if __name__ == "__main__":
     with threadpool_limits(1):
         measurements = {
@@ -96,6 +133,7 @@ if __name__ == "__main__":
             "cd1_400x676_batch1": contrastive_divergence(400, 676, 0.4, 20_000, 1_000),
             "cd1_400x400_fields_batch1": receptive_field_rbm(1, 50_000, 5_000, 1_000),
             "cd1_400x400_fields_batch10": receptive_field_rbm(10, 50_000, 5_000, 5_000),
+            "gibbs_steps_13x70_5000_chains": gibbs_steps(),
             "pair_means_60000x400x676": pair_means(),
             "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         }

@@ -9,10 +9,11 @@ from boltzprune.backend.arrays import Bytes
 from boltzprune.backend.cpu.chains import Chains, Draws, Some, chains_of, parts, states_of
 from boltzprune.backend.cpu.gibbs import gibbs_steps
 from boltzprune.backend.cpu.network import Network, fixed_network, network
+from boltzprune.backend.cpu.vectors import LANES
 from boltzprune.core.machine import BoltzmannMachine
 
-TOGETHER = 128
-"""Chains whose states and sums stay in cache."""
+TOGETHER, CACHE = 128, 1 << 19
+"""Chains that are computed together: so many, or more where their states and sums take less than so many bytes."""
 
 
 def _for_sampling(machine: BoltzmannMachine) -> tuple[Network, bool]:
@@ -33,11 +34,12 @@ def advance(
     first_chain: int,
     first_layer: int,
 ) -> list[Bytes]:
-    """Gibbs steps of any number of chains, `TOGETHER` at a time; see `reference.Backend.advance`."""
+    """Gibbs steps of any number of chains, some at a time; see `reference.Backend.advance`."""
     (net, afresh), draws = _for_sampling(machine), Draws.of(key, machine.layer_sizes)
     results = [np.array(layer, dtype=np.uint8) for layer in states]
-    for start in range(0, len(states[0]), TOGETHER):
-        part = [layer[start : start + TOGETHER] for layer in results]
+    together = max(TOGETHER, CACHE // (2 * net.lists.weight.itemsize * max(1, net.bias.size)) // LANES * LANES)
+    for start in range(0, len(states[0]), together):
+        part = [layer[start : start + together] for layer in results]
         chains, some = chains_of(net, part), Some(0, len(part[0]), first_chain + start)
         gibbs_steps(net, chains, first_layer, (first_step, n_gibbs_steps), draws, afresh, some)
         for result, layer in zip(part, states_of(net, chains, len(part[0]))):
