@@ -70,7 +70,7 @@ class FreeRun:
             net, afresh = _for_sampling(machine)
             draws = Draws.of(key, machine.layer_sizes)
             self._runs.append((net, afresh, chains_of(net, states), draws, len(states[0])))
-        self._n_parts = max(1, threads // len(machines))
+        self._n_parts = max(1, threads // max(1, len(machines)))
         self._each = map if threads == 1 else ThreadPoolExecutor(threads).map
 
     def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Bytes]]:
