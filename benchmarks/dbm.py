@@ -30,7 +30,7 @@ from boltzprune.results.store import Arrays, read_chains, read_machine
 
 SEED, TARGET = 0, 0.06
 PRUNED = {"pruned by FI": "variance_fi", "pruned by |w|": "weight_magnitude"}
-N_READS, N_STEPS, N_IMAGES, MAX_SWEEPS = 30, 20, 2000, 50
+N_READS, N_STEPS, N_IMAGES, MAX_SWEEPS = 200, 20, 2000, 50
 UPDATES = {1: 600, 10: 200}
 """Images of a batch -> updates that are timed."""
 RATE = {1: 0.001, 10: 0.005}
