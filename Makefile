@@ -31,11 +31,13 @@ check: .venv/installed
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-# speed and memory, as JSON under benchmarks/results; PyTorch is the peer of the deep machines
+# speed and memory, as JSON under benchmarks/results; PyTorch is the peer of the deep machines, which are those of a
+# finished study: make benchmark STUDY=results/NAME
+STUDY = results/digits-small
 benchmark: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[test,benchmark]"
 	$(BIN)/python benchmarks/cpu.py
-	$(BIN)/python benchmarks/dbm.py
+	$(BIN)/python benchmarks/dbm.py $(STUDY)
 	$(BIN)/python benchmarks/study.py
 
 # the same of the GPU that is there
