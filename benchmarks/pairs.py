@@ -13,20 +13,6 @@ def seconds(function):
     return time.perf_counter() - start
 
 
-def paired(ours, theirs, n_ours, n_theirs):
-    """Rates of two programs measured in turn, and their ratio."""
-    ours(), theirs()
-    pairs = [(n_ours / seconds(ours), n_theirs / seconds(theirs)) for _ in range(REPEATS)]
-    ratios = [a / b for a, b in pairs]
-    return {
-        "ours_per_s": statistics.median(a for a, _ in pairs),
-        "peer_per_s": statistics.median(b for _, b in pairs),
-        "ratio": statistics.median(ratios),
-        "ratio_min": min(ratios),
-        "ratio_max": max(ratios),
-    }
-
-
 def in_turn(sides):
     """Rates of several programs measured in turn, and how many times faster the first is than each of the others.
 
@@ -52,4 +38,17 @@ def in_turn(sides):
             name: [round(x, 2) for x in (statistics.median(found), found[0], found[-1])]
             for name, found in ratios.items()
         },
+    }
+
+
+def paired(ours, theirs, n_ours, n_theirs):
+    """Rates of two programs measured in turn, and their ratio."""
+    found = in_turn({"ours": (ours, n_ours), "theirs": (theirs, n_theirs)})
+    rates, (ratio, least, largest) = found["rates"], found["ratios"]["theirs"]
+    return {
+        "ours_per_s": rates["ours"],
+        "peer_per_s": rates["theirs"],
+        "ratio": ratio,
+        "ratio_min": least,
+        "ratio_max": largest,
     }

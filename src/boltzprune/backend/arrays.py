@@ -24,7 +24,9 @@ Floats = npt.NDArray[np.float32]
 Bytes = npt.NDArray[np.uint8]
 """of states,"""
 Places = npt.NDArray[np.int64]
-"""of indices or counts."""
+"""of indices or counts,"""
+Ints = npt.NDArray[np.int32]
+"""or of small ones."""
 Report = Callable[[int], None]
 """Called with the updates done since the last call."""
 Item = TypeVar("Item")

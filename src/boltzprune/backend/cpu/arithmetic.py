@@ -34,8 +34,12 @@ INLINE: dict[str, Any] = {"inline": "always", "error_model": "numpy"}
 MULTIPLIER0, MULTIPLIER1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 INCREMENT0, INCREMENT1 = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 UNIT = np.float32(2.0**-24)
-LANES = 8
-"""Layers are padded to a multiple of this many units, so that no loop has a scalar tail."""
+ROUNDS = 10
+"""Of Philox."""
+BLOCKS_TOGETHER = 8
+"""The random numbers of a loop are padded to a multiple of this many blocks, so that it has no scalar tail."""
+EXPONENTIAL = 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1
+"""Coefficients of exp(f) = 1 + f + f^2 p(f) for |f| <= log(2) / 2, the highest first, from Cephes (Moshier)."""
 
 
 class Words(NamedTuple):
@@ -71,7 +75,7 @@ def philox(
     k0, k1 : np.uint32
         Key.
     """
-    for _ in range(10):
+    for _ in range(ROUNDS):
         p0 = MULTIPLIER0 * uint64(c0)
         p1 = MULTIPLIER1 * uint64(c2)
         c0 = uint32(p1 >> uint64(32)) ^ c1 ^ k0
@@ -121,7 +125,7 @@ def blocks_for(*layers: tuple[int, int]) -> tuple[Words32, Words32, list[int]]:
         n_blocks = -(-n_units // 4)
         blocks += range(n_blocks)
         tags += [layer] * n_blocks
-    padding = -len(blocks) % LANES
+    padding = -len(blocks) % BLOCKS_TOGETHER
     blocks += [0] * padding
     tags += [layers[-1][0]] * padding
     return np.array(blocks, dtype=np.uint32), np.array(tags, dtype=np.uint32), offsets
@@ -138,25 +142,20 @@ def halves(key: np.uint64) -> tuple[np.uint32, np.uint32]:
     return np.uint32(int(key) & 0xFFFFFFFF), np.uint32(int(key) >> 32)
 
 
-def whole_lanes(n: int) -> int:
-    """The next multiple of `LANES`."""
-    return -(-n // LANES) * LANES
-
-
 @njit(**INLINE)
 def logistic(x: Float) -> Float:
-    """1 / (1 + exp(-x)) in float32, relative error below 2e-7 for |x| < 87; exp after Cephes (Moshier)."""
+    """1 / (1 + exp(-x)) in float32, relative error below 2e-7 for |x| < 87."""
     t = -x
     t = float32(-87.0) if t < float32(-87.0) else t
     t = float32(87.0) if t > float32(87.0) else t
     n = np.float32(np.rint(t * float32(1.4426950408889634)))
     f = t - n * float32(0.693359375) + n * float32(2.12194440e-4)
-    p = float32(1.9875691500e-4)
-    p = p * f + float32(1.3981999507e-3)
-    p = p * f + float32(8.3334519073e-3)
-    p = p * f + float32(4.1665795894e-2)
-    p = p * f + float32(1.6666665459e-1)
-    p = p * f + float32(5.0000001201e-1)
+    p = float32(EXPONENTIAL[0])
+    p = p * f + float32(EXPONENTIAL[1])
+    p = p * f + float32(EXPONENTIAL[2])
+    p = p * f + float32(EXPONENTIAL[3])
+    p = p * f + float32(EXPONENTIAL[4])
+    p = p * f + float32(EXPONENTIAL[5])
     e = p * f * f + f + float32(1.0)
     power_of_two = np.int32((np.int32(n) + np.int32(127)) * np.int32(1 << 23))
     return float32(1.0) / (float32(1.0) + e * np.int32(power_of_two).view(np.float32))

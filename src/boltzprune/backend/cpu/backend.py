@@ -1,10 +1,9 @@
 """The CPU backend: compiled loops where one update is small, NumPy's BLAS where it is large."""
 
-import contextlib
 import functools
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from boltzprune.backend.cpu.cd_listed import listed_epoch
 from boltzprune.backend.cpu.cd_low_rank import low_rank_epoch
 from boltzprune.backend.cpu.joint import joint_epoch
 from boltzprune.backend.cpu.mean_field import mean_field
+from boltzprune.backend.cpu.meeting import side_by_side
 from boltzprune.backend.cpu.network import network
 from boltzprune.backend.cpu.pair_counts import count_pairs
 from boltzprune.backend.cpu.sampling import FreeRun, advance
@@ -43,14 +43,9 @@ class Backend(arrays.HostArrays):
         with self._mapping(len(items)) as each:
             return list(each(function, items))
 
-    @contextlib.contextmanager
-    def _mapping(self, n_items: int) -> Iterator[Callable[..., Any]]:
+    def _mapping(self, n_items: int) -> AbstractContextManager[Callable[..., Any]]:
         """Python's `map`, or where there are several threads and items that of a pool, which is closed at the end."""
-        if self.threads == 1 or n_items == 1:
-            yield map
-        else:
-            with ThreadPoolExecutor(self.threads) as pool:
-                yield pool.map
+        return side_by_side(1 if n_items == 1 else self.threads)
 
     def sample_layer(self, fields: np.ndarray, key: np.uint64, step: int, layer: int, first_chain: int) -> Bytes:
         """See `reference.Backend.sample_layer`."""

@@ -229,7 +229,7 @@ def listed_updates(
     ----------
     where : Existing
     parameters, steps : Parameters
-        Of float32 arrays, weights in a row as `Places` has them.
+        Of float32 arrays, weights in a row as `existing.Order` has them.
     batch : Batch
         Room.
     cases : (n_cases, n_visible) uint8

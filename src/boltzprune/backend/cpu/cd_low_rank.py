@@ -23,20 +23,17 @@ from boltzprune.backend.cpu.arithmetic import FAST, Words, fill_uniform, logisti
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.cd import Rates, chunks
 from boltzprune.backend.cpu.cd_sums import (
-    LANES,
     add_rows,
     add_waiting,
     combine,
-    from_tiles,
     list_on,
     n_common,
     pack,
     products,
-    tiles_of,
-    whole_tiles,
 )
 from boltzprune.backend.cpu.low_rank_state import BLOCK, Combined, Past, Room
-from boltzprune.backend.cpu.vectors import zeros
+from boltzprune.backend.cpu.tiles import from_tiles, tiles_of, whole_tiles
+from boltzprune.backend.cpu.vectors import LANES, zeros
 from boltzprune.backend.cpu.working_copy import from_working_copy, padded, working_copy
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.machine import BoltzmannMachine

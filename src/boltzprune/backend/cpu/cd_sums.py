@@ -1,16 +1,14 @@
 """Sums over the rows of a matrix for contrastive divergence of large machines, their accumulators in registers.
 
-Matrices are cut into tiles: `TILE` columns of all rows, one row after the other, so that a sum of rows goes through
-memory in one direction and keeps what it adds up in two registers. Layers are padded to whole tiles with zeros.
+Matrices are cut into tiles. Layers are padded to whole ones with zeros.
 """
 
-import numpy as np
-import numpy.typing as npt
 from numba import float32, int64, uint64
 
-from boltzprune.backend.arrays import Bytes, Float, Floats
+from boltzprune.backend.arrays import Bytes, Float, Floats, Ints
 from boltzprune.backend.cpu.arithmetic import FAST, popcount
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.tiles import TILE
 from boltzprune.backend.cpu.vector_functions import put_chosen, transpose
 from boltzprune.backend.cpu.vectors import (
     LANES,
@@ -23,31 +21,10 @@ from boltzprune.backend.cpu.vectors import (
     times,
     to_floats,
     total,
-    zeros,
 )
 
-Ints = npt.NDArray[np.int32]
-TILE = 2 * LANES
-"""Columns of a tile."""
 ROWS = 8
 """Products that are summed side by side: as many as hide the latency of an addition."""
-
-
-def whole_tiles(n: int) -> int:
-    """The next multiple of `TILE`."""
-    return -(-n // TILE) * TILE
-
-
-def tiles_of(matrix: Floats) -> Floats:
-    """A matrix of whole tiles as (n_tiles, n_rows, TILE)."""
-    tiles = zeros((matrix.shape[1] // TILE, matrix.shape[0], TILE))
-    tiles[:] = matrix.reshape(len(matrix), -1, TILE).transpose(1, 0, 2)
-    return tiles
-
-
-def from_tiles(tiles: Floats) -> Floats:
-    """The matrix of which these are the tiles."""
-    return tiles.transpose(1, 0, 2).reshape(tiles.shape[1], -1)
 
 
 @njit(**FAST)

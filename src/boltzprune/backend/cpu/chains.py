@@ -6,14 +6,13 @@ from typing import NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
-from boltzprune.backend.arrays import Bytes, Places
+from boltzprune.backend.arrays import Bytes, Ints, Places
 from boltzprune.backend.cpu.arithmetic import ORDERED, Words32, blocks_for, halves
 from boltzprune.backend.cpu.cache import njit
-from boltzprune.backend.cpu.network import PAD, Network, Numbers, padded
+from boltzprune.backend.cpu.network import Network, Numbers
+from boltzprune.backend.cpu.tiles import TILE, whole_tiles
 from boltzprune.backend.cpu.vector_functions import transpose
 from boltzprune.backend.cpu.vectors import LANES, zeros
-
-Counts32 = npt.NDArray[np.int32]
 
 
 class Draws(NamedTuple):
@@ -35,7 +34,7 @@ class Draws(NamedTuple):
     @classmethod
     def of(cls, key: np.uint64, layer_sizes: Sequence[int]) -> Self:
         """Those of a stream."""
-        blocks, tags, _ = zip(*(blocks_for((layer, padded(n))) for layer, n in enumerate(layer_sizes)))
+        blocks, tags, _ = zip(*(blocks_for((layer, whole_tiles(n))) for layer, n in enumerate(layer_sizes)))
         return cls(blocks, tags, *halves(key))
 
 
@@ -59,13 +58,13 @@ class Flips(NamedTuple):
     told : (width, n_units / LANES) uint16
         A bit for each unit.
     on, off : (width, n_units + LANES) int32
-        Units of a chain that went on and off, each times PAD.
+        Units of a chain that went on and off, each times TILE.
     n_on, n_off : (width,) int64
     """
 
     told: npt.NDArray[np.uint16]
-    on: Counts32
-    off: Counts32
+    on: Ints
+    off: Ints
     n_on: Places
     n_off: Places
 
@@ -98,11 +97,11 @@ def chains_of(net: Network, states: Sequence[np.ndarray]) -> Chains:
     kind, width = net.lists.weight.dtype, -(-len(states[0]) // LANES) * LANES
     held, sums, fields, flips = [], [], [], []
     for layer, state in enumerate(states):
-        n = padded(state.shape[1])
+        n = whole_tiles(state.shape[1])
         own = zeros((width, n), np.uint8)
         own[: len(state), : state.shape[1]] = state
         held.append(own)
-        rows = (width, n) if net.in_rows[layer] else (0, PAD)
+        rows = (width, n) if net.in_rows[layer] else (0, TILE)
         sums.append(zeros(rows, kind))
         fields.append(zeros(rows, kind))
         on, off = (np.zeros((rows[0], rows[1] + LANES), np.int32) for _ in range(2))

@@ -12,12 +12,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from boltzprune.backend.arrays import Floats
+from boltzprune.backend.arrays import Floats, Ints, Places
 from boltzprune.backend.cpu.vectors import LANES, zeros
 
-Ints = npt.NDArray[np.int32]
 Bits = npt.NDArray[np.uint16]
-Places64 = npt.NDArray[np.int64]
 
 WORTH = 5.0
 """Weights of a piece, on the average of a diagonal, from which on the diagonal is faster than a list."""
@@ -34,7 +32,7 @@ class Pieces(NamedTuple):
 
 
 class Existing(NamedTuple):
-    """Places of the weights that exist.
+    """Order of the weights that exist.
 
     Attributes
     ----------
@@ -46,7 +44,7 @@ class Existing(NamedTuple):
         For hidden units: piece p has weights at[p] and so on, and gathers the states at visible[start[p]] and so on.
     listed_bits : (n_listed_pieces,) uint16
     visible : (`LANES` n_listed_pieces,) int32
-        Places of states; 0, where there is a zero, for weights that do not exist.
+        Order of states; 0, where there is a zero, for weights that do not exist.
     """
 
     upward: Pieces
@@ -57,7 +55,7 @@ class Existing(NamedTuple):
     visible: Ints
 
 
-class Places(NamedTuple):
+class Order(NamedTuple):
     """From a matrix to its weights in a row, and back: the diagonals, then the lists, with zeros between.
 
     Attributes
@@ -69,9 +67,9 @@ class Places(NamedTuple):
     """
 
     size: int
-    visible: Places64
-    hidden: Places64
-    at: Places64
+    visible: Places
+    hidden: Places
+    at: Places
 
     def row(self, matrix: np.ndarray) -> Floats:
         """The weights of a matrix in a row."""
@@ -91,7 +89,7 @@ def blocks(n: int) -> int:
     return -(-n // LANES)
 
 
-def existing(mask: npt.NDArray[np.bool_]) -> tuple[Existing, Places]:
+def existing(mask: npt.NDArray[np.bool_]) -> tuple[Existing, Order]:
     """Where the weights of a mask, (n_visible, n_hidden), are."""
     (n_visible, n_hidden), (i, j) = mask.shape, np.nonzero(mask)
     offsets, diagonal = np.unique(i - j, return_inverse=True)
@@ -105,11 +103,11 @@ def existing(mask: npt.NDArray[np.bool_]) -> tuple[Existing, Places]:
     upward, bits = _pieces(j[on], diagonal[on], np.zeros_like(offsets), offsets, length, blocks(n_hidden))
     downward, _ = _pieces(i[on], diagonal[on], -offsets, -offsets, length, blocks(n_visible))
     size = len(offsets) * length + len(visible)
-    return Existing(upward, downward, bits, listed, listed_bits, visible), Places(size, i, j, at)
+    return Existing(upward, downward, bits, listed, listed_bits, visible), Order(size, i, j, at)
 
 
 def _pieces(
-    unit: Places64, diagonal: Places64, to_weight: Places64, to_state: Places64, length: int, n_blocks: int
+    unit: Places, diagonal: Places, to_weight: Places, to_state: Places, length: int, n_blocks: int
 ) -> tuple[Pieces, Bits]:
     """The pieces of one direction, and which weights of each exist.
 
@@ -134,12 +132,12 @@ def _pieces(
     return Pieces(*(x.astype(np.int32) for x in (first, at, start))), bits
 
 
-def _bits(unit: Places64, piece: Places64, n_pieces: int) -> Bits:
+def _bits(unit: Places, piece: Places, n_pieces: int) -> Bits:
     """Which weights of each piece exist, from unit and piece of every weight."""
     return np.bincount(piece, 2.0 ** (unit % LANES), n_pieces).astype(np.uint16)
 
 
-def _listed(visible: Places64, hidden: Places64, n_hidden: int, start: int) -> tuple[Pieces, Bits, Ints, Places64]:
+def _listed(visible: Places, hidden: Places, n_hidden: int, start: int) -> tuple[Pieces, Bits, Ints, Places]:
     """The listed pieces, which of their weights exist, places of the states, and the place of every weight in a row.
 
     Parameters

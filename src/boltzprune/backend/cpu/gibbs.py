@@ -13,7 +13,8 @@ from boltzprune.backend.arrays import Bytes, Floats
 from boltzprune.backend.cpu.arithmetic import ORDERED, fill_uniform, popcount
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.chains import Chains, Draws, Flips, Some, lanes_from_states
-from boltzprune.backend.cpu.network import PAD, Lists, Network, Numbers
+from boltzprune.backend.cpu.network import Lists, Network, Numbers
+from boltzprune.backend.cpu.tiles import TILE
 from boltzprune.backend.cpu.vector_functions import logistic_of, put_chosen, put_uniforms, transpose
 from boltzprune.backend.cpu.vectors import (
     LANES,
@@ -112,9 +113,9 @@ def _note_flips(states: Bytes, flips: Flips, afresh: bool, some: Some) -> None:
             now = are_on(load(states, c * n + i))
             before = uint64(0) if afresh else uint64(told[c, i // LANES])
             went_on, went_off = now & ~before, before & ~now
-            put_chosen(on, c * (n + LANES) + n_on, went_on, i, PAD)
+            put_chosen(on, c * (n + LANES) + n_on, went_on, i, TILE)
             n_on += np.int64(popcount(went_on))
-            put_chosen(off, c * (n + LANES) + n_off, went_off, i, PAD)
+            put_chosen(off, c * (n + LANES) + n_off, went_off, i, TILE)
             n_off += np.int64(popcount(went_off))
             told[c, i // LANES] = np.uint16(now)
         all_on[c], all_off[c] = n_on, n_off
@@ -122,7 +123,7 @@ def _note_flips(states: Bytes, flips: Flips, afresh: bool, some: Some) -> None:
 
 @njit(**ORDERED)
 def _sum_tiles(sums: Numbers, tiles: Numbers, flips: Flips, some: Some) -> None:
-    """Sums of a layer over the units below that are on, PAD units after the other, whose tile stays in cache.
+    """Sums of a layer over the units below that are on, TILE units after the other, whose tile stays in cache.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def _sum_tiles(sums: Numbers, tiles: Numbers, flips: Flips, some: Some) -> None:
     some : Some
     """
     n, depth, on, n_on, list_size = sums.shape[1], tiles.shape[1], flips.on, flips.n_on, flips.on.shape[1]
-    for j in range(0, n, PAD):
+    for j in range(0, n, TILE):
         base = j * depth
         for c in range(some.begin, some.end):
             k, end = c * list_size, c * list_size + n_on[c]
@@ -158,7 +159,7 @@ def _sum_tiles(sums: Numbers, tiles: Numbers, flips: Flips, some: Some) -> None:
 
 @njit(**ORDERED)
 def _add_flips(sums: Numbers, table: Numbers, next_tile: int, stride: int, flips: Flips, some: Some) -> None:
-    """Bring the sums of a layer up to date with one neighbour, four times PAD units after the other.
+    """Bring the sums of a layer up to date with one neighbour, four times TILE units after the other.
 
     Rows of units that went on are added, those of units that went off taken away.
 
@@ -168,19 +169,20 @@ def _add_flips(sums: Numbers, table: Numbers, next_tile: int, stride: int, flips
     table : float32 or int32
         `Dense.rows`, or `Dense.tiles`.
     next_tile, stride : int
-        From PAD units to the next, and from one unit of the neighbour to the next, in the table.
+        From TILE units to the next, and from one unit of the neighbour to the next, in the table.
     flips : Flips
         Of the neighbour.
     some : Some
     """
-    (_, on, off, n_on, n_off), n, factor, size = flips, sums.shape[1], stride // PAD, flips.on.shape[1]
-    for tile in range(0, n // PAD, 4):
-        last = n // PAD - 1  # where tiles are missing the last one stands for them, more than once
+    (_, on, off, n_on, n_off), n, factor, size = flips, sums.shape[1], stride // TILE, flips.on.shape[1]
+    for tile in range(0, n // TILE, 4):
+        last = n // TILE - 1  # where tiles are missing the last one stands for them, more than once
         tile1, tile2, tile3 = min(tile + 1, last), min(tile + 2, last), min(tile + 3, last)
         base0, base1, base2, base3 = tile * next_tile, tile1 * next_tile, tile2 * next_tile, tile3 * next_tile
         for c in range(some.begin, some.end):
             if n_on[c] + n_off[c] > 0:
-                at0, at1, at2, at3 = c * n + tile * PAD, c * n + tile1 * PAD, c * n + tile2 * PAD, c * n + tile3 * PAD
+                at0, at1 = c * n + tile * TILE, c * n + tile1 * TILE
+                at2, at3 = c * n + tile2 * TILE, c * n + tile3 * TILE
                 a0, a1, b0, b1 = load(sums, at0), load(sums, at0 + LANES), load(sums, at1), load(sums, at1 + LANES)
                 c0, c1, d0, d1 = load(sums, at2), load(sums, at2 + LANES), load(sums, at3), load(sums, at3 + LANES)
                 for k in range(c * size, c * size + n_on[c]):
@@ -214,7 +216,7 @@ def _sum_neighbours(net: Network, chains: Chains, layer: int, afresh: bool, some
     if layer > 0 and not net.dense[layer - 1].is_listed:
         tiles, flips = net.dense[layer - 1].tiles, chains.flips[layer - 1]
         if is_begun:
-            _add_flips(sums, tiles, tiles.shape[1] * PAD, PAD, flips, some)
+            _add_flips(sums, tiles, tiles.shape[1] * TILE, TILE, flips, some)
         else:
             _sum_tiles(sums, tiles, flips, some)
         is_begun = True
@@ -222,7 +224,7 @@ def _sum_neighbours(net: Network, chains: Chains, layer: int, afresh: bool, some
         rows = net.dense[layer].rows
         if not is_begun:
             sums[some.begin : some.end] = 0
-        _add_flips(sums, rows, PAD, rows.shape[1], chains.flips[layer + 1], some)
+        _add_flips(sums, rows, TILE, rows.shape[1], chains.flips[layer + 1], some)
 
 
 @njit(**ORDERED)

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from numba import float32, uint64
 
-from boltzprune.backend.arrays import Bytes, Float, Floats
+from boltzprune.backend.arrays import Bytes, Float, Floats, Ints
 from boltzprune.backend.cpu.arithmetic import ORDERED, popcount
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.chains import Chains
-from boltzprune.backend.cpu.gradient_inputs import Steps, Words
+from boltzprune.backend.cpu.gradient_inputs import Steps, Words64
 from boltzprune.backend.cpu.network import Lists, Network, turn_rows
 from boltzprune.backend.cpu.vectors import (
     LANES,
@@ -56,8 +56,8 @@ class Model(NamedTuple):
 
     states: Bytes
     n_chains: int
-    on: npt.NDArray[np.int32]
-    n_on: npt.NDArray[np.int32]
+    on: Ints
+    n_on: Ints
 
 
 @njit(**ORDERED)
@@ -172,7 +172,7 @@ def _climb_biases(
     bias: Floats,
     units: tuple[int, int],
     states: Bytes,
-    bits: Words,
+    bits: Words64,
     n: tuple[int, int],
     means: Floats,
     moving: Floats,

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import uint64
 
-from boltzprune.backend.arrays import Bytes, Floats
+from boltzprune.backend.arrays import Bytes, Floats, Ints
 from boltzprune.backend.cpu.arithmetic import ORDERED, popcount
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.chains import Chains
@@ -14,7 +14,7 @@ from boltzprune.backend.cpu.network import Network
 from boltzprune.backend.cpu.vector_functions import transpose
 from boltzprune.backend.cpu.vectors import LANES, are_on, load, zeros
 
-Words = npt.NDArray[np.uint64]
+Words64 = npt.NDArray[np.uint64]
 BITS = 64
 """Chains whose states are in one word."""
 
@@ -40,10 +40,10 @@ class Steps(NamedTuple):
     rows: tuple[Floats, ...]
     listed: Floats
     bias: Floats
-    bits: Words
+    bits: Words64
     side_by_side: Floats
-    on: npt.NDArray[np.int32]
-    n_on: npt.NDArray[np.int32]
+    on: Ints
+    n_on: Ints
 
 
 def steps_of(net: Network, spread: tuple[Floats, ...], bias: Floats, n_chains: int, n_images: int) -> Steps:
@@ -88,7 +88,7 @@ def gather_images(net: Network, means: Floats, steps: Steps) -> None:
 
 
 @njit(**ORDERED)
-def _bits_of(lanes: Floats, first: int, size: int, n_chains: int, bits: Words) -> None:
+def _bits_of(lanes: Floats, first: int, size: int, n_chains: int, bits: Words64) -> None:
     """Bits of the chains in which the units of a layer are on."""
     width = lanes.shape[1]
     for unit in range(first, first + size):
@@ -111,9 +111,7 @@ def _put_side_by_side(means: Floats, first: int, n: int, out: Floats) -> None:
 
 
 @njit(**ORDERED)
-def _list_chains(
-    states: Bytes, first: int, size: int, n_chains: int, on: npt.NDArray[np.int32], n_on: npt.NDArray[np.int32]
-) -> None:
+def _list_chains(states: Bytes, first: int, size: int, n_chains: int, on: Ints, n_on: Ints) -> None:
     """The chains in which each unit of a layer is on."""
     n = states.shape[1]
     for unit in range(first, first + size):

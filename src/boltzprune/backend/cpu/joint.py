@@ -4,10 +4,7 @@ Several threads can share a machine. Until the gradient, chains and images have 
 each thread has some of both; then each has some of the weights. A result does not depend on the number of threads.
 """
 
-import contextlib
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import float32
@@ -22,7 +19,7 @@ from boltzprune.backend.cpu.gradient_inputs import Steps, bits_of_chains, gather
 from boltzprune.backend.cpu.mean_field import TOGETHER, mean_field_of
 from boltzprune.backend.cpu.mean_field_lists import are_listed
 from boltzprune.backend.cpu.mean_field_rows import Images, images_of, limits_of
-from boltzprune.backend.cpu.meeting import Gate, gate, meet, put_back, take
+from boltzprune.backend.cpu.meeting import Gate, gate, meet, put_back, side_by_side, take
 from boltzprune.backend.cpu.network import Network, network, spread, weights_of
 from boltzprune.backend.cpu.vectors import LANES, zeros
 from boltzprune.core.contrastive import NotFiniteError
@@ -42,7 +39,7 @@ class Plan(NamedTuple):
     ----------
     batch_size, n_gibbs_steps, max_sweeps : int
     limits : (float32, float32)
-        See `mean_field.limits_of`.
+        See `mean_field_rows.limits_of`.
     rates : Rates
     """
 
@@ -154,16 +151,6 @@ def _shares(net: Network, batch_size: int, n_chains: int, n_threads: int) -> lis
     return [Share(which, n_threads, some, room, at, bad) for which, (some, room) in enumerate(zip(chains, rooms))]
 
 
-@contextlib.contextmanager
-def _side_by_side(n_threads: int) -> Iterator[Callable[..., Any]]:
-    """Python's `map`, or one that begins n_threads calls at once, since they wait for each other."""
-    if n_threads == 1:
-        yield map
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            yield pool.map
-
-
 @np.errstate(over="ignore", invalid="ignore")
 def joint_epoch(
     machine: BoltzmannMachine,
@@ -192,7 +179,7 @@ def joint_epoch(
     plan = Plan(epoch.batch_size, epoch.n_gibbs_steps, epoch.max_sweeps, limits_of(epoch.tolerance), rates)
     work, shares = Work(net, chains, n_chains, steps, means), _shares(net, epoch.batch_size, n_chains, n_threads)
     length = UPDATES * epoch.batch_size
-    with _side_by_side(n_threads) as each:
+    with side_by_side(n_threads) as each:  # all at once, since they wait for each other
         for start in range(0, len(cases), length):
             piece, n = cases[start : start + length], start // epoch.batch_size
             rest = piece, n_sweeps[start : start + length], epoch.first_update + n, draws, plan

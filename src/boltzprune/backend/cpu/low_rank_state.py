@@ -4,9 +4,9 @@ from typing import NamedTuple, Self
 
 import numpy as np
 
-from boltzprune.backend.arrays import Bytes, Floats
-from boltzprune.backend.cpu.cd_sums import LANES, TILE, Ints
-from boltzprune.backend.cpu.vectors import zeros
+from boltzprune.backend.arrays import Bytes, Floats, Ints
+from boltzprune.backend.cpu.tiles import TILE
+from boltzprune.backend.cpu.vectors import LANES, zeros
 
 BLOCK = 16
 """Updates that are kept as vectors, an even number: at least `loops.MAX_MEMORY`."""

@@ -7,10 +7,9 @@ unit's input from below, and by it a change of the unit reaches the fields below
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from numba import float32, uint64
 
-from boltzprune.backend.arrays import Float, Floats, Places
+from boltzprune.backend.arrays import Float, Floats, Ints, Places
 from boltzprune.backend.cpu.arithmetic import INLINE, ORDERED
 from boltzprune.backend.cpu.cache import njit
 from boltzprune.backend.cpu.mean_field_lists import SideBySide, side_by_side
@@ -31,7 +30,6 @@ from boltzprune.backend.cpu.vectors import (
     zeros,
 )
 
-Places32 = npt.NDArray[np.int32]
 QUIET, RESOLUTION, MOST = 0.03, 1e-8, 1e-6
 """A unit still moves while it changes in a sweep by more than this share of the tolerance, not taken to be less than
 the second of these, nor more than the third."""
@@ -61,10 +59,10 @@ class Images(NamedTuple):
     fields: Floats
     means: Floats
     below: Floats
-    moving: Places32
+    moving: Ints
     n_moving: Places
     beside: SideBySide
-    units: Places32
+    units: Ints
     changes: Floats
 
 
@@ -82,7 +80,7 @@ def limits_of(tolerance: float) -> tuple[Float, Float]:
 
 
 @njit(**{**ORDERED, **INLINE})
-def _dot_rows(rows: Floats, below: int, units: Places32, means: Floats, out: Floats) -> None:
+def _dot_rows(rows: Floats, below: int, units: Ints, means: Floats, out: Floats) -> None:
     """Input of GROUP units of a dense layer from below: out[k] <- W[:, units[k]] . means below.
 
     Parameters
@@ -114,7 +112,7 @@ def _dot_rows(rows: Floats, below: int, units: Places32, means: Floats, out: Flo
 
 
 @njit(**{**ORDERED, **INLINE})
-def _add_rows(rows: Floats, below: int, units: Places32, changes: Floats, k: int, fields: Floats) -> None:
+def _add_rows(rows: Floats, below: int, units: Ints, changes: Floats, k: int, fields: Floats) -> None:
     """Tell the layer below of changes of GROUP units: fields below += sum_i changes[k + i] W[:, units[k + i]].
 
     The other parameters are those of `_dot_rows`.
@@ -135,7 +133,7 @@ def _add_rows(rows: Floats, below: int, units: Places32, changes: Floats, k: int
 
 
 @njit(**ORDERED)
-def tell(rows: Floats, below: int, units: Places32, n: np.int64, changes: Floats, fields: Floats) -> None:
+def tell(rows: Floats, below: int, units: Ints, n: np.int64, changes: Floats, fields: Floats) -> None:
     """Tell the layer below of changes of n units of a dense layer; there is room for GROUP more."""
     for k in range(n, n + GROUP):
         units[k], changes[k] = units[0], float32(0)
@@ -145,7 +143,7 @@ def tell(rows: Floats, below: int, units: Places32, n: np.int64, changes: Floats
 
 @njit(**{**ORDERED, **INLINE})
 def _update(
-    first: int, units: Places32, n: int, fields: Floats, means: Floats, changes: Floats, limits: tuple[Float, Float]
+    first: int, units: Ints, n: int, fields: Floats, means: Floats, changes: Floats, limits: tuple[Float, Float]
 ) -> tuple[int, int]:
     """Means of up to GROUP units, whose input from below is in `changes`, which become their changes.
 
@@ -171,17 +169,19 @@ def _update(
 @njit(**ORDERED)
 def _move_rows(
     rows: Floats,
-    below: int,
-    first: int,
-    moving: Places32,
+    layers: tuple[int, int],
+    moving: Ints,
     n_moving: int,
-    room: tuple[Places32, Floats],
+    room: tuple[Ints, Floats],
     fields: Floats,
     means: Floats,
     limits: tuple[Float, Float],
 ) -> tuple[bool, np.int64]:
-    """Update the moving units of a dense layer; see `_move`. Their rows stay in first-level cache until told of."""
-    (units, changes), n_left, changed = room, np.int64(0), uint64(0)
+    """Update the moving units of a layer; see `_move`. Their rows stay in first-level cache until told of.
+
+    Layers are the first unit of the one below and of this one, `room` the units and changes of `Images`.
+    """
+    (below, first), (units, changes), n_left, changed = layers, room, np.int64(0), uint64(0)
     for start in range(0, n_moving, GROUP):
         n = min(GROUP, n_moving - start)
         for k in range(GROUP):
@@ -210,10 +210,11 @@ def _move(net: Network, images: Images, g: int, layer: int, limits: tuple[Float,
     limits : (float32, float32)
         See `limits_of`.
     """
-    first, below, room = net.first[layer], net.first[layer - 1], (images.units, images.changes)
-    moving, n, fields, means = images.moving[g, first:], images.n_moving[g, layer], images.fields[g], images.means[g]
+    layers, room = (net.first[layer - 1], net.first[layer]), (images.units, images.changes)
+    moving, n = images.moving[g, layers[1] :], images.n_moving[g, layer]
+    fields, means = images.fields[g], images.means[g]
     rows = net.dense[layer - 1].rows
-    changed, images.n_moving[g, layer] = _move_rows(rows, below, first, moving, n, room, fields, means, limits)
+    changed, images.n_moving[g, layer] = _move_rows(rows, layers, moving, n, room, fields, means, limits)
     return changed
 
 

@@ -1,27 +1,37 @@
-"""Threads of one computation that wait for each other inside compiled code, where no lock of Python's is held.
+"""Threads of one computation, which wait for each other inside compiled code, where no lock of Python's is held.
 
 A wait takes less than a microsecond where every thread has a core of its own. Where it has not, a thread that has
 waited for long gives its core away.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba import types
-from numba.core import cgutils
 
-from boltzprune.backend.cpu.arithmetic import ORDERED
+from boltzprune.backend.cpu.arithmetic import ORDERED, intrinsic
 from boltzprune.backend.cpu.cache import njit
-from boltzprune.backend.cpu.vectors import intrinsic
+from boltzprune.backend.cpu.vectors import Code, call, pointer
 
 Gate = npt.NDArray[np.int64]
 """How many threads have arrived, how often all had, and how many pieces of work were taken; see `gate`."""
 PATIENCE = 1 << 12
 """Looks at the gate before a waiting thread gives its core away."""
-Code = tuple[Any, Callable[..., Any]]
+
+
+@contextlib.contextmanager
+def side_by_side(n_threads: int) -> Iterator[Callable[..., Any]]:
+    """Python's `map`, or for several threads that of a pool, which begins so many calls at once and ends here."""
+    if n_threads == 1:
+        yield map
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            yield pool.map
 
 
 def gate() -> Gate:
@@ -34,8 +44,8 @@ def _add(typing_context: Any, array: Any, at: Any, number: Any) -> Code:
     """Add to array[at] and return what it was, undivided and in an order that all threads agree on."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        return builder.atomic_rmw("add", builder.gep(data, [arguments[1]]), arguments[2], "seq_cst")
+        place = pointer(context, builder, signature.args[0], *arguments[:2])
+        return builder.atomic_rmw("add", place, arguments[2], "seq_cst")
 
     return types.int64(array, types.int64, types.int64), generate
 
@@ -45,8 +55,7 @@ def _give_core_away(typing_context: Any) -> Code:
     """Let other threads run, by a function of the operating system."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        function = ir.FunctionType(ir.IntType(32), [])
-        return builder.call(cgutils.get_or_insert_function(builder.module, function, "sched_yield"), [])
+        return call(builder, "sched_yield", ir.IntType(32))
 
     return types.int32(), generate
 

@@ -1,6 +1,6 @@
 """A machine as the compiled loops read it: where a weight layer has few weights, lists of them, else whole rows.
 
-Units of all layers are numbered through, each layer beginning at a multiple of `PAD`, so that one array holds a number
+Units of all layers are numbered through, each layer beginning at a multiple of `TILE`, so that one array holds a number
 of every unit, and loops over vectors need no remainder. The units that fill a layer up have no weights and stay off.
 
 A weight layer of few existing weights (receptive fields, or what pruning left) is *listed*: every unit has a list of
@@ -14,16 +14,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from boltzprune.backend.arrays import Floats, Places
+from boltzprune.backend.arrays import Floats, Ints, Places
 from boltzprune.backend.cpu.arithmetic import ORDERED
 from boltzprune.backend.cpu.cache import njit
+from boltzprune.backend.cpu.tiles import TILE, tiles_of, whole_tiles
 from boltzprune.backend.cpu.vector_functions import transpose
 from boltzprune.backend.cpu.vectors import LANES, zeros
 from boltzprune.backend.fixed_point import BITS, fixed_point
 from boltzprune.core.machine import BoltzmannMachine
 
-PAD = 2 * LANES
-"""Layers begin at multiples of this many units, which are also the columns of a tile."""
 OFF = -100
 """Bias of the units that fill a layer up."""
 LISTED, FEW = 0.15, 1 << 11
@@ -49,7 +48,7 @@ class Lists(NamedTuple):
 
     start: Places
     middle: Places
-    neighbour: npt.NDArray[np.int32]
+    neighbour: Ints
     weight: Numbers
     mirror: Places
 
@@ -62,8 +61,8 @@ class Dense(NamedTuple):
     is_listed : bool
     rows : (n_upper, n_lower) float32 or int32, both padded
         Weights into the lower units.
-    tiles : (n_upper / PAD, n_lower, PAD) float32 or int32
-        Weights into the upper units; what is read for `PAD` of them stays in first-level cache.
+    tiles : (n_upper / TILE, n_lower, TILE) float32 or int32
+        Weights into the upper units; what is read for `TILE` of them stays in first-level cache.
     exists : (n_upper, n_lower / LANES) uint16
         The mask: a bit for each weight, the lowest for the first of LANES.
     """
@@ -97,11 +96,6 @@ class Network(NamedTuple):
     dense: tuple[Dense, ...]
     bias: Floats
     unit: Floats
-
-
-def padded(n: int) -> int:
-    """The next multiple of `PAD`."""
-    return -(-n // PAD) * PAD
 
 
 def is_listed(n_existing: int, n_weights: int) -> bool:
@@ -146,7 +140,7 @@ def _network(
 ) -> Network:
     """From the weights of each layer as its upper and as its lower units see them, both (n_lower, n_upper)."""
     sizes = np.array(machine.layer_sizes, np.int64)
-    widths = np.array([padded(n) for n in sizes])
+    widths = np.array([whole_tiles(n) for n in sizes])
     first = np.cumsum([0, *widths[:-1]]).astype(np.int64)
     listed = [is_listed(int(np.count_nonzero(mask)), mask.size) for mask in machine.masks]
     listed[1:] = [all(listed[1:])] * len(listed[1:])  # mean-field iteration takes all hidden layers in one way
@@ -167,7 +161,7 @@ def _network(
 
 def _dense(mask: np.ndarray, into_upper: Numbers, into_lower: Numbers, is_in_lanes: bool) -> Dense:
     """One weight layer; see `_network`."""
-    n_lower, n_upper = (padded(n) for n in mask.shape) if not is_in_lanes else (0, 0)
+    n_lower, n_upper = (whole_tiles(n) for n in mask.shape) if not is_in_lanes else (0, 0)
     rows = zeros((n_upper, n_lower), into_lower.dtype)
     exists, turned = np.zeros((n_upper, n_lower // LANES), np.uint16), np.zeros((n_upper, n_lower), into_upper.dtype)
     if not is_in_lanes:
@@ -176,9 +170,7 @@ def _dense(mask: np.ndarray, into_upper: Numbers, into_lower: Numbers, is_in_lan
         bits = np.zeros((n_upper, n_lower), np.bool_)
         bits[: mask.shape[1], : mask.shape[0]] = mask.T
         exists[:] = np.packbits(bits, axis=1, bitorder="little").view(np.dtype("<u2"))
-    tiles = zeros((n_upper // PAD, n_lower, PAD), into_upper.dtype)
-    tiles[:] = turned.reshape(n_upper // PAD, PAD, n_lower).transpose(0, 2, 1)
-    return Dense(is_in_lanes, rows, tiles, exists)
+    return Dense(is_in_lanes, rows, tiles_of(turned.T), exists)
 
 
 def _lists(
@@ -258,6 +250,6 @@ def _own(net: Network, place: int, mask: np.ndarray) -> Places:
 def turn_rows(rows: Numbers, tiles: Numbers, start: int) -> None:
     """Copy LANES rows of a dense layer, from `start` on, to its tiles."""
     n_lower = rows.shape[1]
-    tile = (start // PAD) * n_lower * PAD + start % PAD
+    tile = (start // TILE) * n_lower * TILE + start % TILE
     for i in range(0, n_lower, LANES):
-        transpose(rows, start * n_lower + i, n_lower, tiles, tile + i * PAD, PAD)
+        transpose(rows, start * n_lower + i, n_lower, tiles, tile + i * TILE, TILE)

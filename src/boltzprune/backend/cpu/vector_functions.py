@@ -7,7 +7,16 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 
-from boltzprune.backend.cpu.arithmetic import INCREMENT0, INCREMENT1, MULTIPLIER0, MULTIPLIER1
+from boltzprune.backend.cpu.arithmetic import (
+    EXPONENTIAL,
+    INCREMENT0,
+    INCREMENT1,
+    MULTIPLIER0,
+    MULTIPLIER1,
+    ROUNDS,
+    UNIT,
+    intrinsic,
+)
 from boltzprune.backend.cpu.vectors import (
     BOOL,
     FLOAT_VECTOR,
@@ -17,15 +26,10 @@ from boltzprune.backend.cpu.vectors import (
     LANES,
     Code,
     call,
-    intrinsic,
     pointer,
     splatted,
     vector_of,
 )
-
-PHILOX_ROUNDS = 10
-EXPONENTIAL = 1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1
-"""Coefficients of exp(f) = 1 + f + f^2 p(f) for |f| <= log(2) / 2, the highest first, from Cephes (Moshier)."""
 
 
 @intrinsic
@@ -84,7 +88,7 @@ def put_uniforms(typing_context: Any, out: Any, at: Any, counter: Any, key: Any)
         c0, c1, c2, c3 = (widened(word) for word in cgutils.unpack_tuple(builder, arguments[2]))
         k0, k1 = (widened(word) for word in cgutils.unpack_tuple(builder, arguments[3]))
         c1 = builder.add(c1, ir.Constant(wide, list(range(LANES))))
-        for _ in range(PHILOX_ROUNDS):  # of every number only the lower 32 bits count
+        for _ in range(ROUNDS):  # of every number only the lower 32 bits count
             p0 = builder.mul(builder.and_(c0, every(2**32 - 1)), every(int(MULTIPLIER0)))
             p1 = builder.mul(builder.and_(c2, every(2**32 - 1)), every(int(MULTIPLIER1)))
             c0 = builder.xor(builder.xor(builder.lshr(p1, every(32)), c1), k0)
@@ -93,7 +97,7 @@ def put_uniforms(typing_context: Any, out: Any, at: Any, counter: Any, key: Any)
             k0, k1 = builder.add(k0, every(int(INCREMENT0))), builder.add(k1, every(int(INCREMENT1)))
         for unit, word in enumerate((c0, c1, c2, c3)):
             upper = builder.lshr(builder.trunc(word, INT_VECTOR), ir.Constant(INT_VECTOR, [8] * LANES))
-            number = builder.fmul(builder.sitofp(upper, FLOAT_VECTOR), ir.Constant(FLOAT_VECTOR, [2.0**-24] * LANES))
+            number = builder.fmul(builder.sitofp(upper, FLOAT_VECTOR), ir.Constant(FLOAT_VECTOR, [float(UNIT)] * LANES))
             to = builder.add(arguments[1], ir.Constant(INT64, unit * LANES))
             place = pointer(context, builder, signature.args[0], arguments[0], to)
             builder.store(number, builder.bitcast(place, FLOAT_VECTOR.as_pointer()), align=1)

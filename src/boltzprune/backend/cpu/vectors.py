@@ -16,11 +16,10 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic as numba_intrinsic
 from numba.extending import models, register_model
 
-intrinsic: Any = numba_intrinsic
-"""Numba's, without its type, by which calls in compiled loops would have to give the typing context as well."""
+from boltzprune.backend.cpu.arithmetic import intrinsic
+
 LANES = 16
 """Numbers of a vector: of float32, as many as the widest registers hold."""
 CACHE_LINE = 64

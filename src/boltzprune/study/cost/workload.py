@@ -24,8 +24,8 @@ Amounts = dict[str, float]
 """Kinds of work, see `KINDS`, and how much of each."""
 
 SWEEPS_PER_DECADE = 2.8
-"""Mean-field sweeps of an image for each factor of 10 in the tolerance, of trained machines: 14.0 at 1e-5, 18.7 at
-1e-7 (benchmarks/results/dbm.json)."""
+"""Mean-field sweeps of an image for each factor of 10 in the tolerance, of machines with a busy h2: 14.0 at 1e-5 and
+18.7 at 1e-7 were measured. Where about 1 % of h2 is on, there are 1.7 to 2 (benchmarks/results/dbm.json)."""
 
 KINDS = {
     "dense": "weights x cases, CD-1 on single cases, machines that are small or not full",
