@@ -11,6 +11,7 @@ import pytest
 from cd_runs import CPU, KEY, LARGE, REFERENCE, assert_backends_agree, assert_close, assert_same_bits, epochs_of, ignore
 
 from boltzprune.backend.cpu import cd_listed, cd_low_rank, cd_sums, existing, loops
+from boltzprune.backend.cpu.tiles import TILE, from_tiles, tiles_of
 from boltzprune.backend.cpu.working_copy import padded
 from boltzprune.core.contrastive import Epoch, NotFiniteError, Velocity
 from boltzprune.core.masks import receptive_fields
@@ -50,14 +51,14 @@ def test_waiting_updates_are_sums_of_products(n_rows):
     rng = np.random.default_rng(67)
     matrix = padded(rng.normal(0, 1, (37, 41)), 64, 64)
     states, factors = (rng.random((32, 64)) < 0.4).astype(np.uint8), rng.random((32, 64)).astype(np.float32)
-    tiles, across = cd_sums.tiles_of(matrix), cd_sums.tiles_of(np.zeros((64, 64), np.float32))
-    room = np.empty((64, 8), np.int32), np.zeros((8, 16, cd_sums.TILE), np.float32)
+    tiles, across = tiles_of(matrix), tiles_of(np.zeros((64, 64), np.float32))
+    room = np.empty((64, 8), np.int32), np.zeros((8, 16, TILE), np.float32)
     for n in (n_rows, 2):  # the table of the first must not be in the second
         assert cd_sums.add_waiting(tiles, across, states, factors, np.float32(0.3), n, *room) == 0
         signs = np.where(np.arange(n) % 2, -0.3, 0.3)[:, None]
         matrix = matrix + (signs * states[:n]).T @ factors[:n]
-        np.testing.assert_allclose(cd_sums.from_tiles(tiles), matrix, rtol=0, atol=1e-5)
-        assert (cd_sums.from_tiles(across) == cd_sums.from_tiles(tiles).T).all()
+        np.testing.assert_allclose(from_tiles(tiles), matrix, rtol=0, atol=1e-5)
+        assert (from_tiles(across) == from_tiles(tiles).T).all()
     tiles[1, 3, 5] = np.inf
     assert np.isnan(cd_sums.add_waiting(tiles, across, states, factors, np.float32(0.3), 2, *room))
 

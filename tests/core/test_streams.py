@@ -45,7 +45,7 @@ def test_philox_gives_the_published_vectors(counter, key, expected):
 @pytest.mark.parametrize(("step", "layer", "chain"), [(0, 0, 0), (1, 0, 2), (17, 1, 0), (2**31 + 11, 2, 2**32 - 1)])
 def test_compiled_and_array_numbers_are_the_same_bits(n_units, step, layer, chain):
     blocks, layers, (first, second) = arithmetic.blocks_for((layer, n_units), (layer + 1, 7))
-    assert len(blocks) == len(layers) and len(blocks) % arithmetic.LANES == 0
+    assert len(blocks) == len(layers) and len(blocks) % arithmetic.BLOCKS_TOGETHER == 0
     out = np.full(4 * len(blocks), np.nan, dtype=np.float32)
     k0, k1 = np.uint32(int(KEY) & 0xFFFFFFFF), np.uint32(int(KEY) >> 32)
     arithmetic.fill_uniform(out, blocks, layers, chain, step, k0, k1)

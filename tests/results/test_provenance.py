@@ -122,7 +122,7 @@ FROM_STREAMS = {f"study.stages.{name}" for name in ("prepare", "train", "retrain
             {"study.stages.figure", "report.figures.fig1", "report.figures.fig2"},
         ),
         ("report/tables/table1.py", '"std"', '"var"', {"study.stages.table1"}),
-        ("backend/cpu/arithmetic.py", "LANES = ", "LANES = 2 * ", {"backend.cpu.backend"}),
+        ("backend/cpu/arithmetic.py", "BLOCKS_TOGETHER = ", "BLOCKS_TOGETHER = 2 * ", {"backend.cpu.backend"}),
         ("datasets/binary.py", "import numpy as np", "import numpy as np\nEXTRA = 1", {"study.stages.prepare"}),
         (
             "datasets/download.py",
