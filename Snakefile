@@ -56,8 +56,14 @@ report: "workflow/report/workflow.rst"
 
 
 include: "workflow/rules/data.smk"
-include: "workflow/rules/patches.smk"
-include: "workflow/rules/digits.smk"
+
+
+if not STUDY.parts:
+
+    include: "workflow/rules/patches.smk"
+    include: "workflow/rules/digits.smk"
+
+
 include: "workflow/rules/results.smk"
 
 

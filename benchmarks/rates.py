@@ -100,6 +100,8 @@ STUDIES = {
     ),
     "mnist": merged(DIGITS, {"seeds": 1, "digits": {"data": {"source": "mnist"}}}),
 }
+TOGETHER = merged(STUDIES["digits"], {"parts": ["results/digits"]})
+"""The digits again, put together from the tables of the study of that name, which has to be there."""
 """Name -> what differs from config/config.yaml."""
 WHOLE = ("patches", "digits")
 """Of these all figures and tables are made, of the others what comes before and with the first pruning."""
@@ -128,6 +130,7 @@ def run(name, values, folder):
     block, chain = f"{place}/seeds0-{values['seeds'] - 1}", f"{values[experiment]['criteria'][0]}/iteration1"
     targets = [f"{block}/initial/metrics.csv", f"{block}/{chain}/record.csv"]
     targets = ["all"] if name in WHOLE else [f"{place}/digits.npz"] if name == "mnist" else targets
+    targets = [f"results/{name}/tables/digits_metrics.csv"] if "parts" in values else targets
     command = [sys.executable, "-m", "snakemake", *targets, "--snakefile", ROOT / "Snakefile", "--directory", folder]
     options = ["--cores", "1", "--configfile", folder / f"{name}.yaml", "--forceall"]
     done = subprocess.run([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -180,6 +183,7 @@ if __name__ == "__main__":
         with ThreadPoolExecutor(options.at_once) as pool:
             found = pool.map(lambda name: least(name, STUDIES[name], place, options.repeats), STUDIES)
             measured = [job for jobs in found for job in jobs]
+        measured += least("together", TOGETHER, place, options.repeats)
     rates, starts = fit(measured)
     record.write("rates", {"rates_s": rates, "start_s": starts, "jobs": measured}, ("numpy", "numba", "scikit-learn"))
     written = json.loads((record.RESULTS / "rates.json").read_text())

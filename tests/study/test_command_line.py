@@ -46,7 +46,7 @@ def patterns(tmp_path):
     return target
 
 
-OTHERS = ["run", "plan", "status", "verify", "check", "presets", "config", "schema", "device", "kernels"]
+OTHERS = ["run", "plan", "status", "verify", "merge", "check", "presets", "config", "schema", "device", "kernels"]
 
 
 @pytest.mark.parametrize("command", [*STAGES, *OTHERS])
@@ -238,7 +238,7 @@ def test_as_a_program(tmp_path):
 def test_seeds_that_share_a_job_or_a_thread_do_not_change_each_other(patterns, tmp_path, device):
     spec = json.dumps(TRAIN | {"device": device})
     sampling = {"sampling": {}, "device": device, "criterion": "none", "iteration": 0, "phase": "initial"}
-    sampling = json.dumps(sampling | {"eigenvector": True})
+    sampling = json.dumps(sampling | {"eigenvector": True, "matrix_of": 1})
     for name, seeds, threads in (("all", "0-2", 2), ("0", "0", 1), ("1", "1-1", 1), ("2", "2", 1)):
         machine, statistics = tmp_path / f"m{name}.npz", tmp_path / f"s{name}.npz"
         common = [f"--in=patterns={patterns}", f"--seeds={seeds}", f"--threads={threads}"]

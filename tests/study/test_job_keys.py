@@ -16,6 +16,7 @@ NO_JOB_CHANGES = {
     "preset": "its values are keys of their own",
     "study": "where the results lie",
     "experiments": "which jobs there are",
+    "parts": "which jobs there are",
     "seeds": "which seeds there are; no number depends on how many",
     "patches.seeds": "as seeds",
     "digits.seeds": "as seeds",
@@ -48,6 +49,7 @@ OTHER = {
     "figures.colours": {"anti_fi": "#aa0000"},
     "patches.data.file": "y.npz",
     "patches.controls": [],
+    "parts": ["results/other"],
 }
 """Keys whose other value cannot be guessed from the one that they have."""
 NULL = {"directory": "here", "file": "x.npz", "seeds": 11, "n_samples": 11, "n_train": 11, "n_test": 11}

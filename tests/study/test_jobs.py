@@ -51,6 +51,7 @@ def deep_jobs(study):
         "sample_deep": jobs.job(study, "sample_deep", criterion="anti_fi", iteration=1, phase="pruned"),
         "evaluate_digits": jobs.job(study, "evaluate_digits"),
         "collect_digits": jobs.job(study, "collect_digits"),
+        "merge_digits": jobs.job(study, "merge_digits"),
         "per_digit": jobs.table_job(study, "per_digit"),
     }
     return found | {f"prune_deep {n}": jobs.prune_job(study, n, 1, "prune_deep") for n in study.digits.criteria}

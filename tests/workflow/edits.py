@@ -63,6 +63,8 @@ DIGITS = {"reference": 1, **PRETRAINING}
 IMAGES = {"prepare_digits": 1, **DIGITS}
 FIGURES = {"draw_fig1": 1, "draw_fig2": 1, **DEEP_FIGURES}
 EVERYTHING = {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES, **STUDY}
+TOGETHER = {rule: 1 for rule in ("fetch", "prepare", "fetch_digits", "prepare_digits", "merge_digits", "per_digit")}
+TOGETHER |= RESULTS | FIGURES | STUDY
 BLOCK = {*TRAINING, *PRETRAINING} - {*RESULTS, *DEEP_RESULTS, "draw_fig1"}
 """Rules with a job for each block of seeds."""
 OF_SEEDS = TRAINING | PRETRAINING | STUDY
@@ -106,6 +108,8 @@ CONFIGURATION = {
     ),
     "digits.seeds, more": Edit(PRETRAINING | STUDY, digits(seeds=6)),
     "digits.seeds, fewer, by whole blocks": Edit({**DEEP_RESULTS, **STUDY}, digits(seeds=3), study="other"),
+    "first_seed": Edit(OF_SEEDS, {"first_seed": 3}),
+    "parts, in a study of another name": Edit(TOGETHER, {"study": "again", "parts": ["results/tiny"]}),
     "seeds_per_job, other blocks": Edit(blocks(2, OF_SEEDS), {"seeds_per_job": 2}),
     "seeds_per_job, the same blocks": Edit(STUDY, {"seeds_per_job": 10}),
     "patches.data.directory": Edit({"fetch": 1, **PATTERNS, **STUDY}, patches(data={"directory": "elsewhere"})),
@@ -200,6 +204,7 @@ STAGES = {
     "sample_deep": DEEP_SAMPLING,
     "evaluate_digits": DEEP_EVALUATION,
     "collect_digits": DEEP_RESULTS,
+    "merge_digits": {},
     "per_digit": {"per_digit": 1},
     "claims": CLAIMS,
     "study": STUDY,

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas as pd
 import pytest
 from documented import ROOT, commands
 
@@ -21,6 +22,7 @@ STAND_INS = {
     "boltzprune": (
         'case "$1 $*" in "run "*--report*) set -- "$@" study.yaml;; "run "*--unlock*) ;;\n'
         '"run "*) shift; set -- run --dry-run "$@";;\n'
+        '"merge "*) set -- "$@" --no-run;;\n'
         '"kernels "*) exec {python} {here}/kernels_check.py "$@" --arch 90;; esac\n'
         'exec {python} -m boltzprune "$@"'
     ),
@@ -85,6 +87,12 @@ def place(finished, tmp_path_factory):
     for name in ("tests", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "my.yaml").write_text("seeds: 3\n")
+    for name in ("results/my-study", "results/paper"):
+        (folder / name).symlink_to(folder / "results" / "tiny")
+    other = folder / "from-the-other-computer" / "my-study"
+    shutil.copytree(folder / "results" / "tiny", other)
+    (other.parent / "paper").symlink_to(other)
+    _other_seeds(other)
     (folder / "bin").mkdir()
     for name, script in STAND_INS.items():
         text = script.format(python=sys.executable, here=folder / "bin", make=shutil.which("make"))
@@ -93,6 +101,15 @@ def place(finished, tmp_path_factory):
     for name, script in (("pip", PIP_CHECK), ("python", PYTHON_CHECK), ("kernels", KERNELS_CHECK)):
         (folder / "bin" / f"{name}_check.py").write_text(script)
     return folder
+
+
+def _other_seeds(results):
+    """Make tables and settings of seeds 0 to 2 those of 3 to 5, as another computer would have computed them."""
+    study = results / "study.yaml"
+    study.write_text(study.read_text().replace("first_seed: 0\n", "first_seed: 3\n"))
+    for path in (results / "tables" / name for name in ("metrics.csv", "digits_metrics.csv")):
+        table = pd.read_csv(path)
+        table.assign(seed=table["seed"] + 3).to_csv(path, index=False)
 
 
 def environment(folder):

@@ -4,7 +4,7 @@ import shlex
 
 from boltzprune.errors import InputError
 from boltzprune.report.figures import FIGURES, targets
-from boltzprune.study import computer, jobs, paths, raw_data, running, settings
+from boltzprune.study import computer, jobs, parts, paths, raw_data, running, settings
 from boltzprune.study.cost import limits
 from boltzprune.study.stages import CLAIMS_INPUTS, STAGES
 from snakemake.exceptions import WorkflowError
@@ -19,6 +19,7 @@ try:
     DIGIT_CRITERIA = jobs.criteria(STUDY, "digits")
     for name in (*CRITERIA.values(), *DIGIT_CRITERIA.values()):
         jobs.needs_eigenvector(name)
+    PARTS = parts.check(STUDY)
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -173,20 +174,29 @@ def previous(name, folder=PATCHES):
     return path
 
 
-def last_and_initial(name):
-    """That file of the initial machines and of the last iteration, of all blocks and criteria of the patches."""
-    initial = expand(f"{BLOCK}/initial/initial{name}", block=BLOCKS)
-    last = expand(
-        f"{CHAIN}/retrained{name}",
+def of_parts(table):
+    """That table of the digits of all parts of the study."""
+    return [parts.table(part, table) for part in PARTS.get("digits", ())]
+
+
+def statistics(last):
+    """Statistics of the machines on patches: initial ones, or those of the last iteration, of all criteria."""
+    if STUDY.parts:
+        return parts.statistics(PARTS.get("patches", ()), last=last)
+    if not last:
+        return expand(f"{BLOCK}/initial/initial_statistics.npz", block=BLOCKS)
+    return expand(
+        f"{CHAIN}/retrained_statistics.npz",
         block=BLOCKS,
         criterion=CRITERIA,
         iteration=STUDY.patches.iterations,
     )
-    return initial + last
 
 
 def all_metrics():
     """Metrics of all machines of the patches."""
+    if STUDY.parts:
+        return [parts.table(part, "metrics") for part in PARTS.get("patches", ())]
     iterations = range(1, STUDY.patches.iterations + 1)
     return expand(f"{BLOCK}/initial/metrics.csv", block=BLOCKS) + expand(
         f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CHAINS, iteration=iterations
@@ -207,7 +217,7 @@ def all_digits(name, last=None, blocks=DIGIT_BLOCKS):
 
 AVAILABLE = {
     "patterns": [f"{PATCHES}/patterns.npz"],
-    "statistics": expand(f"{BLOCK}/initial/initial_statistics.npz", block=BLOCKS),
+    "statistics": statistics(last=False),
     "metrics": [f"{RESULTS}/tables/metrics.csv"],
     "pattern_probabilities": [f"{RESULTS}/tables/pattern_probabilities.csv"],
     "digits": [f"{DIGITS}/digits.npz"],

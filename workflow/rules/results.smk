@@ -5,7 +5,7 @@ rule collect:
     input:
         patterns=f"{PATCHES}/patterns.npz",
         metrics=all_metrics(),
-        statistics=last_and_initial("_statistics.npz"),
+        statistics=statistics(last=False) + statistics(last=True),
     output:
         metrics=report(
             f"{RESULTS}/tables/metrics.csv",
@@ -54,40 +54,71 @@ rule table1:
         command("table1")
 
 
-rule collect_digits:
-    input:
-        digits=f"{DIGITS}/digits.npz",
-        metrics=all_digits("metrics.csv"),
-        classes=all_digits("classes.csv"),
-        records=all_digit_chains("record.csv"),
-        samples=all_digits("initial_samples.npz", "retrained_samples.npz", DIGIT_BLOCKS[:1]),
-    output:
-        metrics=report(
-            f"{RESULTS}/tables/digits_metrics.csv",
-            caption="../report/digits_metrics.rst",
-            category="Tables",
-        ),
-        classes=f"{RESULTS}/tables/digits_classes.csv",
-        pixels=f"{RESULTS}/tables/digits_pixels.csv",
-        examples=f"{RESULTS}/tables/digits_examples.csv",
-    log:
-        log_of("collect_digits"),
-    benchmark:
-        benchmark_of("collect_digits")
-    conda:
-        "../../envs/cpu.yaml"
-    resources:
-        **needs("collect_digits", mem_mb=1000),
-    params:
-        job=jobs.job(STUDY, "collect_digits"),
-        files=listed,
-    shell:
-        command("collect_digits", LISTED)
+if STUDY.parts:
+
+    rule merge_digits:
+        input:
+            **{name: of_parts(f"digits_{name}") for name in STAGES["merge_digits"].inputs},
+        output:
+            metrics=report(
+                f"{RESULTS}/tables/digits_metrics.csv",
+                caption="../report/digits_metrics.rst",
+                category="Tables",
+            ),
+            classes=f"{RESULTS}/tables/digits_classes.csv",
+            pixels=f"{RESULTS}/tables/digits_pixels.csv",
+            examples=f"{RESULTS}/tables/digits_examples.csv",
+            references=f"{RESULTS}/tables/digits_references.csv",
+        log:
+            log_of("merge_digits"),
+        benchmark:
+            benchmark_of("merge_digits")
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            **needs("merge_digits", mem_mb=1000),
+        params:
+            job=jobs.job(STUDY, "merge_digits"),
+            files=listed,
+        shell:
+            command("merge_digits", LISTED)
+
+else:
+
+    rule collect_digits:
+        input:
+            digits=f"{DIGITS}/digits.npz",
+            metrics=all_digits("metrics.csv"),
+            classes=all_digits("classes.csv"),
+            records=all_digit_chains("record.csv"),
+            samples=all_digits("initial_samples.npz", "retrained_samples.npz", DIGIT_BLOCKS[:1]),
+        output:
+            metrics=report(
+                f"{RESULTS}/tables/digits_metrics.csv",
+                caption="../report/digits_metrics.rst",
+                category="Tables",
+            ),
+            classes=f"{RESULTS}/tables/digits_classes.csv",
+            pixels=f"{RESULTS}/tables/digits_pixels.csv",
+            examples=f"{RESULTS}/tables/digits_examples.csv",
+        log:
+            log_of("collect_digits"),
+        benchmark:
+            benchmark_of("collect_digits")
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            **needs("collect_digits", mem_mb=1000),
+        params:
+            job=jobs.job(STUDY, "collect_digits"),
+            files=listed,
+        shell:
+            command("collect_digits", LISTED)
 
 
 rule per_digit:
     input:
-        classes=rules.collect_digits.output.classes,
+        classes=AVAILABLE["digits_classes"],
     output:
         csv=report(
             f"{RESULTS}/tables/per_digit.csv",
@@ -212,7 +243,8 @@ rule digits:
 if workflow.is_main_process:
     # where the results lie is known by the rules alone: a module's prefix stands in their paths
     PLACE = Path(rules.study.output.config).parent
-    MANY = {"patches": rules.collect.input, "digits": rules.collect_digits.input}
+    of_digits = rules.merge_digits if STUDY.parts else rules.collect_digits
+    MANY = {"patches": rules.collect.input, "digits": of_digits.input}
     try:
         paths.check_places(
             str(workflow.current_basedir),

@@ -118,7 +118,7 @@ def missing_seeds(table: "pd.DataFrame", columns: Sequence[str]) -> list[str]:
     list of str
         A sentence for each; none if all seeds are there.
     """
-    found, every = [], set(range(int(table["seed"].max()) + 1)) if len(table) else set()
+    found, every = [], set(table["seed"])
     ended = table[table["phase"] == ENDED].groupby(KEYS[:2])["seed"].agg(set).to_dict()
     for (criterion, iteration, phase), rows in of_machines(table).groupby(KEYS, sort=False):
         where = f"{criterion}, iteration {iteration}, {phase}"

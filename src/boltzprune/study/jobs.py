@@ -32,8 +32,9 @@ def n_seeds(study: Study, experiment: str) -> int:
 
 def blocks(study: Study, experiment: str) -> list[str]:
     """Seeds of an experiment that share a job, as first-last: ["0-9", "10-19", ...]."""
-    size, n = study.seeds_per_job, n_seeds(study, experiment)
-    return [f"{i}-{min(i + size, n) - 1}" for i in range(0, n, size)]
+    size, first = study.seeds_per_job, study.first_seed
+    end = first + n_seeds(study, experiment)
+    return [f"{i}-{min(i + size, end) - 1}" for i in range(first, end, size)]
 
 
 def criteria(study: Study, experiment: str = "patches") -> dict[str, str]:
@@ -156,6 +157,8 @@ def needs_eigenvector(name: str) -> bool:
 def sample_job(study: Study, criterion: str, iteration: int, phase: str) -> dict[str, Any]:
     """The job of `sample` for a criterion or a control: the FIM only where somebody looks at it.
 
+    The whole matrix is kept of the initial machine of the first seed, for Figure 1.
+
     Parameters
     ----------
     study : config.Study
@@ -168,7 +171,8 @@ def sample_job(study: Study, criterion: str, iteration: int, phase: str) -> dict
     """
     prunes_by_it = phase == "retrained" and criterion not in CONTROLS and needs_eigenvector(criterion)
     wanted = phase == "initial" or prunes_by_it
-    return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted)
+    kept = {"matrix_of": study.first_seed} if phase == "initial" else {}
+    return job(study, "sample", criterion=criterion, iteration=iteration, phase=phase, eigenvector=wanted, **kept)
 
 
 def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune") -> dict[str, Any]:

@@ -26,7 +26,7 @@ FIGURE = figures.Figure(
     by_criterion=False,
     experiment="patches",
     caption="**Figure 1.** A: how a circular patch of an image becomes the visible layer of an RBM. B: absolute Fisher "
-    "information between all pairs of parameters of the initial machine of seed 0, on a logarithmic scale. C: "
+    "information between all pairs of parameters of the initial machine of the first seed, on a logarithmic scale. C: "
     "magnitude of each parameter's entry in the leading eigenvector of that matrix; the weights are a map of "
     "visible by hidden units, and the biases lie beside it. D: the diagonal of the matrix, which is the "
     "estimate that a synapse can make from local activity (the table behind the panel has 95 % intervals of "

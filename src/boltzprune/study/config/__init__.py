@@ -105,8 +105,13 @@ class Study(Section):
     )
     seeds: Count = Field(
         10,
-        description="Independent repetitions, seeds 0 to seeds - 1, of each experiment that has no `seeds` of "
-        "its own. Paper: 10.",
+        description="Independent repetitions of each experiment that has no `seeds` of its own, with the seeds "
+        "from `first_seed` on. Paper: 10.",
+    )
+    first_seed: Annotated[int, Field(ge=0, le=99_999)] = Field(
+        0,
+        description="Seed of the first repetition. Another computer takes other seeds of the same study, for example "
+        "`first_seed: 5, seeds: 5`, and `boltzprune merge ...` puts the results together.",
     )
     seeds_per_job: Count = Field(
         10,
@@ -120,6 +125,12 @@ class Study(Section):
         "one can be used, else cpu; reference: plain NumPy in float64, slow, for checking. On a "
         "cluster name gpu or cpu: auto asks the scheduler for a GPU only if the computer where you "
         "start the study has one.",
+    )
+    parts: Annotated[list[str], Field(min_length=1)] | None = Field(
+        None,
+        description="Folders of results that this study is put together from, with equal settings and other seeds "
+        "each; nothing is trained then. `boltzprune merge ...` checks them and writes such a study. null: the study is "
+        "computed.",
     )
     patches: Patches = Field(default_factory=Patches)
     digits: Digits = Field(default_factory=Digits)

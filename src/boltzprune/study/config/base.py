@@ -35,7 +35,7 @@ Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 OwnSeeds = Annotated[
     Count | None,
-    Field(description="Independent repetitions of this experiment, seeds 0 to seeds - 1; null: `seeds` of the study."),
+    Field(description="Independent repetitions of this experiment, from `first_seed` on; null: `seeds` of the study."),
 ]
 
 

@@ -45,11 +45,17 @@ LOGGER = "boltzprune"
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
     about = f"{ABOUT}\n\n{EXAMPLES}"
-    dry_run.add_parser(commands, "run", "make a study: figures, tables and claims, with progress", about, _run)
+    dry_run.add_parser(commands, "run", "make a study: figures, tables and claims, with progress", about, make)
 
 
-def _run(words: list[str]) -> int:
-    """Say what will happen, and become Snakemake."""
+def make(words: list[str]) -> int:
+    """Say what will happen, and become Snakemake.
+
+    Parameters
+    ----------
+    words : list of str
+        See `arguments.read`.
+    """
     asked = arguments.read(words)
     if asked.has(*NO_RUN):
         return dry_run.become(asked)

@@ -64,8 +64,9 @@ STAGES = {
         "machines -> samples -> activity statistics, Fisher information",
         ("machine", "patterns"),
         ("statistics",),
-        ("sampling", "device", "criterion", "iteration", "phase", "eigenvector"),
+        ("sampling", "device", "criterion", "iteration", "phase", "eigenvector", "matrix_of"),
         "sample",
+        ("matrix_of",),
     ),
     "prune": Stage(
         "machines and statistics -> pruned machines and a record",
@@ -156,6 +157,13 @@ STAGES = {
         (),
         "collect_digits",
     ),
+    "merge_digits": _digits(
+        "tidy tables of several studies, each with other seeds -> those of all seeds",
+        ("metrics", "classes", "pixels", "examples", "references"),
+        ("metrics", "classes", "pixels", "examples", "references"),
+        (),
+        "merge_digits",
+    ),
     "per_digit": _digits(
         "classes -> table of quality and share per digit",
         ("classes",),
@@ -189,6 +197,7 @@ VALUES: dict[str, Any] = {
     "iteration": _Whole,
     "phase": Annotated[str, one_of(PHASES)],
     "eigenvector": bool,
+    "matrix_of": _Whole,
     "device": str,
     "n_chains": Annotated[int, Field(ge=1)],
     "name": str,

@@ -20,13 +20,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-FISHER_MATRIX_OF = 0
-"""The seed whose full FIM of the initial machine is kept, for Figure 1."""
-
 
 def run(job: "Job") -> None:
     """Write rates, pair means, counts of visible patterns and, where asked for, the eigen-decomposition of the FIM.
 
+    The matrix itself is kept of one initial machine, which Figure 1 shows.
     Initial machines with too many parameters for a full FIM have none: Figure 1 and the claims say so, and so does
     `prune` if a criterion needs it.
     """
@@ -60,6 +58,6 @@ def _statistics(
         matrix = fisher_matrix()
         arrays["eigenvalues"], arrays["eigenvectors"] = eigen_decomposition(matrix, backend)
         arrays["negligible_share"] = np.array(negligible_share(matrix, backend))
-        if spec["iteration"] == 0 and seed == FISHER_MATRIX_OF:
+        if seed == spec.get("matrix_of"):
             arrays["fisher_matrix"] = backend.to_host(matrix).astype(np.float32)
     return statistics, arrays
