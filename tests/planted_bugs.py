@@ -29,6 +29,41 @@ class Bug:
 
 BUGS = [
     Bug(
+        "published numbers: the reading error is forgotten",
+        "report/comparison.py",
+        "low, high = value.low - value.error, value.high + value.error",
+        "low, high = value.low, value.high",
+        "report/test_published.py",
+    ),
+    Bug(
+        "published numbers: compared with machines before their retraining",
+        "report/published.py",
+        'return "retrained" if self.iteration else "initial"',
+        'return "pruned" if self.iteration else "initial"',
+        "report/test_published.py",
+    ),
+    Bug(
+        "marks of the authors: an iteration late",
+        "report/published.py",
+        "for iteration, number in enumerate(numbers, start=1):",
+        "for iteration, number in enumerate(numbers, start=0):",
+        "report/test_published.py",
+    ),
+    Bug(
+        "seeds put together: every part weighs the same, however many seeds it has",
+        "study/stages/merge_digits.py",
+        'sums["n_lost"] / sums["n_seeds"]',
+        'table.groupby(keys)["disconnected"].mean().to_numpy() + 0 * sums["n_seeds"]',
+        "study/test_parts.py",
+    ),
+    Bug(
+        "seeds put together: a seed that two parts have counts twice",
+        "study/parts.py",
+        "if common := sorted(",
+        "if common := [] and sorted(",
+        "study/test_parts.py",
+    ),
+    Bug(
         "pruning: the highest go",
         "pruning/weights.py",
         "keep[order[len(order) - n_kept(len(order), fraction) :]] = True",

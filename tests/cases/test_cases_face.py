@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from claims_tables import CLAIMS_FILES
 from small_machines import random_evidence
 from tiny_study import Runner, tiny_values
 
@@ -87,7 +88,7 @@ def cells(tmp_path_factory):
     values = tiny_values("", data=data, criteria=["variance_fi"], iterations=1, machine=machine, sampling=sampling)
     made = Runner(values | {"device": "cpu", "figures": {"dpi": 30, "formats": ["svg"]}}, folder).everything()
     inputs = {"metrics": [folder / "metrics.csv"], "statistics": [folder / "initial_statistics.npz"]}
-    outputs = {"csv": folder / "claims.csv", "markdown": folder / "claims.md"}
+    outputs = {name: folder / file for name, file in CLAIMS_FILES.items()}
     run(Job("claims", inputs, outputs, json.loads(jobs.claims_job(made.study)["spec"]), made.seeds))
     return folder
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from claims_tables import CLAIMS_FILES
 from tiny_study import Runner, tiny_values
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
@@ -28,7 +29,7 @@ def raster(tmp_path_factory):
     values["patches"]["sampling"] = {"n_gibbs_steps": 5}
     made = Runner(values | {"seeds": N_SEEDS}, folder).everything()
     inputs = {"metrics": [folder / "metrics.csv"], "statistics": [folder / "initial_statistics.npz"]}
-    outputs = {"csv": folder / "claims.csv", "markdown": folder / "claims.md"}
+    outputs = {name: folder / file for name, file in CLAIMS_FILES.items()}
     run(Job("claims", inputs, outputs, json.loads(jobs.claims_job(made.study)["spec"]), made.seeds))
     return made
 

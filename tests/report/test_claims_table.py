@@ -5,7 +5,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from claims_tables import LAST, PATCHES, SEEDS, good_results, good_tables, put, select, some_seeds, write_statistics
+from claims_tables import (
+    CLAIMS_FILES,
+    LAST,
+    PATCHES,
+    SEEDS,
+    good_results,
+    good_tables,
+    put,
+    select,
+    some_seeds,
+    write_statistics,
+)
 
 from boltzprune.errors import InputError
 from boltzprune.report.claims import CLAIMS, COLUMNS, judge
@@ -218,7 +229,7 @@ def test_neither_direction_is_found_too_often_where_nothing_is_true():
 
 
 def job(folder, inputs, **spec):
-    outputs = {"csv": folder / "claims.csv", "markdown": folder / "claims.md"}
+    outputs = {name: folder / file for name, file in CLAIMS_FILES.items()}
     return Job("claims", inputs, outputs, {"study": "Study x.", "criteria": {"anti_fi": "Anti-FI"}, **spec}, ())
 
 

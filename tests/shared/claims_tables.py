@@ -17,6 +17,8 @@ FI = ("variance_fi", "heuristic_fi", "eigenvector")
 LAST = {"variance_fi": 6, "heuristic_fi": 6}
 """Of the digits; there are four more iterations."""
 ITERATIONS = 10
+CLAIMS_FILES = {"csv": "claims.csv", "markdown": "claims.md", "published": "published.csv"}
+"""What the stage writes."""
 
 
 def rows(criteria, iterations, values, seeds=SEEDS):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from claims_tables import CLAIMS_FILES
 
 from boltzprune.report.figures import FIGURES
 from boltzprune.results.prepared import read_digits
@@ -146,7 +147,7 @@ class DeepRunner:
         self("per_digit", jobs.table_job(self.study, "per_digit"), {"classes": "digits_classes.csv"}, outputs)
         for name in DIGIT_FIGURES:
             self("figure", jobs.figure_job(self.study, name), available(FIGURES[name].inputs), {"folder": "figures"})
-        outputs = {"csv": "claims.csv", "markdown": "claims.md"}
+        outputs = CLAIMS_FILES
         inputs = [name for name in CLAIMS_INPUTS if name.startswith("digits")]
         self("claims", jobs.claims_job(self.study), available(inputs), outputs)
 

@@ -63,7 +63,7 @@ DIGITS = {"reference": 1, **PRETRAINING}
 IMAGES = {"prepare_digits": 1, **DIGITS}
 FIGURES = {"draw_fig1": 1, "draw_fig2": 1, **DEEP_FIGURES}
 EVERYTHING = {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES, **STUDY}
-TOGETHER = {rule: 1 for rule in ("fetch", "prepare", "fetch_digits", "prepare_digits", "merge_digits", "per_digit")}
+TOGETHER = dict.fromkeys(("fetch", "prepare", "fetch_digits", "prepare_digits", "merge_digits", "per_digit"), 1)
 TOGETHER |= RESULTS | FIGURES | STUDY
 BLOCK = {*TRAINING, *PRETRAINING} - {*RESULTS, *DEEP_RESULTS, "draw_fig1"}
 """Rules with a job for each block of seeds."""

@@ -31,7 +31,7 @@ def test_every_result_is_there(study):
     figures = {f"{name}.png" for name in FIGURES}
     figures |= {f"{name}_{panel}" for name, row in FIGURES.items() for panel in row.panels}
     assert {path.name for path in (results / "figures").iterdir()} == figures
-    tables = {"metrics.csv", "pattern_probabilities.csv", "claims.csv", "claims.md"}
+    tables = {"metrics.csv", "pattern_probabilities.csv", "claims.csv", "claims.md", "published.csv"}
     tables |= {f"digits_{name}.csv" for name in ("metrics", "classes", "pixels", "examples", "references")}
     tables |= {f"{name}.{extension}" for name in ("table1", "per_digit") for extension in ("csv", "md", "tex")}
     assert {path.name for path in (results / "tables").iterdir()} == tables

@@ -147,6 +147,7 @@ rule claims:
         **CLAIMED,
     output:
         csv=f"{RESULTS}/tables/claims.csv",
+        published=f"{RESULTS}/tables/published.csv",
         markdown=report(
             f"{RESULTS}/tables/claims.md",
             caption="../report/claims.rst",

@@ -14,6 +14,7 @@ from boltzprune.datasets import BY_EXPERIMENT
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
+from boltzprune.report import comparison
 from boltzprune.report.figures import FIGURES, module_of
 from boltzprune.results.provenance import code_digest, criterion_digest
 from boltzprune.study import raw_data
@@ -210,6 +211,8 @@ def figure_job(study: Study, name: str) -> dict[str, Any]:
         look |= {"criteria": labels(study, row.experiment), "colours": colours(study, row.experiment)}
     if row.experiment == "digits" and not row.all_iterations:
         look["last_iterations"] = study.figures.last_iterations
+    if row.published:
+        look["published"] = shows_published(study, row.experiment)
     if "digits_examples" in row.inputs:
         look["quality"] = study.digits.evaluation.quality
     given = job(study, "figure", **look)
@@ -219,13 +222,21 @@ def figure_job(study: Study, name: str) -> dict[str, Any]:
 def table_job(study: Study, stage: str) -> dict[str, Any]:
     """The job of a table by criterion: table1, per_digit."""
     experiment = STAGES[stage].experiment
-    return job(study, stage, criteria=labels(study, experiment), study=summary(study, experiment))
+    more = {"published": shows_published(study, experiment)} if "published" in STAGES[stage].spec else {}
+    return job(study, stage, criteria=labels(study, experiment), study=summary(study, experiment), **more)
 
 
 def claims_job(study: Study) -> dict[str, Any]:
     """The job of the claims."""
     both = {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
-    return job(study, "claims", criteria=both, study=summaries(study), last_iterations=study.figures.last_iterations)
+    about = {"study": summaries(study), "last_iterations": study.figures.last_iterations}
+    why = {name: comparison.differences(name, getattr(study, name)) for name in study.experiments}
+    return job(study, "claims", criteria=both, not_compared=why, **about)
+
+
+def shows_published(study: Study, experiment: str) -> bool:
+    """Whether tables and figures of an experiment show numbers of the authors, which need its size."""
+    return comparison.of_size(experiment, getattr(study, experiment))
 
 
 def labels(study: Study, experiment: str) -> dict[str, str]:
@@ -265,12 +276,13 @@ def summary(study: Study, experiment: str) -> str:
     """One line that says what was computed."""
     data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
     start, n_machines = f"Study {study.study}: preset {study.preset}, {data.source}, ", n_seeds(study, experiment)
+    repeated = f"{n_machines} seed" + "s" * (n_machines > 1)
     if experiment == "digits":
         sizes = " and ".join(map(str, study.digits.machine.n_hidden))
         n = "all" if data.n_train is None else data.n_train
-        return f"{start}{n} training images, {sizes} hidden units; {n_machines} seeds; {sampling.chains} chains."
+        return f"{start}{n} training images, {sizes} hidden units; {repeated}; {sampling.chains} chains."
     method = f"{sampling.n_gibbs_steps} Gibbs steps" if sampling.method == "gibbs" else sampling.method
     return (
         f"{start}{data.n_patterns} patterns, radius {data.radius}; "
-        f"{n_machines} seeds; sampling {method}, {sampling.statistics} statistics."
+        f"{repeated}; sampling {method}, {sampling.statistics} statistics."
     )

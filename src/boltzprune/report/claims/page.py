@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from boltzprune.report import comparison
 from boltzprune.report.claims.claim import VERDICTS, interval
 from boltzprune.report.claims.power import POWER
 from boltzprune.report.claims.statistics import CONFIDENCE, LEVEL
@@ -42,7 +43,7 @@ HEAD = (
 )
 
 
-def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str]) -> str:
+def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str], beside: pd.DataFrame | None = None) -> str:
     """The table that `judge` made: readable numbers, and the rules as a list below each experiment.
 
     Parameters
@@ -52,6 +53,8 @@ def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str]) -> str:
         One line that says what was computed.
     labels
         Of criteria, by name.
+    beside
+        Published numbers beside those of the study, from `comparison.compare`.
     """
     parts = ["# Claims of the paper\n", f"{study}\n", f"{HOW_TO_READ}\n"]
     for experiment, rows in table.groupby("experiment", sort=False):
@@ -68,6 +71,7 @@ def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str]) -> str:
             f"{body}\n",
             f"Rules:\n\n{rules}\n",
         ]
+        parts += comparison.page(beside[beside["experiment"] == experiment], labels) if beside is not None else []
     return "\n".join(parts)
 
 

@@ -35,6 +35,8 @@ class Figure:
         What a user asks for to get it; several figures can share one. Empty: the name of the figure.
     all_iterations : bool
         Whether it shows all iterations of every criterion, whatever the configuration says of the last one shown.
+    published : bool
+        Whether it shows numbers of `report.published` where the study has the paper's size.
     """
 
     inputs: tuple[str, ...]
@@ -44,6 +46,7 @@ class Figure:
     caption: str
     target: str = ""
     all_iterations: bool = False
+    published: bool = False
 
 
 def _declared(path: Path) -> Figure | None:

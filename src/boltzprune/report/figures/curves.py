@@ -14,9 +14,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from boltzprune.report.figures import digits
 from boltzprune.report.figures.style import INK, Look
+from boltzprune.report.published import published
 
 MARKS: dict[str, Any] = {"marker": "o", "ms": 3, "elinewidth": 0.7}
 INITIAL: dict[str, Any] = {"marker": "D", "ms": 4.5, "color": INK, "ls": "none", "elinewidth": 0.7, "zorder": 5}
+PUBLISHED: dict[str, Any] = {"marker": "o", "ms": 3.4, "ls": "none", "mfc": "none", "mew": 0.7, "zorder": 1}
+PUBLISHED_LABEL = "open: a run of the authors, preprint's code"
 REFERENCES: dict[str, Any] = {"color": INK, "lw": 0.9, "zorder": 0.5}
 
 
@@ -98,6 +101,44 @@ def per_criterion(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: L
     for name in names:
         curve(axes, digits.path(table, name, "retrained"), color=look.colours[name], label=look.labels[name], **how)
     curve(axes, table[table["phase"] == "initial"], label="initial machine", **(how | INITIAL))
+
+
+def published_marks(axes: Axes, column: str, names: Sequence[str], look: Look, scale: float = 1.0) -> np.ndarray:
+    """Open marks at what the authors have published of machines that were pruned, against their remaining weights.
+
+    Parameters
+    ----------
+    axes
+    column
+        Of the metrics.
+    names
+        Criteria.
+    look
+        Says whether they are drawn.
+    scale
+        What the numbers are multiplied with.
+
+    Returns
+    -------
+    (n,) float64
+        The numbers that are drawn, scaled.
+    """
+    if not look.published:
+        return np.array([])
+    weights = {(one.criterion, one.iteration): one.low for one in published("n_weights")}
+    drawn = []
+    for name in ("none", *names):
+        mine = [one for one in published(column) if (one.criterion, one.iteration) in weights and one.criterion == name]
+        x, y = [weights[name, one.iteration] for one in mine], [scale * one.low for one in mine]
+        mark = {"mec": look.colours[name]} if name != "none" else {"mec": INK, "marker": "D", "ms": 4.5}
+        axes.plot(x, y, **(PUBLISHED | mark))
+        drawn += y
+    return np.array(drawn)
+
+
+def published_handles(look: Look) -> list[Line2D]:
+    """The entry of the legend for `published_marks`, where they are drawn."""
+    return [sample_handle(PUBLISHED_LABEL, **PUBLISHED, mec=INK)] if look.published else []
 
 
 def log_ticks(low: float, high: float) -> np.ndarray:

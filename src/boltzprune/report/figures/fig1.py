@@ -17,6 +17,7 @@ from matplotlib.patches import Circle
 from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval, not_computed, weight_entries
 from boltzprune.report import figures
 from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, panel_letter
+from boltzprune.report.published import published
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, read_statistics
 
@@ -25,13 +26,15 @@ FIGURE = figures.Figure(
     panels=("a.csv", "b.csv.gz", "c.csv", "d.csv", "e.csv"),
     by_criterion=False,
     experiment="patches",
+    published=True,
     caption="**Figure 1.** A: how a circular patch of an image becomes the visible layer of an RBM. B: absolute Fisher "
-    "information between all pairs of parameters of the initial machine of the first seed, on a logarithmic scale. C: "
-    "magnitude of each parameter's entry in the leading eigenvector of that matrix; the weights are a map of "
-    "visible by hidden units, and the biases lie beside it. D: the diagonal of the matrix, which is the "
-    "estimate that a synapse can make from local activity (the table behind the panel has 95 % intervals of "
-    "its sampling error). E: eigenvalues of the matrix for every seed, and the ratio of the first two. For "
-    "machines of more than 20,000 parameters the matrix is not computed, and its panels say so.",
+    "information between all pairs of parameters of the initial machine of the first seed, on a logarithmic "
+    "scale. C: magnitude of each parameter's entry in the leading eigenvector of that matrix; the weights are a "
+    "map of visible by hidden units, and the biases lie beside it. D: the diagonal of the matrix, which is the "
+    "estimate that a synapse can make from local activity (the table behind the panel has 95 % intervals of its "
+    "sampling error). E: eigenvalues of the matrix for every seed, and the ratio of the first two; open diamonds,"
+    " where the study has the paper's size: the two that the paper gives. For machines of more than 20,000 "
+    "parameters the matrix is not computed, and its panels say so.",
 )
 
 MAX_SIDE = 1200
@@ -186,7 +189,7 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
         return figure
     _draw_matrix(figure, rows[1, 0], panels["b.csv.gz"], panels["c.csv"])
     _draw_importance(figure, rows[1, 1], panels["c.csv"], "C", of_eigenvector)
-    _draw_spectrum(figure, rows[2, 0], panels["e.csv"])
+    _draw_spectrum(figure, rows[2, 0], panels["e.csv"], look)
     return figure
 
 
@@ -263,7 +266,7 @@ def _draw_matrix(figure: Figure, cell: SubplotSpec, triangle: pd.DataFrame, impo
     bar.set_label("|F| (nats / parameter²)")
 
 
-def _draw_spectrum(figure: Figure, cell: SubplotSpec, spectra: pd.DataFrame) -> None:
+def _draw_spectrum(figure: Figure, cell: SubplotSpec, spectra: pd.DataFrame, look: Look) -> None:
     """E: eigenvalues of the FIM of every initial machine, and the ratio of the first two."""
     axes = figure.add_subplot(cell)
     panel_letter(axes, "E", dx=-0.16)
@@ -280,6 +283,11 @@ def _draw_spectrum(figure: Figure, cell: SubplotSpec, spectra: pd.DataFrame) -> 
         f"[{quartiles[0]:.3g}, {quartiles[1]:.3g}]\n(median [quartiles])",
         transform=axes.transAxes, ha="right", va="top", fontsize=7,
     )  # fmt: skip
+    for rank in (1, 2) if look.published else ():
+        for one in published(f"eigenvalue_{rank}", "patches"):
+            axes.plot(rank, one.low, "D", ms=5, mfc="none", mec=INK, label="the paper" if rank == 1 else None)
+    if look.published:
+        axes.legend(loc="lower left")
     axes.set(xlabel="rank", ylabel="eigenvalue (nats / parameter²)", ylim=(spectra["eigenvalue"].max() * 1e-7, None))
 
 

@@ -22,13 +22,15 @@ FIGURE = figures.Figure(
     panels=("a.csv", "b.csv", "c.csv", "d.csv"),
     by_criterion=True,
     experiment="digits",
+    published=True,
     caption="**Figure 3.** A: the first training image of each class, cropped and binarised (black = 1), and the deep "
-    "Boltzmann machine as a sketch: each unit of h1 sees a receptive field of neighbouring pixels, or the "
-    "whole image if the study says so; each unit of h2 is connected to all of h1; the classifier reads h2. B: "
-    "share of the test images that a logistic regression on h2 gets wrong, against the remaining weights, "
-    "after retraining; dotted: the same classifier on raw pixels; diamond: initial machines. C: units that "
-    "remain in h1 and h2. Mean and standard deviation over seeds. D: fraction of seeds in which a pixel has no "
-    "weight left after the last iteration shown (black = all).",
+    "Boltzmann machine as a sketch: each unit of h1 sees a receptive field of neighbouring pixels, or the whole "
+    "image if the study says so; each unit of h2 is connected to all of h1; the classifier reads h2. B: share of "
+    "the test images that a logistic regression on h2 gets wrong, against the remaining weights, after "
+    "retraining; dotted: the same classifier on raw pixels; diamond: initial machines. C: units that remain in h1"
+    " and h2. Mean and standard deviation over seeds; open marks, where the study has the paper's size: one run "
+    "of the authors, read off their notebook, which prunes a tenth of both weight layers. D: fraction of seeds in"
+    " which a pixel has no weight left after the last iteration shown (black = all).",
 )
 
 UNITS = {"n_units_1": "h1", "n_units_2": "h2"}
@@ -169,7 +171,9 @@ def _draw_curves(
     measured, units = (table[table["phase"].isin(["initial", "retrained"])] for table in (errors, units))
     curves.weights_axis(axes, measured)
     raw = 100 * errors.loc[errors["phase"] == "reference", "mean"].clip(lower=floor)
-    curves.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], raw)
+    of_authors = curves.published_marks(axes, "encoding_error", names, look, 100)
+    include = [*raw, *of_authors]
+    curves.log_axis(axes, "y", 100 * measured["mean"].clip(lower=floor), 100 * measured["sd"], include)
     note = "\n(no error: drawn as half a test image)" if (measured["mean"] < floor).any() else ""
     axes.set(ylabel="encoding error (%)", title="Error of the classifier, test images" + note)
     all_axes = [axes]
@@ -177,13 +181,15 @@ def _draw_curves(
         axes = figure.add_subplot(grid[column])
         part = units[units["measure"] == measure]
         curves.per_criterion(axes, part, names, look)
+        curves.published_marks(axes, measure, names, look)
         curves.weights_axis(axes, part)
         axes.set(
             ylabel="units", ylim=(0, 1.06 * (part["mean"] + part["sd"].fillna(0)).max()), title=f"Units of {layer}"
         )
         all_axes.append(axes)
     panel_letter(all_axes[1], next(letters), dx=-0.15)
-    curves.legend(figure, all_axes, look, digits.seeds_text(pd.concat([measured, units])))
+    about = digits.seeds_text(pd.concat([measured, units]))
+    curves.legend(figure, all_axes, look, about, curves.published_handles(look))
 
 
 def _draw_maps(figure: FigureBase, maps: pd.DataFrame, shape: tuple[int, int], look: Look, letter: str) -> None:

@@ -1,6 +1,7 @@
 """Figure 4: quality, diversity and examples of the digits that pruned machines generate."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ FIGURE = figures.Figure(
     panels=("a.csv", "b.csv", "c.csv"),
     by_criterion=True,
     experiment="digits",
+    published=True,
     caption="**Figure 4.** A: quality of the generated digits, the winning probability of a classifier trained on raw "
     "pixels, against the remaining weights, after retraining and, if the study judges digits there too, right "
-    "after pruning (lighter); dashed: test images (black) and random patterns (grey). B: diversity, the "
-    "entropy of the classes that the classifier gives to the samples; dashed: test images; dotted: all classes "
-    "equally often. Mean and standard deviation over seeds. C: samples of the initial machine and of each "
-    "criterion's machine after retraining in the last iteration shown, one seed (black = 1).",
+    "after pruning (lighter); dashed: test images (black) and random patterns (grey). B: diversity, the entropy "
+    "of the classes that the classifier gives to the samples; dashed: test images; dotted: all classes equally "
+    "often. Mean and standard deviation over seeds; open marks, where the study has the paper's size and shows "
+    "the mean of the class means: one run of the authors, read off their notebook. C: samples of the initial "
+    "machine and of each criterion's machine after retraining in the last iteration shown, one seed (black = 1).",
 )
 
 QUALITIES = {"mean": "mean over samples", "class_mean": "mean of the class means"}
@@ -69,6 +72,8 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     quality = panels["a.csv"][panels["a.csv"]["measure"] == f"quality_{look.quality}"]
     _draw_curves(left, digits.up_to_last(quality, look), names, look)
     left.set(ylabel="quality", title=f"Winning probability, {QUALITIES[look.quality]}")
+    of_authors = replace(look, published=look.published and look.quality == "class_mean")
+    curves.published_marks(left, f"quality_{look.quality}", names, of_authors)
     curves.reference_line(left, quality, "random_patterns", "random patterns", ls="--", color=GREY)
     _draw_curves(right, digits.up_to_last(panels["b.csv"], look), names, look)
     right.set(ylabel="diversity (nats)", title="Entropy of the classes")
@@ -77,9 +82,9 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     panel_letter(left, "A", dx=-0.1)
     panel_letter(right, "B", dx=-0.08)
     shown = pd.concat([quality, panels["b.csv"]])
-    extra = []
+    extra = curves.published_handles(of_authors)
     if (shown["phase"] == "pruned").any():
-        extra = [curves.sample_handle("after retraining")]
+        extra += [curves.sample_handle("after retraining")]
         extra += [curves.sample_handle("before retraining", ls="--", mfc="white", alpha=0.6)]
     curves.legend(upper, [left, right], look, digits.seeds_text(shown[shown["phase"] != "reference"]), extra)
     _draw_examples(lower, blocks, n_rows)

@@ -13,6 +13,7 @@ from boltzprune.evaluation.activity import stop_signals
 from boltzprune.report import figures
 from boltzprune.report.figures import curves, digits
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
+from boltzprune.report.published import published
 
 FIGURE = figures.Figure(
     inputs=("digits_metrics", "digits_references"),
@@ -20,11 +21,12 @@ FIGURE = figures.Figure(
     by_criterion=True,
     experiment="digits",
     all_iterations=True,
+    published=True,
     caption="**S1 Figure A.** Mean activity of the units of h1 (A) and h2 (B) in the free-running machine over the "
     "iterations, after retraining, and the encoding error of the same machines (C); mean and standard "
     "deviation over seeds. Circle and square: the first iteration whose mean activity in h1 or h2 exceeds that "
     "of the iteration before, which may be a signal to stop pruning. Star: lowest error. Dotted: classifier on "
-    "raw pixels.",
+    "raw pixels. Bracket at iteration 0, where the study has the paper's size: the range that the paper gives.",
 )
 
 Mark = tuple[str, Any, dict[str, Any]]
@@ -32,6 +34,8 @@ Mark = tuple[str, Any, dict[str, Any]]
 
 LAYERS = {1: "h1", 2: "h2"}
 BEST: dict[str, Any] = {"marker": "*", "ms": 8}
+RANGE: dict[str, Any] = {"color": INK, "ls": "none", "capsize": 3, "elinewidth": 0.9}
+RANGE_LABEL = "range in the paper"
 RINGS: dict[int, dict[str, Any]] = {1: {"marker": "o", "ms": 9}, 2: {"marker": "s", "ms": 8}}
 
 
@@ -125,9 +129,13 @@ def _draw_activity(axes: Axes, table: pd.DataFrame, signals: pd.DataFrame, layer
     places = _places(table, look, 0.05)
     _draw_lines(axes, table, places, look)
     _mark(axes, table, places, _rises(signals, layer, look))
-    mean = table["mean"].to_numpy(float)
-    if mean.min() > 0 and mean.max() > 10 * mean.min():
-        curves.log_axis(axes, "y", mean, table["sd"])
+    mean, include = table["mean"].to_numpy(float), []
+    for one in published(f"activity_{layer}") if look.published else ():
+        middle, half = (one.low + one.high) / 2, (one.high - one.low) / 2
+        axes.errorbar([-0.35], [middle], [half], label=RANGE_LABEL, **RANGE)
+        include += [one.low, one.high]
+    if mean.min() > 0 and max(mean.max(), *include, 0) > 10 * min(mean.min(), *include, 1):
+        curves.log_axis(axes, "y", mean, table["sd"], include)
     axes.set(ylabel=f"mean activity of {LAYERS[layer]}", title=f"Units of {LAYERS[layer]}, free-running")
 
 

@@ -60,6 +60,8 @@ class Look:
         Last iteration shown of a criterion; one that is not in it is shown to its end.
     quality : str
         Which mean of the quality of digits is drawn: mean (over samples) or class_mean (of the class means).
+    published : bool
+        Whether numbers of the authors are drawn, as open marks.
     """
 
     labels: Mapping[str, str]
@@ -68,6 +70,7 @@ class Look:
     notes: tuple[str, ...] = ()
     last_iterations: Mapping[str, int] = field(default_factory=dict)
     quality: str = "mean"
+    published: bool = False
 
 
 def save(
@@ -82,13 +85,13 @@ def save(
     panels
         Name of the file of each panel, without that of the figure -> its table.
     spec
-        name, formats, dpi, study; colours, criteria, last_iterations, quality, notes where the figure shows them.
+        name, formats, dpi, study; colours, criteria, last_iterations, quality, notes, published where it shows them.
     folder
     """
     name = spec["name"]
     for panel, frame in panels.items():
         write_table(Path(folder) / f"{name}_{panel}", frame)
-    optional = {key: spec[key] for key in ("last_iterations", "quality", "notes") if key in spec}
+    optional = {key: spec[key] for key in ("last_iterations", "quality", "notes", "published") if key in spec}
     look = Look(spec.get("criteria", {}), spec.get("colours", {}), spec["study"], **optional)
     with plt.rc_context(RC):
         figure = module.draw(panels, look)

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from boltzprune.report.published import published
 from boltzprune.report.tables.text import fewer, markdown_grid, number_of_seeds, tex
 from boltzprune.results.tidy import ENDED
 
@@ -54,21 +55,44 @@ def _grid(table: "pd.DataFrame") -> tuple["pd.DataFrame", dict[int, str]]:
     return grid.loc[list(labels)].rename(index=labels), weights
 
 
-def as_markdown(table: "pd.DataFrame", study: str) -> str:
-    """Table 1 in Markdown, with a line that says what it shows."""
+def _rows(table: "pd.DataFrame", with_published: bool) -> list[list[str]]:
+    """Lines of text: a label, then a cell for each iteration; below each criterion what the authors have published."""
+    grid, _ = _grid(table)
+    of_authors = {(value.criterion, value.iteration): value.in_words for value in published("n_hidden", "patches")}
+    lines = []
+    for name, (label, row) in zip(dict.fromkeys(table["criterion"]), zip(grid.index, grid.to_numpy())):
+        lines.append([label, *row])
+        numbers = [of_authors.get((name, iteration), "-") for iteration in grid.columns]
+        if with_published and set(numbers) != {"-"}:
+            lines.append([f"{label}, one run of the authors", *numbers])
+    return lines
+
+
+def as_markdown(table: "pd.DataFrame", study: str, with_published: bool = False) -> str:
+    """Table 1 in Markdown, with a line that says what it shows.
+
+    Parameters
+    ----------
+    table
+        From `remaining_units`.
+    study
+        One line that says what was computed.
+    with_published
+        Whether the numbers of one run of the authors stand below ours.
+    """
     grid, weights = _grid(table)
     head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
-    body = markdown_grid(head, [[label, *row] for label, row in zip(grid.index, grid.to_numpy())])
+    body = markdown_grid(head, _rows(table, with_published))
     n = number_of_seeds(table)
     return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
 
 
-def as_latex(table: "pd.DataFrame", study: str) -> str:
-    """Table 1 in LaTeX (booktabs)."""
+def as_latex(table: "pd.DataFrame", study: str, with_published: bool = False) -> str:
+    """Table 1 in LaTeX (booktabs); with the parameters of `as_markdown`."""
     grid, weights = _grid(table)
     math = {k: f"$n_w = {text.replace(' to ', '$ to $')}$" for k, text in weights.items()}
     head = " & ".join(["Criterion", *(f"iteration {k} ({math[k]})" for k in grid.columns)])
-    rows = [" & ".join([tex(label), *row]) + r" \\" for label, row in zip(grid.index, grid.to_numpy())]
+    rows = [" & ".join([tex(label), *row]) + r" \\" for label, *row in _rows(table, with_published)]
     return "\n".join(
         [
             rf"% Remaining hidden units, mean (standard deviation) over seeds, {number_of_seeds(table)}. {tex(study)}",

@@ -40,7 +40,7 @@ class Stage:
 
 
 FIGURE_INPUTS = tuple(sorted({name for row in FIGURES.values() for name in row.inputs}))
-LOOK = ("colours", "criteria", "last_iterations", "quality")
+LOOK = ("colours", "criteria", "last_iterations", "quality", "published")
 CLAIMS_INPUTS = {
     "metrics": "patches",
     "statistics": "patches",
@@ -96,7 +96,14 @@ STAGES = {
         ("evaluation",),
         "collect",
     ),
-    "table1": Stage("metrics -> Table 1", ("metrics",), ("csv", "markdown", "latex"), ("criteria", "study"), "table1"),
+    "table1": Stage(
+        "metrics -> Table 1",
+        ("metrics",),
+        ("csv", "markdown", "latex"),
+        ("criteria", "study", "published"),
+        "table1",
+        ("published",),
+    ),
     "fetch_digits": _digits("find or download the raw labelled images", (), ("manifest",), ("data",), "fetch"),
     "prepare_digits": _digits(
         "raw labelled images -> binary images", ("manifest",), ("digits",), ("data",), "prepare_digits"
@@ -172,12 +179,12 @@ STAGES = {
         "per_digit",
     ),
     "claims": Stage(
-        "all tables -> the paper's claims, measured and decided",
+        "all tables -> the paper's claims, measured and decided; its numbers beside ours",
         tuple(CLAIMS_INPUTS),
-        ("csv", "markdown"),
-        ("criteria", "study", "last_iterations"),
+        ("csv", "markdown", "published"),
+        ("criteria", "study", "last_iterations", "not_compared"),
         "claims",
-        (*CLAIMS_INPUTS, "last_iterations"),
+        (*CLAIMS_INPUTS, "last_iterations", "not_compared"),
     ),
     "study": Stage("the preset and all values of a study, as YAML", (), ("config",), ("config",), "study"),
     "figure": Stage(
@@ -207,6 +214,8 @@ VALUES: dict[str, Any] = {
     "criteria": dict[str, str],
     "colours": dict[str, str],
     "last_iterations": dict[str, _Whole],
+    "published": bool,
+    "not_compared": dict[str, dict[str, str]],
     "quality": Literal["mean", "class_mean"],
     "config": dict,
 }

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from boltzprune.errors import InputError
+from boltzprune.report import comparison
 from boltzprune.report.claims import CLAIMS, judge
 from boltzprune.report.claims.collected import read
 from boltzprune.report.claims.page import as_markdown
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def run(job: "Job") -> None:
-    """Write the table as tidy CSV and as Markdown.
+    """Write the table as tidy CSV and as Markdown, and the published numbers beside those of the study.
 
     An experiment of which there is nothing has no claims; where some of its results are missing, those that need them
     are not testable.
@@ -28,5 +29,7 @@ def run(job: "Job") -> None:
     metrics = [results.tables[name] for name in ("metrics", "digits_metrics") if name in results.tables]
     about = [spec["study"], *(line for one in metrics for line in missing_seeds(one, measures(one)))]
     about += [line for one in metrics for line in endings(one, spec["criteria"])]
+    beside = comparison.compare(results.tables, spec.get("not_compared", {}))
     write_table(job.outputs["csv"], table)
-    write_bytes(job.outputs["markdown"], as_markdown(table, " ".join(about), spec["criteria"]).encode())
+    write_table(job.outputs["published"], beside)
+    write_bytes(job.outputs["markdown"], as_markdown(table, " ".join(about), spec["criteria"], beside).encode())

@@ -22,5 +22,6 @@ def run(job: "Job") -> None:
     if table.empty:
         raise InputError(f"{path}: has no retrained machines of {', '.join(spec['criteria'])}; delete it and run again")
     write_table(job.outputs["csv"], table)
-    write_bytes(job.outputs["markdown"], as_markdown(table, about).encode())
-    write_bytes(job.outputs["latex"], as_latex(table, about).encode())
+    with_published = spec.get("published", False)
+    write_bytes(job.outputs["markdown"], as_markdown(table, about, with_published).encode())
+    write_bytes(job.outputs["latex"], as_latex(table, about, with_published).encode())
