@@ -124,6 +124,18 @@ def test_parts_are_sorted_by_their_seeds_and_make_the_study_of_all(tmp_path):
     assert parts.settings(study, "patches") == parts.settings(study_from(VALUES), "patches")
 
 
+def test_an_experiment_that_was_not_run_is_no_part(tmp_path):
+    one = folder(tmp_path / "one")
+    (tmp_path / "one" / "tables" / "metrics.csv").unlink()
+    found = parts.joined([one, folder(tmp_path / "other", 3, 2)])
+    assert [part.folder for part in found["patches"]] == [str(tmp_path / "other")]
+    assert parts.values("all", parts.joined([one]), [one])["experiments"] == ["digits"]
+    for path in (tmp_path / "one" / "tables").iterdir():
+        path.unlink()
+    with pytest.raises(InputError, match=r"one: has no tables, such as .*metrics\.csv or .*digits_metrics\.csv"):
+        parts.read(one)
+
+
 def test_statistics_are_those_of_the_blocks_that_a_part_has(tmp_path):
     one, other = folder(tmp_path / "one"), folder(tmp_path / "other", 3, 2)
     found = parts.joined([one, other])["patches"]

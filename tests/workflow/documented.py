@@ -11,7 +11,7 @@ from pathlib import Path
 from boltzprune.__main__ import main
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md", "docs/results/README.md")
 COMMENTED = ("config/*.yaml", "profiles/*/config.yaml", "Snakefile", "workflow/rules/*.smk", "Makefile")
 HELP = ("", "run", "plan", "status", "verify", "merge", "check", "presets", "schema", "device", "kernels")
 """Commands whose --help is read."""

@@ -87,12 +87,13 @@ def place(finished, tmp_path_factory):
     for name in ("tests", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "my.yaml").write_text("seeds: 3\n")
-    for name in ("results/my-study", "results/paper"):
-        (folder / name).symlink_to(folder / "results" / "tiny")
-    other = folder / "from-the-other-computer" / "my-study"
-    shutil.copytree(folder / "results" / "tiny", other)
-    (other.parent / "paper").symlink_to(other)
-    _other_seeds(other)
+    others = folder / "from-the-other-computer"
+    digits = folder / "docs" / "results" / "digits"
+    shutil.copytree(ROOT / "docs" / "results" / "digits", digits)
+    (folder / "results" / "my-study").symlink_to(folder / "results" / "tiny")
+    _with_other_seeds(folder / "results" / "tiny", others / "my-study", 100)
+    _with_other_seeds(digits, folder / "results" / "paper", 100)
+    _with_other_seeds(digits, others / "paper", 200)
     (folder / "bin").mkdir()
     for name, script in STAND_INS.items():
         text = script.format(python=sys.executable, here=folder / "bin", make=shutil.which("make"))
@@ -103,13 +104,14 @@ def place(finished, tmp_path_factory):
     return folder
 
 
-def _other_seeds(results):
-    """Make tables and settings of seeds 0 to 2 those of 3 to 5, as another computer would have computed them."""
-    study = results / "study.yaml"
-    study.write_text(study.read_text().replace("first_seed: 0\n", "first_seed: 3\n"))
-    for path in (results / "tables" / name for name in ("metrics.csv", "digits_metrics.csv")):
+def _with_other_seeds(results, target, later):
+    """Tables and settings of a study as another computer would have them, with seeds that many numbers later."""
+    shutil.copytree(results, target)
+    study = target / "study.yaml"
+    study.write_text(study.read_text().replace("first_seed: 0\n", f"first_seed: {later}\n"))
+    for path in (target / "tables").glob("*metrics.csv"):
         table = pd.read_csv(path)
-        table.assign(seed=table["seed"] + 3).to_csv(path, index=False)
+        table.assign(seed=table["seed"] + later).to_csv(path, index=False)
 
 
 def environment(folder):

@@ -71,7 +71,7 @@ class Part:
 
 
 def read(folder: str | os.PathLike[str]) -> Part:
-    """A folder of results.
+    """A folder of results; an experiment without any table is taken for one that was not run.
 
     Raises
     ------
@@ -95,7 +95,11 @@ def read(folder: str | os.PathLike[str]) -> Part:
         ) from None
     part = Part(str(folder), study, {})
     for experiment in study.experiments:
-        part.seeds[experiment] = _seeds(part, experiment)
+        if any(os.path.isfile(table(part, name)) for name in TABLES[experiment]):
+            part.seeds[experiment] = _seeds(part, experiment)
+    if not part.seeds:
+        wanted = " or ".join(table(part, TABLES[experiment][0]) for experiment in study.experiments)
+        raise InputError(f"{folder}: has no tables, such as {wanted}; let that study run to its end, or copy them")
     return part
 
 
