@@ -126,7 +126,7 @@ def test_the_captions_name_what_is_missing(holed, tmp_path):
     for text in (outputs["markdown"].read_text(), outputs["latex"].read_text()):
         head = text.split("\n")[0].replace("\\", "")
         assert "Study x. Missing: a, iteration 1, pruned: no row of seed 1." in head
-    outputs = {"csv": tmp_path / "c.csv", "markdown": tmp_path / "c.md"}
+    outputs = {"csv": tmp_path / "c.csv", "markdown": tmp_path / "c.md", "published": tmp_path / "p.csv"}
     claims_stage.run(Job("claims", {"metrics": [tmp_path / "metrics.csv"]}, outputs, spec, (0,)))
     assert "Missing: a, iteration 1, retrained: no row of seed 1." in outputs["markdown"].read_text()
     whole = metrics(np.random.default_rng(89))

@@ -83,8 +83,8 @@ def test_what_a_study_will_do_is_said_of_its_experiments_only():
 
 
 def test_claims_of_nothing(capsys, tmp_path):
-    spec = '{"criteria": {}, "study": "x"}'
-    assert main(["claims", f"--out=csv={tmp_path}/a.csv", f"--out=markdown={tmp_path}/a.md", f"--spec={spec}"]) == 2
+    rest = [f"--out=published={tmp_path}/b.csv", '--spec={"criteria": {}, "study": "x"}']
+    assert main(["claims", f"--out=csv={tmp_path}/a.csv", f"--out=markdown={tmp_path}/a.md", *rest]) == 2
     assert "claims: no --in is given; expected some of metrics" in capsys.readouterr().err
 
 

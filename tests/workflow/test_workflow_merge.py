@@ -3,6 +3,12 @@
 import pytest
 
 
+@pytest.fixture
+def study(finished, tmp_path):
+    """A copy of the finished study, so that a second study beside it disturbs no other test."""
+    return finished.beside(tmp_path)
+
+
 @pytest.mark.slow
 def test_a_study_put_together_has_the_tables_of_the_one_that_computed_them(study):
     done = study.boltzprune(
