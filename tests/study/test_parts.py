@@ -121,6 +121,10 @@ def test_parts_are_sorted_by_their_seeds_and_make_the_study_of_all(tmp_path):
     assert (jobs.n_seeds(study, "patches"), jobs.n_seeds(study, "digits")) == (5, 7)
     assert parts.check(study).keys() == {"patches", "digits"}
     assert study.digits.criteria == ["weight_magnitude"]
+    assert all(
+        line.endswith(f"Put together from {late}, {early}, {digits}; nothing is trained.")
+        for line in jobs.prospect(study)
+    )
     assert parts.settings(study, "patches") == parts.settings(study_from(VALUES), "patches")
 
 

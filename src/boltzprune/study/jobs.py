@@ -260,6 +260,11 @@ def prospect(study: Study) -> list[str]:
     for experiment in study.experiments:
         section, n = getattr(study, experiment), n_seeds(study, experiment)
         n_criteria = len(section.criteria)
+        if study.parts:
+            lines.append(
+                f"{summary(study, experiment)} Put together from {', '.join(study.parts)}; nothing is trained."
+            )
+            continue
         lines.append(
             f"{summary(study, experiment)} {n} trained machines, {n_criteria} criteria, {section.iterations} "
             f"iterations: {n * n_criteria * section.iterations:,} prunings, each followed by a retraining."
