@@ -100,9 +100,9 @@ STUDIES = {
     ),
     "mnist": merged(DIGITS, {"seeds": 1, "digits": {"data": {"source": "mnist"}}}),
 }
+"""Name -> what differs from config/config.yaml."""
 TOGETHER = merged(STUDIES["digits"], {"parts": ["results/digits"]})
 """The digits again, put together from the tables of the study of that name, which has to be there."""
-"""Name -> what differs from config/config.yaml."""
 WHOLE = ("patches", "digits")
 """Of these all figures and tables are made, of the others what comes before and with the first pruning."""
 

@@ -70,7 +70,7 @@ def start_jobs_at_once():
 
 def cores(wildcards):
     """Cores of a long job: one for each seed that it computes at a time, or the one that waits for a GPU."""
-    return 1 if GPU else min(AT_ONCE, limits.seeds_of(wildcards.block))
+    return 1 if GPU else min(AT_ONCE, len(jobs.seeds_of(wildcards.block)))
 
 
 def cores_for_machines(wildcards):

@@ -54,20 +54,20 @@ rule table1:
         command("table1")
 
 
+DIGIT_TABLES = {name: f"{RESULTS}/tables/digits_{name}.csv" for name in STAGES["collect_digits"].outputs}
+DIGIT_TABLES["metrics"] = report(
+    DIGIT_TABLES["metrics"],
+    caption="../report/digits_metrics.rst",
+    category="Tables",
+)
+
 if STUDY.parts:
 
     rule merge_digits:
         input:
             **{name: of_parts(f"digits_{name}") for name in STAGES["merge_digits"].inputs},
         output:
-            metrics=report(
-                f"{RESULTS}/tables/digits_metrics.csv",
-                caption="../report/digits_metrics.rst",
-                category="Tables",
-            ),
-            classes=f"{RESULTS}/tables/digits_classes.csv",
-            pixels=f"{RESULTS}/tables/digits_pixels.csv",
-            examples=f"{RESULTS}/tables/digits_examples.csv",
+            **DIGIT_TABLES,
             references=f"{RESULTS}/tables/digits_references.csv",
         log:
             log_of("merge_digits"),
@@ -93,14 +93,7 @@ else:
             records=all_digit_chains("record.csv"),
             samples=all_digits("initial_samples.npz", "retrained_samples.npz", DIGIT_BLOCKS[:1]),
         output:
-            metrics=report(
-                f"{RESULTS}/tables/digits_metrics.csv",
-                caption="../report/digits_metrics.rst",
-                category="Tables",
-            ),
-            classes=f"{RESULTS}/tables/digits_classes.csv",
-            pixels=f"{RESULTS}/tables/digits_pixels.csv",
-            examples=f"{RESULTS}/tables/digits_examples.csv",
+            **DIGIT_TABLES,
         log:
             log_of("collect_digits"),
         benchmark:

@@ -208,7 +208,7 @@ PUBLISHED: tuple[Value, ...] = (
 """All of them, in the order of the paper."""
 
 
-def published(column: str, experiment: str = "digits") -> list[Value]:
+def of_column(column: str, experiment: str = "digits") -> list[Value]:
     """The published numbers of one column, in the order of the list; those of baselines are not among them.
 
     Parameters

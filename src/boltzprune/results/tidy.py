@@ -102,6 +102,11 @@ def read(paths: Sequence[str | os.PathLike[str]], name: str, needs: Sequence[str
     return frame
 
 
+def in_order(table: "pd.DataFrame", name: str) -> "pd.DataFrame":
+    """The rows of one of `TABLES` sorted by its keys."""
+    return table.sort_values(list(TABLES[name].keys), ignore_index=True)
+
+
 def missing_seeds(table: "pd.DataFrame", columns: Sequence[str]) -> list[str]:
     """What no mean has in it, in words: seeds without a row, or without a finite value where other seeds have one.
 

@@ -6,7 +6,7 @@ A spec holds the sections which the stage uses and nothing else, so an edit reru
 import functools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from boltzprune.backend import candidates
@@ -36,6 +36,23 @@ def blocks(study: Study, experiment: str) -> list[str]:
     size, first = study.seeds_per_job, study.first_seed
     end = first + n_seeds(study, experiment)
     return [f"{i}-{min(i + size, end) - 1}" for i in range(first, end, size)]
+
+
+def seeds_of(block: str) -> range:
+    """Seeds of a block, from its name."""
+    first, last = map(int, block.split("-"))
+    return range(first, last + 1)
+
+
+def runs(seeds: Iterable[int]) -> list[tuple[int, int]]:
+    """Seeds that follow each other, as (first, last): 0, 1, 2, 5 as [(0, 2), (5, 5)]."""
+    found: list[tuple[int, int]] = []
+    for seed in sorted(seeds):
+        if found and found[-1][1] == seed - 1:
+            found[-1] = (found[-1][0], seed)
+        else:
+            found.append((seed, seed))
+    return found
 
 
 def criteria(study: Study, experiment: str = "patches") -> dict[str, str]:

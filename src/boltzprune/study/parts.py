@@ -7,7 +7,7 @@ are made from them by the same rules.
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from boltzprune.pruning.criteria import slug
 from boltzprune.results import tidy
 from boltzprune.study import jobs, paths
 from boltzprune.study.config import EXPERIMENTS, Study
+from boltzprune.study.config.preset_table import flat
 from boltzprune.study.yaml_files import read_yaml
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _seeds(part: Part, experiment: str) -> list[int]:
                     f"{path}: has nothing of {criterion}, iteration {iteration}, seed {lacking[0]}, which {FILE} "
                     "beside it asks for; let that study run to its end"
                 )
-    told = [seed for block in jobs.blocks(part.study, experiment) for seed in seeds_of(block)]
+    told = [seed for block in jobs.blocks(part.study, experiment) for seed in jobs.seeds_of(block)]
     if not part.study.parts and seeds != told:
         raise InputError(
             f"{path}: is of seeds {in_words(seeds)}, and {FILE} beside it of {in_words(told)}; let that study run to "
@@ -133,39 +134,18 @@ def _seeds(part: Part, experiment: str) -> list[int]:
     return seeds
 
 
-def seeds_of(block: str) -> range:
-    """Seeds of a block that is named first-last."""
-    first, last = map(int, block.split("-"))
-    return range(first, last + 1)
-
-
 def in_words(seeds: Sequence[int]) -> str:
     """0, 1, 2, 5 as 0-2, 5."""
-    found: list[list[int]] = []
-    for seed in sorted(seeds):
-        if found and found[-1][1] == seed - 1:
-            found[-1][1] = seed
-        else:
-            found.append([seed, seed])
-    return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in found)
+    return ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in jobs.runs(seeds))
 
 
 def settings(study: Study, experiment: str) -> dict[str, Any]:
     """The keys of an experiment that decide what is computed: dotted name -> value."""
     return {
         key: value
-        for key, value in _flat({experiment: getattr(study, experiment).model_dump()})
+        for key, value in flat({experiment: getattr(study, experiment).model_dump()})
         if not MAY_DIFFER.fullmatch(key)
     }
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Nested mappings as dotted names and values."""
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
 
 
 def joined(folders: Sequence[str]) -> dict[str, list[Part]]:
@@ -186,7 +166,7 @@ def joined(folders: Sequence[str]) -> dict[str, list[Part]]:
         If a folder cannot be read, or two of them differ in a setting or in their data, or have a seed in common.
     """
     for folder in folders:
-        for what in (what for pattern, what in paths.UNUSABLE if pattern.search(str(folder))):
+        for what in paths.unusable(folder):
             raise InputError(f"parts = {folder}: the path has {what}; rename the folder")
     parts, found = [read(folder) for folder in folders], {}
     for experiment in EXPERIMENTS:

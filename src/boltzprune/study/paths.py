@@ -36,11 +36,16 @@ def put_first(variable: str, folder: str | os.PathLike[str]) -> None:
     os.environ[variable] = os.pathsep.join([str(folder), *others])
 
 
+def unusable(path: str) -> list[str]:
+    """What a path has that no rule can name."""
+    return [what for pattern, what in UNUSABLE if pattern.search(path)]
+
+
 def problems_of_data(data: "PatchData | DigitData") -> Iterator[str]:
     """Lines 'key = path: what is wrong' for raw files that cannot be named in rules."""
     for key in ("directory", "file"):
         path = getattr(data, key) or ""
-        for what in (what for pattern, what in UNUSABLE if pattern.search(path)):
+        for what in unusable(path):
             yield f"{key} = {path[:SHOWN]!r}: the path has {what}; rename the folder or file"
 
 

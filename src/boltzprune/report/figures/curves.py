@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from boltzprune.report.figures import digits
 from boltzprune.report.figures.style import INK, Look
-from boltzprune.report.published import published
+from boltzprune.report.published import of_column
 
 MARKS: dict[str, Any] = {"marker": "o", "ms": 3, "elinewidth": 0.7}
 INITIAL: dict[str, Any] = {"marker": "D", "ms": 4.5, "color": INK, "ls": "none", "elinewidth": 0.7, "zorder": 5}
@@ -125,10 +125,10 @@ def published_marks(axes: Axes, column: str, names: Sequence[str], look: Look, s
     """
     if not look.published:
         return np.array([])
-    weights = {(one.criterion, one.iteration): one.low for one in published("n_weights")}
+    weights = {(one.criterion, one.iteration): one.low for one in of_column("n_weights")}
     drawn = []
     for name in ("none", *names):
-        mine = [one for one in published(column) if (one.criterion, one.iteration) in weights and one.criterion == name]
+        mine = [one for one in of_column(column) if (one.criterion, one.iteration) in weights and one.criterion == name]
         x, y = [weights[name, one.iteration] for one in mine], [scale * one.low for one in mine]
         mark = {"mec": look.colours[name]} if name != "none" else {"mec": INK, "marker": "D", "ms": 4.5}
         axes.plot(x, y, **(PUBLISHED | mark))

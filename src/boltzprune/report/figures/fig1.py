@@ -17,7 +17,7 @@ from matplotlib.patches import Circle
 from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval, not_computed, weight_entries
 from boltzprune.report import figures
 from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, panel_letter
-from boltzprune.report.published import published
+from boltzprune.report.published import of_column
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, read_statistics
 
@@ -284,7 +284,7 @@ def _draw_spectrum(figure: Figure, cell: SubplotSpec, spectra: pd.DataFrame, loo
         transform=axes.transAxes, ha="right", va="top", fontsize=7,
     )  # fmt: skip
     for rank in (1, 2) if look.published else ():
-        for one in published(f"eigenvalue_{rank}", "patches"):
+        for one in of_column(f"eigenvalue_{rank}", "patches"):
             axes.plot(rank, one.low, "D", ms=5, mfc="none", mec=INK, label="the paper" if rank == 1 else None)
     if look.published:
         axes.legend(loc="lower left")

@@ -13,7 +13,7 @@ from boltzprune.evaluation.activity import stop_signals
 from boltzprune.report import figures
 from boltzprune.report.figures import curves, digits
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
-from boltzprune.report.published import published
+from boltzprune.report.published import of_column
 
 FIGURE = figures.Figure(
     inputs=("digits_metrics", "digits_references"),
@@ -130,7 +130,7 @@ def _draw_activity(axes: Axes, table: pd.DataFrame, signals: pd.DataFrame, layer
     _draw_lines(axes, table, places, look)
     _mark(axes, table, places, _rises(signals, layer, look))
     mean, include = table["mean"].to_numpy(float), []
-    for one in published(f"activity_{layer}") if look.published else ():
+    for one in of_column(f"activity_{layer}") if look.published else ():
         middle, half = (one.low + one.high) / 2, (one.high - one.low) / 2
         axes.errorbar([-0.35], [middle], [half], label=RANGE_LABEL, **RANGE)
         include += [one.low, one.high]

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from boltzprune.report.published import published
+from boltzprune.report.published import of_column
 from boltzprune.report.tables.text import fewer, markdown_grid, number_of_seeds, tex
 from boltzprune.results.tidy import ENDED
 
@@ -55,10 +55,9 @@ def _grid(table: "pd.DataFrame") -> tuple["pd.DataFrame", dict[int, str]]:
     return grid.loc[list(labels)].rename(index=labels), weights
 
 
-def _rows(table: "pd.DataFrame", with_published: bool) -> list[list[str]]:
+def _rows(table: "pd.DataFrame", grid: "pd.DataFrame", with_published: bool) -> list[list[str]]:
     """Lines of text: a label, then a cell for each iteration; below each criterion what the authors have published."""
-    grid, _ = _grid(table)
-    of_authors = {(value.criterion, value.iteration): value.in_words for value in published("n_hidden", "patches")}
+    of_authors = {(value.criterion, value.iteration): value.in_words for value in of_column("n_hidden", "patches")}
     lines = []
     for name, (label, row) in zip(dict.fromkeys(table["criterion"]), zip(grid.index, grid.to_numpy())):
         lines.append([label, *row])
@@ -82,7 +81,7 @@ def as_markdown(table: "pd.DataFrame", study: str, with_published: bool = False)
     """
     grid, weights = _grid(table)
     head = ["Criterion", *(f"iteration {k}, n_w = {weights[k]}" for k in grid.columns)]
-    body = markdown_grid(head, _rows(table, with_published))
+    body = markdown_grid(head, _rows(table, grid, with_published))
     n = number_of_seeds(table)
     return f"Table 1. Remaining hidden units, mean (standard deviation) over seeds, {n}. {study}\n\n{body}\n"
 
@@ -92,7 +91,7 @@ def as_latex(table: "pd.DataFrame", study: str, with_published: bool = False) ->
     grid, weights = _grid(table)
     math = {k: f"$n_w = {text.replace(' to ', '$ to $')}$" for k, text in weights.items()}
     head = " & ".join(["Criterion", *(f"iteration {k} ({math[k]})" for k in grid.columns)])
-    rows = [" & ".join([tex(label), *row]) + r" \\" for label, *row in _rows(table, with_published)]
+    rows = [" & ".join([tex(label), *row]) + r" \\" for label, *row in _rows(table, grid, with_published)]
     return "\n".join(
         [
             rf"% Remaining hidden units, mean (standard deviation) over seeds, {number_of_seeds(table)}. {tex(study)}",

@@ -19,12 +19,6 @@ LEAST, UNKNOWN = 30, 480
 """Minutes: no limit is below the first; the second where the size of the user's data is not known."""
 
 
-def seeds_of(block: str) -> int:
-    """How many seeds a block has, first-last."""
-    first, last = map(int, block.split("-"))
-    return last - first + 1
-
-
 class Limits:
     """Limits of the jobs of one study.
 
@@ -55,7 +49,7 @@ class Limits:
         int
             For a job on CPUs; one on a GPU takes less.
         """
-        n_seeds = seeds_of(block)
+        n_seeds = len(jobs.seeds_of(block))
         seconds = self._seconds(stage, n_seeds, tuple(n_inputs.items()))
         if seconds is None:
             return UNKNOWN

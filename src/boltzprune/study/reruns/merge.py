@@ -4,7 +4,6 @@ import argparse
 import sys
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -51,12 +50,16 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 
 def _merge(options: argparse.Namespace) -> int:
     """Check the folders, write the study, and make it."""
-    values = study(options.name, options.folders, arguments.values(options.set))
+    found = parts.joined(options.folders)
+    values = lay(parts.values(options.name, found, options.folders), arguments.values(options.set))
+    study_from(values, "the study that is put together")
+    for folder in options.folders:
+        if Path(folder).resolve() == Path("results", options.name).resolve():
+            raise InputError(f"{folder}: is where the results of study {options.name} would lie; choose another name")
     file = Path(f"{options.name}.yaml")
     if file.exists() and not file.read_text(encoding="utf-8").startswith(HEAD):
         raise InputError(f"{file}: exists, and boltzprune merge did not write it; choose another name, or move it away")
     write_bytes(file, (HEAD + yaml.safe_dump(values, sort_keys=False)).encode())
-    found = parts.joined(options.folders)
     for experiment, some in found.items():
         n = sum(len(part.seeds[experiment]) for part in some)
         where = "; ".join(f"{parts.in_words(part.seeds[experiment])} from {part.folder}" for part in some)
@@ -64,26 +67,3 @@ def _merge(options: argparse.Namespace) -> int:
     sys.stdout.write(f"Written: {file}. Make it: boltzprune run {file}\n")
     sys.stdout.flush()
     return 0 if options.no_run else run.make([str(file)])
-
-
-def study(name: str, folders: list[str], more: dict[str, Any]) -> dict[str, Any]:
-    """The values of the study that puts folders together, checked.
-
-    Parameters
-    ----------
-    name : str
-    folders : list of str
-    more : dict
-        Values that replace others.
-
-    Raises
-    ------
-    InputError
-        See `parts.joined`.
-    """
-    values = lay(parts.values(name, parts.joined(folders), folders), more)
-    study_from(values, "the study that is put together")
-    for folder in folders:
-        if Path(folder).resolve() == Path("results", name).resolve():
-            raise InputError(f"{folder}: is where the results of study {name} would lie; choose another name")
-    return values

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence, Set
 from pathlib import Path
 
 from boltzprune.results import records
+from boltzprune.study import jobs
 from boltzprune.study.config import EXPERIMENTS
 from boltzprune.study.reruns import arguments, dry_run
 from boltzprune.study.reruns.dry_run import Planned
@@ -101,13 +102,8 @@ def _courses(section: str, jobs: Sequence[Planned], open_outputs: Set[tuple[str,
 
 def _ranges(blocks: Iterable[str]) -> str:
     """Blocks 0-4, 5-9, 20-24 as 0-9, 20-24."""
-    found: list[list[int]] = []
-    for first, last in sorted([*map(int, block.split("-"))] for block in blocks):
-        if found and found[-1][1] == first - 1:
-            found[-1][1] = last
-        else:
-            found.append([first, last])
-    return ", ".join(f"{first}-{last}" for first, last in found)
+    runs = jobs.runs(seed for block in blocks for seed in jobs.seeds_of(block))
+    return ", ".join(f"{first}-{last}" for first, last in runs)
 
 
 def _lost(every: Sequence[Planned], open_outputs: Set[tuple[str, ...]], place: Path) -> str:

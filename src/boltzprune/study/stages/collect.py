@@ -22,7 +22,7 @@ def run(job: "Job") -> None:
     metrics = tidy.read(job.inputs["metrics"], "metrics")
     for line in (*tidy.missing_seeds(metrics, tidy.measures(metrics)), *tidy.endings(metrics, {})):
         log.warning("%s", line)
-    write_table(job.outputs["metrics"], metrics.sort_values([*tidy.KEYS, "seed"], ignore_index=True))
+    write_table(job.outputs["metrics"], tidy.in_order(metrics, "metrics"))
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))
 
 

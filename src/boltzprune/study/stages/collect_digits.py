@@ -36,8 +36,8 @@ def run(job: "Job") -> None:
     missing = [tidy.missing_seeds(metrics, tidy.measures(metrics)), tidy.missing_seeds(classes, ["share"])]
     for line in (*missing[0], *missing[1], *tidy.endings(metrics, {})):
         log.warning("%s", line)
-    write_table(job.outputs["metrics"], metrics.sort_values([*tidy.KEYS, "seed"], ignore_index=True))
-    write_table(job.outputs["classes"], classes.sort_values([*tidy.KEYS, "seed", "digit"], ignore_index=True))
+    write_table(job.outputs["metrics"], tidy.in_order(metrics, "digits_metrics"))
+    write_table(job.outputs["classes"], tidy.in_order(classes, "digits_classes"))
     write_table(job.outputs["pixels"], _pixels(records, lost, left))
     write_table(job.outputs["examples"], _examples(job.inputs["samples"], digits.states.shape[1]))
 
@@ -78,4 +78,4 @@ def _examples(paths: Iterable[Path], n_pixels: int) -> pd.DataFrame:
         chosen = np.unique(np.linspace(0, len(visible) - 1, N_EXAMPLES).astype(int))
         for number, bits in enumerate(visible[chosen]):
             rows.append({**about, "seed": seed, "sample": number, "pattern": "".join(map(str, bits))})
-    return pd.DataFrame(rows).sort_values([*tidy.KEYS, "sample"], ignore_index=True)
+    return tidy.in_order(pd.DataFrame(rows), "digits_examples")

@@ -12,21 +12,20 @@ if TYPE_CHECKING:
     from boltzprune.study.stages import Job
 
 log = logging.getLogger(__name__)
-BY_SEED = {"metrics": "digits_metrics", "classes": "digits_classes"}
-"""Tables with a row or more for each seed."""
 
 
 def run(job: "Job") -> None:
     """Write metrics, classes, pixels, examples and references as one study with all seeds would have them."""
-    for name, kind in BY_SEED.items():
-        table = tidy.read(job.inputs[name], kind)
-        write_table(job.outputs[name], table.sort_values(list(tidy.TABLES[kind].keys), ignore_index=True))
-        for line in (
-            (*tidy.missing_seeds(table, tidy.measures(table)), *tidy.endings(table, {})) if name == "metrics" else ()
-        ):
-            log.warning("%s", line)
+    read = {name: tidy.read(job.inputs[name], f"digits_{name}") for name in ("metrics", "classes", "examples")}
+    for line in (
+        *tidy.missing_seeds(read["metrics"], tidy.measures(read["metrics"])),
+        *tidy.endings(read["metrics"], {}),
+    ):
+        log.warning("%s", line)
+    read["examples"] = _examples(read["examples"])
+    for name, table in read.items():
+        write_table(job.outputs[name], tidy.in_order(table, f"digits_{name}"))
     write_table(job.outputs["pixels"], _pixels([tidy.read([path], "digits_pixels") for path in job.inputs["pixels"]]))
-    write_table(job.outputs["examples"], _examples(tidy.read(job.inputs["examples"], "digits_examples")))
     tidy.read(job.inputs["references"][:1], "digits_references")
     write_bytes(job.outputs["references"], job.inputs["references"][0].read_bytes())  # of the data, the same in all
 
@@ -44,4 +43,4 @@ def _pixels(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def _examples(table: pd.DataFrame) -> pd.DataFrame:
     """Samples of the first seed that has some, for each machine."""
     first = table.groupby(tidy.KEYS)["seed"].transform("min")
-    return table[table["seed"] == first].sort_values([*tidy.KEYS, "sample"], ignore_index=True)
+    return table[table["seed"] == first]
