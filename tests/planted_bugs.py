@@ -548,10 +548,24 @@ BUGS = [
     ),
     Bug(
         "CUDA, free runs: the chains of a machine are those of another",
-        "backend/gpu/machines_on_card.py",
-        "self.chains[k, :, place].copy()",
-        "self.chains[0, :, place].copy()",
-        "backend/test_gpu_joint.py",
+        "backend/gpu/free_run.py",
+        "states[WORD * int(start) : WORD * int(end)].reshape(self.n_chains, -1)",
+        "states[: WORD * int(end - start)].reshape(self.n_chains, -1)",
+        "backend/test_gpu_free_run.py",
+    ),
+    Bug(
+        "CUDA, free runs: blocks do not wait for the states of the even layers",
+        "backend/gpu/kernels/free_run.cu",
+        "meet(counters + machine, n_blocks);\n        read(my, 0, n_even);",
+        "read(my, 0, n_even);",
+        "backend/test_gpu_free_run.py",
+    ),
+    Bug(
+        "CUDA, free runs: the second sixteen chains of a part are those of the first",
+        "backend/gpu/kernels/free_run.cu",
+        "lower = row[(16 * m + 8) * my.stride] >> shift;",
+        "lower = row[8 * my.stride] >> shift;",
+        "backend/test_gpu_free_run.py",
     ),
     Bug(
         "CUDA, joint training: norms limited from below",

@@ -53,11 +53,11 @@ def test_other_bits_are_a_race(name, monkeypatch):
 
         def launch(self, *given, **options):
             self.n_launches += 1
-            self.kernel = "joint" if self.n_launches == 3 else None
+            self.kernel = kernel if self.n_launches == 3 else None
             super().launch(*given, **options)
 
-    # the chains, which are the thirteenth argument, and the lower weights, the first
-    card = Racing("joint", 12 if name == "free_run" else 0, 1)
+    kernel = "free_run" if name == "free_run" else "joint"
+    card = Racing(kernel, 0, 1)  # the states, or the lower weights
     monkeypatch.setattr(gpu_smoke, "emulated_tools", lambda: tools(card=card))
     with pytest.raises(ArithmeticError, match=r"other (bits|states)"):
         gpu_smoke.main([name, "--emulated"])

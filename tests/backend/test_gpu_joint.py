@@ -175,31 +175,6 @@ def test_the_machine_and_update_that_are_not_finite_are_named(gpu, monkeypatch, 
         assert (caught.value.update, caught.value.place) == (0, place)
 
 
-@pytest.mark.parametrize(("n_chains", "columns"), [(37, 13), (131, 41)])
-def test_chains_that_run_freely_are_those_of_the_reference(gpu, monkeypatch, small_blocks, n_chains, columns):
-    """Machines of several sizes side by side, more of them than the card holds at once, h2 all but silent."""
-    monkeypatch.setattr(gpu_joint, "COLUMNS", columns)
-    monkeypatch.setattr(gpu_joint, "STEPS_PER_LAUNCH", 3)
-    work = [_work((13, 67 - 5 * k, 41 - 11 * k), n_chains, seed=47 + k) for k in range(3)]
-    machines, states, keys = zip(*work)
-    for machine in machines:
-        machine.biases[2][:] -= 5
-    run = gpu.free_run(machines, [one.chains for one in states], keys)
-    expected = [one.chains for one in states]
-    for first, n_gibbs_steps in ((5, 7), (12, 1)):
-        found = run.advance(first, n_gibbs_steps)
-        expected = [
-            REFERENCE.advance(machine, chains, key, first, n_gibbs_steps, 0)
-            for machine, chains, key in zip(machines, expected, keys)
-        ]
-        for layers, wanted in zip(found, expected, strict=True):
-            assert all(np.array_equal(gpu.to_host(a), b) for a, b in zip(layers, wanted, strict=True))
-    alone = gpu.free_run(machines[1:2], [states[1].chains], keys[1:2]).advance(5, 8)
-    assert all(np.array_equal(*map(gpu.to_host, pair)) for pair in zip(alone[0], found[1], strict=True))
-    shallow = by_hand.machine((13, 7), seed=53)
-    assert gpu.free_run([machines[0], shallow], [one.chains for one in states[:2]], keys[:2]) is None
-
-
 def test_which_machines_the_kernel_takes(gpu, monkeypatch):
     monkeypatch.setattr(gpu.card, "max_shared", 227 << 10, raising=False)
     monkeypatch.setattr(gpu.card, "n_multiprocessors", 132, raising=False)

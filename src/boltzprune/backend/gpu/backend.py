@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.backend.arrays import Array, Item, JointlyTrained, JointWork, Report, Result, Trained
-from boltzprune.backend.gpu import cd_large, cd_small, memory
+from boltzprune.backend.gpu import cd_large, cd_small, free_run, memory
 from boltzprune.backend.gpu import joint as gpu_joint
 from boltzprune.backend.gpu.gibbs import BLOCK, TILE, decide, gibbs, layer_given_neighbours, tiles, whole
 from boltzprune.core import joint
@@ -111,11 +111,9 @@ class Backend:
 
     def free_run(
         self, machines: Sequence[BoltzmannMachine], chains: Sequence[Sequence[Array]], keys: Sequence[np.uint64]
-    ) -> gpu_joint.FreeRun | None:
-        """See `reference.Backend.free_run`; None where kernels/joint.cu does not take all machines."""
-        plans = [gpu_joint.plan(machine, len(states[0]), 1, self.card) for machine, states in zip(machines, chains)]
-        taken = [plan for plan in plans if plan is not None]
-        return gpu_joint.FreeRun(self.card, taken, machines, chains, keys) if len(taken) == len(plans) else None
+    ) -> free_run.FreeRun | None:
+        """See `reference.Backend.free_run`; None where kernels/free_run.cu does not take all machines."""
+        return free_run.free_run(self.card, machines, chains, keys)
 
     def probability(
         self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[Array], layer: int, gain: float = 1

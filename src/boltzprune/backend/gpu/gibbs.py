@@ -144,11 +144,11 @@ def drawing_weights(machine: BoltzmannMachine | Parameters, layer: int, xp: Modu
     tuple
         See `Chains.draw`.
     """
-    fixed = _weights_into(machine, layer, xp)
+    fixed = weights_into(machine, layer, xp)
     return digits(fixed, TILE, xp), fixed.unit, machine.biases[layer]
 
 
-def _weights_into(machine: BoltzmannMachine | Parameters, layer: int, xp: ModuleType) -> FixedPoint:
+def weights_into(machine: BoltzmannMachine | Parameters, layer: int, xp: ModuleType) -> FixedPoint:
     """The weights into a layer as whole numbers, those from the layer below and those from the layer above.
 
     The machine is on the card, and xp is the array module of its arrays (CuPy).
@@ -220,7 +220,7 @@ def _own_blocks(
     """
     sizes = [layer.shape[1] for layer in states]
     largest, together = max(sizes), card.xp.concatenate(states, axis=1)
-    fixed = [_weights_into(machine, layer, card.xp) for layer in range(len(states))]
+    fixed = [weights_into(machine, layer, card.xp) for layer in range(len(states))]
     pairs = [whole(x).reshape(-1) for low, up in zip(fixed[:-1], fixed[1:]) for x in (up.below, low.above)]
     units = card.xp.concatenate([one.unit for one in fixed])
     given = [card.xp.concatenate(pairs), units, card.xp.concatenate(machine.biases)]

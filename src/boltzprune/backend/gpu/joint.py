@@ -1,16 +1,16 @@
-"""DBMs with two hidden layers on the GPU, trained or running freely: the machines of a job side by side (joint.cu)."""
+"""Joint training of DBMs with two hidden layers on the GPU: the machines of a job side by side (kernels/joint.cu)."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from boltzprune.backend.arrays import Array, Bytes, JointlyTrained, JointWork, Report
+from boltzprune.backend.arrays import Array, JointlyTrained, JointWork, Report
 from boltzprune.backend.gpu import cooperative
 from boltzprune.backend.gpu.cooperative import MAX_BATCH, Plan, fewest_blocks, padded
 from boltzprune.backend.gpu.machines_on_card import WORD, MachinesOnCard
 from boltzprune.core.contrastive import check_done
-from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.joint import JointEpoch
 from boltzprune.core.machine import BoltzmannMachine
 
 if TYPE_CHECKING:
@@ -18,10 +18,6 @@ if TYPE_CHECKING:
 
 UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
-STEPS_PER_LAUNCH = 2000
-"""Of chains that run freely, for the same reason."""
-AT_REST = JointEpoch(0.0, 0.0, 1, 1, 0, max_norm=np.inf, tolerance=0.0, max_sweeps=0)
-"""What machines are given that learn nothing."""
 COLUMNS = 52
 """Of the upper weights, that a block has at most: more blocks than have to be, for they share the work of an update."""
 WARP, WORDS_TOGETHER, TILE = 32, 4, 64
@@ -124,33 +120,3 @@ def _side_by_side(
         check_done(done, n_updates, start // epoch.batch_size)
         report(n_updates * len(work))
     return held.results()
-
-
-class FreeRun:
-    """Persistent chains of several machines, which run freely side by side; see `reference.Backend.free_run`."""
-
-    def __init__(
-        self,
-        card: "Card",
-        plans: Sequence[Plan],
-        machines: Sequence[BoltzmannMachine],
-        chains: Sequence[Sequence[Bytes]],
-        keys: Sequence[np.uint64],
-    ) -> None:
-        states = [JointState.at_rest(machine, one) for machine, one in zip(machines, chains)]
-        work = list(zip(machines, states, keys, strict=True))
-
-        def hold(plans: Sequence[Plan], part: Sequence[JointWork]) -> list[MachinesOnCard]:
-            mine, resting, streams = zip(*part)
-            return [MachinesOnCard(card, plans, mine, resting, streams, AT_REST)]
-
-        self._held = cooperative.in_turns(card, plans, work, hold)
-
-    def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Array]]:
-        """States of all layers of each machine after so many Gibbs steps, on the card."""
-        found: list[list[Array]] = []
-        for held in self._held:
-            for step in range(first_step, first_step + n_gibbs_steps, STEPS_PER_LAUNCH):
-                held.run_freely(step, min(STEPS_PER_LAUNCH, first_step + n_gibbs_steps - step))
-            found += held.states()
-        return found

@@ -25,7 +25,7 @@ TENSOR_CORES = 80
 
 
 class MachinesOnCard:
-    """Machines side by side on the card, which are trained or run freely together.
+    """Machines side by side on the card, which are trained together.
 
     Parameters
     ----------
@@ -125,22 +125,16 @@ class MachinesOnCard:
         self._launch(cases, (self.epoch.first_update + update) * n_gibbs_steps, n_gibbs_steps, done)
         return self.card.to_host(done)
 
-    def run_freely(self, first_step: int, n_gibbs_steps: int) -> None:
-        """Gibbs steps of all chains, whose states are in `chains` then."""
-        no_cases = self.card.xp.zeros((0, self.n0), dtype=np.uint8)
-        self._launch(no_cases, first_step, n_gibbs_steps, self.card.xp.zeros(len(self.machines), dtype=np.int32))
-
     def _launch(self, cases: Array, first_step: int, n_gibbs_steps: int, done: Array) -> None:
         """Launch kernels/joint.cu once, on all machines.
 
         Parameters
         ----------
         cases : (n_cases, n_visible) uint8, on the card
-            Without any the chains run freely.
         first_step : int
             Of the chains' streams of random numbers.
         n_gibbs_steps : int
-            An update; without cases, of the launch.
+            An update.
         done : (n_machines,) int32, on the card
             Updates that each machine is to do; becomes those that it did.
         """
@@ -157,12 +151,6 @@ class MachinesOnCard:
         tensor = self.card.compute_capability >= TENSOR_CORES
         defines = {"BATCH": epoch.batch_size, "TENSOR": int(tensor)}
         cooperative.launch(self.card, "joint", self.plans, defines, [*arrays, *numbers])
-
-    def states(self) -> list[list[Array]]:
-        """States of the chains of each machine, layer by layer, on the card."""
-        starts = (0, self.n0, self.n0 + self.most1)
-        places = [[slice(a, a + n) for a, n in zip(starts, machine.layer_sizes)] for machine in self.machines]
-        return [[self.chains[k, :, place].copy() for place in of] for k, of in enumerate(places)]
 
     def results(self) -> list[JointlyTrained]:
         """Machines, states and mean-field sweeps, on the host."""

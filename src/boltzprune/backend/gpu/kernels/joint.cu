@@ -9,8 +9,7 @@
 // contributions of all in one order. An image that has converged stays as it is; `moved` says so one barrier later.
 //
 // share.cuh says what a block has, mean_field.cuh and chains.cuh are the two halves of an update, here is what is learnt.
-// What waits for the second-level cache, some 0.6 us, is asked for many at a time. Without images the chains of all
-// machines run freely for n_gibbs_steps.
+// What waits for the second-level cache, some 0.6 us, is asked for many at a time.
 //
 // Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch); first_block says
 // where those of each machine begin, most_blocks is the largest number. Block: N_THREADS. BATCH: images an update, at most.
@@ -270,17 +269,14 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     Rates rates = {learning_rate, decay, max_norm};
     u64 n_counted = 0;
     int turn = 0;
-    for (int update = 0, start = 0; start < max(n_cases, 1); update++, start += BATCH) {
+    for (int update = 0, start = 0; start < n_cases; update++, start += BATCH) {
         int n = min(BATCH, n_cases - start);
-        if (n > 0) {
-            look(my, cases + (u64)start * n0, n);
-            tell_inputs(my);
-            meet(my.counter, n_blocks);
-            if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
-            n_counted += infer(my, n, tolerance, max_sweeps, turn);
-        }
+        look(my, cases + (u64)start * n0, n);
+        tell_inputs(my);
+        meet(my.counter, n_blocks);
+        if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
+        n_counted += infer(my, n, tolerance, max_sweeps, turn);
         for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
-        if (n <= 0) break;
         bool is_bad = learn_above(my, n, rates);
         is_bad = learn_below(my, n, rates) || is_bad;
         if (is_bad) atomicMin(&done[machine], update);

@@ -1,0 +1,256 @@
+"""Persistent chains that run freely on the GPU: those of the machines of a job side by side (kernels/free_run.cu)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from boltzprune.backend.arrays import Array, Bytes
+from boltzprune.backend.fixed_point import N_DIGITS, digits
+from boltzprune.backend.gpu import cooperative
+from boltzprune.backend.gpu.cooperative import MAX_BLOCKS, STATIC_SHARED, Plan
+from boltzprune.backend.gpu.gibbs import weights_into
+from boltzprune.core.machine import BoltzmannMachine
+
+if TYPE_CHECKING:
+    from boltzprune.backend.gpu.card import Card
+
+STEPS_PER_LAUNCH = 10_000
+"""A launch takes less than a second, so that progress is seen and no watchdog bites."""
+WORD, GROUP = 32, 8
+"""Units of a word of states and of a group, whose weights from a word of neighbours are a tile."""
+TILE_BYTES, GROUP_BYTES = N_DIGITS * WORD * GROUP, 4 * 5 + 8 * GROUP
+"""Of shared memory: a tile, which has the number of its word besides, and a group with the scales of its units."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The layers of a machine as kernels/free_run.cu has them, even ones before odd ones, group by group.
+
+    Attributes
+    ----------
+    n_words, n_even_words : int
+        Of the states of a chain.
+    first_word : list of int
+        Of each layer.
+    groups : (n_groups, 3) int32
+        Byte among those of a chain, layer, first unit.
+    n_odd_groups : int
+        Which come first.
+    scales : (n_groups, GROUP, 2) float32
+        Unit and bias of each unit; of units that pad a group, a bias that leaves them off.
+    n_tiles : (n_groups,) int
+        Of each group, that have a weight.
+    words, tiles : (n, ) int32, (n, TILE_BYTES) uint8
+        Of all tiles, group after group: the word of their neighbours, and their weights as the lanes of a warp need them.
+    """
+
+    n_words: int
+    n_even_words: int
+    first_word: list[int]
+    groups: npt.NDArray[np.int32]
+    n_odd_groups: int
+    scales: npt.NDArray[np.float32]
+    n_tiles: npt.NDArray[np.int64]
+    words: npt.NDArray[np.int32]
+    tiles: npt.NDArray[np.uint8]
+
+
+def layout(machine: BoltzmannMachine) -> Layout:
+    """The weights, biases and layers of a machine, laid out."""
+    sizes = machine.layer_sizes
+    even, odd = list(range(0, len(sizes), 2)), list(range(1, len(sizes), 2))
+    first_word, n_words = [0] * len(sizes), 0
+    for layer in even + odd:
+        first_word[layer], n_words = n_words, n_words + -(-sizes[layer] // WORD)
+    parts = [_layer(machine, layer, first_word) for layer in odd + even]
+    groups, scales, n_tiles, words, tiles = (np.concatenate(part) for part in zip(*parts, strict=True))
+    n_odd_groups = sum(-(-sizes[layer] // GROUP) for layer in odd)
+    return Layout(
+        n_words, first_word[1], first_word, groups, n_odd_groups, scales, n_tiles, words, tiles
+    )
+
+
+def _layer(machine: BoltzmannMachine, layer: int, first_word: Sequence[int]) -> tuple[np.ndarray, ...]:
+    """Groups, scales, tiles of each group, and words and weights of the tiles, of one layer; see `Layout`."""
+    fixed, n_units = weights_into(machine, layer, np), machine.layer_sizes[layer]
+    n_groups = -(-n_units // GROUP)
+    spans = [len(side) for side in (fixed.below, fixed.above)]
+    word_of = np.concatenate(
+        [first_word[layer + by] + np.arange(-(-n // WORD)) for by, n in zip((-1, 1), spans) if n] or [np.zeros(0, int)]
+    )
+    found = digits(fixed, WORD, np)[:, : n_groups * GROUP]
+    tiles = found.reshape(N_DIGITS, n_groups, GROUP, len(word_of), 2, 4, 4).transpose(1, 3, 0, 2, 5, 4, 6)
+    exists = tiles.any(axis=(2, 3, 4, 5, 6))  # (groups, words)
+    of_group, of_word = np.nonzero(exists)
+    scales = np.full((n_groups * GROUP, 2), (0, -np.inf), np.float32)
+    scales[:n_units] = np.stack([fixed.unit, machine.biases[layer]], axis=1)
+    starts = np.arange(n_groups)
+    groups = np.stack([4 * first_word[layer] + starts, np.full(n_groups, layer), GROUP * starts], axis=1)
+    return (
+        groups.astype(np.int32),
+        scales.reshape(n_groups, GROUP, 2),
+        exists.sum(axis=1),
+        word_of[of_word].astype(np.int32),
+        tiles[of_group, of_word].reshape(-1, TILE_BYTES),
+    )
+
+
+def _blocks_of(layers: Layout, n_blocks: int) -> npt.NDArray[np.int64]:
+    """The block of each group: in turn, so that each has its share of every layer."""
+    n_even = len(layers.groups) - layers.n_odd_groups
+    return np.concatenate([np.arange(n) % n_blocks for n in (layers.n_odd_groups, n_even)])
+
+
+def _shared(layers: Layout, n_blocks: int, n_chains: int) -> int:
+    """Bytes of shared memory that a block needs, at most."""
+    block, counts = _blocks_of(layers, n_blocks), np.zeros((2, n_blocks), int)
+    np.add.at(counts[0], block, 1)
+    np.add.at(counts[1], block, layers.n_tiles)
+    states = 4 * -(-n_chains // WORD) * WORD * (layers.n_words | 1)
+    return int((GROUP_BYTES * counts[0] + (TILE_BYTES + 4) * counts[1]).max()) + states
+
+
+def plan(layers: Layout, n_chains: int, card: "Card", n_blocks: int) -> Plan | None:
+    """So many blocks, or more if they do not hold the machine; None if it takes too many. Results do not depend on it."""
+    for n in range(n_blocks, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
+        if (shared := _shared(layers, n, n_chains)) <= card.max_shared - STATIC_SHARED:
+            return Plan(n, shared)
+    return None
+
+
+class FreeRun:
+    """Persistent chains of several machines, which run freely side by side; see `reference.Backend.free_run`.
+
+    Make them with `free_run`.
+    """
+
+    def __init__(
+        self,
+        card: "Card",
+        plans: Sequence[Plan],
+        layers: Sequence[Layout],
+        sizes: Sequence[tuple[int, ...]],
+        chains: Sequence[Sequence[Bytes]],
+        keys: Sequence[np.uint64],
+    ) -> None:
+        work = list(zip(layers, sizes, chains, keys, strict=True))
+
+        def hold(plans: Sequence[Plan], part: Sequence[tuple]) -> list[_Held]:
+            return [_Held(card, plans, *zip(*part))]
+
+        self._held = cooperative.in_turns(card, plans, work, hold)
+
+    def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Array]]:
+        """States of all layers of each machine after so many Gibbs steps, on the card."""
+        found: list[list[Array]] = []
+        for held in self._held:
+            for step in range(first_step, first_step + n_gibbs_steps, STEPS_PER_LAUNCH):
+                held.run(step, min(STEPS_PER_LAUNCH, first_step + n_gibbs_steps - step))
+            found += held.states()
+        return found
+
+
+def free_run(
+    card: "Card",
+    machines: Sequence[BoltzmannMachine],
+    chains: Sequence[Sequence[Bytes]],
+    keys: Sequence[np.uint64],
+) -> FreeRun | None:
+    """Persistent chains of machines, all together on the card; see `reference.Backend.free_run`.
+
+    Parameters
+    ----------
+    card : card.Card
+    machines : list of BoltzmannMachine
+    chains : list of tuple of (n_chains, n_units) uint8
+        Of each machine, as many chains of each.
+    keys : list of np.uint64
+
+    Returns
+    -------
+    FreeRun or None
+        None where the card does not hold a machine.
+    """
+    if any(min(machine.layer_sizes) == 0 for machine in machines):
+        return None
+    layers, n_blocks = [layout(machine) for machine in machines], max(1, card.n_multiprocessors // len(machines))
+    plans = []
+    for one, states in zip(layers, chains, strict=True):
+        most = max(one.n_odd_groups, len(one.groups) - one.n_odd_groups)  # blocks that have something to do
+        plans.append(plan(one, len(states[0]), card, min(n_blocks, most, MAX_BLOCKS)))
+    taken = [plan for plan in plans if plan is not None]
+    if len(taken) < len(plans):
+        return None
+    return FreeRun(card, taken, layers, [machine.layer_sizes for machine in machines], chains, keys)
+
+
+class _Held:
+    """Chains of machines that the card holds at the same time."""
+
+    def __init__(
+        self,
+        card: "Card",
+        plans: Sequence[Plan],
+        layers: Sequence[Layout],
+        sizes: Sequence[tuple[int, ...]],
+        chains: Sequence[Sequence[Bytes]],
+        keys: Sequence[np.uint64],
+    ) -> None:
+        self.card, self.plans, self.layers, self.sizes = card, plans, layers, sizes
+        self.n_chains = len(chains[0][0])
+        self.starts = np.cumsum([0, *(self.n_chains * one.n_words for one in layers)])
+        words = np.concatenate([_words_of(card, *each) for each in zip(layers, chains)], axis=None)
+        self.states_on_card = card.asarray(words)
+        self.arrays = [card.asarray(array) for array in self._tables()]
+        self.keys = card.asarray(np.array(keys, np.uint64))
+
+    def _tables(self) -> list[np.ndarray]:
+        """What kernels/free_run.cu reads about blocks, groups and tiles, block after block."""
+        about, parts = [], []
+        n_tiles = n_groups = 0
+        for k, (plan, one) in enumerate(zip(self.plans, self.layers)):
+            block, is_even = _blocks_of(one, plan.n_blocks), np.arange(len(one.groups)) >= one.n_odd_groups
+            order = np.argsort(block, kind="stable")  # odd layers stay before even ones
+            ends = np.cumsum(one.n_tiles)
+            tiles_of = [np.arange(end - n, end) for n, end in zip(one.n_tiles[order], ends[order])]
+            tiles = np.concatenate(tiles_of)
+            first, last = np.zeros((2, len(order)), np.int32)
+            for b in range(plan.n_blocks):
+                mine = np.flatnonzero(block[order] == b)
+                counts = one.n_tiles[order][mine]
+                last[mine], total = np.cumsum(counts), int(counts.sum())
+                first[mine] = last[mine] - counts
+                n_odd = int((~is_even[order][mine]).sum())
+                row = (k, plan.n_blocks, one.n_words, one.n_even_words, self.starts[k], n_tiles, total)
+                about.append((*row, n_groups, n_groups + n_odd, n_groups + len(mine)))
+                n_tiles, n_groups = n_tiles + total, n_groups + len(mine)
+            groups = np.column_stack([one.groups[order], first, last])
+            parts.append((groups, one.scales[order], one.words[tiles], one.tiles[tiles]))
+        return [np.array(about, np.int32), *(np.concatenate(part) for part in zip(*parts, strict=True))]
+
+    def run(self, first_step: int, n_gibbs_steps: int) -> None:
+        """Gibbs steps of all chains."""
+        counters = self.card.xp.zeros(len(self.plans), dtype=np.uint32)
+        numbers = (np.int32(self.n_chains), np.uint32(first_step), np.int32(n_gibbs_steps))
+        arguments = [self.states_on_card, *self.arrays, self.keys, counters, *numbers]
+        cooperative.launch(self.card, "free_run", self.plans, {}, arguments)
+
+    def states(self) -> list[list[Array]]:
+        """States of the chains of each machine, layer by layer, on the card."""
+        bits = self.states_on_card.reshape(-1, 1) >> self.card.xp.arange(WORD, dtype=np.uint32)
+        states, found = (bits & np.uint32(1)).astype(np.uint8).reshape(-1), []
+        for start, end, one, sizes in zip(self.starts[:-1], self.starts[1:], self.layers, self.sizes):
+            rows = states[WORD * int(start) : WORD * int(end)].reshape(self.n_chains, -1)
+            found.append([rows[:, WORD * first : WORD * first + n] for first, n in zip(one.first_word, sizes)])
+        return found
+
+
+def _words_of(card: "Card", layers: Layout, chains: Sequence[Bytes]) -> npt.NDArray[np.uint32]:
+    """States as words of 32 units, chain by chain: (n_chains, n_words)."""
+    bits = np.zeros((len(chains[0]), WORD * layers.n_words), np.uint8)
+    for first, states in zip(layers.first_word, chains):
+        bits[:, WORD * first : WORD * first + states.shape[1]] = card.to_host(states)
+    return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
