@@ -33,6 +33,7 @@ def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once."""
     monkeypatch.setattr(cooperative, "N_THREADS", 64)
     monkeypatch.setattr(gpu_joint, "COLUMNS", 512)
+    monkeypatch.setattr(gpu_joint, "UNITS", 512)
 
 
 def _work(sizes, n_chains, seed, density=0.8):
@@ -133,7 +134,7 @@ def test_receptive_fields_and_more_threads_than_units(gpu, monkeypatch):
     machine = deep.with_receptive_fields((5, 7), 3, 13, seed=7)
     state = JointState.at_rest(machine, tuple(by_hand.patterns(11, n, seed=n) for n in machine.layer_sizes))
     work, cases = (machine, state, streams.fork(7, "training")), by_hand.patterns(13, 35, seed=11)
-    [found] = _run(gpu, [work], cases, EPOCH, monkeypatch)
+    [found] = _run(gpu, [work], cases, EPOCH, monkeypatch, 2)
     _assert_as_reference(found, work, cases, EPOCH)
 
 
@@ -181,9 +182,9 @@ def test_which_machines_the_kernel_takes(gpu, monkeypatch):
     for sizes, n_chains, batch, n_blocks in [
         ((400, 400, 676), 100, 10, 13),
         ((400, 400, 676), 100, 1, 13),
-        ((400, 226, 381), 100, 10, 8),
-        ((400, 784, 676), 100, 10, 22),
-        ((400, 400, 676), 1000, 1, 14),
+        ((400, 226, 381), 100, 10, 13),
+        ((400, 784, 676), 100, 10, 25),
+        ((400, 400, 676), 1000, 1, 15),
         ((5, 7, 1031), 10, 1, 20),
     ]:
         machine = by_hand.machine(sizes, seed=37)

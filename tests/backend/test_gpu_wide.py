@@ -132,7 +132,7 @@ def test_which_machines_the_kernel_takes(gpu, monkeypatch):
     monkeypatch.setattr(cooperative, "N_THREADS", 512)
     monkeypatch.setattr(gpu.card, "max_shared", 227 << 10, raising=False)
     monkeypatch.setattr(gpu.card, "n_multiprocessors", 132, raising=False)
-    for sizes, batch, n_blocks in [((400, 400), 1, 6), ((400, 676), 1, 10), ((400, 676), 10, 14), ((5, 1031), 1, 3)]:
+    for sizes, batch, n_blocks in [((400, 400), 1, 8), ((400, 676), 1, 13), ((400, 676), 10, 14), ((5, 1031), 1, 20)]:
         assert cd_large.plan(by_hand.machine(sizes, seed=43), batch, gpu.card).n_blocks == n_blocks
     for sizes, batch in [((5, 0), 1), ((0, 7), 1), ((5, 7), 17)]:
         assert cd_large.plan(by_hand.machine(sizes, seed=43), batch, gpu.card) is None

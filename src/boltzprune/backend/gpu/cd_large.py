@@ -19,10 +19,12 @@ Work = tuple[BoltzmannMachine, Velocity, np.uint64, Array]
 
 UPDATES_PER_LAUNCH = 1 << 13
 """A launch takes some ten milliseconds, so that progress is seen and no watchdog bites."""
+COLUMNS, WEIGHTS_A_THREAD = 52, 64
+"""Hidden units that a block has at most, so that many blocks share the work; weights that a thread updates, a bit each."""
 
 
 def plan(machine: BoltzmannMachine, batch: int, card: "Card") -> Plan | None:
-    """The fewest blocks that hold the weights and their steps, a thread a column; None: not for the kernel.
+    """Blocks that hold the weights and their steps, `COLUMNS` each or fewer; None if the kernel does not take the machine.
 
     Parameters
     ----------
@@ -41,11 +43,14 @@ def plan(machine: BoltzmannMachine, batch: int, card: "Card") -> Plan | None:
         return None
     width = padded(batch)
 
-    def n_floats(columns: int) -> int:
+    def n_floats(n_blocks: int) -> int:
+        columns = -(-n_hidden // n_blocks)
+        if n_visible * columns > WEIGHTS_A_THREAD * cooperative.N_THREADS:
+            return card.max_shared  # and so more than there is
         floats = 2 * n_visible * (columns | 1) + 2 * n_visible * (width + 1)
         return floats + columns * (2 + 3 * width) + cooperative.N_THREADS * width
 
-    return fewest_blocks(card, n_hidden, n_floats)
+    return fewest_blocks(card, n_hidden, n_floats, COLUMNS)
 
 
 def epoch_of_many(card: "Card", work: Sequence[Work], epoch: Epoch, report: Report) -> list[Trained]:

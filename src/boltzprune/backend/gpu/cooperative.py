@@ -41,7 +41,7 @@ class Plan:
 
 
 def fewest_blocks(
-    card: "Card", n_columns: int, n_floats: Callable[[int], int], most_columns: int = N_THREADS
+    card: "Card", n_columns: int, n_floats: Callable[[int], int], most_columns: int = N_THREADS, least: int = 1
 ) -> Plan | None:
     """The plan with the fewest blocks that hold a machine, a thread a column; None if there are not enough.
 
@@ -51,17 +51,19 @@ def fewest_blocks(
     n_columns : int
         That are shared out over the blocks.
     n_floats : callable
-        Columns of a block -> its words of 4 bytes of shared memory.
+        Number of blocks -> words of 4 bytes of shared memory that each needs.
     most_columns : int
         Of a block, where the machine does not need more blocks for another reason.
+    least : int
+        Blocks, where the machine does not need more, and the card has them.
 
     Returns
     -------
     Plan or None
     """
-    for n_blocks in range(1, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
-        columns = -(-n_columns // n_blocks)
-        shared = 4 * n_floats(columns)
+    most = min(MAX_BLOCKS, card.n_multiprocessors)
+    for n_blocks in range(min(least, most), most + 1):
+        columns, shared = -(-n_columns // n_blocks), 4 * n_floats(n_blocks)
         if columns <= min(most_columns, N_THREADS) and shared <= card.max_shared - STATIC_SHARED:
             return Plan(n_blocks, shared)
     return None
@@ -70,6 +72,11 @@ def fewest_blocks(
 def padded(batch: int) -> int:
     """Cases of an update as the kernels lay them out."""
     return -(-batch // 4) * 4 if batch > 1 else 1
+
+
+def whole_quads(n: int) -> int:
+    """Units with those that fill the last four, whose random numbers are one call of Philox."""
+    return -(-n // 4) * 4
 
 
 def in_turns(

@@ -7,7 +7,7 @@ import numpy as np
 
 from boltzprune.backend.arrays import Array, JointlyTrained, JointWork, Report
 from boltzprune.backend.gpu import cooperative
-from boltzprune.backend.gpu.cooperative import MAX_BATCH, Plan, fewest_blocks, padded
+from boltzprune.backend.gpu.cooperative import MAX_BATCH, Plan, fewest_blocks, padded, whole_quads
 from boltzprune.backend.gpu.machines_on_card import WORD, MachinesOnCard
 from boltzprune.core.contrastive import check_done
 from boltzprune.core.joint import JointEpoch
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
-COLUMNS = 52
-"""Of the upper weights, that a block has at most: more blocks than have to be, for they share the work of an update."""
+COLUMNS, UNITS = 52, 32
+"""Units of h2, and of each layer below, that a block has at most: more blocks than have to be, which share the work."""
 WARP, WORDS_TOGETHER, TILE = 32, 4, 64
 """Threads of a warp, and words and columns that kernels/joint.cu takes side by side."""
 
@@ -48,17 +48,18 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
 
     # The sum of what kernels/joint.cu lays out one after the other in shared memory ("my.mu1.at = 0" and what follows):
     # which part of it is the same for every machine is known there only once the number of blocks is chosen here.
-    def n_floats(width: int) -> int:
-        n_blocks = -(-n2 // width)
-        own = 3 * (-(-n0 // n_blocks) - (-n1 // n_blocks)) + 2 * width + 2  # biases, steps, starts of lists
+    def n_floats(n_blocks: int) -> int:
+        each0, each1, width = (whole_quads(-(-n // n_blocks)) for n in sizes)
+        own = 3 * (each0 + each1) + 2 * width + 2  # biases, steps, starts of lists
         lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
         of_chains = WORDS_TOGETHER * WORD * (-(-n1 // WARP) | 1)
         of_chains += max(WARP, min(TILE, -(-width // 8) * 8)) * (WORDS_TOGETHER * WORD + 1)
-        scratch = max(lanes * n_threads, -(-of_chains // 4) * 4, lists)
+        of_images = n_threads // WARP * width * lanes if batch > 1 else n_threads
+        scratch = max(of_images, -(-of_chains // 4) * 4, lists)
         images = lanes * (2 * n1 + width) + n0
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width) + WORDS_TOGETHER * n_blocks + own
 
-    return fewest_blocks(card, n2, n_floats, COLUMNS)
+    return fewest_blocks(card, n2, n_floats, COLUMNS, max(-(-n0 // UNITS), -(-n1 // UNITS)))
 
 
 def _bytes_on_card(plan: Plan, machine: BoltzmannMachine, n_chains: int, batch: int) -> int:
@@ -67,7 +68,7 @@ def _bytes_on_card(plan: Plan, machine: BoltzmannMachine, n_chains: int, batch: 
     The batch is the number of images an update.
     """
     n0, n1, n2 = machine.layer_sizes
-    told = 4 * plan.n_blocks * n1 * (2 * padded(batch) + n_chains)
+    told = 4 * plan.n_blocks * whole_quads(n1) * (2 * padded(batch) + n_chains)
     return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from boltzprune.backend.arrays import Array, Floats, JointlyTrained
 from boltzprune.backend.gpu import cooperative
-from boltzprune.backend.gpu.cooperative import Plan, padded
+from boltzprune.backend.gpu.cooperative import Plan, padded, whole_quads
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -100,7 +100,7 @@ class MachinesOnCard:
         self.about = [self.card.asarray(sizes), self.card.asarray(np.array(keys, np.uint64))]
         inputs, means = (xp.empty((n, self.most1, width), dtype=np.float32) for _ in range(2))
         partial = xp.empty((n, 2, n_blocks, self.most1, width), dtype=np.float32)
-        of_chains = xp.empty((n, n_blocks, self.n_chains, self.most1), dtype=np.float32)
+        of_chains = xp.empty((n, n_blocks, self.n_chains, whole_quads(self.most1)), dtype=np.float32)
         bits = xp.empty((n, self.n0 + self.most1, n_words), dtype=np.uint32)
         busy = xp.empty((n, n_blocks, n_words), dtype=np.uint32)
         moved = xp.empty((n, 2, n_blocks), dtype=np.uint32)

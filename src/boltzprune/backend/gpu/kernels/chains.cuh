@@ -1,7 +1,7 @@
 // A Gibbs step of the persistent chains of kernels/joint.cu: h1 given the visible units and h2, then they given h1.
 //
 // States are bits, 32 chains to a word, so that a warp draws a unit in 32 chains at a time: its lanes read the same weights
-// and the same words. TENSOR: whether the fields of h2 are products of bfloat16 on tensor cores (compute capability 8.0 and
+// and the same words. Four units, whose random numbers are one call of Philox, are drawn together. TENSOR: whether the fields of h2 are products of bfloat16 on tensor cores (compute capability 8.0 and
 // up), which took 26 us instead of 56 us for 100 chains of 400 x 676 on an H100.
 
 #ifndef BOLTZPRUNE_CHAINS
@@ -33,35 +33,47 @@ __device__ __forceinline__ float sum_of_list(const unsigned short* list, int n, 
     return sum;
 }
 
-// field[one] += weights of the neighbours that are on in chain 32 (word + one) + lane. All lanes of a warp take part.
-// The neighbours of entries [begin, end); their weights at the same entries of w1, or where `entry` says.
-__device__ __forceinline__ void add_neighbours(Share& my, float field[WORDS], int begin, int end, const int* neighbour,
-                                               const int* entry, const u32* bits, int word) {
-    int lane = threadIdx.x % WARP;
-    for (int start = begin; start < end; start += WARP) {
-        int unit = 0, k = start + lane;
-        float weight = 0.0f;
-        if (k < end) unit = neighbour[k], weight = __ldcg(my.w1 + (entry ? entry[k] : k));
-        for (int n = min(WARP, end - start), e = 0; e < n; e++) {
-            const u32* on = bits + __shfl_sync(FULL_WARP, unit, e) * my.n_words + word;
-            float w = __shfl_sync(FULL_WARP, weight, e);
+// field[u][one] += weights of the neighbours of QUAD units that are on in chain 32 (word + one) + lane; `start` has where the
+// neighbours of these units begin in `neighbour`, their weights are at the same entries of w1, or where `entry` says. All
+// lanes of a warp take part. The first neighbours of all units are asked for together.
+__device__ __forceinline__ void add_neighbours(Share& my, float field[QUAD][PAIR], const int* start, int n_units,
+                                               const int* neighbour, const int* entry, const u32* bits, int word) {
+    int lane = threadIdx.x % WARP, unit[QUAD];
+    float weight[QUAD];
 #pragma unroll
-            for (int one = 0; one < WORDS; one++)
-                if (word + one < my.n_words && on[one] >> lane & 1) field[one] += w;
+    for (int u = 0; u < QUAD; u++) {
+        int k = u < n_units ? start[u] + lane : 0;
+        unit[u] = 0, weight[u] = 0.0f;
+        if (u < n_units && k < start[u + 1]) unit[u] = neighbour[k], weight[u] = __ldcg(my.w1 + (entry ? entry[k] : k));
+    }
+#pragma unroll
+    for (int u = 0; u < QUAD; u++) {
+        if (u >= n_units) break;
+        for (int first = start[u], end = start[u + 1]; first < end; first += WARP) {
+            int k = first + lane;
+            if (first > start[u] && k < end) unit[u] = neighbour[k], weight[u] = __ldcg(my.w1 + (entry ? entry[k] : k));
+            for (int n = min(WARP, end - first), e = 0; e < n; e++) {
+                const u32* on = bits + __shfl_sync(FULL_WARP, unit[u], e) * my.n_words + word;
+                float w = __shfl_sync(FULL_WARP, weight[u], e);
+#pragma unroll
+                for (int one = 0; one < PAIR; one++)
+                    if (word + one < my.n_words && on[one] >> lane & 1) field[u][one] += w;
+            }
         }
     }
 }
 
-// States of a unit in chain 32 (word + one) + lane, as words. All lanes of a warp take part.
-__device__ __forceinline__ void draw_words(Share& my, const float field[WORDS], float bias, int word, u32 unit, u32 step,
-                                           u32 layer, u32* words) {
+// States of QUAD units, which share one call of Philox, in chain 32 word + lane, as a word each; the first unit is a multiple
+// of QUAD. All lanes of a warp take part.
+__device__ __forceinline__ void draw_quad(Share& my, const float field[QUAD], const float* bias, int n_units, int word,
+                                          u32 unit, u32 step, u32 layer, u32* words) {
+    int lane = threadIdx.x % WARP, chain = word * WARP + lane;
+    Words random = philox(unit / QUAD, chain, step, layer, my.key);
 #pragma unroll
-    for (int one = 0; one < WORDS; one++) {
-        if (word + one >= my.n_words) break;
-        int chain = (word + one) * WARP + threadIdx.x % WARP;
-        bool is_on = chain < my.n_chains && draw(field[one] + bias, unit, chain, step, layer, my.key);
-        u32 found = __ballot_sync(FULL_WARP, is_on);
-        if (threadIdx.x % WARP == 0) words[word + one] = found;
+    for (int u = 0; u < QUAD; u++) {
+        if (u >= n_units) break;
+        u32 found = __ballot_sync(FULL_WARP, chain < my.n_chains && uniform(random.word[u]) < logistic(field[u] + bias[u]));
+        if (lane == u) words[u * my.n_words + word] = found;
     }
 }
 
@@ -78,38 +90,62 @@ __device__ __forceinline__ void contribute_of_chains(Share& my) {
         for (int c = threadIdx.x / WARP; c < WARP; c += WARPS) {
             if (!(busy >> c & 1)) continue;
             int chain = word * WARP + c, n_on = list_active(my, my.bits2, my.n_columns, chain, list);
-            float* to = my.chain_partial + ((u64)my.g * my.n_chains + chain) * my.most1;
+            float* to = my.chain_partial + ((u64)my.g * my.n_chains + chain) * my.row1;
             for (int i = lane; i < my.n1; i += WARP) to[i] = sum_of_list(list, n_on, my.w2 + i * my.stride, 1);
         }
     }
 }
 
-// Draws some of this block's units of layer 1 in the chains of WORDS words, given both neighbours.
+// Draws QUAD units in the chains of PAIR words from fields that lie `apart` unit by unit, or from 0, and their neighbours in
+// one layer. All lanes of a warp take part.
+__device__ __forceinline__ void draw_with_neighbours(Share& my, const float* fields, int apart, const int* start, int n_units,
+                                                     const int* neighbour, const int* entry, const u32* bits, const float* bias,
+                                                     int word, u32 unit, u32 step, u32 layer, u32* words) {
+    int lane = threadIdx.x % WARP;
+    float field[QUAD][PAIR] = {};
+#pragma unroll
+    for (int u = 0; u < QUAD; u++)
+#pragma unroll
+        for (int one = 0; one < PAIR; one++)
+            if (fields && u < n_units && (word + one) * WARP + lane < my.n_chains)
+                field[u][one] = fields[u * apart + one * WARP + lane];
+    add_neighbours(my, field, start, n_units, neighbour, entry, bits, word);
+#pragma unroll
+    for (int one = 0; one < PAIR; one++) {
+        if (word + one >= my.n_words) break;
+        float of_word[QUAD];
+#pragma unroll
+        for (int u = 0; u < QUAD; u++) of_word[u] = field[u][one];
+        draw_quad(my, of_word, bias, n_units, word + one, unit, step, layer, words);
+    }
+}
+
+// Draws some of this block's units of layer 1, a warp's lanes at most, in the chains of WORDS words, given both neighbours.
 __device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, int word, u32 step) {
-    int lane = threadIdx.x % WARP, n = min(WORDS * WARP, my.n_chains - word * WARP), apart = WORDS * WARP + 1;
-    for (int c = threadIdx.x / WARP; c < n; c += WARPS) {
-        const float* from = my.chain_partial + ((u64)word * WARP + c) * my.most1 + first + lane;
-        float field = 0.0f;
-        for (int start = 0; start < my.n_blocks; start += BLOCKS_AHEAD) {
-            float value[BLOCKS_AHEAD] = {};
+    int n = min(WORDS * WARP, my.n_chains - word * WARP), apart = WORDS * WARP + 1;
+    int quad = threadIdx.x % (WARP / QUAD) * QUAD;  // what a lane adds up: QUAD units of one chain
+    for (int c = threadIdx.x / (WARP / QUAD); c < n && quad < n_units; c += N_THREADS / (WARP / QUAD)) {
+        const float* from = my.chain_partial + ((u64)word * WARP + c) * my.row1 + first + quad;
+        float4 field = {0.0f, 0.0f, 0.0f, 0.0f};
+        for (int start = 0; start < my.n_blocks; start += AHEAD) {
+            float4 value[AHEAD] = {};
 #pragma unroll
-            for (int k = 0; k < BLOCKS_AHEAD; k++)
-                if (start + k < my.n_blocks && my.busy[(start + k) * WORDS + c / WARP] >> (c % WARP) & 1 && lane < n_units)
-                    value[k] = __ldcg(from + (u64)(start + k) * my.n_chains * my.most1);
+            for (int k = 0; k < AHEAD; k++)
+                if (start + k < my.n_blocks && my.busy[(start + k) * WORDS + c / WARP] >> (c % WARP) & 1)
+                    value[k] = __ldcg((const float4*)(from + (u64)(start + k) * my.n_chains * my.row1));
 #pragma unroll
-            for (int k = 0; k < BLOCKS_AHEAD; k++) field += value[k];
+            for (int k = 0; k < AHEAD; k++)
+                field.x += value[k].x, field.y += value[k].y, field.z += value[k].z, field.w += value[k].w;
         }
-        my.scratch[lane * apart + c] = field;
+        float* to = my.scratch + quad * apart + c;
+        to[0] = field.x, to[apart] = field.y, to[2 * apart] = field.z, to[3 * apart] = field.w;
     }
     __syncthreads();
-    for (int u = threadIdx.x / WARP; u < n_units; u += WARPS) {
-        int i = first + u;
-        float field[WORDS];
-#pragma unroll
-        for (int one = 0; one < WORDS; one++) field[one] = one * WARP + lane < n ? my.scratch[u * apart + one * WARP + lane] : 0.0f;
-        Place<int> start = my.column_start;
-        add_neighbours(my, field, start[i - my.first1], start[i - my.first1 + 1], my.visible_of, nullptr, my.bits0, word);
-        draw_words(my, field, my.bias1[i - my.first1], word, i, step, 1, my.told1 + i * my.n_words);
+    Place<int> start = my.column_start;
+    for (int task = threadIdx.x / WARP; task < (n_units + QUAD - 1) / QUAD * (WORDS / PAIR); task += WARPS) {
+        int u = task / (WORDS / PAIR) * QUAD, one = task % (WORDS / PAIR) * PAIR, i = first + u, own = i - my.first1;
+        draw_with_neighbours(my, my.scratch + u * apart + one * WARP, apart, start + own, min(QUAD, n_units - u), my.visible_of,
+                             nullptr, my.bits0, my.bias1 + own, word + one, i, step, 1, my.told1 + i * my.n_words);
     }
 }
 
@@ -192,7 +228,7 @@ __device__ __forceinline__ void multiply(Share& my, const u32* by_chain, int apa
     }
 }
 
-// Draws this block's units of layer 2, given layer 1: fields on the tensor cores, then a warp a unit.
+// Draws this block's units of layer 2, given layer 1: fields on the tensor cores, then a warp QUAD units.
 __device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
     int lane = threadIdx.x % WARP, apart = (my.n1 + WARP - 1) / WARP | 1;
     u32* by_chain = (u32*)(float*)my.scratch;
@@ -203,12 +239,14 @@ __device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
             __syncthreads();
             multiply(my, by_chain, apart, first, fields);
             __syncthreads();
-            for (int u = threadIdx.x / WARP; u < min(TILE, my.n_columns - first); u += WARPS) {
-                float field[WORDS];
+            int n = min(TILE, my.n_columns - first), n_together = min(WORDS, my.n_words - word);
+            for (int task = threadIdx.x / WARP; task < (n + QUAD - 1) / QUAD * n_together; task += WARPS) {
+                int one = task % n_together, u = task / n_together * QUAD, j = first + u;
+                float field[QUAD];
 #pragma unroll
-                for (int one = 0; one < WORDS; one++) field[one] = fields[u * (WORDS * WARP + 1) + one * WARP + lane];
-                int j = first + u;
-                draw_words(my, field, my.bias2[j], word, my.first2 + j, step, 2, my.bits2 + j * my.n_words);
+                for (int k = 0; k < QUAD; k++)
+                    field[k] = u + k < n ? fields[(u + k) * (WORDS * WARP + 1) + one * WARP + lane] : 0.0f;
+                draw_quad(my, field, my.bias2 + j, min(QUAD, n - u), word + one, my.first2 + j, step, 2, my.bits2 + j * my.n_words);
             }
         }
         __syncthreads();
@@ -218,7 +256,7 @@ __device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
 // Draws this block's units of layer 2: a thread a column, 16 chains one after the other, each a list of the units that are on.
 __device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
     unsigned short* list = list_of_warp(my);
-    int lanes = lanes_of(my), groups = N_THREADS / lanes, j = threadIdx.x % lanes, group = threadIdx.x / lanes;
+    int lanes = lanes_of(my.n_columns), groups = N_THREADS / lanes, j = threadIdx.x % lanes, group = threadIdx.x / lanes;
     if (group >= groups) return;
     for (int half = group; half < 2 * my.n_words; half += groups) {
         u32 found = 0;
@@ -249,18 +287,18 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
         }
     }
     meet(my.counter, my.n_blocks);
-    copy_words(my.bits1, my.told1, my.n1 * my.n_words);
+    copy_told<u32>(my.bits1, my.told1, my.n1 * my.n_words);
     __syncthreads();
     draw_layer_2(my, step);
-    for (int word = 0; word < my.n_words; word += WORDS)
-        for (int v = my.first0 + threadIdx.x / WARP; v < my.last0; v += WARPS) {
-            float field[WORDS] = {};
-            Place<int> start = my.row_start;
-            add_neighbours(my, field, start[v - my.first0], start[v - my.first0 + 1], my.row_unit, my.row_entry, my.bits1, word);
-            draw_words(my, field, my.bias0[v - my.first0], word, v, step, 0, my.told0 + v * my.n_words);
-        }
+    int n_pairs = (my.n_words + PAIR - 1) / PAIR, n_own = my.last0 - my.first0;
+    for (int task = threadIdx.x / WARP; task < (n_own + QUAD - 1) / QUAD * n_pairs; task += WARPS) {
+        int own = task / n_pairs * QUAD, word = task % n_pairs * PAIR, v = my.first0 + own;
+        Place<int> start = my.row_start;
+        draw_with_neighbours(my, nullptr, 0, start + own, min(QUAD, n_own - own), my.row_unit, my.row_entry, my.bits1,
+                             my.bias0 + own, word, v, step, 0, my.told0 + v * my.n_words);
+    }
     meet(my.counter, my.n_blocks);
-    copy_words(my.bits0, my.told0, my.n0 * my.n_words);
+    copy_told<u32>(my.bits0, my.told0, my.n0 * my.n_words);
     __syncthreads();
 }
 

@@ -32,6 +32,7 @@ __device__ __forceinline__ void hidden_inputs(const float* w, int stride, const 
     if (part < parts && column < n_columns) {
         float sum[PADDED] = {};
         int end = min(n_visible, (part + 1) * each);
+#pragma unroll 4
         for (int i = part * each; i < end; i++) {
             float weight = w[i * stride + column];
 #pragma unroll
@@ -93,6 +94,9 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         hidden_bias[j] = all_hidden_biases[machine * width + first + j];
         hidden_step[j] = all_hidden_steps[machine * width + first + j];
     }
+    u64 exists = 0;  // of the weights that this thread updates, at most 64: see `plan`
+    for (int place = t, k = 0; place < n_visible * n_columns; place += N_THREADS, k++)
+        exists |= (u64)(mask[(u64)(place / n_columns) * width + place % n_columns] != 0) << k;
     if (t == 0) is_bad = 0;
     __syncthreads();
 
@@ -127,6 +131,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
                 float sum[PADDED];
 #pragma unroll
                 for (int b = 0; b < PADDED; b++) sum[b] = bad;
+#pragma unroll 4
                 for (int j = 0; j < n_columns; j++) {
                     float weight = w[i * stride + j];
 #pragma unroll
@@ -140,7 +145,8 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
             for (int place = t; place < n_visible * n; place += N_THREADS) {
                 int i = place % n_visible, b = place / n_visible;
                 float field = 0.0f;
-                for (int other = 0; other < n_blocks; other++) field += partial[((u64)(turn * n_blocks + other) * BATCH + b) * n_visible + i];
+#pragma unroll 8
+                for (int other = 0; other < n_blocks; other++) field += __ldcg(partial + ((u64)(turn * n_blocks + other) * BATCH + b) * n_visible + i);
                 field += visible_bias[i];
                 if (!isfinite(field)) is_bad = 1;  // every block adds up the same
                 Words words = philox(i / 4, b, step, 0, key);
@@ -157,9 +163,10 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         }
         if (is_bad) break;
         float share = 1.0f / n;
-        for (int place = t; place < n_visible * n_columns; place += N_THREADS) {
+        u64 to_do = exists;
+        for (int place = t; to_do; place += N_THREADS, to_do >>= 1) {
+            if (!(to_do & 1)) continue;
             int i = place / n_columns, j = place % n_columns;
-            if (!mask[(u64)i * width + j]) continue;
             float slope = 0.0f;
             for (int b = 0; b < n; b++)
                 slope += data[i * PADDED + b] * positive[j * PADDED + b] - visible[i * PADDED + b] * negative[j * PADDED + b];

@@ -55,56 +55,71 @@ __device__ __forceinline__ bool move(float* parameter, float* step, float before
     return !isfinite(moved);
 }
 
-// Sum over the images of the products of two units' means.
-__device__ __forceinline__ float both_on(const float* a, const float b[PADDED]) {
-    float sum = 0.0f;
-#if WIDE == 4
-#pragma unroll
-    for (int k = 0; k < PADDED; k += 4) {
-        float4 x = *(const float4*)(a + k);
-        sum = fmaf(x.x, b[k], fmaf(x.y, b[k + 1], fmaf(x.z, b[k + 2], fmaf(x.w, b[k + 3], sum))));
-    }
-#else
-    sum = a[0] * b[0];
-#endif
-    return sum;
-}
+#define COLUMNS 2
+#define LOADS 2
 
-// The upper weights and the biases of layer 2, of this block's columns: a thread a column, AHEAD units of layer 1 at a time.
+// The upper weights and the biases of layer 2, of this block's columns: a thread one column or, where there are more than
+// lanes of a warp, two, for which it reads what it needs of layer 1 once; LOADS units of layer 1 at a time.
 __device__ __forceinline__ bool learn_above(Share& my, int n, const Rates& rates) {
     float share = 1.0f / n, chain_share = 1.0f / my.n_chains;
-    int lanes = lanes_of(my), parts = N_THREADS / lanes, j = threadIdx.x % lanes, part = threadIdx.x / lanes;
+    int n_together = my.n_columns > WARP ? COLUMNS : 1, apart = (my.n_columns + n_together - 1) / n_together;
+    int lanes = lanes_of(apart), parts = N_THREADS / lanes, j = threadIdx.x % lanes, part = threadIdx.x / lanes;
     int lane = threadIdx.x % WARP, n_words = my.n_words;
     bool is_bad = false;
-    if (part < parts && j < my.n_columns) {
-        float mu2[PADDED], before[AHEAD], next[AHEAD];
-        u32 on[WORDS], exists = 0, exist_next = 0;
+    if (part < parts && j < apart) {
+        float mu2[COLUMNS][BATCH], before[COLUMNS][LOADS], next[COLUMNS][LOADS];
+        u32 on[COLUMNS][WORDS], exist = 0, exist_next = 0;
 #pragma unroll
-        for (int b = 0; b < PADDED; b++) mu2[b] = my.mu2[j * PADDED + b];
+        for (int c = 0; c < COLUMNS; c++) {
+            int column = c < n_together && j + c * apart < my.n_columns ? j + c * apart : j;
 #pragma unroll
-        for (int w = 0; w < WORDS; w++) on[w] = w < n_words ? my.bits2[j * n_words + w] : 0;
-        for (int start = part - AHEAD * parts; start < my.n1; start += AHEAD * parts) {
+            for (int b = 0; b < BATCH; b++) mu2[c][b] = my.mu2[column * PADDED + b];
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++) before[k] = next[k];
-            exists = exist_next, exist_next = 0;
+            for (int w = 0; w < WORDS; w++) on[c][w] = w < n_words ? my.bits2[column * n_words + w] : 0;
+        }
+        for (int start = part - LOADS * parts; start < my.n1; start += LOADS * parts) {
+            exist = exist_next, exist_next = 0;
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++) {  // steps of the units after these, while these are computed
-                int i = start + (AHEAD + k) * parts;
-                if (i >= my.n1) continue;
-                next[k] = my.s2[(u64)i * my.most2 + j];
-                exist_next |= (my.mask2[(u64)i * my.most2 + j] ? 1u : 0u) << k;
-            }
+            for (int c = 0; c < COLUMNS; c++)  // steps of the units after these, while these are computed
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++) {
-                int i = start + k * parts, both = 0;
-                if (!(exists >> k & 1)) continue;
+                for (int k = 0; k < LOADS; k++) {
+                    int i = start + (LOADS + k) * parts;
+                    before[c][k] = next[c][k];
+                    if (i >= my.n1 || c >= n_together || j + c * apart >= my.n_columns) continue;
+                    u64 place = (u64)i * my.most2 + j + c * apart;
+                    next[c][k] = my.s2[place];
+                    exist_next |= (my.mask2[place] ? 1u : 0u) << (c * LOADS + k);
+                }
+#pragma unroll
+            for (int k = 0; k < LOADS; k++) {
+                int i = start + k * parts;
+                if (!((exist | exist >> LOADS) >> k & 1)) continue;
                 const u32* units = my.bits1 + i * n_words;
+                float data[COLUMNS] = {};
+                int model[COLUMNS] = {};
 #pragma unroll
-                for (int w = 0; w < WORDS; w++)
-                    if (w < n_words) both += __popc(units[w] & on[w]);
-                if (n_words > WORDS) both += common_ones(units + WORDS, my.bits2 + j * n_words + WORDS, n_words - WORDS);
-                float slope = both_on(my.mu1 + i * PADDED, mu2) * share - both * chain_share;
-                is_bad = move(my.w2 + i * my.stride + j, my.s2 + (u64)i * my.most2 + j, before[k], slope, rates) || is_bad;
+                for (int b = 0; b < PADDED; b += WIDE) {
+                    float mu1[WIDE];
+                    read_shared(mu1, my.mu1 + i * PADDED + b);
+#pragma unroll
+                    for (int e = 0; e < WIDE; e++)
+#pragma unroll
+                        for (int c = 0; c < COLUMNS && b + e < BATCH; c++) data[c] = fmaf(mu1[e], mu2[c][b + e], data[c]);
+                }
+#pragma unroll
+                for (int w = 0; w < WORDS; w++) {
+                    u32 word = w < n_words ? units[w] : 0;
+#pragma unroll
+                    for (int c = 0; c < COLUMNS; c++) model[c] += __popc(word & on[c][w]);
+                }
+#pragma unroll
+                for (int c = 0; c < COLUMNS; c++) {
+                    if (!(exist >> (c * LOADS + k) & 1)) continue;
+                    int column = j + c * apart;
+                    if (n_words > WORDS) model[c] += common_ones(units + WORDS, my.bits2 + column * n_words + WORDS, n_words - WORDS);
+                    float slope = data[c] * share - model[c] * chain_share;
+                    is_bad = move(my.w2 + i * my.stride + column, my.s2 + (u64)i * my.most2 + column, before[c][k], slope, rates) || is_bad;
+                }
             }
         }
     }
@@ -166,6 +181,11 @@ __device__ __forceinline__ bool learn_below(Share& my, int n, const Rates& rates
     return is_bad;
 }
 
+// Units of a layer that a block has, a multiple of QUAD.
+__device__ __forceinline__ int share_of(int n, int n_blocks) {
+    return ((n + n_blocks - 1) / n_blocks + QUAD - 1) / QUAD * QUAD;
+}
+
 // Numbers of this block's own units, between the card's memory and shared memory.
 template <class T>
 __device__ __forceinline__ void copy(T* target, const T* source, int n) {
@@ -204,12 +224,13 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     while (first_block[machine + 1] <= (int)blockIdx.x) machine++;
     int g = blockIdx.x - first_block[machine], n_blocks = first_block[machine + 1] - first_block[machine];
     int n1 = sizes[2 * machine], n2 = sizes[2 * machine + 1];
-    int width = (n2 + n_blocks - 1) / n_blocks, each1 = (n1 + n_blocks - 1) / n_blocks, each0 = (n0 + n_blocks - 1) / n_blocks;
+    int width = share_of(n2, n_blocks), each1 = share_of(n1, n_blocks), each0 = share_of(n0, n_blocks);
     u64 lower = (u64)machine * most, upper = (u64)machine * most1 * most2 + min(n2, g * width);
     u64 units = (u64)machine * (n0 + most1 + most2);
     u8* states = chains + units * n_chains;
     if (t == 0) {
         my.n_blocks = n_blocks, my.g = g, my.n0 = n0, my.n1 = n1, my.most1 = most1, my.most2 = most2, my.n_chains = n_chains;
+        my.row1 = share_of(most1, 1);
         my.first0 = min(n0, g * each0), my.last0 = min(n0, my.first0 + each0);
         my.first1 = min(n1, g * each1), my.last1 = min(n1, my.first1 + each1);
         my.first2 = min(n2, g * width), my.n_columns = min(n2, my.first2 + width) - my.first2;
@@ -217,7 +238,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.moved = 0;
 
         int of_chains = WORDS * WARP * ((n1 + WARP - 1) / WARP | 1) + max(WARP, min(TILE, (width + 7) / 8 * 8)) * (WORDS * WARP + 1);
-        int n_scratch = max(max(N_THREADS * PADDED, (of_chains + 3) / 4 * 4), (WARPS * max(n1, width) + 7) / 8 * 4);
+        int n_scratch = max(max(BATCH > 1 ? WARPS * width * PADDED : N_THREADS, (of_chains + 3) / 4 * 4), (WARPS * max(n1, width) + 7) / 8 * 4);
         // gpu/joint.py, `plan`, has the sum of these sizes: it chooses how many blocks there are before this runs.
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
         my.mu2.at = my.mu1.at + n1 * PADDED;
@@ -243,7 +264,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.all_bias1 = biases + units + n0;
         my.inputs = inputs + (u64)machine * most1 * PADDED, my.means = means + (u64)machine * most1 * PADDED;
         my.partial = partial + (u64)machine * 2 * most_blocks * most1 * PADDED;
-        my.chain_partial = chain_partial + (u64)machine * most_blocks * n_chains * most1;
+        my.chain_partial = chain_partial + (u64)machine * most_blocks * n_chains * my.row1;
         my.told0 = told_bits + (u64)machine * (n0 + most1) * my.n_words, my.told1 = my.told0 + n0 * my.n_words;
         my.told_busy = told_busy + machine * most_blocks * my.n_words, my.told_moved = told_moved + machine * 2 * most_blocks;
         my.counter = counters + machine;

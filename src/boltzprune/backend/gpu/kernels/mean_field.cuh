@@ -4,29 +4,81 @@
 #ifndef BOLTZPRUNE_MEAN_FIELD
 #define BOLTZPRUNE_MEAN_FIELD
 
-// Lanes for the columns of this block, and the parts that the threads then make up.
-__device__ __forceinline__ int lanes_of(Share& my) {
-    return max(WARP, (my.n_columns + WARP - 1) / WARP * WARP);
+#define SILENT 9.3132257e-10f  // 2^-30: what a mean of layer 2 counts as off at
+
+#define TOGETHER (BATCH > 1 ? 2 : 1)  // units of layer 1 that a thread adds up, of which each has use for what it has read
+
+// Lanes for so many columns: whole warps.
+__device__ __forceinline__ int lanes_of(int n_columns) {
+    return max(WARP, (n_columns + WARP - 1) / WARP * WARP);
 }
+
+#if BATCH > 1
+#define ABREAST (WARP / 2)  // columns side by side in a warp, whose other half has the other images
+#define HALF (PADDED / 2)
+#define DEEP 4  // columns of a thread, ABREAST apart
+
+// Parts of the fields of layer 2, those from some units of layer 1 for each warp. A shared memory that gives each lane one
+// number a cycle is what takes the time: a thread uses every number that it has read for several others.
+__device__ __forceinline__ int add_parts(Share& my) {
+    int group = threadIdx.x % ABREAST, image = threadIdx.x / ABREAST % 2 * HALF, part = threadIdx.x / WARP;
+    int each = (my.n1 + WARPS - 1) / WARPS, end = min(my.n1, (part + 1) * each);
+    for (int first = 0; first < my.n_columns; first += DEEP * ABREAST) {
+        int n_deep = (my.n_columns - first + ABREAST - 1) / ABREAST;
+        float sum[DEEP][HALF] = {};
+#pragma unroll 2
+        for (int i = part * each; i < end; i++) {
+            float mean[HALF];
+#pragma unroll
+            for (int b = 0; b < HALF; b += 2) {
+                float2 two = *(const float2*)(my.mu1 + i * PADDED + image + b);
+                mean[b] = two.x, mean[b + 1] = two.y;
+            }
+#pragma unroll
+            for (int d = 0; d < DEEP; d++) {
+                if (d >= n_deep) break;
+                int column = first + d * ABREAST + group;
+                float w = column < my.n_columns ? my.w2[i * my.stride + column] : 0.0f;
+#pragma unroll
+                for (int b = 0; b < HALF; b++) sum[d][b] = fmaf(mean[b], w, sum[d][b]);
+            }
+        }
+#pragma unroll
+        for (int d = 0; d < DEEP; d++) {
+            int column = first + d * ABREAST + group;
+#pragma unroll
+            for (int b = 0; b < HALF; b++)
+                if (column < my.n_columns) my.scratch[(part * my.n_columns + column) * PADDED + image + b] = sum[d][b];
+        }
+    }
+    return WARPS;
+}
+#else
+// Parts of the fields of layer 2: a thread a column and some of the units of layer 1; how many parts there are.
+__device__ __forceinline__ int add_parts(Share& my) {
+    int lanes = lanes_of(my.n_columns), parts = N_THREADS / lanes;
+    int each = (my.n1 + parts - 1) / parts, column = threadIdx.x % lanes, part = threadIdx.x / lanes;
+    if (part < parts && column < my.n_columns) {
+        float sum = 0.0f;
+        int end = min(my.n1, (part + 1) * each);
+#pragma unroll 4
+        for (int i = part * each; i < end; i++) sum = fmaf(my.mu1[i], my.w2[i * my.stride + column], sum);
+        my.scratch[part * my.n_columns + column] = sum;
+    }
+    return parts;
+}
+#endif
 
 // Probabilities of this block's units of layer 2 from those of layer 1; of open images, or of all at the start.
 __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float tolerance, bool is_start) {
-    int lanes = lanes_of(my), parts = N_THREADS / lanes;
-    int each = (my.n1 + parts - 1) / parts, column = threadIdx.x % lanes, part = threadIdx.x / lanes;
-    if (part < parts && column < my.n_columns) {
-        float sum[PADDED] = {};
-        int end = min(my.n1, (part + 1) * each);
-#pragma unroll 4
-        for (int i = part * each; i < end; i++) add_cases(sum, my.mu1 + i * PADDED, my.w2[i * my.stride + column]);
-        write(my.scratch + (part * my.n_columns + column) * PADDED, sum);
-    }
+    int parts = add_parts(my);
     __syncthreads();
     u32 moved = 0;
     for (int place = threadIdx.x; place < my.n_columns * PADDED; place += N_THREADS) {
         int j = place / PADDED, b = place % PADDED;
         if (!is_start && !(open >> b & 1)) continue;
         float field = 0.0f;
-#pragma unroll 4
+#pragma unroll 8
         for (int p = 0; p < parts; p++) field += my.scratch[p * my.n_columns * PADDED + place];
         float value = b < n ? logistic(my.bias2[j] + field) : 0.0f;
         if (!is_start && !(fabsf(value - my.mu2[place]) <= tolerance)) moved |= 1u << b;
@@ -36,13 +88,36 @@ __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float toler
     __syncthreads();
 }
 
-// What this block's columns contribute to the fields of layer 1, for every image.
+// What this block's columns contribute to the fields of layer 1, for every image. Columns that are off in all images, which
+// most are in trained machines, are left out: together they would change a field by n2 SILENT max |w| at most.
 __device__ __forceinline__ void contribute(Share& my, float* partial) {
-    for (int i = threadIdx.x; i < my.n1; i += N_THREADS) {
-        float sum[PADDED] = {};
-#pragma unroll 4
-        for (int j = 0; j < my.n_columns; j++) add_cases(sum, my.mu2 + j * PADDED, my.w2[i * my.stride + j]);
-        write(partial + i * PADDED, sum);
+    int lane = threadIdx.x % WARP;
+    for (int first = threadIdx.x / WARP * TOGETHER * WARP; first < my.n1; first += N_THREADS * TOGETHER) {
+        float sum[TOGETHER][PADDED] = {};
+        for (int start = 0; start < my.n_columns; start += WARP) {
+            bool is_on = false;
+            if (start + lane < my.n_columns)
+#pragma unroll
+                for (int b = 0; b < PADDED; b++) is_on = !(my.mu2[(start + lane) * PADDED + b] <= SILENT) || is_on;
+            for (u32 on = __ballot_sync(FULL_WARP, is_on); on; on &= on - 1) {
+                int j = start + __ffs(on) - 1;
+                float w[TOGETHER];
+#pragma unroll
+                for (int k = 0; k < TOGETHER; k++) w[k] = my.w2[min(first + k * WARP + lane, my.n1 - 1) * my.stride + j];
+#pragma unroll
+                for (int b = 0; b < PADDED; b += WIDE) {
+                    float mean[WIDE];
+                    read_shared(mean, my.mu2 + j * PADDED + b);
+#pragma unroll
+                    for (int k = 0; k < TOGETHER; k++)
+#pragma unroll
+                        for (int e = 0; e < WIDE && b + e < BATCH; e++) sum[k][b + e] = fmaf(mean[e], w[k], sum[k][b + e]);
+                }
+            }
+        }
+#pragma unroll
+        for (int k = 0; k < TOGETHER; k++)
+            if (int i = first + k * WARP + lane; i < my.n1) write(partial + i * PADDED, sum[k]);
     }
 }
 
@@ -88,7 +163,7 @@ __device__ __forceinline__ bool climb_down(Share& my, const float* partial, cons
     note_moved(my, moved);
 #if BATCH > 1
     meet(my.counter, my.n_blocks);
-    copy_words((u32*)(float*)my.mu1, (const u32*)my.means, my.n1 * PADDED);
+    copy_told((float4*)(float*)my.mu1, (const float4*)my.means, my.n1 * PADDED / 4);
 #endif
     __syncthreads();
     return true;

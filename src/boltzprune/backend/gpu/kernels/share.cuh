@@ -8,6 +8,8 @@
 #define WORDS 4  // words of chains that a warp takes side by side
 #define TILE 64  // columns whose fields lie in shared memory at a time
 #define AHEAD 8  // loads that are under way together
+#define QUAD 4   // units whose random numbers are one call of Philox: a block's units of each layer begin at a multiple of it
+#define PAIR 2   // words of chains that a warp draws such units in
 #define BLOCKS_AHEAD 16  // blocks whose contributions are asked for together
 #if BATCH > 1
 #define PADDED ((BATCH + 3) / 4 * 4)
@@ -31,7 +33,7 @@ struct Place {
 struct Share {
     int n_blocks, g, n0, n1, n_columns, stride;
     int first0, last0, first1, last1, first2;  // its units of each layer
-    int n_all, most1, most2, n_chains, n_words;
+    int n_all, most1, most2, row1, n_chains, n_words;  // row1: numbers of a row of chain_partial
     u64 key;
     u32 moved;  // images that some mean of this block has not converged for
     // in shared memory
@@ -95,26 +97,21 @@ __device__ __forceinline__ void write(float* address, const float sum[PADDED]) {
 #endif
 }
 
-// sum[b] += w of[b] for all images.
-__device__ __forceinline__ void add_cases(float sum[PADDED], const float* of, float w) {
+// Numbers of WIDE images from shared memory.
+__device__ __forceinline__ void read_shared(float value[WIDE], const float* address) {
 #if WIDE == 4
-#pragma unroll
-    for (int b = 0; b < PADDED; b += 4) {
-        float4 x = *(const float4*)(of + b);
-        sum[b] = fmaf(x.x, w, sum[b]);
-        sum[b + 1] = fmaf(x.y, w, sum[b + 1]);
-        sum[b + 2] = fmaf(x.z, w, sum[b + 2]);
-        sum[b + 3] = fmaf(x.w, w, sum[b + 3]);
-    }
+    float4 x = *(const float4*)address;
+    value[0] = x.x, value[1] = x.y, value[2] = x.z, value[3] = x.w;
 #else
-    sum[0] = fmaf(of[0], w, sum[0]);
+    value[0] = address[0];
 #endif
 }
 
-// Words that other blocks have written, into shared memory.
-__device__ __forceinline__ void copy_words(u32* target, const u32* source, int n) {
+// What other blocks have written, into shared memory: n numbers, words or four of them.
+template <class T>
+__device__ __forceinline__ void copy_told(T* target, const T* source, int n) {
     for (int start = threadIdx.x; start < n; start += AHEAD * N_THREADS) {
-        u32 word[AHEAD];
+        T word[AHEAD];
 #pragma unroll
         for (int k = 0; k < AHEAD; k++)
             if (start + k * N_THREADS < n) word[k] = __ldcg(source + start + k * N_THREADS);
