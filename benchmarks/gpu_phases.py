@@ -45,9 +45,9 @@ PHASES = (
     ("climb_up(my, n, open, tolerance, false);", "sweep: h2"),
     ("contribute_of_chains(my);\n", "Gibbs: contribution of the columns"),
     ("meet(my.counter, my.n_blocks);\n    for (int word", "Gibbs: meeting 1"),
-    ("meet(my.counter, my.n_blocks);\n    copy_words(my.bits1", "Gibbs: h1 and meeting 2"),
+    ("meet(my.counter, my.n_blocks);\n    copy_told<u32>(my.bits1", "Gibbs: h1 and meeting 2"),
     ("draw_layer_2(my, step);", "Gibbs: h2"),
-    ("meet(my.counter, my.n_blocks);\n    copy_words(my.bits0", "Gibbs: v and meeting 3"),
+    ("meet(my.counter, my.n_blocks);\n    copy_told<u32>(my.bits0", "Gibbs: v and meeting 3"),
     ("bool is_bad = learn_above(my, n, rates);", "upper weights"),
     ("is_bad = learn_below(my, n, rates) || is_bad;", "lower weights"),
 )

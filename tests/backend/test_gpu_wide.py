@@ -19,6 +19,7 @@ EPOCH = Epoch(learning_rate=0.05, decay=0.5, n_gibbs_steps=1, batch_size=5, firs
 def small_blocks(monkeypatch):
     """Blocks of 64 threads, so that loops over threads go round more than once; and no machine for the other kernel."""
     monkeypatch.setattr(cooperative, "N_THREADS", 64)
+    monkeypatch.setattr(cd_large, "COLUMNS", 512)
     monkeypatch.setattr(cd_small, "MAX_VISIBLE", 0)
 
 
@@ -132,6 +133,7 @@ def test_which_machines_the_kernel_takes(gpu, monkeypatch):
     monkeypatch.setattr(cooperative, "N_THREADS", 512)
     monkeypatch.setattr(gpu.card, "max_shared", 227 << 10, raising=False)
     monkeypatch.setattr(gpu.card, "n_multiprocessors", 132, raising=False)
+    monkeypatch.setattr(cd_large, "COLUMNS", 52)
     for sizes, batch, n_blocks in [((400, 400), 1, 8), ((400, 676), 1, 13), ((400, 676), 10, 14), ((5, 1031), 1, 20)]:
         assert cd_large.plan(by_hand.machine(sizes, seed=43), batch, gpu.card).n_blocks == n_blocks
     for sizes, batch in [((5, 0), 1), ((0, 7), 1), ((5, 7), 17)]:
