@@ -64,7 +64,7 @@ def _same_bits(one, other):
 CASES = [
     ((13, 61), {}),
     ((67, 31), {"batch_size": 1}),
-    ((71, 59), {"batch_size": 1, "n_gibbs_steps": 3, "up": 1.0, "down": 2.0}),
+    ((71, 53), {"batch_size": 1, "n_gibbs_steps": 3, "up": 1.0, "down": 2.0}),
     ((31, 64), {"batch_size": 16, "decay": 0.0}),
     ((37, 41), {"batch_size": 4, "n_gibbs_steps": 2, "decay": 0.9}),
     ((61, 7), {"batch_size": 3}),
