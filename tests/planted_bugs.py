@@ -514,8 +514,8 @@ BUGS = [
     Bug(
         "CUDA, joint training: visible units draw the numbers of layer 2",
         "backend/gpu/kernels/chains.cuh",
-        "draw_words(my, field, my.bias0[v - my.first0], word, v, step, 0,",
-        "draw_words(my, field, my.bias0[v - my.first0], word, v, step, 2,",
+        "my.bias0 + own, word, v, step, 0, in_global(my.told0)",
+        "my.bias0 + own, word, v, step, 2, in_global(my.told0)",
         "backend/test_gpu_joint.py",
     ),
     Bug(
@@ -528,8 +528,8 @@ BUGS = [
     Bug(
         "CUDA, tensor cores: states of the wrong eight chains",
         "backend/gpu/kernels/chains.cuh",
-        "chains + 16 * m + g + k / 2 * 8]",
-        "chains + 16 * m + g + k % 2 * 8]",
+        "chain = chains + 16 * m + g + k / 2 * 8;",
+        "chain = chains + 16 * m + g + k % 2 * 8;",
         "backend/test_gpu_joint.py",
     ),
     Bug(

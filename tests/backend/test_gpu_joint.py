@@ -113,14 +113,6 @@ def test_an_epoch_is_that_of_the_reference(gpu, monkeypatch, small_blocks, sizes
     _compare(gpu, monkeypatch, sizes, n_chains, changed, n_blocks)
 
 
-@pytest.mark.parametrize(("sizes", "n_chains", "changed"), CASES[::3])
-def test_an_epoch_without_tensor_cores_is_that_of_the_reference(
-    gpu, monkeypatch, small_blocks, sizes, n_chains, changed
-):
-    monkeypatch.setattr(gpu.card, "compute_capability", 75, raising=False)
-    _compare(gpu, monkeypatch, sizes, n_chains, changed, 3)
-
-
 def _compare(gpu, monkeypatch, sizes, n_chains, changed, n_blocks):
     work, epoch = _work(sizes, n_chains, seed=3), dataclasses.replace(EPOCH, **changed)
     cases, reported = by_hand.patterns(23, sizes[0], seed=5), []

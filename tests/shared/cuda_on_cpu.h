@@ -22,6 +22,8 @@
 #define __forceinline__ inline
 #define __align__(n) alignas(n)
 #define __launch_bounds__(...)
+#define __builtin_assume(...)
+#define __isGlobal(address) true
 #define __shared__ static __attribute__((section("cuda_shared")))
 #define DYNAMIC_SHARED(type, name) type* name = (type*)cuda::dynamic_shared
 
@@ -289,24 +291,6 @@ inline void multiply_add(int c[4], const unsigned a[4], const unsigned b[2]) {
     for (unsigned i = 0; i < 4; i++) c[i] += products(left[i / 2], right[i % 2]);
 }
 
-// mma.sync m16n8k16 of bfloat16 with sums in float32, products in the order of k.
-inline void multiply_add(float c[4], const unsigned a[4], const unsigned b[2]) {
-    unsigned group = now->lane / 4, lane = now->lane % 4;
-    auto& all = fragments(a, b);
-    auto number = [](unsigned pair, unsigned which) {
-        unsigned bits = which ? pair & 0xFFFF0000u : pair << 16;
-        float x;
-        memcpy(&x, &bits, 4);
-        return x;
-    };
-    for (unsigned i = 0; i < 4; i++)
-        for (unsigned k = 0; k < 16; k++) {  // two neighbouring values are one register
-            unsigned left = all[4 * group + k % 8 / 2][i / 2 + 2 * (k / 8)];
-            unsigned right = all[4 * (2 * lane + i % 2) + k % 8 / 2][4 + k / 8];
-            c[i] += number(left, k % 2) * number(right, k % 2);
-        }
-}
-
 template <class... A, size_t... I>
 void call(void (*kernel)(A...), void** given, std::index_sequence<I...>) {
     kernel(*(A*)given[I]...);
@@ -364,6 +348,12 @@ inline unsigned long long clock64() {
     return now += 7;
 }
 inline int __popc(unsigned x) { return __builtin_popcount(x); }
+inline unsigned __byte_perm(unsigned a, unsigned b, unsigned selector) {
+    uint64_t bytes = a | (uint64_t)b << 32;
+    unsigned found = 0;
+    for (int k = 0; k < 4; k++) found |= (unsigned)(bytes >> 8 * (selector >> 4 * k & 7) & 255) << 8 * k;
+    return found;
+}
 inline int __ffs(unsigned x) { return __builtin_ffs(x); }
 inline int __popcll(unsigned long long x) { return __builtin_popcountll(x); }
 inline int min(int a, int b) { return a < b ? a : b; }

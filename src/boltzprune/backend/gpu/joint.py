@@ -50,13 +50,13 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
     # which part of it is the same for every machine is known there only once the number of blocks is chosen here.
     def n_floats(n_blocks: int) -> int:
         each0, each1, width = (whole_quads(-(-n // n_blocks)) for n in sizes)
-        own = 3 * (each0 + each1) + 2 * width + 2  # biases, steps, starts of lists
+        own = 3 * (each0 + each1) + 4 * width + 2  # biases, steps, scales, starts of lists
         lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
         of_chains = WORDS_TOGETHER * WORD * (-(-n1 // WARP) | 1)
         of_chains += max(WARP, min(TILE, -(-width // 8) * 8)) * (WORDS_TOGETHER * WORD + 1)
         of_images = n_threads // WARP * width * lanes if batch > 1 else n_threads
         scratch = max(of_images, -(-of_chains // 4) * 4, lists)
-        images = lanes * (2 * n1 + width) + n0
+        images = lanes * (2 * n1 + width) + n0 + n1 * -(-width // WARP)  # and which weights exist
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width) + WORDS_TOGETHER * n_blocks + own
 
     return fewest_blocks(card, n2, n_floats, COLUMNS, max(-(-n0 // UNITS), -(-n1 // UNITS)))

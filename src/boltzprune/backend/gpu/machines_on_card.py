@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 WORD = 32
 """Chains to a word of bits."""
-TENSOR_CORES = 80
-"""Compute capability, ten times, from which on tensor cores multiply bfloat16."""
 
 
 class MachinesOnCard:
@@ -148,9 +146,7 @@ class MachinesOnCard:
         numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
         numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_sweeps)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
-        tensor = self.card.compute_capability >= TENSOR_CORES
-        defines = {"BATCH": epoch.batch_size, "TENSOR": int(tensor)}
-        cooperative.launch(self.card, "joint", self.plans, defines, [*arrays, *numbers])
+        cooperative.launch(self.card, "joint", self.plans, {"BATCH": epoch.batch_size}, [*arrays, *numbers])
 
     def results(self) -> list[JointlyTrained]:
         """Machines, states and mean-field sweeps, on the host."""

@@ -55,11 +55,6 @@ def options(defines: Mapping[str, str | int]) -> tuple[str, ...]:
     return (*OPTIONS, *(f"-D{name}={value}" for name, value in defines.items()))
 
 
-def runs_on(defines: Mapping[str, str | int], architecture: int) -> bool:
-    """Whether a kernel with these defines exists for an architecture: see joint.cu."""
-    return architecture >= (80 if defines.get("TENSOR") else 0)
-
-
 @functools.cache
 def source(name: str) -> str:
     """The text of a kernel with what it includes, so that a digest of it changes when either does."""

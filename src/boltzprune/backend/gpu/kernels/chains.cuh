@@ -1,8 +1,8 @@
 // A Gibbs step of the persistent chains of kernels/joint.cu: h1 given the visible units and h2, then they given h1.
 //
 // States are bits, 32 chains to a word, so that a warp draws a unit in 32 chains at a time: its lanes read the same weights
-// and the same words. Four units, whose random numbers are one call of Philox, are drawn together. TENSOR: whether the fields of h2 are products of bfloat16 on tensor cores (compute capability 8.0 and
-// up), which took 26 us instead of 56 us for 100 chains of 400 x 676 on an H100.
+// and the same words. Four units, whose random numbers are one call of Philox, are drawn together. Fields of h2 are sums of
+// whole numbers on tensor cores.
 
 #ifndef BOLTZPRUNE_CHAINS
 #define BOLTZPRUNE_CHAINS
@@ -52,7 +52,8 @@ __device__ __forceinline__ void add_neighbours(Share& my, float field[QUAD][PAIR
         for (int first = start[u], end = start[u + 1]; first < end; first += WARP) {
             int k = first + lane;
             if (first > start[u] && k < end) unit[u] = neighbour[k], weight[u] = __ldcg(my.w1 + (entry ? entry[k] : k));
-            for (int n = min(WARP, end - first), e = 0; e < n; e++) {
+#pragma unroll 4
+            for (int e = 0; e < min(WARP, end - first); e++) {
                 const u32* on = bits + __shfl_sync(FULL_WARP, unit[u], e) * my.n_words + word;
                 float w = __shfl_sync(FULL_WARP, weight[u], e);
 #pragma unroll
@@ -90,7 +91,7 @@ __device__ __forceinline__ void contribute_of_chains(Share& my) {
         for (int c = threadIdx.x / WARP; c < WARP; c += WARPS) {
             if (!(busy >> c & 1)) continue;
             int chain = word * WARP + c, n_on = list_active(my, my.bits2, my.n_columns, chain, list);
-            float* to = my.chain_partial + ((u64)my.g * my.n_chains + chain) * my.row1;
+            float* to = in_global(my.chain_partial) + ((u64)my.g * my.n_chains + chain) * my.row1;
             for (int i = lane; i < my.n1; i += WARP) to[i] = sum_of_list(list, n_on, my.w2 + i * my.stride, 1);
         }
     }
@@ -145,36 +146,27 @@ __device__ __forceinline__ void draw_layer_1(Share& my, int first, int n_units, 
     for (int task = threadIdx.x / WARP; task < (n_units + QUAD - 1) / QUAD * (WORDS / PAIR); task += WARPS) {
         int u = task / (WORDS / PAIR) * QUAD, one = task % (WORDS / PAIR) * PAIR, i = first + u, own = i - my.first1;
         draw_with_neighbours(my, my.scratch + u * apart + one * WARP, apart, start + own, min(QUAD, n_units - u), my.visible_of,
-                             nullptr, my.bits0, my.bias1 + own, word + one, i, step, 1, my.told1 + i * my.n_words);
+                             nullptr, my.bits0, my.bias1 + own, word + one, i, step, 1, in_global(my.told1) + i * my.n_words);
     }
 }
 
-#if TENSOR
-#ifndef CUDA_ON_CPU
-// c += a b on the tensor cores, a warp together: (16, 16) times (16, 8) bfloat16, sums in float32. Lane l has g = l / 4,
-// t = l % 4: c[0..1] at row g, columns 2 t and 2 t + 1, c[2..3] eight rows below; a[0], a[1] two values from column 2 t in
-// rows g and g + 8, a[2], a[3] 8 columns to the right; b[0], b[1] two values from row 2 t and from row 2 t + 8 in column g.
-__device__ __forceinline__ void multiply_add(float c[4], const u32 a[4], const u32 b[2]) {
-    asm volatile(
-        "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-        : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-#endif
-
-// The lowest two bits of a word as two bfloat16.
-__device__ __forceinline__ u32 pair_of_bits(u32 bits) {
-    return ((bits & 1) | (bits & 2) << 15) * 0x3F80u;
+// Scale and unit of a column, as fixed_point.cuh has them, from the largest of its weights: 2^(22 - e) and 2^(e - 22) where it
+// lies below 2^e; below 2^-100 weights count as 0.
+__device__ __forceinline__ float2 scale_of(float largest) {
+    int exponent = max(__float_as_int(largest) >> 23, 27);
+    float2 scale = {__int_as_float((275 - exponent) << 23), __int_as_float((exponent - 21) << 23)};
+    return scale;
 }
 
-// Two float32 as sums of three bfloat16, exact: each takes the 8 highest bits of what the others left of 24.
-__device__ __forceinline__ void split(u32 parts[3], float low, float high) {
+// Four weights as whole multiples of a unit, and these as three signed bytes: parts[d] has the d-th of all four.
+__device__ __forceinline__ void digits_of(u32 parts[3], const float w[4], float scale) {
+    u32 x[4];
 #pragma unroll
-    for (int p = 0; p < 3; p++) {
-        u32 low_bits = __float_as_int(low), high_bits = __float_as_int(high);
-        parts[p] = low_bits >> 16 | (high_bits & 0xFFFF0000u);
-        low -= __int_as_float(low_bits & 0xFFFF0000u), high -= __int_as_float(high_bits & 0xFFFF0000u);
-    }
+    for (int k = 0; k < 4; k++)  // the sum's lowest bits are the whole number; a byte of 128 more is a signed one with its sign turned
+        x[k] = (__float_as_int(fmaf(w[k], scale, 12582912.0f)) + 0x00408080u) ^ 0x00808080u;
+    u32 low = __byte_perm(x[0], x[1], 0x5140), high = __byte_perm(x[2], x[3], 0x5140);
+    parts[0] = __byte_perm(low, high, 0x5410), parts[1] = __byte_perm(low, high, 0x7632);
+    parts[2] = __byte_perm(__byte_perm(x[0], x[1], 0x0062), __byte_perm(x[2], x[3], 0x0062), 0x5410);
 }
 
 // `bits1` of WORDS words of chains, turned: of each chain a word for 32 units.
@@ -192,39 +184,49 @@ __device__ __forceinline__ void turn_bits(Share& my, u32* by_chain, int apart, i
 }
 
 // Fields of layer 2 from layer 1 for columns [first, first + TILE) in WORDS words of chains: a warp eight columns and half
-// of the chains. States are bfloat16 as they are, weights the sum of three.
+// of the chains, sums of whole numbers on tensor cores.
 __device__ __forceinline__ void multiply(Share& my, const u32* by_chain, int apart, int first, float* fields) {
-    int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, n = min(TILE, my.n_columns - first);
+    int lane = threadIdx.x % WARP, g = lane / 4, t = lane % 4, n = min(TILE, my.n_columns - first), n1 = my.n1, stride = my.stride;
     for (int item = threadIdx.x / WARP; item < 2 * ((n + 7) / 8); item += WARPS) {
-        int columns = item / 2 * 8, chains = item % 2 * (WORDS * WARP / 2), j = first + columns + g;
-        float c[WORDS][4] = {};
+        int columns = item / 2 * 8, chains = item % 2 * (WORDS * WARP / 2), j = min(first + columns + g, my.n_columns - 1);
+        int c[WORDS][3][4] = {};
+        float scale = my.scale2[2 * j];
+        const float* column = my.w2 + j;
+        const u32* rows = by_chain + (chains + g) * apart;
 #pragma unroll 1
-        for (int start = 0; start < my.n1; start += 16) {
-            float w[4];
-            u32 weights[2][3], shift = start % WARP + 2 * t;
+        for (int start = 0; start < n1; start += WARP) {
+            u32 weights[2][3];
 #pragma unroll
-            for (int k = 0; k < 4; k++) {
-                int i = start + 2 * t + k % 2 + k / 2 * 8;
-                w[k] = i < my.n1 && j < my.n_columns ? my.w2[i * my.stride + j] : 0.0f;
+            for (int half = 0; half < 2; half++) {
+                float w[4];
+#pragma unroll
+                for (int k = 0; k < 4; k++) {
+                    int i = start + 4 * t + k + 16 * half;
+                    w[k] = i < n1 ? column[i * stride] : 0.0f;
+                }
+                digits_of(weights[half], w, scale);
             }
-            split(weights[0], w[0], w[1]), split(weights[1], w[2], w[3]);
 #pragma unroll
             for (int m = 0; m < WORDS; m++) {
-                const u32* row = by_chain + (chains + 16 * m + g) * apart + start / WARP;
-                u32 upper = row[0] >> shift, lower = row[8 * apart] >> shift;
-                u32 states[4] = {pair_of_bits(upper), pair_of_bits(lower), pair_of_bits(upper >> 8), pair_of_bits(lower >> 8)};
+                const u32* row = rows + 16 * m * apart + start / WARP;
+                u32 upper = row[0] >> 4 * t, lower = row[8 * apart] >> 4 * t;
+                u32 states[4] = {spread(upper), spread(lower), spread(upper >> 16), spread(lower >> 16)};
 #pragma unroll
-                for (int p = 0; p < 3; p++) {
-                    u32 part[2] = {weights[0][p], weights[1][p]};
-                    multiply_add(c[m], states, part);
+                for (int d = 0; d < 3; d++) {
+                    u32 digit[2] = {weights[0][d], weights[1][d]};
+                    multiply_add(c[m][d], states, digit);
                 }
             }
         }
 #pragma unroll
         for (int m = 0; m < WORDS; m++)
 #pragma unroll
-            for (int k = 0; k < 4; k++)
-                fields[(columns + 2 * t + k % 2) * (WORDS * WARP + 1) + chains + 16 * m + g + k / 2 * 8] = c[m][k];
+            for (int k = 0; k < 4; k++) {
+                long long whole = 256 * (256 * (long long)c[m][2][k] + c[m][1][k]) + c[m][0][k];
+                int unit = columns + 2 * t + k % 2, chain = chains + 16 * m + g + k / 2 * 8;
+                float scaled = (float)whole * my.scale2[2 * min(first + unit, my.n_columns - 1) + 1];
+                fields[unit * (WORDS * WARP + 1) + chain] = scaled;
+            }
     }
 }
 
@@ -252,24 +254,6 @@ __device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
         __syncthreads();
     }
 }
-#else
-// Draws this block's units of layer 2: a thread a column, 16 chains one after the other, each a list of the units that are on.
-__device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
-    unsigned short* list = list_of_warp(my);
-    int lanes = lanes_of(my.n_columns), groups = N_THREADS / lanes, j = threadIdx.x % lanes, group = threadIdx.x / lanes;
-    if (group >= groups) return;
-    for (int half = group; half < 2 * my.n_words; half += groups) {
-        u32 found = 0;
-        for (int c = 16 * half; c < min(my.n_chains, 16 * half + 16); c++) {
-            int n_on = list_active(my, my.bits1, my.n1, c, list);
-            if (j >= my.n_columns) continue;
-            float field = sum_of_list(list, n_on, my.w2 + j, my.stride) + my.bias2[j];
-            found |= (u32)draw(field, my.first2 + j, c, step, 2, my.key) << (c % 16);
-        }
-        if (j < my.n_columns) ((unsigned short*)(u32*)my.bits2)[2 * j * my.n_words + half] = (unsigned short)found;
-    }
-}
-#endif
 
 // One Gibbs step of all chains: layer 1 given the others, then they given layer 1.
 __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
@@ -295,7 +279,7 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
         int own = task / n_pairs * QUAD, word = task % n_pairs * PAIR, v = my.first0 + own;
         Place<int> start = my.row_start;
         draw_with_neighbours(my, nullptr, 0, start + own, min(QUAD, n_own - own), my.row_unit, my.row_entry, my.bits1,
-                             my.bias0 + own, word, v, step, 0, my.told0 + v * my.n_words);
+                             my.bias0 + own, word, v, step, 0, in_global(my.told0) + v * my.n_words);
     }
     meet(my.counter, my.n_blocks);
     copy_told<u32>(my.bits0, my.told0, my.n0 * my.n_words);

@@ -15,6 +15,13 @@ typedef unsigned long long u64;
 #define FULL_WARP 0xFFFFFFFFu
 #define WARP 32
 
+// A pointer of which the compiler learns that it is to the card's memory: what is stored there changes no shared memory.
+template <class T>
+__device__ __forceinline__ T* in_global(T* address) {
+    __builtin_assume(__isGlobal(address));
+    return address;
+}
+
 struct Words {
     u32 word[4];
 };

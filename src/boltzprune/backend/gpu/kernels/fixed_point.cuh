@@ -9,6 +9,11 @@ __device__ __forceinline__ float field_of(long long sum, float unit, float bias)
     return fmaf(unit, (float)sum, bias);
 }
 
+// The lowest four bits as the lowest bits of four bytes.
+__device__ __forceinline__ u32 spread(u32 bits) {
+    return (bits & 15) * 0x00204081u & 0x01010101u;
+}
+
 #ifndef CUDA_ON_CPU
 // c += a b on the tensor cores, a warp together: (16, 32) u8 times (32, 8) s8, exact in s32. Lane l has g = l / 4, t = l % 4:
 // c[0..1] at row g, columns 2 t and 2 t + 1, c[2..3] eight rows below; a[0], a[1] four values from column 4 t in rows g and

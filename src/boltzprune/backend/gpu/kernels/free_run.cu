@@ -50,11 +50,6 @@ struct Share {
     u64 key;
 };
 
-// The lowest four bits as the lowest bits of four bytes.
-__device__ __forceinline__ u32 spread(u32 bits) {
-    return (bits & 15) * 0x00204081u & 0x01010101u;
-}
-
 // States of 8 units in 16 chains from the sums of a warp, told to all.
 __device__ __forceinline__ void decide(const Share& my, const int sum[DIGITS][4], int place, int first_chain, u32 step) {
     // even lanes keep row g and get its two units to the right, odd ones keep row g + 8 and get the two to the left

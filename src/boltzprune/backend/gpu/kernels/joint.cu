@@ -20,13 +20,12 @@
 // update of one image, twice 4 BATCH n_h1 of several; up to 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps
 // and masks. Where the time goes on a card: benchmarks/gpu_phases.py.
 //
-// Example: BATCH=1 N_THREADS=512 TENSOR=0
-// Example: BATCH=10 N_THREADS=512 TENSOR=0
-// Example: BATCH=1 N_THREADS=512 TENSOR=1
-// Example: BATCH=10 N_THREADS=512 TENSOR=1
-// Example: BATCH=16 N_THREADS=512 TENSOR=1
+// Example: BATCH=1 N_THREADS=512
+// Example: BATCH=10 N_THREADS=512
+// Example: BATCH=16 N_THREADS=512
 
 #include "common.cuh"
+#include "fixed_point.cuh"
 #include "meet.cuh"
 #include "share.cuh"
 #include "mean_field.cuh"
@@ -58,79 +57,103 @@ __device__ __forceinline__ bool move(float* parameter, float* step, float before
 #define COLUMNS 2
 #define LOADS 2
 
+// The scale of a column, from the largest of the weights that each lane has seen.
+__device__ __forceinline__ void keep_scale(Share& my, int j, float largest) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) largest = fmaxf(largest, __shfl_xor_sync(FULL_WARP, largest, offset));
+    float2 scale = scale_of(largest);
+    if (threadIdx.x % WARP == 0) my.scale2[2 * j] = scale.x, my.scale2[2 * j + 1] = scale.y;
+}
+
+// Upper weights of up to COLUMNS columns, `apart` from each other, from j on: those to units of layer 1 from `part` on, `parts`
+// apart, LOADS of them at a time. A thread reads what it needs of layer 1 once for all of them. MORE: whether there are more
+// words of chains than WORDS.
+template <bool MORE>
+__device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates, int j, int apart, int n_together, int part, int parts) {
+    // copies, since a store to shared memory could change what `my` holds, for all that the compiler knows
+    int n1 = my.n1, n_words = my.n_words, stride = my.stride, most2 = my.most2, n_exist = (my.n_columns + WARP - 1) / WARP;
+    float *w2 = my.w2, *steps = in_global(my.s2) + j, share = 1.0f / n, chain_share = 1.0f / my.n_chains;
+    const float* means = my.mu1;
+    const u32 *bits1 = my.bits1, *bits2 = my.bits2, *exists = my.exists;
+    float mu2[COLUMNS][BATCH], next[LOADS][COLUMNS];
+    u32 on[COLUMNS][WORDS];
+    int other = j + apart < my.n_columns && n_together == COLUMNS ? apart : 0;
+    bool is_bad = false, has_other = other > 0;
+#pragma unroll
+    for (int c = 0; c < COLUMNS; c++) {
+#pragma unroll
+        for (int b = 0; b < BATCH; b++) mu2[c][b] = my.mu2[(j + c * other) * PADDED + b];
+#pragma unroll
+        for (int w = 0; w < WORDS; w++) on[c][w] = w < n_words ? bits2[(j + c * other) * n_words + w] : 0;
+    }
+#pragma unroll
+    for (int k = 0; k < LOADS; k++)
+        if (int i = part + k * parts; i < n1) next[k][0] = steps[i * most2], next[k][1] = steps[i * most2 + other];
+    for (int start = part; start < n1; start += LOADS * parts) {
+        float before[LOADS][COLUMNS];
+#pragma unroll
+        for (int k = 0; k < LOADS; k++) {  // steps of the units after these, while these are computed
+            int i = start + (LOADS + k) * parts;
+            before[k][0] = next[k][0], before[k][1] = next[k][1];
+            if (i < n1) next[k][0] = steps[i * most2], next[k][1] = steps[i * most2 + other];
+        }
+#pragma unroll
+        for (int k = 0; k < LOADS; k++) {
+            int i = start + k * parts;
+            if (i >= n1) break;
+            float data[COLUMNS] = {};
+            int model[COLUMNS] = {};
+#pragma unroll
+            for (int b = 0; b < PADDED; b += WIDE) {
+                float mu1[WIDE];
+                read_shared(mu1, means + i * PADDED + b);
+#pragma unroll
+                for (int e = 0; e < WIDE; e++)
+#pragma unroll
+                    for (int c = 0; c < COLUMNS && b + e < BATCH; c++) data[c] = fmaf(mu1[e], mu2[c][b + e], data[c]);
+            }
+#pragma unroll
+            for (int w = 0; w < WORDS; w++) {
+                u32 word = w < n_words ? bits1[i * n_words + w] : 0;
+#pragma unroll
+                for (int c = 0; c < COLUMNS; c++) model[c] += __popc(word & on[c][w]);
+            }
+#pragma unroll
+            for (int c = 0; c < COLUMNS; c++) {
+                int column = j + c * other;
+                if (MORE) model[c] += common_ones(bits1 + i * n_words + WORDS, bits2 + column * n_words + WORDS, n_words - WORDS);
+                if ((c && !has_other) || !(exists[i * n_exist + column / WARP] >> (column % WARP) & 1)) continue;
+                float slope = data[c] * share - model[c] * chain_share;
+                is_bad = move(w2 + i * stride + column, steps + i * most2 + c * other, before[k][c], slope, rates) || is_bad;
+            }
+        }
+    }
+    return is_bad;
+}
+
 // The upper weights and the biases of layer 2, of this block's columns: a thread one column or, where there are more than
-// lanes of a warp, two, for which it reads what it needs of layer 1 once; LOADS units of layer 1 at a time.
+// lanes of a warp, two.
 __device__ __forceinline__ bool learn_above(Share& my, int n, const Rates& rates) {
     float share = 1.0f / n, chain_share = 1.0f / my.n_chains;
     int n_together = my.n_columns > WARP ? COLUMNS : 1, apart = (my.n_columns + n_together - 1) / n_together;
     int lanes = lanes_of(apart), parts = N_THREADS / lanes, j = threadIdx.x % lanes, part = threadIdx.x / lanes;
     int lane = threadIdx.x % WARP, n_words = my.n_words;
     bool is_bad = false;
-    if (part < parts && j < apart) {
-        float mu2[COLUMNS][BATCH], before[COLUMNS][LOADS], next[COLUMNS][LOADS];
-        u32 on[COLUMNS][WORDS], exist = 0, exist_next = 0;
-#pragma unroll
-        for (int c = 0; c < COLUMNS; c++) {
-            int column = c < n_together && j + c * apart < my.n_columns ? j + c * apart : j;
-#pragma unroll
-            for (int b = 0; b < BATCH; b++) mu2[c][b] = my.mu2[column * PADDED + b];
-#pragma unroll
-            for (int w = 0; w < WORDS; w++) on[c][w] = w < n_words ? my.bits2[column * n_words + w] : 0;
-        }
-        for (int start = part - LOADS * parts; start < my.n1; start += LOADS * parts) {
-            exist = exist_next, exist_next = 0;
-#pragma unroll
-            for (int c = 0; c < COLUMNS; c++)  // steps of the units after these, while these are computed
-#pragma unroll
-                for (int k = 0; k < LOADS; k++) {
-                    int i = start + (LOADS + k) * parts;
-                    before[c][k] = next[c][k];
-                    if (i >= my.n1 || c >= n_together || j + c * apart >= my.n_columns) continue;
-                    u64 place = (u64)i * my.most2 + j + c * apart;
-                    next[c][k] = my.s2[place];
-                    exist_next |= (my.mask2[place] ? 1u : 0u) << (c * LOADS + k);
-                }
-#pragma unroll
-            for (int k = 0; k < LOADS; k++) {
-                int i = start + k * parts;
-                if (!((exist | exist >> LOADS) >> k & 1)) continue;
-                const u32* units = my.bits1 + i * n_words;
-                float data[COLUMNS] = {};
-                int model[COLUMNS] = {};
-#pragma unroll
-                for (int b = 0; b < PADDED; b += WIDE) {
-                    float mu1[WIDE];
-                    read_shared(mu1, my.mu1 + i * PADDED + b);
-#pragma unroll
-                    for (int e = 0; e < WIDE; e++)
-#pragma unroll
-                        for (int c = 0; c < COLUMNS && b + e < BATCH; c++) data[c] = fmaf(mu1[e], mu2[c][b + e], data[c]);
-                }
-#pragma unroll
-                for (int w = 0; w < WORDS; w++) {
-                    u32 word = w < n_words ? units[w] : 0;
-#pragma unroll
-                    for (int c = 0; c < COLUMNS; c++) model[c] += __popc(word & on[c][w]);
-                }
-#pragma unroll
-                for (int c = 0; c < COLUMNS; c++) {
-                    if (!(exist >> (c * LOADS + k) & 1)) continue;
-                    int column = j + c * apart;
-                    if (n_words > WORDS) model[c] += common_ones(units + WORDS, my.bits2 + column * n_words + WORDS, n_words - WORDS);
-                    float slope = data[c] * share - model[c] * chain_share;
-                    is_bad = move(my.w2 + i * my.stride + column, my.s2 + (u64)i * my.most2 + column, before[c][k], slope, rates) || is_bad;
-                }
-            }
-        }
-    }
+    if (part < parts && j < apart)
+        is_bad = n_words > WORDS ? move_above<true>(my, n, rates, j, apart, n_together, part, parts)
+                                 : move_above<false>(my, n, rates, j, apart, n_together, part, parts);
     __syncthreads();
+    int n1 = my.n1, stride = my.stride;
     for (int j = threadIdx.x / WARP; j < my.n_columns; j += WARPS) {
-        float squares = 0.0f;
+        float squares = 0.0f, largest = 0.0f, *column = my.w2 + j;
 #pragma unroll 4
-        for (int i = lane; i < my.n1; i += WARP) squares = fmaf(my.w2[i * my.stride + j], my.w2[i * my.stride + j], squares);
+        for (int i = lane; i < n1; i += WARP) {
+            float w = column[i * stride];
+            squares = fmaf(w, w, squares), largest = fmaxf(largest, fabsf(w));
+        }
         float factor = limit(sum_of_warp(squares), rates.max_norm);
         if (factor < 1.0f)
-            for (int i = lane; i < my.n1; i += WARP) my.w2[i * my.stride + j] *= factor;
+            for (int i = lane; i < n1; i += WARP) column[i * stride] *= factor;
+        keep_scale(my, j, largest * fminf(factor, 1.0f));
     }
     for (int j = threadIdx.x; j < my.n_columns; j += N_THREADS) {
         float data = 0.0f;
@@ -249,17 +272,19 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.bits1.at = my.bits0.at + n0 * my.n_words;
         my.bits2.at = my.bits1.at + n1 * my.n_words;
         my.seen.at = my.bits2.at + width * my.n_words;
-        my.busy.at = my.seen.at + n0;
+        my.exists.at = my.seen.at + n0;
+        my.busy.at = my.exists.at + n1 * ((width + WARP - 1) / WARP);
         my.bias0.at = my.busy.at + n_blocks * WORDS;
         my.step0.at = my.bias0.at + each0;
         my.bias1.at = my.step0.at + each0;
         my.step1.at = my.bias1.at + each1;
         my.bias2.at = my.step1.at + each1;
         my.step2.at = my.bias2.at + width;
-        my.column_start.at = my.step2.at + width;
+        my.scale2.at = my.step2.at + width;
+        my.column_start.at = my.scale2.at + 2 * width;
         my.row_start.at = my.column_start.at + each1 + 1;
 
-        my.w1 = w1 + lower, my.s1 = s1 + lower, my.s2 = s2 + upper, my.mask2 = mask2 + upper;
+        my.w1 = w1 + lower, my.s1 = s1 + lower, my.s2 = s2 + upper;
         my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
         my.all_bias1 = biases + units + n0;
         my.inputs = inputs + (u64)machine * most1 * PADDED, my.means = means + (u64)machine * most1 * PADDED;
@@ -277,11 +302,25 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         int i = place / my.n_columns, j = place % my.n_columns;
         my.w2[i * my.stride + j] = w2[upper + (u64)i * most2 + j];
     }
+    int n_exist = (my.n_columns + WARP - 1) / WARP;
+    for (int place = t; place < n1 * n_exist; place += N_THREADS) {
+        int i = place / n_exist, first = place % n_exist * WARP;
+        u32 exists = 0;
+        for (int j = first; j < min(my.n_columns, first + WARP); j++)
+            exists |= (u32)(mask2[upper + (u64)i * most2 + j] != 0) << (j - first);
+        my.exists[place] = exists;
+    }
+    __syncthreads();
     copy<float>(my.bias0, biases + my.at0, my.last0 - my.first0), copy<float>(my.step0, bias_steps + my.at0, my.last0 - my.first0);
     copy<float>(my.bias1, biases + my.at1, my.last1 - my.first1), copy<float>(my.step1, bias_steps + my.at1, my.last1 - my.first1);
     copy<float>(my.bias2, biases + my.at2, my.n_columns), copy<float>(my.step2, bias_steps + my.at2, my.n_columns);
     copy<int>(my.column_start, column_start + (u64)machine * (most1 + 1) + my.first1, my.last1 - my.first1 + 1);
     copy<int>(my.row_start, row_start + (u64)machine * (n0 + 1) + my.first0, my.last0 - my.first0 + 1);
+    for (int j = t / WARP; j < my.n_columns; j += WARPS) {
+        float largest = 0.0f;
+        for (int i = t % WARP; i < n1; i += WARP) largest = fmaxf(largest, fabsf(my.w2[i * my.stride + j]));
+        keep_scale(my, j, largest);
+    }
     bits_of_chains(my, states, n0, my.bits0);
     bits_of_chains(my, states + n0, n1, my.bits1);
     bits_of_chains(my, my.states2, my.n_columns, my.bits2);

@@ -6,6 +6,7 @@
 
 #define SILENT 9.3132257e-10f  // 2^-30: what a mean of layer 2 counts as off at
 
+#define COLUMNS_AHEAD 4  // columns whose weights are under way together
 #define TOGETHER (BATCH > 1 ? 2 : 1)  // units of layer 1 that a thread adds up, of which each has use for what it has read
 
 // Lanes for so many columns: whole warps.
@@ -16,41 +17,55 @@ __device__ __forceinline__ int lanes_of(int n_columns) {
 #if BATCH > 1
 #define ABREAST (WARP / 2)  // columns side by side in a warp, whose other half has the other images
 #define HALF (PADDED / 2)
-#define DEEP 4  // columns of a thread, ABREAST apart
+#define MOST_DEEP 4  // columns of a thread, ABREAST apart
 
-// Parts of the fields of layer 2, those from some units of layer 1 for each warp. A shared memory that gives each lane one
-// number a cycle is what takes the time: a thread uses every number that it has read for several others.
-__device__ __forceinline__ int add_parts(Share& my) {
-    int group = threadIdx.x % ABREAST, image = threadIdx.x / ABREAST % 2 * HALF, part = threadIdx.x / WARP;
-    int each = (my.n1 + WARPS - 1) / WARPS, end = min(my.n1, (part + 1) * each);
-    for (int first = 0; first < my.n_columns; first += DEEP * ABREAST) {
-        int n_deep = (my.n_columns - first + ABREAST - 1) / ABREAST;
-        float sum[DEEP][HALF] = {};
+// Parts of the fields of layer 2 of DEEP ABREAST columns from `first` on, those from some units of layer 1 for each warp.
+// Shared memory gives each lane one number a cycle, also where all lanes read the same: so a thread uses each that it has
+// read for several products. There are no branches between them, which would make each wait for the one before.
+template <int DEEP>
+__device__ __forceinline__ void add_parts_of(Share& my, int first) {
+    int group = threadIdx.x % ABREAST, image = threadIdx.x / ABREAST % 2 * HALF, part = threadIdx.x / WARP, n = my.n_columns;
+    int each = (my.n1 + WARPS - 1) / WARPS, begin = part * each, end = min(my.n1, begin + each), stride = my.stride;
+    const float *means = my.mu1 + begin * PADDED + image, *row = my.w2 + begin * stride;
+    int column[DEEP];
+    float sum[DEEP][HALF] = {};
+#pragma unroll
+    for (int d = 0; d < DEEP; d++) column[d] = min(first + d * ABREAST + group, n - 1);
 #pragma unroll 2
-        for (int i = part * each; i < end; i++) {
-            float mean[HALF];
+    for (int i = begin; i < end; i++, means += PADDED, row += stride) {
+        float mean[HALF], w[DEEP];
+#pragma unroll
+        for (int b = 0; b < HALF; b += 2) {
+            float2 two = *(const float2*)(means + b);
+            mean[b] = two.x, mean[b + 1] = two.y;
+        }
+#pragma unroll
+        for (int d = 0; d < DEEP; d++) w[d] = row[column[d]];
+#pragma unroll
+        for (int d = 0; d < DEEP; d++)
+#pragma unroll
+            for (int b = 0; b < HALF; b++) sum[d][b] = fmaf(mean[b], w[d], sum[d][b]);
+    }
+#pragma unroll
+    for (int d = 0; d < DEEP; d++)
+        if (first + d * ABREAST + group < n) {
+            float* to = my.scratch + (part * n + column[d]) * PADDED + image;
 #pragma unroll
             for (int b = 0; b < HALF; b += 2) {
-                float2 two = *(const float2*)(my.mu1 + i * PADDED + image + b);
-                mean[b] = two.x, mean[b + 1] = two.y;
-            }
-#pragma unroll
-            for (int d = 0; d < DEEP; d++) {
-                if (d >= n_deep) break;
-                int column = first + d * ABREAST + group;
-                float w = column < my.n_columns ? my.w2[i * my.stride + column] : 0.0f;
-#pragma unroll
-                for (int b = 0; b < HALF; b++) sum[d][b] = fmaf(mean[b], w, sum[d][b]);
+                float2 two = {sum[d][b], sum[d][b + 1]};
+                *(float2*)(to + b) = two;
             }
         }
-#pragma unroll
-        for (int d = 0; d < DEEP; d++) {
-            int column = first + d * ABREAST + group;
-#pragma unroll
-            for (int b = 0; b < HALF; b++)
-                if (column < my.n_columns) my.scratch[(part * my.n_columns + column) * PADDED + image + b] = sum[d][b];
-        }
-    }
+}
+
+// Parts of the fields of layer 2, one for each warp; how many parts there are.
+__device__ __forceinline__ int add_parts(Share& my) {
+    int first = 0, n = my.n_columns;
+    for (; n - first > 2 * ABREAST; first += MOST_DEEP * ABREAST) add_parts_of<MOST_DEEP>(my, first);
+    if (n - first > ABREAST)
+        add_parts_of<2>(my, first);
+    else if (n > first)
+        add_parts_of<1>(my, first);
     return WARPS;
 }
 #else
@@ -94,25 +109,36 @@ __device__ __forceinline__ void contribute(Share& my, float* partial) {
     int lane = threadIdx.x % WARP;
     for (int first = threadIdx.x / WARP * TOGETHER * WARP; first < my.n1; first += N_THREADS * TOGETHER) {
         float sum[TOGETHER][PADDED] = {};
+        const float* row[TOGETHER];
+#pragma unroll
+        for (int k = 0; k < TOGETHER; k++) row[k] = my.w2 + min(first + k * WARP + lane, my.n1 - 1) * my.stride;
         for (int start = 0; start < my.n_columns; start += WARP) {
             bool is_on = false;
             if (start + lane < my.n_columns)
 #pragma unroll
                 for (int b = 0; b < PADDED; b++) is_on = !(my.mu2[(start + lane) * PADDED + b] <= SILENT) || is_on;
-            for (u32 on = __ballot_sync(FULL_WARP, is_on); on; on &= on - 1) {
-                int j = start + __ffs(on) - 1;
-                float w[TOGETHER];
+            for (u32 on = __ballot_sync(FULL_WARP, is_on); on;) {
+                float w[COLUMNS_AHEAD][TOGETHER];
+                int column[COLUMNS_AHEAD];
 #pragma unroll
-                for (int k = 0; k < TOGETHER; k++) w[k] = my.w2[min(first + k * WARP + lane, my.n1 - 1) * my.stride + j];
+                for (int a = 0; a < COLUMNS_AHEAD; a++) {  // where none is left, the last one once more, with weights 0
+                    column[a] = on || !a ? start + __ffs(on) - 1 : column[a - 1];
 #pragma unroll
-                for (int b = 0; b < PADDED; b += WIDE) {
-                    float mean[WIDE];
-                    read_shared(mean, my.mu2 + j * PADDED + b);
-#pragma unroll
-                    for (int k = 0; k < TOGETHER; k++)
-#pragma unroll
-                        for (int e = 0; e < WIDE && b + e < BATCH; e++) sum[k][b + e] = fmaf(mean[e], w[k], sum[k][b + e]);
+                    for (int k = 0; k < TOGETHER; k++) w[a][k] = on ? row[k][column[a]] : 0.0f;
+                    on &= on - 1;
                 }
+#pragma unroll
+                for (int a = 0; a < COLUMNS_AHEAD; a++)
+#pragma unroll
+                    for (int b = 0; b < PADDED; b += WIDE) {
+                        float mean[WIDE];
+                        read_shared(mean, my.mu2 + column[a] * PADDED + b);
+#pragma unroll
+                        for (int k = 0; k < TOGETHER; k++)
+#pragma unroll
+                            for (int e = 0; e < WIDE && b + e < BATCH; e++)
+                                sum[k][b + e] = fmaf(mean[e], w[a][k], sum[k][b + e]);
+                    }
             }
         }
 #pragma unroll

@@ -43,12 +43,13 @@ struct Share {
     Place<float> w2;        // [n1][stride]
     Place<u32> bits0, bits1, bits2;  // [units][n_words], chains whose unit is on; of all units, of layer 2 of the columns
     Place<u32> seen;        // [n0], images whose unit is on
+    Place<u32> exists;      // [n1][words of columns], upper weights that exist
     Place<u32> busy;        // [n_blocks][WORDS], chains in which any of a block's columns is on
     Place<float> bias0, bias1, bias2, step0, step1, step2;  // of its own units, from the first on
+    Place<float> scale2;    // [columns][2], scale and unit of the upper weights as whole numbers
     Place<int> column_start, row_start;                     // of its own units of layer 1 and of layer 0, and one more each
     // in the card's memory
     float *w1, *s1, *s2;  // lower weights and steps, listed by unit of layer 1; upper steps
-    const u8* mask2;
     const int *visible_of, *row_entry, *row_unit;
     float *all_bias1, *inputs, *means;            // what blocks tell each other of layer 1: biases, fields from below, mu1
     float *partial, *chain_partial;               // what their columns contribute to its fields
@@ -58,11 +59,6 @@ struct Share {
     u64 upper, at0, at1, at2;         // where its columns begin, and its own units among all biases
     u8 *states0, *states1, *states2;  // its own units in the first chain, n_all apart
 };
-
-__device__ __forceinline__ bool draw(float field, u32 unit, u32 chain, u32 step, u32 layer, u64 key) {
-    Words words = philox(unit / 4, chain, step, layer, key);
-    return uniform(select(words, unit % 4)) < logistic(field);
-}
 
 __device__ __forceinline__ u32 any_of_warp(u32 bits) {
     for (int offset = WARP / 2; offset > 0; offset /= 2) bits |= __shfl_xor_sync(FULL_WARP, bits, offset);
