@@ -549,22 +549,22 @@ BUGS = [
     Bug(
         "CUDA, free runs: the chains of a machine are those of another",
         "backend/gpu/free_run.py",
-        "states[WORD * int(start) : WORD * int(end)].reshape(self.n_chains, -1)",
-        "states[: WORD * int(end - start)].reshape(self.n_chains, -1)",
+        "ends = WORD * (int(start) + self.n_chains",
+        "ends = WORD * (0 + self.n_chains",
         "backend/test_gpu_free_run.py",
     ),
     Bug(
         "CUDA, free runs: blocks do not wait for the states of the even layers",
         "backend/gpu/kernels/free_run.cu",
-        "meet(counters + machine, n_blocks);\n        read(my, 0, n_even);",
-        "read(my, 0, n_even);",
+        "meet(counters + machine, n_blocks);\n        read(even, n_chains);",
+        "read(even, n_chains);",
         "backend/test_gpu_free_run.py",
     ),
     Bug(
         "CUDA, free runs: the second sixteen chains of a part are those of the first",
         "backend/gpu/kernels/free_run.cu",
-        "lower = row[(16 * m + 8) * my.stride] >> shift;",
-        "lower = row[8 * my.stride] >> shift;",
+        "lower = row[(16 * m + 8) * given.n_words] >> shift;",
+        "lower = row[8 * given.n_words] >> shift;",
         "backend/test_gpu_free_run.py",
     ),
     Bug(

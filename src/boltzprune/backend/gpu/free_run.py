@@ -31,12 +31,12 @@ class Layout:
 
     Attributes
     ----------
-    n_words, n_even_words : int
-        Of the states of a chain.
+    n_words : (int, int)
+        Of the even layers and of the odd layers of a chain, both odd numbers.
     first_word : list of int
-        Of each layer.
+        Of each layer among those of its side.
     groups : (n_groups, 3) int32
-        Byte among those of a chain, layer, first unit.
+        Byte among those of a side of a chain, layer, first unit.
     n_odd_groups : int
         Which come first.
     scales : (n_groups, GROUP, 2) float32
@@ -47,8 +47,7 @@ class Layout:
         Of all tiles, group after group: the word of their neighbours, and their weights as the lanes of a warp need them.
     """
 
-    n_words: int
-    n_even_words: int
+    n_words: tuple[int, int]
     first_word: list[int]
     groups: npt.NDArray[np.int32]
     n_odd_groups: int
@@ -62,15 +61,13 @@ def layout(machine: BoltzmannMachine) -> Layout:
     """The weights, biases and layers of a machine, laid out."""
     sizes = machine.layer_sizes
     even, odd = list(range(0, len(sizes), 2)), list(range(1, len(sizes), 2))
-    first_word, n_words = [0] * len(sizes), 0
-    for layer in even + odd:
-        first_word[layer], n_words = n_words, n_words + -(-sizes[layer] // WORD)
+    counts = [-(-n // WORD) for n in sizes]
+    first_word = [sum(counts[layer % 2 : layer : 2]) for layer in range(len(sizes))]
+    n_words = sum(counts[::2]) | 1, sum(counts[1::2]) | 1
     parts = [_layer(machine, layer, first_word) for layer in odd + even]
     groups, scales, n_tiles, words, tiles = (np.concatenate(part) for part in zip(*parts, strict=True))
     n_odd_groups = sum(-(-sizes[layer] // GROUP) for layer in odd)
-    return Layout(
-        n_words, first_word[1], first_word, groups, n_odd_groups, scales, n_tiles, words, tiles
-    )
+    return Layout(n_words, first_word, groups, n_odd_groups, scales, n_tiles, words, tiles)
 
 
 def _layer(machine: BoltzmannMachine, layer: int, first_word: Sequence[int]) -> tuple[np.ndarray, ...]:
@@ -109,7 +106,7 @@ def _shared(layers: Layout, n_blocks: int, n_chains: int) -> int:
     block, counts = _blocks_of(layers, n_blocks), np.zeros((2, n_blocks), int)
     np.add.at(counts[0], block, 1)
     np.add.at(counts[1], block, layers.n_tiles)
-    states = 4 * -(-n_chains // WORD) * WORD * (layers.n_words | 1)
+    states = 4 * -(-n_chains // WORD) * WORD * sum(layers.n_words)
     return int((GROUP_BYTES * counts[0] + (TILE_BYTES + 4) * counts[1]).max()) + states
 
 
@@ -201,7 +198,7 @@ class _Held:
     ) -> None:
         self.card, self.plans, self.layers, self.sizes = card, plans, layers, sizes
         self.n_chains = len(chains[0][0])
-        self.starts = np.cumsum([0, *(self.n_chains * one.n_words for one in layers)])
+        self.starts = np.cumsum([0, *(self.n_chains * sum(one.n_words) for one in layers)])
         words = np.concatenate([_words_of(card, *each) for each in zip(layers, chains)], axis=None)
         self.states_on_card = card.asarray(words)
         self.arrays = [card.asarray(array) for array in self._tables()]
@@ -224,7 +221,7 @@ class _Held:
                 last[mine], total = np.cumsum(counts), int(counts.sum())
                 first[mine] = last[mine] - counts
                 n_odd = int((~is_even[order][mine]).sum())
-                row = (k, plan.n_blocks, one.n_words, one.n_even_words, self.starts[k], n_tiles, total)
+                row = (k, plan.n_blocks, *one.n_words, self.starts[k], n_tiles, total)
                 about.append((*row, n_groups, n_groups + n_odd, n_groups + len(mine)))
                 n_tiles, n_groups = n_tiles + total, n_groups + len(mine)
             groups = np.column_stack([one.groups[order], first, last])
@@ -242,15 +239,18 @@ class _Held:
         """States of the chains of each machine, layer by layer, on the card."""
         bits = self.states_on_card.reshape(-1, 1) >> self.card.xp.arange(WORD, dtype=np.uint32)
         states, found = (bits & np.uint32(1)).astype(np.uint8).reshape(-1), []
-        for start, end, one, sizes in zip(self.starts[:-1], self.starts[1:], self.layers, self.sizes):
-            rows = states[WORD * int(start) : WORD * int(end)].reshape(self.n_chains, -1)
-            found.append([rows[:, WORD * first : WORD * first + n] for first, n in zip(one.first_word, sizes)])
+        for start, one, sizes in zip(self.starts, self.layers, self.sizes):
+            ends = WORD * (int(start) + self.n_chains * np.cumsum([0, *one.n_words]))
+            sides = [states[a:b].reshape(self.n_chains, -1) for a, b in zip(ends[:-1], ends[1:])]
+            firsts = [WORD * first for first in one.first_word]
+            found.append([sides[k % 2][:, first : first + n] for k, (first, n) in enumerate(zip(firsts, sizes))])
         return found
 
 
 def _words_of(card: "Card", layers: Layout, chains: Sequence[Bytes]) -> npt.NDArray[np.uint32]:
-    """States as words of 32 units, chain by chain: (n_chains, n_words)."""
-    bits = np.zeros((len(chains[0]), WORD * layers.n_words), np.uint8)
-    for first, states in zip(layers.first_word, chains):
-        bits[:, WORD * first : WORD * first + states.shape[1]] = card.to_host(states)
-    return np.packbits(bits, axis=1, bitorder="little").view("<u4").astype(np.uint32)
+    """States as words of 32 units: those of the even layers chain by chain, then those of the odd ones."""
+    sides = [np.zeros((len(chains[0]), WORD * n), np.uint8) for n in layers.n_words]
+    for k, (first, states) in enumerate(zip(layers.first_word, chains)):
+        sides[k % 2][:, WORD * first : WORD * first + states.shape[1]] = card.to_host(states)
+    words = [np.packbits(side, axis=1, bitorder="little").view("<u4").reshape(-1) for side in sides]
+    return np.concatenate(words).astype(np.uint32)

@@ -8,12 +8,12 @@
 // neighbours by 8 units, as the lanes of a warp need them, and tiles without a weight are left out: receptive fields and
 // pruned weights have few. A warp takes 8 units of 32 chains.
 //
-// states: for each machine (n_chains, n_words) words of 32 units; layers begin at a word, even ones before odd ones. Blocks of
-// a machine write their groups and read all: what is there before is the first state, what is there after the last one.
+// states: for each machine words of 32 units, (n_chains, n_even) of the even layers, then (n_chains, n_odd) of the odd ones;
+// each layer begins at a word, and both counts are odd, so that no two rows begin in one bank of shared memory. Blocks of a
+// machine write their groups and read all: what is there before is the first state, what is there after the last one.
 //
-// A block has a row of ABOUT numbers: its machine and the number of blocks that share it, words of a chain and those of even
-// layers, where the states of its machine and its own tiles begin, how many tiles it has, and where its groups of odd
-// layers and of even ones begin and end. Of a group: its byte among those of a chain, its layer, its first unit there, where
+// A block has a row of ABOUT numbers: its machine and the number of blocks that share it, n_even and n_odd, where the states of its machine and its own tiles begin, how many tiles it has, and where its groups of odd
+// layers and of even ones begin and end. Of a group: its byte among those of a chain's even or odd layers, its layer, its first unit there, where
 // its tiles begin and end among those of the block; `scales` has unit and bias of each of its 8 units.
 //
 // Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch).
@@ -38,20 +38,24 @@ struct Group {
     int byte, layer, unit, first_tile, end_tile;
 };
 
-// What one block has of its machine; pointers, but for `all`, are into shared memory.
+// States of the even or of the odd layers of all chains: rows of so many words, in shared memory and where all blocks read.
+struct Side {
+    u32 *mine, *all;
+    int n_words;
+};
+
+// What one block has of its machine in shared memory.
 struct Share {
     const uint2* tiles;    // [tiles][DIGITS][WARP], two registers of each lane
     const float2* scales;  // [groups][8], unit and bias
     const Group* groups;
     const int* words;  // of a tile, where among the words of a chain its neighbours are
-    u32* states;       // [chains][stride]
-    u32* all;          // [chains][n_words], what blocks tell each other
-    int n_chains, n_words, stride;
+    int n_chains;
     u64 key;
 };
 
 // States of 8 units in 16 chains from the sums of a warp, told to all.
-__device__ __forceinline__ void decide(const Share& my, const int sum[DIGITS][4], int place, int first_chain, u32 step) {
+__device__ __forceinline__ void decide(const Share& my, const Side& drawn, const int sum[DIGITS][4], int place, int first_chain, u32 step) {
     // even lanes keep row g and get its two units to the right, odd ones keep row g + 8 and get the two to the left
     int lane = threadIdx.x % WARP, odd = lane % 2;
     float kept[2], got[2];
@@ -75,24 +79,25 @@ __device__ __forceinline__ void decide(const Share& my, const int sum[DIGITS][4]
     }
     states <<= 4 * half;
     states |= __shfl_xor_sync(FULL_WARP, states, 2);
-    if (half == 0 && chain < my.n_chains) ((u8*)(my.all + (u64)chain * my.n_words))[group.byte] = (u8)states;
+    if (half == 0 && chain < my.n_chains) ((u8*)(drawn.all + (u64)chain * drawn.n_words))[group.byte] = (u8)states;
 }
 
-// Draws groups [begin, end) given the states of all others.
-__device__ __forceinline__ void draw_groups(const Share& my, int begin, int end, u32 step) {
+// Draws groups [begin, end), which are of one side, given the states of the other.
+__device__ __forceinline__ void draw_groups(const Share& my, const Side& given, const Side& drawn, int begin, int end, u32 step) {
     int lane = threadIdx.x % WARP, n_parts = (my.n_chains + 31) / 32, shift = 4 * (lane % 4);
     for (int task = threadIdx.x / WARP; task < (end - begin) * n_parts; task += WARPS) {
         int place = begin + task / n_parts, first_chain = task % n_parts * 32;
         bool has_more = first_chain + 16 < my.n_chains;
-        const u32* rows = my.states + (first_chain + lane / 4) * my.stride;
+        const u32* rows = given.mine + (first_chain + lane / 4) * given.n_words;
         int sum[2][DIGITS][4] = {};
+#pragma unroll 4
         for (int tile = my.groups[place].first_tile; tile < my.groups[place].end_tile; tile++) {
             const u32* row = rows + my.words[tile];
             u32 states[2][4];
 #pragma unroll
             for (int m = 0; m < 2; m++)
                 if (m == 0 || has_more) {
-                    u32 upper = row[16 * m * my.stride] >> shift, lower = row[(16 * m + 8) * my.stride] >> shift;
+                    u32 upper = row[16 * m * given.n_words] >> shift, lower = row[(16 * m + 8) * given.n_words] >> shift;
                     states[m][0] = spread(upper), states[m][1] = spread(lower);
                     states[m][2] = spread(upper >> 16), states[m][3] = spread(lower >> 16);
                 }
@@ -104,24 +109,22 @@ __device__ __forceinline__ void draw_groups(const Share& my, int begin, int end,
                 if (has_more) multiply_add(sum[1][d], states[1], weights);
             }
         }
-        decide(my, sum[0], place, first_chain, step);
-        if (has_more) decide(my, sum[1], place, first_chain + 16, step);
+        decide(my, drawn, sum[0], place, first_chain, step);
+        if (has_more) decide(my, drawn, sum[1], place, first_chain + 16, step);
     }
 }
 
-// Words [first, last) of all chains into shared memory, a warp a chain.
-__device__ __forceinline__ void read(Share& my, int first, int last) {
-    int warp = threadIdx.x / WARP;
-    for (int word = first + threadIdx.x % WARP; word < last; word += WARP)
-        for (int start = warp; start < my.n_chains; start += AHEAD * WARPS) {
-            u32 value[AHEAD];
+// The states of one side, as all blocks have drawn them, into shared memory.
+__device__ __forceinline__ void read(const Side& side, int n_chains) {
+    for (int start = threadIdx.x, n = n_chains * side.n_words; start < n; start += AHEAD * N_THREADS) {
+        u32 value[AHEAD];
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++)
-                if (start + k * WARPS < my.n_chains) value[k] = __ldcg(my.all + (u64)(start + k * WARPS) * my.n_words + word);
+        for (int k = 0; k < AHEAD; k++)
+            if (start + k * N_THREADS < n) value[k] = __ldcg(side.all + start + k * N_THREADS);
 #pragma unroll
-            for (int k = 0; k < AHEAD; k++)
-                if (start + k * WARPS < my.n_chains) my.states[(start + k * WARPS) * my.stride + word] = value[k];
-        }
+        for (int k = 0; k < AHEAD; k++)
+            if (start + k * N_THREADS < n) side.mine[start + k * N_THREADS] = value[k];
+    }
     __syncthreads();
 }
 
@@ -130,14 +133,16 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
              const int* __restrict__ all_words, const uint4* __restrict__ all_tiles, const u64* __restrict__ keys, u32* counters,
              int n_chains, u32 first_step, int n_gibbs_steps) {
     const int* row = about + ABOUT * blockIdx.x;
-    int machine = row[0], n_blocks = row[1], n_words = row[2], n_even = row[3], first_tile = row[5], n_tiles = row[6];
+    int machine = row[0], n_blocks = row[1], n_even = row[2], n_odd = row[3], first_tile = row[5], n_tiles = row[6];
     int n_odd_groups = row[8] - row[7], n_groups = row[9] - row[7], padded = (n_chains + 31) / 32 * 32;
     // gpu/free_run.py, `_shared`, has the sum of these sizes: it chooses how many blocks there are before this runs.
     uint2* tiles = memory;
     float2* scales = (float2*)(tiles + n_tiles * DIGITS * WARP);
     Group* groups = (Group*)(scales + 8 * n_groups);
     int* words = (int*)(groups + n_groups);
-    Share my = {tiles, scales, groups, words, (u32*)(words + n_tiles), all_states + row[4], n_chains, n_words, n_words | 1, keys[machine]};
+    u32 *states = (u32*)(words + n_tiles), *all = in_global(all_states) + row[4];
+    Side even = {states, all, n_even}, odd = {states + padded * n_even, all + n_chains * n_even, n_odd};
+    Share my = {tiles, scales, groups, words, n_chains, keys[machine]};
 
 #pragma unroll 4
     for (int k = threadIdx.x; k < n_tiles * DIGITS * WARP / 2; k += N_THREADS)
@@ -145,15 +150,15 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     for (int k = threadIdx.x; k < 16 * n_groups; k += N_THREADS) ((float*)scales)[k] = all_scales[16 * row[7] + k];
     for (int k = threadIdx.x; k < GROUP * n_groups; k += N_THREADS) ((int*)groups)[k] = all_groups[GROUP * row[7] + k];
     for (int k = threadIdx.x; k < n_tiles; k += N_THREADS) words[k] = all_words[first_tile + k];
-    for (int k = threadIdx.x; k < padded * my.stride; k += N_THREADS) my.states[k] = 0;
+    for (int k = threadIdx.x; k < padded * (n_even + n_odd); k += N_THREADS) states[k] = 0;
     __syncthreads();
-    read(my, 0, n_even);  // odd layers are drawn first, and others may have begun
+    read(even, n_chains);  // odd layers are drawn first, and others may have begun
     for (int s = 0; s < n_gibbs_steps; s++) {
-        draw_groups(my, 0, n_odd_groups, first_step + s);
+        draw_groups(my, even, odd, 0, n_odd_groups, first_step + s);
         meet(counters + machine, n_blocks);
-        read(my, n_even, n_words);
-        draw_groups(my, n_odd_groups, n_groups, first_step + s);
+        read(odd, n_chains);
+        draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s);
         meet(counters + machine, n_blocks);
-        read(my, 0, n_even);
+        read(even, n_chains);
     }
 }
