@@ -521,8 +521,8 @@ BUGS = [
     Bug(
         "CUDA, chains: of columns that share a lane only the last one counts as busy",
         "backend/gpu/kernels/chains.cuh",
-        "busy |= my.bits2[j * my.n_words + word]",
-        "busy = my.bits2[j * my.n_words + word]",
+        "busy |= my.bits2[j * n_words + word]",
+        "busy = my.bits2[j * n_words + word]",
         "backend/test_gpu_joint.py",
     ),
     Bug(

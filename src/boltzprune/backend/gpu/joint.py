@@ -57,7 +57,7 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
         of_images = n_threads // WARP * width * lanes if batch > 1 else n_threads
         scratch = max(of_images, -(-of_chains // 4) * 4, lists)
         images = lanes * (2 * n1 + width) + n0 + n1 * -(-width // WARP)  # and which weights exist
-        return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width) + WORDS_TOGETHER * n_blocks + own
+        return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width + 1) + WORDS_TOGETHER * n_blocks + own
 
     return fewest_blocks(card, n2, n_floats, COLUMNS, max(-(-n0 // UNITS), -(-n1 // UNITS)))
 

@@ -81,19 +81,23 @@ __device__ __forceinline__ void draw_quad(Share& my, const float field[QUAD], co
 // What this block's columns contribute to the fields of layer 1 in every chain, a warp a chain; those with no column on
 // are left out.
 __device__ __forceinline__ void contribute_of_chains(Share& my) {
-    int lane = threadIdx.x % WARP;
+    int lane = threadIdx.x % WARP, n1 = my.n1, stride = my.stride, n_words = my.n_words;
     unsigned short* list = list_of_warp(my);
-    for (int word = 0; word < my.n_words; word++) {
+    const float* w2 = my.w2;
+    float* rows = in_global(my.chain_partial) + (u64)my.g * my.n_chains * my.row1;
+    u32 *told = in_global(my.told_busy) + my.g * n_words, *mine = my.busy_here;
+    for (int word = threadIdx.x / WARP; word < n_words; word += WARPS) {
         u32 busy = 0;
-        for (int j = lane; j < my.n_columns; j += WARP) busy |= my.bits2[j * my.n_words + word];
+        for (int j = lane; j < my.n_columns; j += WARP) busy |= my.bits2[j * n_words + word];
         busy = any_of_warp(busy);
-        if (threadIdx.x == 0) my.told_busy[my.g * my.n_words + word] = busy;
-        for (int c = threadIdx.x / WARP; c < WARP; c += WARPS) {
-            if (!(busy >> c & 1)) continue;
-            int chain = word * WARP + c, n_on = list_active(my, my.bits2, my.n_columns, chain, list);
-            float* to = in_global(my.chain_partial) + ((u64)my.g * my.n_chains + chain) * my.row1;
-            for (int i = lane; i < my.n1; i += WARP) to[i] = sum_of_list(list, n_on, my.w2 + i * my.stride, 1);
-        }
+        if (lane == 0) mine[word] = told[word] = busy;
+    }
+    __syncthreads();
+    for (int chain = threadIdx.x / WARP; chain < my.n_chains; chain += WARPS) {
+        if (!(mine[chain / WARP] >> (chain % WARP) & 1)) continue;
+        int n_on = list_active(my, my.bits2, my.n_columns, chain, list);
+        float* to = rows + (u64)chain * my.row1;
+        for (int i = lane; i < n1; i += WARP) to[i] = sum_of_list(list, n_on, w2 + i * stride, 1);
     }
 }
 

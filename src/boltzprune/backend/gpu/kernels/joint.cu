@@ -274,7 +274,8 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.seen.at = my.bits2.at + width * my.n_words;
         my.exists.at = my.seen.at + n0;
         my.busy.at = my.exists.at + n1 * ((width + WARP - 1) / WARP);
-        my.bias0.at = my.busy.at + n_blocks * WORDS;
+        my.busy_here.at = my.busy.at + n_blocks * WORDS;
+        my.bias0.at = my.busy_here.at + my.n_words;
         my.step0.at = my.bias0.at + each0;
         my.bias1.at = my.step0.at + each0;
         my.step1.at = my.bias1.at + each1;

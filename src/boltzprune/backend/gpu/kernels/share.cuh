@@ -45,6 +45,7 @@ struct Share {
     Place<u32> seen;        // [n0], images whose unit is on
     Place<u32> exists;      // [n1][words of columns], upper weights that exist
     Place<u32> busy;        // [n_blocks][WORDS], chains in which any of a block's columns is on
+    Place<u32> busy_here;   // [n_words], and any of this block's
     Place<float> bias0, bias1, bias2, step0, step1, step2;  // of its own units, from the first on
     Place<float> scale2;    // [columns][2], scale and unit of the upper weights as whole numbers
     Place<int> column_start, row_start;                     // of its own units of layer 1 and of layer 0, and one more each
