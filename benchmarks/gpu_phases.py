@@ -1,13 +1,13 @@
 """Where the time of the kernels for deep machines goes: `PYTHONPATH=src python benchmarks/gpu_phases.py [--no-write]`.
 
-Clock reads are put between the phases of kernels/joint.cu, and the first thread of the first block takes down how many
-cycles each took; the kernel as it is is timed too. Besides: a Gibbs step of chains that run freely, an update of
-kernels/contrastive_wide.cu, and what a meeting of blocks costs in several ways (meetings.cu). Ten machines side by side
+Clock reads are put between the phases of kernels/joint.cu and free_run.cu, and the first thread of the first block takes
+down how many cycles each took; the kernels as they are are timed too. Besides: an update of kernels/contrastive_wide.cu, and what a meeting of blocks costs in several ways (meetings.cu). Ten machines side by side
 with random weights; what matters is how many units are on, so h2 is taken as silent as in trained machines, and as busy
 as at the start. Takes half a minute. The exit status is 1 if something could not be measured, 2 if there is no GPU.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import json
 import sys
@@ -45,13 +45,38 @@ PHASES = (
     ("climb_up(my, n, open, tolerance, false);", "sweep: h2"),
     ("contribute_of_chains(my);\n", "Gibbs: contribution of the columns"),
     ("meet(my.counter, my.n_blocks);\n    for (int word", "Gibbs: meeting 1"),
-    ("meet(my.counter, my.n_blocks);\n    copy_told<u32>(my.bits1", "Gibbs: h1 and meeting 2"),
+    ("meet(my.counter, my.n_blocks);\n    copy_told<u32, AHEAD>(my.bits1", "Gibbs: h1 and meeting 2"),
     ("draw_layer_2(my, step);", "Gibbs: h2"),
-    ("meet(my.counter, my.n_blocks);\n    copy_told<u32>(my.bits0", "Gibbs: v and meeting 3"),
+    ("meet(my.counter, my.n_blocks);\n    copy_told<u32, AHEAD>(my.bits0", "Gibbs: v and meeting 3"),
     ("bool is_bad = learn_above(my, n, rates);", "upper weights"),
     ("is_bad = learn_below(my, n, rates) || is_bad;", "lower weights"),
 )
 """(text of joint.cu that ends a phase, name): of several statements the first ends it."""
+FREE_PHASES = (
+    ("draw_groups(my, even, odd, 0, n_odd_groups, first_step + s);", "odd layers"),
+    ("meet(counters + machine, n_blocks);\n        read(odd", "meeting 1"),
+    ("read(odd, n_chains);", "odd layers of all blocks"),
+    ("draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s);", "even layers"),
+    ("meet(counters + machine, n_blocks);\n        read(even", "meeting 2"),
+    ("read(even, n_chains);\n    }", "even layers of all blocks"),
+)
+"""The same of free_run.cu."""
+CLOCKED = {
+    "joint": (
+        PHASES,
+        "    Rates rates",
+        "    if (g == 0 && t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);\n",
+        "    if (blockIdx.x == 0 && threadIdx.x < 32) n_mean_field[threadIdx.x] = phase_cycles[threadIdx.x];\n",
+    ),
+    "free_run": (
+        FREE_PHASES,
+        "    read(even, n_chains);  // odd layers",
+        "        read(even, n_chains);PHASE(5)\n    }\n",
+        "        read(even, n_chains);PHASE(5)\n    }\n"
+        "    if (blockIdx.x == 0 && threadIdx.x < 32) all_states[threadIdx.x] = phase_cycles[threadIdx.x];\n",
+    ),
+}
+"""Kernel -> its phases, where their clock starts, and what to replace at its end by what takes down the cycles."""
 CLOCKS = """
 __shared__ u64 phase_cycles[32], phase_start;
 #define PHASE(k) if (threadIdx.x == 0) { u64 now = clock64(); phase_cycles[k] += now - phase_start, phase_start = now; }
@@ -71,18 +96,32 @@ class Sizes:
     meetings: tuple = (1000, 5000)
 
 
-def with_clocks(source):
-    """joint.cu with clock reads at the ends of its phases; cycles go where mean-field sweeps would be counted."""
-    for k, (text, _) in enumerate(PHASES):
+def with_clocks(name, source):
+    """A kernel with clock reads at the ends of its phases; cycles go where other results would."""
+    phases, begin, end, new_end = CLOCKED[name]
+    for k, (text, _) in enumerate(phases):
         if source.count(text) != 1:
-            raise ValueError(f"joint.cu has {source.count(text)} times {text!r}, expected once")
+            raise ValueError(f"{name}.cu has {source.count(text)} times {text!r}, expected once")
         first, rest = text.split(";", 1)
-        source = source.replace(text, f"{first}; PHASE({k}){rest}")
-    source = source.replace("DYNAMIC_SHARED(float, memory);", f"DYNAMIC_SHARED(float, memory);\n{CLOCKS}")
-    begin = "    if (t < 32) phase_cycles[t] = 0;\n    phase_start = clock64();\n    __syncthreads();\n    Rates rates"
-    end = "    if (blockIdx.x == 0 && t < 32) n_mean_field[t] = phase_cycles[t];\n}"
-    source = source.replace("    Rates rates", begin, 1)
-    return source[: source.rindex("    if (g == 0 && t == 0 && n_counted)")] + end
+        source = source.replace(text, f"{first};PHASE({k}){rest}")
+    clear = "    if (threadIdx.x < 32) phase_cycles[threadIdx.x] = 0;\n    phase_start = clock64();\n    __syncthreads();\n"
+    dynamic = next(line for line in source.splitlines() if line.startswith("DYNAMIC_SHARED("))
+    for text, new in ((dynamic, dynamic + CLOCKS), (begin, clear + begin), (end, new_end)):
+        source = source.replace(text, new, 1)
+    return source
+
+
+@contextlib.contextmanager
+def _clocked(card, name):
+    """Within, a kernel is compiled with clock reads."""
+    plain = kernels.source
+    try:
+        kernels.source = lambda one: with_clocks(one, plain(one)) if one == name else plain(one)
+        card.forget_kernels()
+        yield
+    finally:
+        kernels.source = plain
+        card.forget_kernels()
 
 
 def _held(card, sizes, batch, n_sweeps, h2):
@@ -103,16 +142,10 @@ def joint(card, sizes, batch, sweeps, h2):
     """Microseconds of an update of each of several machines, and of its phases."""
     held, cases, n_blocks = _held(card, sizes, batch, sweeps, h2)
     update = _seconds(card, lambda: held.run(cases, sizes.updates, 0)) / sizes.updates
-    plain = kernels.source
-    try:
-        kernels.source = lambda name: with_clocks(plain(name)) if name == "joint" else plain(name)
-        card.forget_kernels()
+    with _clocked(card, "joint"):
         held.n_mean_field = card.asarray(np.zeros(32, np.uint64))
         total = _seconds(card, lambda: held.run(cases, sizes.updates, 0), 1) / sizes.updates
         cycles = card.to_host(held.n_mean_field)[: len(PHASES)].astype(float)
-    finally:
-        kernels.source = plain
-        card.forget_kernels()
     share = cycles / cycles.sum()
     names = [name for _, name in PHASES]
     each = [s * total * 1e6 / (sweeps if name.startswith("sweep") else 1) for s, name in zip(share, names)]
@@ -140,7 +173,13 @@ def free_run(card, sizes, h2):
     parameters, layers = parameters_on(backend, machines[0]), [card.asarray(layer) for layer in chains]
     together = _slope(card, sizes, lambda n: run.advance(1, n))
     alone = _slope(card, sizes, lambda n: backend.advance(parameters, layers, keys[0], 1, n, 0))
+    [held] = run._held
+    with _clocked(card, "free_run"):
+        held.run(1, sizes.steps)
+        cycles = card.to_host(held.states_on_card)[: len(FREE_PHASES)].astype(float)
+    shares = dict(zip((name for _, name in FREE_PHASES), cycles / cycles.sum()))
     row = {"what": "chains that run freely", "machines": len(machines), "chains": sizes.chains, "h2_on": h2[0]}
+    row |= {"blocks_each": held.plans[0].n_blocks, "phases_us": {name: 1e6 * together * s for name, s in shares.items()}}
     return row | {"step_us": 1e6 * together, "step_of_one_machine_by_gibbs_cu_us": 1e6 * alone}
 
 

@@ -93,12 +93,15 @@ def test_every_phase_takes_time(capsys):
     for row in rows[:4]:
         assert tuple(row["phases_us"]) == tuple(name for _, name in gpu_phases.PHASES)
         assert all(time > 0 for time in row["phases_us"].values()) and row["update_us"] > 0
+    for row in rows[4:6]:
+        assert tuple(row["phases_us"]) == tuple(name for _, name in gpu_phases.FREE_PHASES)
+        assert all(time > 0 for time in row["phases_us"].values())
     assert kernels.source("joint") == plain
 
 
 def test_a_phase_that_the_kernel_no_longer_has_is_told():
     with pytest.raises(ValueError, match=r"joint\.cu has 0 times 'look"):
-        gpu_phases.with_clocks("void joint() {}")
+        gpu_phases.with_clocks("joint", "void joint() {}")
 
 
 @pytest.mark.parametrize("program", ["gpu_smoke.py", "gpu_phases.py"])

@@ -275,7 +275,7 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
         }
     }
     meet(my.counter, my.n_blocks);
-    copy_told<u32>(my.bits1, my.told1, my.n1 * my.n_words);
+    copy_told<u32, AHEAD>(my.bits1, my.told1, my.n1 * my.n_words);
     __syncthreads();
     draw_layer_2(my, step);
     int n_pairs = (my.n_words + PAIR - 1) / PAIR, n_own = my.last0 - my.first0;
@@ -286,7 +286,7 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
                              my.bias0 + own, word, v, step, 0, in_global(my.told0) + v * my.n_words);
     }
     meet(my.counter, my.n_blocks);
-    copy_told<u32>(my.bits0, my.told0, my.n0 * my.n_words);
+    copy_told<u32, AHEAD>(my.bits0, my.told0, my.n0 * my.n_words);
     __syncthreads();
 }
 

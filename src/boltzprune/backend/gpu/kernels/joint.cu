@@ -55,7 +55,7 @@ __device__ __forceinline__ bool move(float* parameter, float* step, float before
 }
 
 #define COLUMNS 2
-#define LOADS 2
+#define LOADS 3
 
 // The scale of a column, from the largest of the weights that each lane has seen.
 __device__ __forceinline__ void keep_scale(Share& my, int j, float largest) {
@@ -74,7 +74,7 @@ __device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates,
     float *w2 = my.w2, *steps = in_global(my.s2) + j, share = 1.0f / n, chain_share = 1.0f / my.n_chains;
     const float* means = my.mu1;
     const u32 *bits1 = my.bits1, *bits2 = my.bits2, *exists = my.exists;
-    float mu2[COLUMNS][BATCH], next[LOADS][COLUMNS];
+    float mu2[COLUMNS][BATCH];
     u32 on[COLUMNS][WORDS];
     int other = j + apart < my.n_columns && n_together == COLUMNS ? apart : 0;
     bool is_bad = false, has_other = other > 0;
@@ -85,23 +85,17 @@ __device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates,
 #pragma unroll
         for (int w = 0; w < WORDS; w++) on[c][w] = w < n_words ? bits2[(j + c * other) * n_words + w] : 0;
     }
-#pragma unroll
-    for (int k = 0; k < LOADS; k++)
-        if (int i = part + k * parts; i < n1) next[k][0] = steps[i * most2], next[k][1] = steps[i * most2 + other];
     for (int start = part; start < n1; start += LOADS * parts) {
-        float before[LOADS][COLUMNS];
+        float before[LOADS][COLUMNS], slope[LOADS][COLUMNS];
 #pragma unroll
-        for (int k = 0; k < LOADS; k++) {  // steps of the units after these, while these are computed
-            int i = start + (LOADS + k) * parts;
-            before[k][0] = next[k][0], before[k][1] = next[k][1];
-            if (i < n1) next[k][0] = steps[i * most2], next[k][1] = steps[i * most2 + other];
+        for (int k = 0; k < LOADS; k++) {  // asked for now, needed once the slopes are there
+            int i = min(start + k * parts, n1 - 1);
+            before[k][0] = steps[i * most2], before[k][1] = steps[i * most2 + other];
         }
 #pragma unroll
         for (int k = 0; k < LOADS; k++) {
-            int i = start + k * parts;
-            if (i >= n1) break;
+            int i = min(start + k * parts, n1 - 1), model[COLUMNS] = {};
             float data[COLUMNS] = {};
-            int model[COLUMNS] = {};
 #pragma unroll
             for (int b = 0; b < PADDED; b += WIDE) {
                 float mu1[WIDE];
@@ -119,11 +113,19 @@ __device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates,
             }
 #pragma unroll
             for (int c = 0; c < COLUMNS; c++) {
+                if (MORE) model[c] += common_ones(bits1 + i * n_words + WORDS, bits2 + (j + c * other) * n_words + WORDS, n_words - WORDS);
+                slope[k][c] = data[c] * share - model[c] * chain_share;
+            }
+        }
+#pragma unroll
+        for (int k = 0; k < LOADS; k++) {
+            int i = start + k * parts;
+            if (i >= n1) break;
+#pragma unroll
+            for (int c = 0; c < COLUMNS; c++) {
                 int column = j + c * other;
-                if (MORE) model[c] += common_ones(bits1 + i * n_words + WORDS, bits2 + column * n_words + WORDS, n_words - WORDS);
                 if ((c && !has_other) || !(exists[i * n_exist + column / WARP] >> (column % WARP) & 1)) continue;
-                float slope = data[c] * share - model[c] * chain_share;
-                is_bad = move(w2 + i * stride + column, steps + i * most2 + c * other, before[k][c], slope, rates) || is_bad;
+                is_bad = move(w2 + i * stride + column, steps + i * most2 + c * other, before[k][c], slope[k][c], rates) || is_bad;
             }
         }
     }

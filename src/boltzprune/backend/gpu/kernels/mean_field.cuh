@@ -189,7 +189,7 @@ __device__ __forceinline__ bool climb_down(Share& my, const float* partial, cons
     note_moved(my, moved);
 #if BATCH > 1
     meet(my.counter, my.n_blocks);
-    copy_told((float4*)(float*)my.mu1, (const float4*)my.means, my.n1 * PADDED / 4);
+    copy_told<float4, AHEAD / 2>((float4*)(float*)my.mu1, (const float4*)my.means, my.n1 * PADDED / 4);
 #endif
     __syncthreads();
     return true;

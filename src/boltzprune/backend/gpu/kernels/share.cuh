@@ -104,16 +104,16 @@ __device__ __forceinline__ void read_shared(float value[WIDE], const float* addr
 #endif
 }
 
-// What other blocks have written, into shared memory: n numbers, words or four of them.
-template <class T>
+// What other blocks have written, into shared memory: n numbers, words or four of them, `together` under way.
+template <class T, int together>
 __device__ __forceinline__ void copy_told(T* target, const T* source, int n) {
-    for (int start = threadIdx.x; start < n; start += AHEAD * N_THREADS) {
-        T word[AHEAD];
+    for (int start = threadIdx.x; start < n; start += together * N_THREADS) {
+        T word[together];
 #pragma unroll
-        for (int k = 0; k < AHEAD; k++)
+        for (int k = 0; k < together; k++)
             if (start + k * N_THREADS < n) word[k] = __ldcg(source + start + k * N_THREADS);
 #pragma unroll
-        for (int k = 0; k < AHEAD; k++)
+        for (int k = 0; k < together; k++)
             if (start + k * N_THREADS < n) target[start + k * N_THREADS] = word[k];
     }
 }
