@@ -51,7 +51,7 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
     def n_floats(n_blocks: int) -> int:
         each0, each1, width = (whole_quads(-(-n // n_blocks)) for n in sizes)
         own = 3 * (each0 + each1) + 4 * width + 2  # biases, steps, scales, starts of lists
-        lists = -(-n_threads // WARP * max(n1, width) // 8) * 4  # of two bytes a unit
+        lists = -(-n_threads // WARP * (max(n1, width) + 4) // 8) * 4  # of two bytes a unit
         of_chains = WORDS_TOGETHER * WORD * (-(-n1 // WARP) | 1)
         of_chains += max(WARP, min(TILE, -(-width // 8) * 8)) * (WORDS_TOGETHER * WORD + 1)
         of_images = n_threads // WARP * width * lanes if batch > 1 else n_threads

@@ -7,10 +7,6 @@
 #ifndef BOLTZPRUNE_CHAINS
 #define BOLTZPRUNE_CHAINS
 
-__device__ __forceinline__ unsigned short* list_of_warp(Share& my) {
-    return (unsigned short*)(float*)my.scratch + threadIdx.x / WARP * max(my.n1, my.n_columns);
-}
-
 // Units of a chain that are on, ascending, into this warp's list; their number. All lanes take part.
 __device__ __forceinline__ int list_active(Share& my, const u32* bits, int n, int chain, unsigned short* list) {
     int lane = threadIdx.x % WARP, total = 0;
@@ -35,32 +31,37 @@ __device__ __forceinline__ float sum_of_list(const unsigned short* list, int n, 
 
 // field[u][one] += weights of the neighbours of QUAD units that are on in chain 32 (word + one) + lane; `start` has where the
 // neighbours of these units begin in `neighbour`, their weights are at the same entries of w1, or where `entry` says. All
-// lanes of a warp take part. The first neighbours of all units are asked for together.
+// lanes of a warp take part; they ask for the neighbours of all units together. Where a unit has fewer than others, and
+// beyond the last word, what is added or looked at counts for nothing.
 __device__ __forceinline__ void add_neighbours(Share& my, float field[QUAD][PAIR], const int* start, int n_units,
                                                const int* neighbour, const int* entry, const u32* bits, int word) {
-    int lane = threadIdx.x % WARP, unit[QUAD];
-    float weight[QUAD];
+    int lane = threadIdx.x % WARP, n_words = my.n_words, begin[QUAD], n[QUAD], most = 0, last = min(PAIR, n_words - word) - 1;
+    const float* w1 = in_global(my.w1);
+    bits += word, neighbour = in_global(neighbour);
+    if (entry) entry = in_global(entry);
 #pragma unroll
     for (int u = 0; u < QUAD; u++) {
-        int k = u < n_units ? start[u] + lane : 0;
-        unit[u] = 0, weight[u] = 0.0f;
-        if (u < n_units && k < start[u + 1]) unit[u] = neighbour[k], weight[u] = __ldcg(my.w1 + (entry ? entry[k] : k));
+        begin[u] = start[min(u, n_units)], n[u] = start[min(u + 1, n_units)] - begin[u];
+        most = max(most, n[u]);
     }
+    for (int first = 0; first < most; first += WARP) {
+        int place[QUAD];
+        float weight[QUAD];
 #pragma unroll
-    for (int u = 0; u < QUAD; u++) {
-        if (u >= n_units) break;
-        for (int first = start[u], end = start[u + 1]; first < end; first += WARP) {
-            int k = first + lane;
-            if (first > start[u] && k < end) unit[u] = neighbour[k], weight[u] = __ldcg(my.w1 + (entry ? entry[k] : k));
-#pragma unroll 4
-            for (int e = 0; e < min(WARP, end - first); e++) {
-                const u32* on = bits + __shfl_sync(FULL_WARP, unit[u], e) * my.n_words + word;
+        for (int u = 0; u < QUAD; u++) {
+            int k = begin[u] + min(first + lane, max(n[u] - 1, 0));
+            bool is_there = first + lane < n[u];
+            place[u] = is_there ? neighbour[k] * n_words : 0;
+            weight[u] = is_there ? __ldcg(w1 + (entry ? entry[k] : k)) : 0.0f;
+        }
+        for (int e = 0, end = min(WARP, most - first); e < end; e++)
+#pragma unroll
+            for (int u = 0; u < QUAD; u++) {
+                const u32* on = bits + __shfl_sync(FULL_WARP, place[u], e);
                 float w = __shfl_sync(FULL_WARP, weight[u], e);
 #pragma unroll
-                for (int one = 0; one < PAIR; one++)
-                    if (word + one < my.n_words && on[one] >> lane & 1) field[u][one] += w;
+                for (int one = 0; one < PAIR; one++) field[u][one] += on[min(one, last)] >> lane & 1 ? w : 0.0f;
             }
-        }
     }
 }
 
@@ -106,14 +107,13 @@ __device__ __forceinline__ void contribute_of_chains(Share& my) {
 __device__ __forceinline__ void draw_with_neighbours(Share& my, const float* fields, int apart, const int* start, int n_units,
                                                      const int* neighbour, const int* entry, const u32* bits, const float* bias,
                                                      int word, u32 unit, u32 step, u32 layer, u32* words) {
-    int lane = threadIdx.x % WARP;
+    int lane = threadIdx.x % WARP, n_chains = my.n_chains;
     float field[QUAD][PAIR] = {};
 #pragma unroll
     for (int u = 0; u < QUAD; u++)
 #pragma unroll
         for (int one = 0; one < PAIR; one++)
-            if (fields && u < n_units && (word + one) * WARP + lane < my.n_chains)
-                field[u][one] = fields[u * apart + one * WARP + lane];
+            if (fields && u < n_units && (word + one) * WARP + lane < n_chains) field[u][one] = fields[u * apart + one * WARP + lane];
     add_neighbours(my, field, start, n_units, neighbour, entry, bits, word);
 #pragma unroll
     for (int one = 0; one < PAIR; one++) {

@@ -27,17 +27,19 @@ struct Words {
 };
 
 // Philox4x32-10 at one counter: bit for bit `streams.philox4x32` (Salmon et al. 2011). 10 rounds, each two wide products,
-// one dependent on the other's result of the round before: about 60 instructions, a chain of 40.
+// one dependent on the other's result of the round before: about 60 instructions, a chain of 40. Products of 64 bits instead of
+// two halves took a fifth longer on an H200.
 __device__ __forceinline__ Words philox(u32 block, u32 chain, u32 step, u32 layer, u64 key) {
     u32 k0 = (u32)key, k1 = (u32)(key >> 32);
     u32 c0 = block, c1 = chain, c2 = step, c3 = layer;
 #pragma unroll
     for (int round = 0; round < 10; round++) {
-        u64 wide0 = (u64)0xD2511F53u * c0, wide1 = (u64)0xCD9E8D57u * c2;
-        c0 = (u32)(wide1 >> 32) ^ c1 ^ k0;
-        c1 = (u32)wide1;
-        c2 = (u32)(wide0 >> 32) ^ c3 ^ k1;
-        c3 = (u32)wide0;
+        u32 high0 = __umulhi(0xD2511F53u, c0), low0 = 0xD2511F53u * c0;
+        u32 high1 = __umulhi(0xCD9E8D57u, c2), low1 = 0xCD9E8D57u * c2;
+        c0 = high1 ^ c1 ^ k0;
+        c1 = low1;
+        c2 = high0 ^ c3 ^ k1;
+        c3 = low0;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }

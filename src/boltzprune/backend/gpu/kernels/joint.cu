@@ -263,7 +263,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.moved = 0;
 
         int of_chains = WORDS * WARP * ((n1 + WARP - 1) / WARP | 1) + max(WARP, min(TILE, (width + 7) / 8 * 8)) * (WORDS * WARP + 1);
-        int n_scratch = max(max(BATCH > 1 ? WARPS * width * PADDED : N_THREADS, (of_chains + 3) / 4 * 4), (WARPS * max(n1, width) + 7) / 8 * 4);
+        int n_scratch = max(max(BATCH > 1 ? WARPS * width * PADDED : N_THREADS, (of_chains + 3) / 4 * 4), (WARPS * (max(n1, width) + 4) + 7) / 8 * 4);
         // gpu/joint.py, `plan`, has the sum of these sizes: it chooses how many blocks there are before this runs.
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
         my.mu2.at = my.mu1.at + n1 * PADDED;

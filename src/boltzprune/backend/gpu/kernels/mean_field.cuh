@@ -7,7 +7,40 @@
 #define SILENT 9.3132257e-10f  // 2^-30: what a mean of layer 2 counts as off at
 
 #define COLUMNS_AHEAD 4  // columns whose weights are under way together
-#define TOGETHER (BATCH > 1 ? 2 : 1)  // units of layer 1 that a thread adds up, of which each has use for what it has read
+#if BATCH > 1
+#define TOGETHER 2  // units of layer 1 that a thread adds up, of which each has use for what it has read
+#define SHARES 2    // warps that share the images
+#define IMAGES (PADDED / SHARES)
+#else
+#define TOGETHER 1
+#define SHARES 1
+#define IMAGES 1
+#endif
+
+// The numbers of IMAGES images, from shared memory and to the card's.
+__device__ __forceinline__ void read_images(float value[IMAGES], const float* address) {
+#if BATCH > 1
+#pragma unroll
+    for (int b = 0; b < IMAGES; b += 2) {
+        float2 two = *(const float2*)(address + b);
+        value[b] = two.x, value[b + 1] = two.y;
+    }
+#else
+    value[0] = address[0];
+#endif
+}
+
+__device__ __forceinline__ void write_images(float* address, const float value[IMAGES]) {
+#if BATCH > 1
+#pragma unroll
+    for (int b = 0; b < IMAGES; b += 2) {
+        float2 two = {value[b], value[b + 1]};
+        *(float2*)(address + b) = two;
+    }
+#else
+    address[0] = value[0];
+#endif
+}
 
 // Lanes for so many columns: whole warps.
 __device__ __forceinline__ int lanes_of(int n_columns) {
@@ -16,7 +49,6 @@ __device__ __forceinline__ int lanes_of(int n_columns) {
 
 #if BATCH > 1
 #define ABREAST (WARP / 2)  // columns side by side in a warp, whose other half has the other images
-#define HALF (PADDED / 2)
 #define MOST_DEEP 4  // columns of a thread, ABREAST apart
 
 // Parts of the fields of layer 2 of DEEP ABREAST columns from `first` on, those from some units of layer 1 for each warp.
@@ -24,38 +56,27 @@ __device__ __forceinline__ int lanes_of(int n_columns) {
 // read for several products. There are no branches between them, which would make each wait for the one before.
 template <int DEEP>
 __device__ __forceinline__ void add_parts_of(Share& my, int first) {
-    int group = threadIdx.x % ABREAST, image = threadIdx.x / ABREAST % 2 * HALF, part = threadIdx.x / WARP, n = my.n_columns;
+    int group = threadIdx.x % ABREAST, image = threadIdx.x / ABREAST % 2 * IMAGES, part = threadIdx.x / WARP, n = my.n_columns;
     int each = (my.n1 + WARPS - 1) / WARPS, begin = part * each, end = min(my.n1, begin + each), stride = my.stride;
     const float *means = my.mu1 + begin * PADDED + image, *row = my.w2 + begin * stride;
     int column[DEEP];
-    float sum[DEEP][HALF] = {};
+    float sum[DEEP][IMAGES] = {};
 #pragma unroll
     for (int d = 0; d < DEEP; d++) column[d] = min(first + d * ABREAST + group, n - 1);
 #pragma unroll 2
     for (int i = begin; i < end; i++, means += PADDED, row += stride) {
-        float mean[HALF], w[DEEP];
-#pragma unroll
-        for (int b = 0; b < HALF; b += 2) {
-            float2 two = *(const float2*)(means + b);
-            mean[b] = two.x, mean[b + 1] = two.y;
-        }
+        float mean[IMAGES], w[DEEP];
+        read_images(mean, means);
 #pragma unroll
         for (int d = 0; d < DEEP; d++) w[d] = row[column[d]];
 #pragma unroll
         for (int d = 0; d < DEEP; d++)
 #pragma unroll
-            for (int b = 0; b < HALF; b++) sum[d][b] = fmaf(mean[b], w[d], sum[d][b]);
+            for (int b = 0; b < IMAGES; b++) sum[d][b] = fmaf(mean[b], w[d], sum[d][b]);
     }
 #pragma unroll
     for (int d = 0; d < DEEP; d++)
-        if (first + d * ABREAST + group < n) {
-            float* to = my.scratch + (part * n + column[d]) * PADDED + image;
-#pragma unroll
-            for (int b = 0; b < HALF; b += 2) {
-                float2 two = {sum[d][b], sum[d][b + 1]};
-                *(float2*)(to + b) = two;
-            }
-        }
+        if (first + d * ABREAST + group < n) write_images(my.scratch + (part * n + column[d]) * PADDED + image, sum[d]);
 }
 
 // Parts of the fields of layer 2, one for each warp; how many parts there are.
@@ -103,47 +124,62 @@ __device__ __forceinline__ void climb_up(Share& my, int n, u32 open, float toler
     __syncthreads();
 }
 
-// What this block's columns contribute to the fields of layer 1, for every image. Columns that are off in all images, which
-// most are in trained machines, are left out: together they would change a field by n2 SILENT max |w| at most.
-__device__ __forceinline__ void contribute(Share& my, float* partial) {
-    int lane = threadIdx.x % WARP;
-    for (int first = threadIdx.x / WARP * TOGETHER * WARP; first < my.n1; first += N_THREADS * TOGETHER) {
-        float sum[TOGETHER][PADDED] = {};
-        const float* row[TOGETHER];
+// Columns that are not off in all images, ascending, into this warp's list, and how many; columns that are off, which most are
+// in trained machines, would together change a field by n2 SILENT max |w| at most. The list is filled up to whole fours.
+__device__ __forceinline__ int list_columns(Share& my, unsigned short* list) {
+    int lane = threadIdx.x % WARP, total = 0, n = my.n_columns;
+    for (int start = 0; start < n; start += WARP) {
+        bool is_on = false;
+        if (start + lane < n)
 #pragma unroll
-        for (int k = 0; k < TOGETHER; k++) row[k] = my.w2 + min(first + k * WARP + lane, my.n1 - 1) * my.stride;
-        for (int start = 0; start < my.n_columns; start += WARP) {
-            bool is_on = false;
-            if (start + lane < my.n_columns)
+            for (int b = 0; b < PADDED; b += WIDE) {
+                float mean[WIDE];
+                read_shared(mean, my.mu2 + (start + lane) * PADDED + b);
 #pragma unroll
-                for (int b = 0; b < PADDED; b++) is_on = !(my.mu2[(start + lane) * PADDED + b] <= SILENT) || is_on;
-            for (u32 on = __ballot_sync(FULL_WARP, is_on); on;) {
-                float w[COLUMNS_AHEAD][TOGETHER];
-                int column[COLUMNS_AHEAD];
-#pragma unroll
-                for (int a = 0; a < COLUMNS_AHEAD; a++) {  // where none is left, the last one once more, with weights 0
-                    column[a] = on || !a ? start + __ffs(on) - 1 : column[a - 1];
-#pragma unroll
-                    for (int k = 0; k < TOGETHER; k++) w[a][k] = on ? row[k][column[a]] : 0.0f;
-                    on &= on - 1;
-                }
-#pragma unroll
-                for (int a = 0; a < COLUMNS_AHEAD; a++)
-#pragma unroll
-                    for (int b = 0; b < PADDED; b += WIDE) {
-                        float mean[WIDE];
-                        read_shared(mean, my.mu2 + column[a] * PADDED + b);
-#pragma unroll
-                        for (int k = 0; k < TOGETHER; k++)
-#pragma unroll
-                            for (int e = 0; e < WIDE && b + e < BATCH; e++)
-                                sum[k][b + e] = fmaf(mean[e], w[a][k], sum[k][b + e]);
-                    }
+                for (int e = 0; e < WIDE; e++) is_on = !(mean[e] <= SILENT) || is_on;
             }
+        u32 found = __ballot_sync(FULL_WARP, is_on);
+        if (is_on) list[total + __popc(found & ((1u << lane) - 1))] = (unsigned short)(start + lane);
+        total += __popc(found);
+    }
+    if (lane < COLUMNS_AHEAD) list[total + lane] = 0;
+    __syncwarp();
+    return total;
+}
+
+// What this block's columns contribute to the fields of layer 1, for every image: a warp TOGETHER units a lane and a share of
+// the images, COLUMNS_AHEAD columns at a time.
+__device__ __forceinline__ void contribute(Share& my, float* partial) {
+    int lane = threadIdx.x % WARP, n1 = my.n1, stride = my.stride;
+    unsigned short* list = list_of_warp(my);
+    int n_on = list_columns(my, list);
+    const float *w2 = my.w2, *mu2 = my.mu2;
+    partial = in_global(partial);
+    for (int item = threadIdx.x / WARP; item < SHARES * ((n1 + TOGETHER * WARP - 1) / (TOGETHER * WARP)); item += WARPS) {
+        int first = item / SHARES * TOGETHER * WARP + lane, image = item % SHARES * IMAGES;
+        const float *row[TOGETHER], *means = mu2 + image;
+        float sum[TOGETHER][IMAGES] = {};
+#pragma unroll
+        for (int k = 0; k < TOGETHER; k++) row[k] = w2 + min(first + k * WARP, n1 - 1) * stride;
+        for (int start = 0; start < n_on; start += COLUMNS_AHEAD) {
+            float w[COLUMNS_AHEAD][TOGETHER], mean[COLUMNS_AHEAD][IMAGES];
+#pragma unroll
+            for (int a = 0; a < COLUMNS_AHEAD; a++) {
+                int column = list[start + a];
+#pragma unroll
+                for (int k = 0; k < TOGETHER; k++) w[a][k] = start + a < n_on ? row[k][column] : 0.0f;
+                read_images(mean[a], means + column * PADDED);
+            }
+#pragma unroll
+            for (int a = 0; a < COLUMNS_AHEAD; a++)
+#pragma unroll
+                for (int k = 0; k < TOGETHER; k++)
+#pragma unroll
+                    for (int b = 0; b < IMAGES; b++) sum[k][b] = fmaf(mean[a][b], w[a][k], sum[k][b]);
         }
 #pragma unroll
         for (int k = 0; k < TOGETHER; k++)
-            if (int i = first + k * WARP + lane; i < my.n1) write(partial + i * PADDED, sum[k]);
+            if (first + k * WARP < n1) write_images(partial + (first + k * WARP) * PADDED + image, sum[k]);
     }
 }
 

@@ -81,17 +81,9 @@ __device__ __forceinline__ void read(float value[WIDE], const float* address) {
 #endif
 }
 
-// Sums of all images, side by side.
-__device__ __forceinline__ void write(float* address, const float sum[PADDED]) {
-#if WIDE == 4
-#pragma unroll
-    for (int b = 0; b < PADDED; b += 4) {
-        float4 four = {sum[b], sum[b + 1], sum[b + 2], sum[b + 3]};
-        *(float4*)(address + b) = four;
-    }
-#else
-    address[0] = sum[0];
-#endif
+// Room of this warp for a list of units of a layer, and a few more.
+__device__ __forceinline__ unsigned short* list_of_warp(Share& my) {
+    return (unsigned short*)(float*)my.scratch + threadIdx.x / WARP * (max(my.n1, my.n_columns) + 4);
 }
 
 // Numbers of WIDE images from shared memory.
