@@ -145,6 +145,21 @@ def test_company_and_cuts_do_not_change_a_bit(gpu, monkeypatch, small_blocks, n_
     assert all(_same_bits(a, b) for a, b in zip(together, alone, strict=True))
 
 
+@pytest.mark.parametrize("batch", [1, 5])
+def test_room_for_the_steps_does_not_change_a_bit(gpu, monkeypatch, small_blocks, batch):
+    """Steps of the upper weights lie in shared memory or, where a block has no room for them, in that of the card."""
+    work, epoch = _work((13, 67, 61), 37, seed=59), dataclasses.replace(EPOCH, batch_size=batch)
+    cases, found, sizes = by_hand.patterns(11, 13, seed=61), [], []
+    with_steps = gpu_joint.plan(work[0], 37, batch, gpu.card).shared + cooperative.STATIC_SHARED
+    for shared in (with_steps, with_steps - 4):
+        monkeypatch.setattr(gpu.card, "max_shared", shared, raising=False)
+        sizes.append(gpu_joint.plan(work[0], 37, batch, gpu.card))
+        found += gpu.joint_epochs([work], cases, epoch, lambda n: None)
+    assert sizes[0].n_blocks == sizes[1].n_blocks and sizes[0].shared - sizes[1].shared == 4 * 67 * 65
+    assert _same_bits(*found)
+    _assert_as_reference(found[0], work, cases, epoch)
+
+
 def test_an_epoch_can_go_on_from_another(gpu, monkeypatch, small_blocks):
     work, cases = _work((13, 17, 11), 37, seed=19), by_hand.patterns(20, 13, seed=23)
     [expected] = _run(gpu, [work], cases, EPOCH, monkeypatch)

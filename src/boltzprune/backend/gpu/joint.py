@@ -7,7 +7,7 @@ import numpy as np
 
 from boltzprune.backend.arrays import Array, JointlyTrained, JointWork, Report
 from boltzprune.backend.gpu import cooperative
-from boltzprune.backend.gpu.cooperative import MAX_BATCH, Plan, fewest_blocks, padded, whole_quads
+from boltzprune.backend.gpu.cooperative import MAX_BATCH, STATIC_SHARED, Plan, fewest_blocks, padded, whole_quads
 from boltzprune.backend.gpu.machines_on_card import WORD, MachinesOnCard
 from boltzprune.core.contrastive import check_done
 from boltzprune.core.joint import JointEpoch
@@ -25,7 +25,7 @@ WARP, WORDS_TOGETHER, TILE = 32, 4, 64
 
 
 def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> Plan | None:
-    """Blocks that hold the upper weights, `COLUMNS` each or fewer; None if the kernel does not take the machine.
+    """Blocks that hold the upper weights, and their steps where there is room; None if the kernel does not take the machine.
 
     Parameters
     ----------
@@ -59,7 +59,11 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
         images = lanes * (2 * n1 + width) + n0 + n1 * -(-width // WARP)  # and which weights exist
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width + 1) + WORDS_TOGETHER * n_blocks + own
 
-    return fewest_blocks(card, n2, n_floats, COLUMNS, max(-(-n0 // UNITS), -(-n1 // UNITS)))
+    plan = fewest_blocks(card, n2, n_floats, COLUMNS, max(-(-n0 // UNITS), -(-n1 // UNITS)))
+    if plan is None:
+        return None
+    with_steps = plan.shared + 4 * n1 * (whole_quads(-(-n2 // plan.n_blocks)) | 1)
+    return Plan(plan.n_blocks, with_steps) if with_steps <= card.max_shared - STATIC_SHARED else plan
 
 
 def _bytes_on_card(plan: Plan, machine: BoltzmannMachine, n_chains: int, batch: int) -> int:

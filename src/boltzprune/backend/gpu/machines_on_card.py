@@ -144,7 +144,8 @@ class MachinesOnCard:
         most_blocks = max(plan.n_blocks for plan in self.plans)
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
         numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
-        numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_sweeps)]
+        n_shared = max(plan.shared for plan in self.plans) // 4
+        numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(n_shared)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         cooperative.launch(self.card, "joint", self.plans, {"BATCH": epoch.batch_size}, [*arrays, *numbers])
 

@@ -163,10 +163,10 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         }
         if (is_bad) break;
         float share = 1.0f / n;
-        u64 to_do = exists;
-        for (int place = t; to_do; place += N_THREADS, to_do >>= 1) {
+        int rows = N_THREADS / max(n_columns, 1), rest = N_THREADS % max(n_columns, 1), i = t / max(n_columns, 1), j = t % max(n_columns, 1);
+        for (u64 to_do = exists; to_do; to_do >>= 1, i += rows, j += rest) {  // the same places, without a division each
+            if (j >= n_columns) j -= n_columns, i++;
             if (!(to_do & 1)) continue;
-            int i = place / n_columns, j = place % n_columns;
             float slope = 0.0f;
             for (int b = 0; b < n; b++)
                 slope += data[i * PADDED + b] * positive[j * PADDED + b] - visible[i * PADDED + b] * negative[j * PADDED + b];

@@ -70,8 +70,8 @@ __device__ __forceinline__ void keep_scale(Share& my, int j, float largest) {
 template <bool MORE>
 __device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates, int j, int apart, int n_together, int part, int parts) {
     // copies, since a store to shared memory could change what `my` holds, for all that the compiler knows
-    int n1 = my.n1, n_words = my.n_words, stride = my.stride, most2 = my.most2, n_exist = (my.n_columns + WARP - 1) / WARP;
-    float *w2 = my.w2, *steps = in_global(my.s2) + j, share = 1.0f / n, chain_share = 1.0f / my.n_chains;
+    int n1 = my.n1, n_words = my.n_words, stride = my.stride, step_stride = my.step_stride, n_exist = (my.n_columns + WARP - 1) / WARP;
+    float *w2 = my.w2, *steps = my.steps2 + j, share = 1.0f / n, chain_share = 1.0f / my.n_chains;
     const float* means = my.mu1;
     const u32 *bits1 = my.bits1, *bits2 = my.bits2, *exists = my.exists;
     float mu2[COLUMNS][BATCH];
@@ -90,7 +90,7 @@ __device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates,
 #pragma unroll
         for (int k = 0; k < LOADS; k++) {  // asked for now, needed once the slopes are there
             int i = min(start + k * parts, n1 - 1);
-            before[k][0] = steps[i * most2], before[k][1] = steps[i * most2 + other];
+            before[k][0] = steps[i * step_stride], before[k][1] = steps[i * step_stride + other];
         }
 #pragma unroll
         for (int k = 0; k < LOADS; k++) {
@@ -125,7 +125,7 @@ __device__ __forceinline__ bool move_above(Share& my, int n, const Rates& rates,
             for (int c = 0; c < COLUMNS; c++) {
                 int column = j + c * other;
                 if ((c && !has_other) || !(exists[i * n_exist + column / WARP] >> (column % WARP) & 1)) continue;
-                is_bad = move(w2 + i * stride + column, steps + i * most2 + c * other, before[k][c], slope[k][c], rates) || is_bad;
+                is_bad = move(w2 + i * stride + column, steps + i * step_stride + c * other, before[k][c], slope[k][c], rates) || is_bad;
             }
         }
     }
@@ -243,7 +243,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
           const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
           u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field,
           const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_sweeps,
-          float tolerance, float learning_rate, float decay, float max_norm) {
+          int n_shared, float tolerance, float learning_rate, float decay, float max_norm) {
     __shared__ Share my;
     int t = threadIdx.x, machine = 0;
     while (first_block[machine + 1] <= (int)blockIdx.x) machine++;
@@ -286,8 +286,11 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.scale2.at = my.step2.at + width;
         my.column_start.at = my.scale2.at + 2 * width;
         my.row_start.at = my.column_start.at + each1 + 1;
+        int end = my.row_start.at + each0 + 1;
+        bool has_room = end + n1 * my.stride <= n_shared;  // for the steps of the upper weights, too
+        my.steps2 = has_room ? memory + end : s2 + upper, my.step_stride = has_room ? my.stride : most2;
 
-        my.w1 = w1 + lower, my.s1 = s1 + lower, my.s2 = s2 + upper;
+        my.w1 = w1 + lower, my.s1 = s1 + lower;
         my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
         my.all_bias1 = biases + units + n0;
         my.inputs = inputs + (u64)machine * most1 * PADDED, my.means = means + (u64)machine * most1 * PADDED;
@@ -304,6 +307,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     for (int place = t; place < n1 * my.n_columns; place += N_THREADS) {
         int i = place / my.n_columns, j = place % my.n_columns;
         my.w2[i * my.stride + j] = w2[upper + (u64)i * most2 + j];
+        my.steps2[i * my.step_stride + j] = s2[upper + (u64)i * most2 + j];
     }
     int n_exist = (my.n_columns + WARP - 1) / WARP;
     for (int place = t; place < n1 * n_exist; place += N_THREADS) {
@@ -348,6 +352,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     for (int place = t; place < n1 * my.n_columns; place += N_THREADS) {
         int i = place / my.n_columns, j = place % my.n_columns;
         w2[my.upper + (u64)i * most2 + j] = my.w2[i * my.stride + j];
+        s2[my.upper + (u64)i * most2 + j] = my.steps2[i * my.step_stride + j];
     }
     copy<float>(biases + my.at0, my.bias0, my.last0 - my.first0), copy<float>(bias_steps + my.at0, my.step0, my.last0 - my.first0);
     copy<float>(biases + my.at1, my.bias1, my.last1 - my.first1), copy<float>(bias_steps + my.at1, my.step1, my.last1 - my.first1);
