@@ -36,6 +36,33 @@ def gibbs(bench, n_chains):
     )
 
 
+def free_run(bench, n_machines):
+    """Many Gibbs steps of the persistent chains of several machines side by side; CuPy takes one after the other."""
+    backend, naive, rates, sizes = bench.backend, bench.naive, bench.rates, bench.sizes
+    machines, n_chains, n_gibbs_steps = [deep_machine(sizes.deep, seed=k) for k in range(n_machines)], sizes.joint_chains, sizes.steps
+    given = [binary((n_chains, n), 0.3, seed=k) for k, n in enumerate(sizes.deep)]
+    run = backend.free_run(machines, [given] * n_machines, [key_of("samples", k) for k in range(n_machines)])
+    weights, biases, floats = (naive.floats(group) for group in (machines[0].weights, machines[0].biases, given))
+
+    def theirs():
+        for _ in range(n_gibbs_steps):
+            naive.gibbs_step(weights, biases, floats)
+
+    bounds = floors.free_run(rates, sizes.deep, n_machines, n_chains, n_gibbs_steps)
+    size = f"{n_machines} machines of {'-'.join(map(str, sizes.deep))}, {n_chains} chains, {n_gibbs_steps} steps"
+    return Piece(
+        "free_run",
+        size,
+        lambda: run.advance(1, n_gibbs_steps),
+        queued=False,
+        floor=floors.floor(rates, bounds),
+        naive=theirs,
+        naive_share=1 / n_machines,
+        counts={"chain_steps": n_machines * n_gibbs_steps * n_chains},
+        about=lambda: {"note": "random weights"},
+    )
+
+
 def joint(bench, n_machines):
     """Joint training of several deep machines side by side, random weights; CuPy trains one after the other."""
     backend, sizes, rates = bench.backend, bench.sizes, bench.rates

@@ -135,6 +135,14 @@ def gibbs(rates, layer_sizes, on, n_chains, n_gibbs_steps):
     return bounds | {"chain": n_gibbs_steps * len(layer_sizes) * 4 * rates.barrier}
 
 
+def free_run(rates, layer_sizes, n_machines, n_chains, n_gibbs_steps):
+    """Bounds of kernels/free_run.cu: byte products of each weight twice a step, draws; two meetings a step."""
+    weights = sum(a * b for a, b in zip(layer_sizes[:-1], layer_sizes[1:]))
+    products = 2 * N_DIGITS * 2 * weights * n_machines * n_chains * n_gibbs_steps / rates.byte_rate
+    bounds = rates.seconds(0, DRAW * n_machines * n_chains * n_gibbs_steps * sum(layer_sizes))
+    return bounds | {"products": products, "chain": 2 * n_gibbs_steps * rates.meeting}
+
+
 def joint(rates, layer_sizes, batch, sweeps, n_updates, n_machines, n_blocks):
     """Bounds of kernels/joint.cu: the products with the upper weights, by the multiprocessors that hold a machine.
 

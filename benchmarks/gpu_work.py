@@ -178,5 +178,6 @@ def pieces(sizes):
         *(("contrastive", lambda bench, n=n: contrastive(bench, n)) for n in sizes.machines),
         *(("contrastive_wide", lambda bench, n=n: contrastive_wide(bench, n)) for n in sizes.wide_machines),
         *(("gibbs", lambda bench, n=n: gpu_deep.gibbs(bench, n)) for n in sizes.few_chains),
+        *(("free_run", lambda bench, n=n: gpu_deep.free_run(bench, n)) for n in sizes.joint_machines),
         *(("joint", lambda bench, n=n: gpu_deep.joint(bench, n)) for n in sizes.joint_machines),
     ]
