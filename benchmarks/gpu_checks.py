@@ -97,6 +97,17 @@ def many_steps(backend, layer_sizes, n_chains, n_gibbs_steps):
     return {name: exactly(name, *both)}
 
 
+def free_run(backend, layer_sizes, n_chains, n_gibbs_steps):
+    """Chains of two machines that run freely, to the last bit those of the other samplers."""
+    machines = [random_machine(layer_sizes, seed, density=0.8) for seed in (0, 1)]
+    keys, chains = [key_of("samples", k) for k in (0, 1)], [binary((n_chains, n), 0.4, seed=n) for n in layer_sizes]
+    found = backend.free_run(machines, [chains] * 2, keys).advance(STEP, n_gibbs_steps)
+    expected = [backend.advance(machine, chains, key, STEP, n_gibbs_steps, 0) for machine, key in zip(machines, keys)]
+    both = [np.concatenate([backend.to_host(x) for one in side for x in one], axis=1) for side in (found, expected)]
+    name = f"free_run, {n_gibbs_steps} steps of {n_chains} chains of {layer_sizes} against gibbs or draw"
+    return {name: exactly(name, *both)}
+
+
 def probabilities(backend, layer_sizes, n_cases):
     """Probabilities of every layer, with one and with both neighbours, and with a doubled input."""
     machine, results = random_machine(layer_sizes, density=0.8), {}
@@ -188,6 +199,7 @@ def everything(backend, sizes, tell):
         ("states", states, sizes.check_chains, sizes.deep[-1]),
         ("pack and pair_counts", bits, sizes.samples, *sizes.deep[1:]),
         *(("gibbs", many_steps, layers, sizes.joint_chains, sizes.check_steps) for layers in (rbm, sizes.deep)),
+        ("free_run", free_run, sizes.deep, sizes.joint_chains, sizes.check_steps),
         *(("contrastive", contrastive, *shape, sizes.check_updates) for shape in sizes.check_machines),
         *(("contrastive_wide", contrastive, *shape) for shape in sizes.check_wide),
         *(("joint", joint, *shape) for shape in sizes.check_joint),

@@ -146,7 +146,7 @@ def test_everything_is_checked_and_timed(monkeypatch, tmp_path, capsys):
     assert [row["kernel"] for row in rows] == [
         *["draw"] * 3,
         *("field", "states", "pack", "pair_counts", "pair_counts", "contrastive", "contrastive"),
-        *("contrastive_wide", "gibbs", "joint", "joint"),
+        *("contrastive_wide", "gibbs", "free_run", "free_run", "joint", "joint"),
     ]
     assert [row["kernel"] for row in found["primitives"]] == ["advance", "mean_field", "eigh", "logistic"]
     for row in rows:
@@ -200,6 +200,7 @@ class Wrong(EmulatedCard):
         ("contrastive", 0, 0.001),
         ("contrastive_wide", 0, 0.001),
         ("gibbs", 0, 1),
+        ("free_run", 0, 1),
         ("joint", 0, 0.001),
     ],
 )
