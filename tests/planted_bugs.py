@@ -554,6 +554,20 @@ BUGS = [
         "backend/test_gpu_free_run.py",
     ),
     Bug(
+        "CUDA, AIS: the weight of a step is that of the temperature before",
+        "backend/gpu/kernels/free_run.cu",
+        "growth += softplus(field) - softplus(fmaf(before, input, scale.y));",
+        "growth += softplus(fmaf(before, input, scale.y)) - softplus(field);",
+        "backend/test_gpu_free_run.py",
+    ),
+    Bug(
+        "CUDA, AIS: the other side sums out",
+        "sampling/ais.py",
+        "betas.astype(np.float32), key, 0 not in states)",
+        "betas.astype(np.float32), key, 0 in states)",
+        "backend/test_gpu_free_run.py",
+    ),
+    Bug(
         "CUDA, free runs: blocks do not wait for the states of the even layers",
         "backend/gpu/kernels/free_run.cu",
         "meet(counters + machine, n_blocks);\n        read(even, n_chains);",

@@ -8,6 +8,7 @@ import pytest
 from boltzprune.backend import reference
 from boltzprune.backend.gpu import cooperative, free_run
 from boltzprune.core import streams
+from boltzprune.sampling import ais
 
 REFERENCE = reference.Backend()
 SIZES = [(13, 67, 41), (83, 41, 131), (31, 97), (33, 29, 37, 11), (5, 3, 2, 7, 61)]
@@ -119,3 +120,44 @@ def test_a_paper_sized_machine_fits(gpu, monkeypatch):
     machine = deep.with_receptive_fields((20, 20), 5, 676, seed=47)
     assert machine.layer_sizes == (400, 400, 676)
     assert free_run.plan(free_run.layout(machine), 100, gpu.card, 13).n_blocks == 13
+
+
+def _annealed(sizes, n_chains, seed):
+    """What AIS gives a backend: machine, first states of the layers that are sampled, temperatures, stream."""
+    machine, key = _machine(sizes, seed), streams.fork(seed, "log Z")
+    _, sampled = ais._sides(machine)
+    nothing = {layer: np.zeros((n_chains, sizes[layer]), np.float32) for layer in sampled}
+    return machine, ais._sample(machine, nothing, 0.0, key, 0, REFERENCE), np.linspace(0, 1, 23), key
+
+
+@pytest.mark.parametrize("n_chains", [3, 37, 67])
+@pytest.mark.parametrize("sizes", [(13, 67, 61), (13, 41, 31), (31, 97), (97, 31), (33, 29, 37, 11), (5, 3, 2, 7, 61)])
+def test_log_weights_are_those_of_array_code(gpu, sizes, n_chains):
+    """Either side may have more units and sum out; terms are float32 numbers in both."""
+    machine, states, betas, key = _annealed(sizes, n_chains, 61)
+    expected = ais._log_weight(machine, states, *ais._sides(machine), betas, key, REFERENCE)
+    found = ais._log_weight_at_once(machine, {k: gpu.asarray(x) for k, x in states.items()}, betas, key, gpu)
+    assert found.dtype == np.float64 and np.abs(expected).max() > 0.1
+    np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
+
+
+def test_log_weights_do_not_depend_on_blocks_and_cuts(gpu, monkeypatch):
+    machine, states, betas, key = _annealed((13, 67, 61), 37, 67)
+    found = []
+    for n_blocks, steps in ((7, 10_000), (3, 5), (1, 22)):
+        monkeypatch.setattr(free_run, "MAX_BLOCKS", n_blocks)
+        monkeypatch.setattr(free_run, "STEPS_PER_LAUNCH", steps)
+        given = {k: gpu.asarray(x) for k, x in states.items()}
+        found.append(ais._log_weight_at_once(machine, given, betas, key, gpu).tobytes())
+    assert len(set(found)) == 1
+
+
+def test_ais_anneals_by_the_kernel_where_it_can(gpu, monkeypatch):
+    machine, key = _machine((13, 17, 31), 71), streams.fork(71, "log Z")
+    expected = ais.ais(machine, 37, 29, key, REFERENCE)
+    monkeypatch.setattr(ais, "_log_weight", None)  # nobody calls it
+    found = ais.ais(machine, 37, 29, key, gpu)
+    assert found.log_z == pytest.approx(expected.log_z, abs=1e-5) and found.sd == pytest.approx(expected.sd, rel=1e-3)
+    monkeypatch.undo()
+    monkeypatch.setattr(gpu.card, "max_shared", 1 << 12, raising=False)
+    assert ais.ais(machine, 37, 29, key, gpu).log_z == pytest.approx(expected.log_z, abs=1e-5)

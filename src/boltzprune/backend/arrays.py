@@ -99,6 +99,16 @@ class Backend(Protocol):
     ) -> FreeRun | None:
         """Chains of several machines side by side, or None."""
 
+    def log_weights(
+        self,
+        machine: BoltzmannMachine,
+        states: Sequence[Array],
+        betas: npt.NDArray[np.float32],
+        key: np.uint64,
+        even_first: bool,
+    ) -> npt.NDArray[np.float64] | None:
+        """Of the chains of annealed importance sampling, or None."""
+
     def probability(self, machine: BoltzmannMachine, means: Sequence[Array], layer: int, gain: float = 1) -> Array:
         """Of a layer given its neighbours."""
 

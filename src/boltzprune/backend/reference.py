@@ -104,6 +104,37 @@ class Backend(arrays.HostArrays):
         """
         return None
 
+    def log_weights(
+        self,
+        machine: BoltzmannMachine,
+        states: Sequence[Bytes],
+        betas: npt.NDArray[np.float32],
+        key: np.uint64,
+        even_first: bool,
+    ) -> None:
+        """Log weights of the chains of annealed importance sampling; `sampling.ais.ais` says what they are.
+
+        Parameters
+        ----------
+        machine : BoltzmannMachine
+            On the host.
+        states : list of (n_chains, n_units) uint8
+            Of all layers, where the backend computes, at the first temperature. Those of the layers that sum out are not
+            read.
+        betas : (n_temperatures,) float32
+            Inverse temperatures, ascending.
+        key : np.uint64
+            Of the chains; step k of its stream is the Gibbs step at betas[k].
+        even_first : bool
+            Whether the even layers sum out and are drawn first, or the odd ones.
+
+        Returns
+        -------
+        (n_chains,) float64 or None
+            On the host. None where the backend is no faster than array code, step by step.
+        """
+        return None
+
     def probability(
         self, machine: BoltzmannMachine | Parameters, means: Sequence[np.ndarray], layer: int, gain: float = 1
     ) -> np.ndarray:

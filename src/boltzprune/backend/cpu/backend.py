@@ -70,6 +70,17 @@ class Backend(arrays.HostArrays):
         """See `reference.Backend.free_run`; threads take machines, or parts of their chains if machines are fewer."""
         return FreeRun(machines, chains, keys, self.threads)
 
+    def log_weights(
+        self,
+        machine: BoltzmannMachine,
+        states: Sequence[Bytes],
+        betas: npt.NDArray[np.float32],
+        key: np.uint64,
+        even_first: bool,
+    ) -> None:
+        """See `reference.Backend.log_weights`: array code is as fast."""
+        return None
+
     def probability(
         self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[np.ndarray], layer: int, gain: float = 1
     ) -> np.ndarray:

@@ -115,6 +115,17 @@ class Backend:
         """See `reference.Backend.free_run`; None where kernels/free_run.cu does not take all machines."""
         return free_run.free_run(self.card, machines, chains, keys)
 
+    def log_weights(
+        self,
+        machine: BoltzmannMachine,
+        states: Sequence[Array],
+        betas: npt.NDArray[np.float32],
+        key: np.uint64,
+        even_first: bool,
+    ) -> npt.NDArray[np.float64] | None:
+        """See `reference.Backend.log_weights`; None where kernels/free_run.cu does not take the machine."""
+        return free_run.log_weights(self.card, machine, states, betas, key, even_first)
+
     def probability(
         self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[Array], layer: int, gain: float = 1
     ) -> Array:

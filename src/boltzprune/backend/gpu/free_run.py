@@ -1,4 +1,4 @@
-"""Persistent chains that run freely on the GPU: those of the machines of a job side by side (kernels/free_run.cu)."""
+"""Chains on the GPU that run freely, those of the machines of a job side by side, or are annealed (kernels/free_run.cu)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -101,19 +101,21 @@ def _blocks_of(layers: Layout, n_blocks: int) -> npt.NDArray[np.int64]:
     return np.concatenate([np.arange(n) % n_blocks for n in (layers.n_odd_groups, n_even)])
 
 
-def _shared(layers: Layout, n_blocks: int, n_chains: int) -> int:
-    """Bytes of shared memory that a block needs, at most."""
-    block, counts = _blocks_of(layers, n_blocks), np.zeros((2, n_blocks), int)
+def _shared(layers: Layout, n_blocks: int, n_chains: int, summed: slice | None) -> int:
+    """Bytes of shared memory that a block needs, at most; `summed`: groups that AIS sums out."""
+    block, counts = _blocks_of(layers, n_blocks), np.zeros((3, n_blocks), int)
     np.add.at(counts[0], block, 1)
     np.add.at(counts[1], block, layers.n_tiles)
+    if summed is not None:
+        np.add.at(counts[2], block[summed], 2 * n_chains)
     states = 4 * -(-n_chains // WORD) * WORD * sum(layers.n_words)
-    return int((GROUP_BYTES * counts[0] + (TILE_BYTES + 4) * counts[1]).max()) + states
+    return int((GROUP_BYTES * counts[0] + (TILE_BYTES + 4) * counts[1] + 8 * counts[2]).max()) + states
 
 
-def plan(layers: Layout, n_chains: int, card: "Card", n_blocks: int) -> Plan | None:
+def plan(layers: Layout, n_chains: int, card: "Card", n_blocks: int, summed: slice | None = None) -> Plan | None:
     """So many blocks, or more if they do not hold the machine; None if it takes too many. Results do not depend on it."""
     for n in range(n_blocks, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
-        if (shared := _shared(layers, n, n_chains)) <= card.max_shared - STATIC_SHARED:
+        if (shared := _shared(layers, n, n_chains, summed)) <= card.max_shared - STATIC_SHARED:
             return Plan(n, shared)
     return None
 
@@ -174,14 +176,54 @@ def free_run(
     if any(min(machine.layer_sizes) == 0 for machine in machines):
         return None
     layers, n_blocks = [layout(machine) for machine in machines], max(1, card.n_multiprocessors // len(machines))
-    plans = []
-    for one, states in zip(layers, chains, strict=True):
-        most = max(one.n_odd_groups, len(one.groups) - one.n_odd_groups)  # blocks that have something to do
-        plans.append(plan(one, len(states[0]), card, min(n_blocks, most, MAX_BLOCKS)))
+    plans = [plan(one, len(states[0]), card, _useful(one, n_blocks)) for one, states in zip(layers, chains, strict=True)]
     taken = [plan for plan in plans if plan is not None]
     if len(taken) < len(plans):
         return None
     return FreeRun(card, taken, layers, [machine.layer_sizes for machine in machines], chains, keys)
+
+
+def _useful(layers: Layout, n_blocks: int) -> int:
+    """So many blocks, or as many as have something to do."""
+    return min(n_blocks, MAX_BLOCKS, max(layers.n_odd_groups, len(layers.groups) - layers.n_odd_groups))
+
+
+def log_weights(
+    card: "Card",
+    machine: BoltzmannMachine,
+    states: Sequence[Bytes],
+    betas: npt.NDArray[np.float32],
+    key: np.uint64,
+    even_first: bool,
+) -> npt.NDArray[np.float64] | None:
+    """Log weights of the chains of annealed importance sampling; see `reference.Backend.log_weights`.
+
+    Parameters
+    ----------
+    card : card.Card
+    machine : BoltzmannMachine
+        On the host.
+    states : list of (n_chains, n_units) uint8
+        At the first temperature; those of the side that sums out are not read.
+    betas : (n_temperatures,) float32
+    key : np.uint64
+    even_first : bool
+        Whether the even layers sum out, or the odd ones.
+
+    Returns
+    -------
+    (n_chains,) float64 or None
+        None where the card does not hold the machine.
+    """
+    if min(machine.layer_sizes) == 0:
+        return None
+    layers = layout(machine)
+    summed = slice(layers.n_odd_groups, None) if even_first else slice(layers.n_odd_groups)
+    one = plan(layers, len(states[0]), card, _useful(layers, card.n_multiprocessors), summed)
+    if one is None:
+        return None
+    held = _Held(card, [one], [layers], [machine.layer_sizes], [states], [key])
+    return held.anneal(betas, even_first)[summed].sum(axis=(0, 1))
 
 
 class _Held:
@@ -233,7 +275,21 @@ class _Held:
         counters = self.card.xp.zeros(len(self.plans), dtype=np.uint32)
         numbers = (np.int32(self.n_chains), np.uint32(first_step), np.int32(n_gibbs_steps))
         arguments = [self.states_on_card, *self.arrays, self.keys, counters, *numbers]
-        cooperative.launch(self.card, "free_run", self.plans, {}, arguments)
+        cooperative.launch(self.card, "free_run", self.plans, {"ANNEALED": 0}, arguments)
+
+    def anneal(self, betas: npt.NDArray[np.float32], even_first: bool) -> npt.NDArray[np.float64]:
+        """Growth of the logs of the sums of the only machine's groups: (n_groups, 2, n_chains), groups as in its layout."""
+        xp, [layers], [one] = self.card.xp, self.layers, self.plans
+        sums = xp.zeros((len(layers.groups), 2, self.n_chains), dtype=np.float64)
+        given = [self.card.asarray(betas.astype(np.float32)), sums, np.int32(even_first), np.int32(self.n_chains)]
+        for step in range(1, len(betas), STEPS_PER_LAUNCH):
+            numbers = np.uint32(step), np.int32(min(STEPS_PER_LAUNCH, len(betas) - step))
+            counters = xp.zeros(1, dtype=np.uint32)
+            arguments = [self.states_on_card, *self.arrays, self.keys, counters, *given, *numbers]
+            cooperative.launch(self.card, "free_run", self.plans, {"ANNEALED": 1}, arguments)
+        found = np.empty(sums.shape)
+        found[np.argsort(_blocks_of(layers, one.n_blocks), kind="stable")] = self.card.to_host(sums)
+        return found
 
     def states(self) -> list[list[Array]]:
         """States of the chains of each machine, layer by layer, on the card."""

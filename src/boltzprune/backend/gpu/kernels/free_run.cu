@@ -16,11 +16,16 @@
 // layers and of even ones begin and end. Of a group: its byte among those of a chain's even or odd layers, its layer, its first unit there, where
 // its tiles begin and end among those of the block; `scales` has unit and bias of each of its 8 units.
 //
+// ANNEALED: the chains of annealed importance sampling (sampling/ais.py) instead. Step k multiplies all weights by betas[k];
+// a step draws the side that sums out first and takes down, for each group, chain and half of the group, by how much the log
+// of the sum over its units' states grows with beta: log_weights, [groups][2][n_chains]. Who adds them up has one order for it.
+//
 // Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch).
 // Operations of a step: 2 DIGITS n_chains 256 for each tile, in products of bytes; two meetings; bytes from the second-level
 // cache: n_chains n_words 4 a block.
 //
-// Example: N_THREADS=512
+// Example: N_THREADS=512 ANNEALED=0
+// Example: N_THREADS=512 ANNEALED=1
 
 #include "common.cuh"
 #include "fixed_point.cuh"
@@ -44,6 +49,18 @@ struct Side {
     int n_words;
 };
 
+#if ANNEALED
+#define ANNEALING , float before, float beta, double* log_weights
+#define ANNEALED_BY , before, beta, log_weights
+// log(1 + exp(x))
+__device__ __forceinline__ float softplus(float x) {
+    return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
+}
+#else
+#define ANNEALING
+#define ANNEALED_BY
+#endif
+
 // What one block has of its machine in shared memory.
 struct Share {
     const uint2* tiles;    // [tiles][DIGITS][WARP], two registers of each lane
@@ -55,7 +72,7 @@ struct Share {
 };
 
 // States of 8 units in 16 chains from the sums of a warp, told to all.
-__device__ __forceinline__ void decide(const Share& my, const Side& drawn, const int sum[DIGITS][4], int place, int first_chain, u32 step) {
+__device__ __forceinline__ void decide(const Share& my, const Side& drawn, const int sum[DIGITS][4], int place, int first_chain, u32 step ANNEALING) {
     // even lanes keep row g and get its two units to the right, odd ones keep row g + 8 and get the two to the left
     int lane = threadIdx.x % WARP, odd = lane % 2;
     float kept[2], got[2];
@@ -71,19 +88,31 @@ __device__ __forceinline__ void decide(const Share& my, const Side& drawn, const
     Group group = my.groups[place];
     Words words = philox(group.unit / 4 + half, chain, step, group.layer, my.key);
     u32 states = 0;
+#if ANNEALED
+    float growth = 0.0f;
+#endif
 #pragma unroll
     for (int c = 0; c < 4; c++) {
         float2 scale = my.scales[8 * place + 4 * half + c];
-        float field = fmaf(scale.x, c / 2 == odd ? kept[c % 2] : got[c % 2], scale.y);
+        float sum_of_unit = c / 2 == odd ? kept[c % 2] : got[c % 2];
+#if ANNEALED
+        float input = scale.x * sum_of_unit, field = fmaf(beta, input, scale.y);
+        if (log_weights) growth += softplus(field) - softplus(fmaf(before, input, scale.y));
+#else
+        float field = fmaf(scale.x, sum_of_unit, scale.y);
+#endif
         states |= (u32)(uniform(words.word[c]) < logistic(field)) << c;
     }
+#if ANNEALED
+    if (log_weights && chain < my.n_chains) log_weights[(2 * place + half) * my.n_chains + chain] += growth;
+#endif
     states <<= 4 * half;
     states |= __shfl_xor_sync(FULL_WARP, states, 2);
     if (half == 0 && chain < my.n_chains) ((u8*)(drawn.all + (u64)chain * drawn.n_words))[group.byte] = (u8)states;
 }
 
 // Draws groups [begin, end), which are of one side, given the states of the other.
-__device__ __forceinline__ void draw_groups(const Share& my, const Side& given, const Side& drawn, int begin, int end, u32 step) {
+__device__ __forceinline__ void draw_groups(const Share& my, const Side& given, const Side& drawn, int begin, int end, u32 step ANNEALING) {
     int lane = threadIdx.x % WARP, n_parts = (my.n_chains + 31) / 32, shift = 4 * (lane % 4);
     for (int task = threadIdx.x / WARP; task < (end - begin) * n_parts; task += WARPS) {
         int place = begin + task / n_parts, first_chain = task % n_parts * 32;
@@ -109,8 +138,8 @@ __device__ __forceinline__ void draw_groups(const Share& my, const Side& given, 
                 if (has_more) multiply_add(sum[1][d], states[1], weights);
             }
         }
-        decide(my, drawn, sum[0], place, first_chain, step);
-        if (has_more) decide(my, drawn, sum[1], place, first_chain + 16, step);
+        decide(my, drawn, sum[0], place, first_chain, step ANNEALED_BY);
+        if (has_more) decide(my, drawn, sum[1], place, first_chain + 16, step ANNEALED_BY);
     }
 }
 
@@ -131,6 +160,9 @@ __device__ __forceinline__ void read(const Side& side, int n_chains) {
 extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     free_run(u32* all_states, const int* __restrict__ about, const int* __restrict__ all_groups, const float* __restrict__ all_scales,
              const int* __restrict__ all_words, const uint4* __restrict__ all_tiles, const u64* __restrict__ keys, u32* counters,
+#if ANNEALED
+             const float* __restrict__ betas, double* all_log_weights, int even_first,
+#endif
              int n_chains, u32 first_step, int n_gibbs_steps) {
     const int* row = about + ABOUT * blockIdx.x;
     int machine = row[0], n_blocks = row[1], n_even = row[2], n_odd = row[3], first_tile = row[5], n_tiles = row[6];
@@ -138,7 +170,14 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     // gpu/free_run.py, `_shared`, has the sum of these sizes: it chooses how many blocks there are before this runs.
     uint2* tiles = memory;
     float2* scales = (float2*)(tiles + n_tiles * DIGITS * WARP);
+#if ANNEALED
+    // The side that is drawn first sums out.
+    int begin = even_first ? n_odd_groups : 0, end = even_first ? n_groups : n_odd_groups;
+    double *sums = (double*)(scales + 8 * n_groups), *log_weights = sums - 2 * begin * n_chains;
+    Group* groups = (Group*)(sums + 2 * (end - begin) * n_chains);
+#else
     Group* groups = (Group*)(scales + 8 * n_groups);
+#endif
     int* words = (int*)(groups + n_groups);
     u32 *states = (u32*)(words + n_tiles), *all = in_global(all_states) + row[4];
     Side even = {states, all, n_even}, odd = {states + padded * n_even, all + n_chains * n_even, n_odd};
@@ -152,6 +191,23 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     for (int k = threadIdx.x; k < n_tiles; k += N_THREADS) words[k] = all_words[first_tile + k];
     for (int k = threadIdx.x; k < padded * (n_even + n_odd); k += N_THREADS) states[k] = 0;
     __syncthreads();
+#if ANNEALED
+    Side first = even_first ? even : odd, second = even_first ? odd : even;
+    int begin_second = even_first ? 0 : n_odd_groups, end_second = even_first ? n_odd_groups : n_groups, n_sums = 2 * (end - begin) * n_chains;
+    double* of_block = in_global(all_log_weights) + (u64)2 * (row[7] + begin) * n_chains;
+    for (int k = threadIdx.x; k < n_sums; k += N_THREADS) sums[k] = of_block[k];  // they go on from an earlier launch
+    __syncthreads();
+    read(second, n_chains);
+    for (u32 step = first_step; step < first_step + n_gibbs_steps; step++) {
+        draw_groups(my, second, first, begin, end, step, betas[step - 1], betas[step], log_weights);
+        meet(counters + machine, n_blocks);
+        read(first, n_chains);
+        draw_groups(my, first, second, begin_second, end_second, step, betas[step - 1], betas[step], nullptr);
+        meet(counters + machine, n_blocks);
+        read(second, n_chains);
+    }
+    for (int k = threadIdx.x; k < n_sums; k += N_THREADS) of_block[k] = sums[k];
+#else
     read(even, n_chains);  // odd layers are drawn first, and others may have begun
     for (int s = 0; s < n_gibbs_steps; s++) {
         draw_groups(my, even, odd, 0, n_odd_groups, first_step + s);
@@ -161,4 +217,5 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         meet(counters + machine, n_blocks);
         read(even, n_chains);
     }
+#endif
 }

@@ -1,0 +1,71 @@
+"""Joint training of trained machines on a GPU: `PYTHONPATH=src python benchmarks/gpu_trained.py DIGITS FILE... [--no-write]`.
+
+How long an update takes depends on the machine: how many sweeps its mean field needs, how many units of h2 are on, how
+many are left. DIGITS is a digits.npz and FILE a file of machines (initial.npz, retrained.npz) of a finished study; of
+each file the first machine is trained ten times side by side, on the study's images, single ones and batches of ten.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import gpu
+import gpu_phases
+import record
+
+from boltzprune.backend.gpu.backend import Backend
+from boltzprune.core.joint import JointEpoch, JointState
+from boltzprune.core.streams import fork
+from boltzprune.results.prepared import read_digits
+from boltzprune.results.store import Arrays, read_chains, read_machine
+
+N_MACHINES, UPDATES = 10, {1: 4000, 10: 2000}
+"""Machines side by side; images an update -> updates."""
+
+
+def rows(card, digits, path):
+    """Microseconds of an update of ten copies of a machine, each with its own random numbers."""
+    arrays, backend = Arrays(path), Backend(card=card)
+    [seed, *_] = arrays.seeds
+    machine = read_machine(arrays, seed)
+    state = JointState.at_rest(machine, read_chains(arrays, seed, machine.layer_sizes))
+    work = [(machine, state, fork(k, "training", 1)) for k in range(N_MACHINES)]
+    cases = card.asarray(digits.cases)
+    for batch, n in UPDATES.items():
+        epoch = JointEpoch(1e-5, 0.5, 1, batch, 1, max_norm=1e9, tolerance=1e-5, max_sweeps=50)
+        sweeps = [0]
+
+        def run(batch=batch, n=n, epoch=epoch, sweeps=sweeps):
+            sweeps[0] = backend.joint_epochs(work, cases[: n * batch], epoch, lambda done: None)[0][2]
+
+        update = gpu_phases._seconds(card, run, 2) / n
+        row = {"machine": "/".join(Path(path).parts[-3:]), "layer_sizes": machine.layer_sizes, "batch": batch}
+        yield row | {"machines": N_MACHINES, "sweeps_an_image": sweeps[0] / n / batch, "update_us": 1e6 * update}
+
+
+def main(words=None, make_tools=gpu.gpu_tools):
+    """Exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("digits", metavar="DIGITS")
+    parser.add_argument("files", metavar="FILE", nargs="+")
+    parser.add_argument("--no-write", action="store_true", help="print the results and write no file")
+    chosen = parser.parse_args(words)
+    tools = gpu.opened(make_tools)
+    if tools is None:
+        return 2
+    digits = read_digits(Arrays(Path(chosen.digits)))
+    found = {"card": tools.about(), "rows": []}
+    for path in chosen.files:
+        for row in rows(tools.card, digits, Path(path)):
+            found["rows"].append(row)
+            gpu.tell("trained", row)
+    if chosen.no_write:
+        print(json.dumps(found, indent=2))
+    else:
+        record.write("gpu_trained", found, gpu.packages())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
