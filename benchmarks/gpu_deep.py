@@ -39,7 +39,11 @@ def gibbs(bench, n_chains):
 def free_run(bench, n_machines):
     """Many Gibbs steps of the persistent chains of several machines side by side; CuPy takes one after the other."""
     backend, naive, rates, sizes = bench.backend, bench.naive, bench.rates, bench.sizes
-    machines, n_chains, n_gibbs_steps = [deep_machine(sizes.deep, seed=k) for k in range(n_machines)], sizes.joint_chains, sizes.steps
+    machines, n_chains, n_gibbs_steps = (
+        [deep_machine(sizes.deep, seed=k) for k in range(n_machines)],
+        sizes.joint_chains,
+        sizes.steps,
+    )
     given = [binary((n_chains, n), 0.3, seed=k) for k, n in enumerate(sizes.deep)]
     run = backend.free_run(machines, [given] * n_machines, [key_of("samples", k) for k in range(n_machines)])
     weights, biases, floats = (naive.floats(group) for group in (machines[0].weights, machines[0].biases, given))

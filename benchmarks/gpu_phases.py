@@ -1,9 +1,10 @@
 """Where the time of the kernels for deep machines goes: `PYTHONPATH=src python benchmarks/gpu_phases.py [--no-write]`.
 
 Clock reads are put between the phases of kernels/joint.cu and free_run.cu, and the first thread of the first block takes
-down how many cycles each took; the kernels as they are are timed too. Besides: an update of kernels/contrastive_wide.cu, and what a meeting of blocks costs in several ways (meetings.cu). Ten machines side by side
-with random weights; what matters is how many units are on, so h2 is taken as silent as in trained machines, and as busy
-as at the start. Takes half a minute. The exit status is 1 if something could not be measured, 2 if there is no GPU.
+down how many cycles each took; the kernels as they are are timed too. Besides: an update of kernels/contrastive_wide.cu,
+and what a meeting of blocks costs in several ways (meetings.cu). Ten machines side by side with random weights; what
+matters is how many units are on, so h2 is taken as silent as in trained machines, and as busy as at the start. Takes
+half a minute. The exit status is 1 if something could not be measured, 2 if there is no GPU.
 """
 
 import argparse
@@ -104,7 +105,9 @@ def with_clocks(name, source):
             raise ValueError(f"{name}.cu has {source.count(text)} times {text!r}, expected once")
         first, rest = text.split(";", 1)
         source = source.replace(text, f"{first};PHASE({k}){rest}")
-    clear = "    if (threadIdx.x < 32) phase_cycles[threadIdx.x] = 0;\n    phase_start = clock64();\n    __syncthreads();\n"
+    clear = (
+        "    if (threadIdx.x < 32) phase_cycles[threadIdx.x] = 0;\n    phase_start = clock64();\n    __syncthreads();\n"
+    )
     dynamic = next(line for line in source.splitlines() if line.startswith("DYNAMIC_SHARED("))
     for text, new in ((dynamic, dynamic + CLOCKS), (begin, clear + begin), (end, new_end)):
         source = source.replace(text, new, 1)
@@ -179,7 +182,10 @@ def free_run(card, sizes, h2):
         cycles = card.to_host(held.states_on_card)[: len(FREE_PHASES)].astype(float)
     shares = dict(zip((name for _, name in FREE_PHASES), cycles / cycles.sum()))
     row = {"what": "chains that run freely", "machines": len(machines), "chains": sizes.chains, "h2_on": h2[0]}
-    row |= {"blocks_each": held.plans[0].n_blocks, "phases_us": {name: 1e6 * together * s for name, s in shares.items()}}
+    row |= {
+        "blocks_each": held.plans[0].n_blocks,
+        "phases_us": {name: 1e6 * together * s for name, s in shares.items()},
+    }
     return row | {"step_us": 1e6 * together, "step_of_one_machine_by_gibbs_cu_us": 1e6 * alone}
 
 

@@ -1,4 +1,4 @@
-"""PyTorch beside our kernels on one GPU: `PYTHONPATH=src python benchmarks/gpu_torch.py [--no-write]`; needs PyTorch for CUDA.
+"""PyTorch beside our kernels: `PYTHONPATH=src python benchmarks/gpu_torch.py [--no-write]`; needs PyTorch for CUDA.
 
 Ten machines of 400-400-676 units side by side, 100 chains each, random weights. PyTorch has the machines as one batch
 (baddbmm), its own random numbers, float32 without TF32, and once more as a CUDA graph, which takes the launches from
@@ -8,6 +8,7 @@ and a fixed number of mean-field sweeps.
 
 import argparse
 import dataclasses
+import functools
 import json
 import sys
 
@@ -38,6 +39,7 @@ class Torch:
         self.steps = [torch.zeros_like(x) for x in (*self.w, *self.b)]
 
     def gibbs_step(self):
+        """Layer 1 given the others, then they given layer 1."""
         v, _, h2 = self.states
         h1 = torch.bernoulli(torch.sigmoid(torch.baddbmm(self.b[1], v, self.w[0]) + h2 @ self.w[1].mT))
         self.states[1].copy_(h1)
@@ -45,6 +47,7 @@ class Torch:
         self.states[2].copy_(torch.bernoulli(torch.sigmoid(torch.baddbmm(self.b[2], h1, self.w[1]))))
 
     def update(self):
+        """Mean field, a Gibbs step, and a step up the gradient."""
         below = self.cases @ self.w[0]
         mu1 = torch.sigmoid(self.b[1] + 2 * below)
         mu2 = torch.sigmoid(torch.baddbmm(self.b[2], mu1, self.w[1]))
@@ -108,8 +111,8 @@ def main(words=None):
     rows = []
     for name, function in (("Gibbs step", Torch.gibbs_step), ("update", Torch.update)):
         theirs = Torch(machines, chains, cases)
-        plain = seconds(lambda: function(theirs), 50)
-        replay = seconds(graphed(lambda: function(theirs)), 50)
+        step = functools.partial(function, theirs)
+        plain, replay = seconds(step, 50), seconds(graphed(step), 50)
         row = {"what": name, "machines": N_MACHINES, "ours_us": 1e6 * ours[name]}
         rows.append(row | {"torch_us": 1e6 * plain, "torch_graph_us": 1e6 * replay})
         gpu.tell(name, rows[-1])

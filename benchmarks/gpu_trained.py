@@ -1,4 +1,4 @@
-"""Joint training of trained machines on a GPU: `PYTHONPATH=src python benchmarks/gpu_trained.py DIGITS FILE... [--no-write]`.
+"""Training of trained machines: `PYTHONPATH=src python benchmarks/gpu_trained.py DIGITS FILE... [--no-write]`.
 
 How long an update takes depends on the machine: how many sweeps its mean field needs, how many units of h2 are on, how
 many are left. DIGITS is a digits.npz and FILE a file of machines (initial.npz, retrained.npz) of a finished study; of

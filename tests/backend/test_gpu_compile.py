@@ -22,7 +22,7 @@ needs_nvrtc = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 LARGEST_SHARED = 232448
 """Bytes of shared memory that a block can have on the largest GPU, Hopper's."""
-MAY_SPILL = {"joint": 56, "contrastive_wide": 40}
+MAY_SPILL = {"joint": 72, "contrastive_wide": 40}
 """Kernel -> bytes that may be spilled; every other must not. Addresses, used once an update."""
 
 EXAMPLES = [

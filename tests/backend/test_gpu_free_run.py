@@ -1,4 +1,4 @@
-"""kernels/free_run.cu: to the last bit the states of the other samplers, whatever the blocks, the company and the cuts."""
+"""kernels/free_run.cu: to the last bit the states of other samplers, whatever the blocks, the company and the cuts."""
 
 import by_hand
 import deep_by_hand as deep
@@ -36,7 +36,9 @@ def _keys(n):
 
 
 def _equal(gpu, found, expected):
-    pairs = [(gpu.to_host(a), b) for one, other in zip(found, expected, strict=True) for a, b in zip(one, other, strict=True)]
+    pairs = [
+        (gpu.to_host(a), b) for one, other in zip(found, expected, strict=True) for a, b in zip(one, other, strict=True)
+    ]
     assert all(a.dtype == np.uint8 for a, _ in pairs)
     return all(np.array_equal(a, b) for a, b in pairs)
 
@@ -61,9 +63,12 @@ def test_states_are_to_the_last_bit_those_of_the_other_kernel(gpu):
 
 @pytest.mark.parametrize("n_machines", [2, 5, 11])
 def test_company_blocks_and_cuts_do_not_change_a_bit(gpu, monkeypatch, n_machines):
-    """Machines of different sizes side by side, more of them than the card has multiprocessors, launches of three steps."""
+    """Machines of different sizes side by side, more of them than multiprocessors, launches of three steps."""
     sizes = [(13, 67 - 5 * k, 41 - 3 * k) for k in range(n_machines)]
-    machines, chains = [_machine(s, 17 + k) for k, s in enumerate(sizes)], [_chains(s, 37, k) for k, s in enumerate(sizes)]
+    machines, chains = (
+        [_machine(s, 17 + k) for k, s in enumerate(sizes)],
+        [_chains(s, 37, k) for k, s in enumerate(sizes)],
+    )
     keys = _keys(n_machines)
     alone = [gpu.free_run([m], [c], [k]).advance(5, 8)[0] for m, c, k in zip(machines, chains, keys)]
     monkeypatch.setattr(free_run, "STEPS_PER_LAUNCH", 3)

@@ -119,8 +119,8 @@ class Backend(arrays.HostArrays):
         machine : BoltzmannMachine
             On the host.
         states : list of (n_chains, n_units) uint8
-            Of all layers, where the backend computes, at the first temperature. Those of the layers that sum out are not
-            read.
+            Of all layers, where the backend computes, at the first temperature. Those of the layers that sum out are
+            not read.
         betas : (n_temperatures,) float32
             Inverse temperatures, ascending.
         key : np.uint64

@@ -20,11 +20,11 @@ Work = tuple[BoltzmannMachine, Velocity, np.uint64, Array]
 UPDATES_PER_LAUNCH = 1 << 13
 """A launch takes some ten milliseconds, so that progress is seen and no watchdog bites."""
 COLUMNS, WEIGHTS_A_THREAD = 52, 64
-"""Hidden units that a block has at most, so that many blocks share the work; weights that a thread updates, a bit each."""
+"""Hidden units that a block has at most, so that many share the work; weights that a thread updates, a bit each."""
 
 
 def plan(machine: BoltzmannMachine, batch: int, card: "Card") -> Plan | None:
-    """Blocks that hold the weights and their steps, `COLUMNS` each or fewer; None if the kernel does not take the machine.
+    """Blocks that hold the weights and their steps, `COLUMNS` each or fewer; None: not for the kernel.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Chains on the GPU that run freely, those of the machines of a job side by side, or are annealed (kernels/free_run.cu)."""
+"""Chains on the GPU that run freely, of all machines of a job side by side, or are annealed (kernels/free_run.cu)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,8 @@ class Layout:
     n_tiles : (n_groups,) int
         Of each group, that have a weight.
     words, tiles : (n, ) int32, (n, TILE_BYTES) uint8
-        Of all tiles, group after group: the word of their neighbours, and their weights as the lanes of a warp need them.
+        Of all tiles, group after group: the word of their neighbours, and their weights as the lanes of a warp need
+        them.
     """
 
     n_words: tuple[int, int]
@@ -113,7 +114,7 @@ def _shared(layers: Layout, n_blocks: int, n_chains: int, summed: slice | None) 
 
 
 def plan(layers: Layout, n_chains: int, card: "Card", n_blocks: int, summed: slice | None = None) -> Plan | None:
-    """So many blocks, or more if they do not hold the machine; None if it takes too many. Results do not depend on it."""
+    """So many blocks, or more if they do not hold the machine; None if it takes too many. No result depends on it."""
     for n in range(n_blocks, min(MAX_BLOCKS, card.n_multiprocessors) + 1):
         if (shared := _shared(layers, n, n_chains, summed)) <= card.max_shared - STATIC_SHARED:
             return Plan(n, shared)
@@ -176,7 +177,9 @@ def free_run(
     if any(min(machine.layer_sizes) == 0 for machine in machines):
         return None
     layers, n_blocks = [layout(machine) for machine in machines], max(1, card.n_multiprocessors // len(machines))
-    plans = [plan(one, len(states[0]), card, _useful(one, n_blocks)) for one, states in zip(layers, chains, strict=True)]
+    plans = [
+        plan(one, len(states[0]), card, _useful(one, n_blocks)) for one, states in zip(layers, chains, strict=True)
+    ]
     taken = [plan for plan in plans if plan is not None]
     if len(taken) < len(plans):
         return None
@@ -278,7 +281,7 @@ class _Held:
         cooperative.launch(self.card, "free_run", self.plans, {"ANNEALED": 0}, arguments)
 
     def anneal(self, betas: npt.NDArray[np.float32], even_first: bool) -> npt.NDArray[np.float64]:
-        """Growth of the logs of the sums of the only machine's groups: (n_groups, 2, n_chains), groups as in its layout."""
+        """How much the sums of the only machine's groups grow, as logs: (n_groups, 2, n_chains), in the layout's order."""
         xp, [layers], [one] = self.card.xp, self.layers, self.plans
         sums = xp.zeros((len(layers.groups), 2, self.n_chains), dtype=np.float64)
         given = [self.card.asarray(betas.astype(np.float32)), sums, np.int32(even_first), np.int32(self.n_chains)]

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-
 from boltzprune.backend.arrays import Array, JointlyTrained, JointWork, Report
 from boltzprune.backend.gpu import cooperative
 from boltzprune.backend.gpu.cooperative import MAX_BATCH, STATIC_SHARED, Plan, fewest_blocks, padded, whole_quads
@@ -25,7 +23,7 @@ WARP, WORDS_TOGETHER, TILE = 32, 4, 64
 
 
 def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> Plan | None:
-    """Blocks that hold the upper weights, and their steps where there is room; None if the kernel does not take the machine.
+    """Blocks that hold the upper weights, and their steps where there is room; None: not for the kernel.
 
     Parameters
     ----------
