@@ -2,9 +2,9 @@
 
 Clock reads are put between the phases of kernels/joint.cu and free_run.cu, and the first thread of the first block
 takes down how many cycles each took; the kernels as they are are timed too. Besides: an update of
-kernels/contrastive_wide.cu, and what a meeting of blocks costs in several ways (meetings.cu). Ten machines side by side with random weights; what
-matters is how many units are on, so h2 is taken as silent as in trained machines, and as busy as at the start. Takes
-half a minute. The exit status is 1 if something could not be measured, 2 if there is no GPU.
+kernels/contrastive_wide.cu, and what a meeting of blocks costs in several ways (meetings.cu). Ten machines side by side
+with random weights; what matters is how many units are on, so h2 is taken as silent as in trained machines, and as busy
+as at the start. Takes half a minute. The exit status is 1 if something could not be measured, 2 if there is no GPU.
 """
 
 import argparse

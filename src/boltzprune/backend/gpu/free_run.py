@@ -281,7 +281,7 @@ class _Held:
         cooperative.launch(self.card, "free_run", self.plans, {"ANNEALED": 0}, arguments)
 
     def anneal(self, betas: npt.NDArray[np.float32], even_first: bool) -> npt.NDArray[np.float64]:
-        """How the logs of the sums of the only machine's groups grow: (n_groups, 2, n_chains), in its layout's order."""
+        """How the logs of the sums of the only machine's groups grow: (n_groups, 2, n_chains), as in its layout."""
         xp, [layers], [one] = self.card.xp, self.layers, self.plans
         sums = xp.zeros((len(layers.groups), 2, self.n_chains), dtype=np.float64)
         given = [self.card.asarray(betas.astype(np.float32)), sums, np.int32(even_first), np.int32(self.n_chains)]

@@ -23,6 +23,7 @@
 // Example: BATCH=1 N_THREADS=512
 // Example: BATCH=10 N_THREADS=512
 // Example: BATCH=16 N_THREADS=512
+// Example: BATCH=3 N_THREADS=512
 
 #include "common.cuh"
 #include "fixed_point.cuh"
