@@ -145,6 +145,19 @@ def test_company_and_cuts_do_not_change_a_bit(gpu, monkeypatch, small_blocks, n_
     assert all(_same_bits(a, b) for a, b in zip(together, alone, strict=True))
 
 
+@pytest.mark.parametrize("n_blocks", [1, 3])
+@pytest.mark.parametrize("batch", [1, 5])
+def test_h2_all_but_silent(gpu, monkeypatch, small_blocks, batch, n_blocks):
+    """Chains and columns that are off are left out, also where columns share a lane; some means are below 2^-30."""
+    work, epoch = _work((13, 41, 61), 37, seed=67), dataclasses.replace(EPOCH, batch_size=batch, n_gibbs_steps=3)
+    machine, state, _ = work
+    machine.biases[2][:] -= np.where(np.arange(61) % 2, 5, 30).astype(np.float32)
+    state.chains[2][:, np.arange(61) % 31 > 0] = 0
+    cases = by_hand.patterns(23, 13, seed=71)
+    [found] = _run(gpu, [work], cases, epoch, monkeypatch, n_blocks)
+    _assert_as_reference(found, work, cases, epoch)
+
+
 @pytest.mark.parametrize("batch", [1, 5])
 def test_room_for_the_steps_does_not_change_a_bit(gpu, monkeypatch, small_blocks, batch):
     """Steps of the upper weights lie in shared memory or, where a block has no room for them, in that of the card."""
