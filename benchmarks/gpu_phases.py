@@ -54,10 +54,10 @@ PHASES = (
 )
 """(text of joint.cu that ends a phase, name): of several statements the first ends it."""
 FREE_PHASES = (
-    ("draw_groups(my, even, odd, 0, n_odd_groups, first_step + s);", "odd layers"),
+    ("draw_groups(my, even, odd, 0, n_odd_groups, first_step + s, none);", "odd layers"),
     ("meet(counters + machine, n_blocks);\n        read(odd", "meeting 1"),
     ("read(odd, n_chains);", "odd layers of all blocks"),
-    ("draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s);", "even layers"),
+    ("draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s, none);", "even layers"),
     ("meet(counters + machine, n_blocks);\n        read(even", "meeting 2"),
     ("read(even, n_chains);\n    }", "even layers of all blocks"),
 )
@@ -71,7 +71,7 @@ CLOCKED = {
     ),
     "free_run": (
         FREE_PHASES,
-        "    read(even, n_chains);  // odd layers",
+        "    Annealing none = {};",
         "        read(even, n_chains);PHASE(5)\n    }\n",
         "        read(even, n_chains);PHASE(5)\n    }\n"
         "    if (blockIdx.x == 0 && threadIdx.x < 32) all_states[threadIdx.x] = phase_cycles[threadIdx.x];\n",

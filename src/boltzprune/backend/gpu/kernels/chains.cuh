@@ -113,7 +113,8 @@ __device__ __forceinline__ void draw_with_neighbours(Share& my, const float* fie
     for (int u = 0; u < QUAD; u++)
 #pragma unroll
         for (int one = 0; one < PAIR; one++)
-            if (fields && u < n_units && (word + one) * WARP + lane < n_chains) field[u][one] = fields[u * apart + one * WARP + lane];
+            if (fields && u < n_units && (word + one) * WARP + lane < n_chains)
+                field[u][one] = fields[u * apart + one * WARP + lane];
     add_neighbours(my, field, start, n_units, neighbour, entry, bits, word);
 #pragma unroll
     for (int one = 0; one < PAIR; one++) {
@@ -166,7 +167,7 @@ __device__ __forceinline__ float2 scale_of(float largest) {
 __device__ __forceinline__ void digits_of(u32 parts[3], const float w[4], float scale) {
     u32 x[4];
 #pragma unroll
-    for (int k = 0; k < 4; k++)  // the sum's lowest bits are the whole number; a byte of 128 more is a signed one with its sign turned
+    for (int k = 0; k < 4; k++)  // the lowest bits are the whole number; a byte + 128 is a signed one with its sign turned
         x[k] = (__float_as_int(fmaf(w[k], scale, 12582912.0f)) + 0x00408080u) ^ 0x00808080u;
     u32 low = __byte_perm(x[0], x[1], 0x5140), high = __byte_perm(x[2], x[3], 0x5140);
     parts[0] = __byte_perm(low, high, 0x5410), parts[1] = __byte_perm(low, high, 0x7632);

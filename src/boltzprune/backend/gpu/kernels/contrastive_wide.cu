@@ -146,7 +146,8 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
                 int i = place % n_visible, b = place / n_visible;
                 float field = 0.0f;
 #pragma unroll 8
-                for (int other = 0; other < n_blocks; other++) field += __ldcg(partial + ((u64)(turn * n_blocks + other) * BATCH + b) * n_visible + i);
+                for (int other = 0; other < n_blocks; other++)
+                    field += __ldcg(partial + ((u64)(turn * n_blocks + other) * BATCH + b) * n_visible + i);
                 field += visible_bias[i];
                 if (!isfinite(field)) is_bad = 1;  // every block adds up the same
                 Words words = philox(i / 4, b, step, 0, key);
@@ -163,7 +164,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         }
         if (is_bad) break;
         float share = 1.0f / n;
-        int rows = N_THREADS / max(n_columns, 1), rest = N_THREADS % max(n_columns, 1), i = t / max(n_columns, 1), j = t % max(n_columns, 1);
+        int across = max(n_columns, 1), rows = N_THREADS / across, rest = N_THREADS % across, i = t / across, j = t % across;
         for (u64 to_do = exists; to_do; to_do >>= 1, i += rows, j += rest) {  // the same places, without a division each
             if (j >= n_columns) j -= n_columns, i++;
             if (!(to_do & 1)) continue;

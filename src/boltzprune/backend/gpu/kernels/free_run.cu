@@ -12,9 +12,10 @@
 // each layer begins at a word, and both counts are odd, so that no two rows begin in one bank of shared memory. Blocks of a
 // machine write their groups and read all: what is there before is the first state, what is there after the last one.
 //
-// A block has a row of ABOUT numbers: its machine and the number of blocks that share it, n_even and n_odd, where the states of its machine and its own tiles begin, how many tiles it has, and where its groups of odd
-// layers and of even ones begin and end. Of a group: its byte among those of a chain's even or odd layers, its layer, its first unit there, where
-// its tiles begin and end among those of the block; `scales` has unit and bias of each of its 8 units.
+// A block has a row of ABOUT numbers: its machine and the number of blocks that share it, n_even and n_odd, where the states
+// of its machine and its own tiles begin, how many tiles it has, and where its groups of odd layers and of even ones begin
+// and end. Of a group: its byte among those of a chain's even or odd layers, its layer, its first unit there, where its
+// tiles begin and end among those of the block; `scales` has unit and bias of each of its 8 units.
 //
 // ANNEALED: the chains of annealed importance sampling (sampling/ais.py) instead. Step k multiplies all weights by betas[k];
 // a step draws the side that sums out first and takes down, for each group, chain and half of the group, by how much the log
@@ -49,17 +50,16 @@ struct Side {
     int n_words;
 };
 
-#if ANNEALED
-#define ANNEALING , float before, float beta, double* log_weights
-#define ANNEALED_BY , before, beta, log_weights
+// Inverse temperatures before and after a step, and where the logs of sums grow, if the groups that are drawn sum out.
+struct Annealing {
+    float before, beta;
+    double* log_weights;
+};
+
 // log(1 + exp(x))
 __device__ __forceinline__ float softplus(float x) {
     return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
 }
-#else
-#define ANNEALING
-#define ANNEALED_BY
-#endif
 
 // What one block has of its machine in shared memory.
 struct Share {
@@ -72,7 +72,8 @@ struct Share {
 };
 
 // States of 8 units in 16 chains from the sums of a warp, told to all.
-__device__ __forceinline__ void decide(const Share& my, const Side& drawn, const int sum[DIGITS][4], int place, int first_chain, u32 step ANNEALING) {
+__device__ __forceinline__ void decide(const Share& my, const Side& drawn, const int sum[DIGITS][4], int place, int first_chain,
+                                       u32 step, const Annealing& at) {
     // even lanes keep row g and get its two units to the right, odd ones keep row g + 8 and get the two to the left
     int lane = threadIdx.x % WARP, odd = lane % 2;
     float kept[2], got[2];
@@ -88,31 +89,24 @@ __device__ __forceinline__ void decide(const Share& my, const Side& drawn, const
     Group group = my.groups[place];
     Words words = philox(group.unit / 4 + half, chain, step, group.layer, my.key);
     u32 states = 0;
-#if ANNEALED
     float growth = 0.0f;
-#endif
 #pragma unroll
     for (int c = 0; c < 4; c++) {
         float2 scale = my.scales[8 * place + 4 * half + c];
-        float sum_of_unit = c / 2 == odd ? kept[c % 2] : got[c % 2];
-#if ANNEALED
-        float input = scale.x * sum_of_unit, field = fmaf(beta, input, scale.y);
-        if (log_weights) growth += softplus(field) - softplus(fmaf(before, input, scale.y));
-#else
-        float field = fmaf(scale.x, sum_of_unit, scale.y);
-#endif
+        float input = scale.x * (c / 2 == odd ? kept[c % 2] : got[c % 2]);  // exact, since units are powers of two
+        float field = ANNEALED ? fmaf(at.beta, input, scale.y) : input + scale.y;
+        if (ANNEALED && at.log_weights) growth += softplus(field) - softplus(fmaf(at.before, input, scale.y));
         states |= (u32)(uniform(words.word[c]) < logistic(field)) << c;
     }
-#if ANNEALED
-    if (log_weights && chain < my.n_chains) log_weights[(2 * place + half) * my.n_chains + chain] += growth;
-#endif
+    if (ANNEALED && at.log_weights && chain < my.n_chains) at.log_weights[(2 * place + half) * my.n_chains + chain] += growth;
     states <<= 4 * half;
     states |= __shfl_xor_sync(FULL_WARP, states, 2);
     if (half == 0 && chain < my.n_chains) ((u8*)(drawn.all + (u64)chain * drawn.n_words))[group.byte] = (u8)states;
 }
 
 // Draws groups [begin, end), which are of one side, given the states of the other.
-__device__ __forceinline__ void draw_groups(const Share& my, const Side& given, const Side& drawn, int begin, int end, u32 step ANNEALING) {
+__device__ __forceinline__ void draw_groups(const Share& my, const Side& given, const Side& drawn, int begin, int end, u32 step,
+                                            const Annealing& at) {
     int lane = threadIdx.x % WARP, n_parts = (my.n_chains + 31) / 32, shift = 4 * (lane % 4);
     for (int task = threadIdx.x / WARP; task < (end - begin) * n_parts; task += WARPS) {
         int place = begin + task / n_parts, first_chain = task % n_parts * 32;
@@ -138,8 +132,8 @@ __device__ __forceinline__ void draw_groups(const Share& my, const Side& given, 
                 if (has_more) multiply_add(sum[1][d], states[1], weights);
             }
         }
-        decide(my, drawn, sum[0], place, first_chain, step ANNEALED_BY);
-        if (has_more) decide(my, drawn, sum[1], place, first_chain + 16, step ANNEALED_BY);
+        decide(my, drawn, sum[0], place, first_chain, step, at);
+        if (has_more) decide(my, drawn, sum[1], place, first_chain + 16, step, at);
     }
 }
 
@@ -199,21 +193,23 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     __syncthreads();
     read(second, n_chains);
     for (u32 step = first_step; step < first_step + n_gibbs_steps; step++) {
-        draw_groups(my, second, first, begin, end, step, betas[step - 1], betas[step], log_weights);
+        Annealing summed = {betas[step - 1], betas[step], log_weights}, drawn = {betas[step - 1], betas[step], nullptr};
+        draw_groups(my, second, first, begin, end, step, summed);
         meet(counters + machine, n_blocks);
         read(first, n_chains);
-        draw_groups(my, first, second, begin_second, end_second, step, betas[step - 1], betas[step], nullptr);
+        draw_groups(my, first, second, begin_second, end_second, step, drawn);
         meet(counters + machine, n_blocks);
         read(second, n_chains);
     }
     for (int k = threadIdx.x; k < n_sums; k += N_THREADS) of_block[k] = sums[k];
 #else
+    Annealing none = {};
     read(even, n_chains);  // odd layers are drawn first, and others may have begun
     for (int s = 0; s < n_gibbs_steps; s++) {
-        draw_groups(my, even, odd, 0, n_odd_groups, first_step + s);
+        draw_groups(my, even, odd, 0, n_odd_groups, first_step + s, none);
         meet(counters + machine, n_blocks);
         read(odd, n_chains);
-        draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s);
+        draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s, none);
         meet(counters + machine, n_blocks);
         read(even, n_chains);
     }

@@ -9,7 +9,9 @@
 // contributions of all in one order. An image that has converged stays as it is; `moved` says so one barrier later.
 //
 // share.cuh says what a block has, mean_field.cuh and chains.cuh are the two halves of an update, here is what is learnt.
-// What waits for the second-level cache, some 0.6 us, is asked for many at a time.
+// What waits for the second-level cache, some 0.6 us, is asked for many at a time. What takes the time otherwise are
+// instructions: a thread uses what it has read for several products, without branches between them, and what it needs of
+// `Share` again and again it keeps in registers, since after every store to shared memory the compiler reads that anew.
 //
 // Grid: the blocks of one machine after those of another, all at the same time (a cooperative launch); first_block says
 // where those of each machine begin, most_blocks is the largest number. Block: N_THREADS. BATCH: images an update, at most.
@@ -17,8 +19,8 @@
 // An update of a 400-400-676 machine, 10 images, 100 chains, S mean-field sweeps: 5.4 million multiply-adds times S + 1; up
 // to 54 million for the fields of chains; 2.7 million and 1 million popcounts for the gradient. Meetings: S + 3 a Gibbs step
 // + 2, and S more where there are several images. Bytes, from the second-level cache: 4 n_blocks n_h1 a block and mean-field
-// update of one image, twice 4 BATCH n_h1 of several; up to 4 n_chains n_h1 a block and Gibbs step; 9 a weight for the steps
-// and masks. Where the time goes on a card: benchmarks/gpu_phases.py.
+// update of one image, twice 4 BATCH n_h1 of several; up to 4 n_chains n_h1 a block and Gibbs step; 8 a weight for the steps
+// where shared memory has no room for them. Where the time goes on a card: benchmarks/gpu_phases.py.
 //
 // Example: BATCH=1 N_THREADS=512
 // Example: BATCH=10 N_THREADS=512

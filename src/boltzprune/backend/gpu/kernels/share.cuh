@@ -47,12 +47,12 @@ struct Share {
     Place<u32> busy;        // [n_blocks][WORDS], chains in which any of a block's columns is on
     Place<u32> busy_here;   // [n_words], and any of this block's
     Place<float> bias0, bias1, bias2, step0, step1, step2;  // of its own units, from the first on
-    Place<float> scale2;    // [columns][2], scale and unit of the upper weights as whole numbers
-    Place<int> column_start, row_start;                     // of its own units of layer 1 and of layer 0, and one more each
-    float* steps2;    // [n1][step_stride], steps of the upper weights: in shared memory if there is room
+    Place<float> scale2;                 // [columns][2], scale and unit of the upper weights as whole numbers
+    Place<int> column_start, row_start;  // of its own units of layer 1 and of layer 0, and one more each
+    float* steps2;                       // [n1][step_stride], steps of the upper weights: here if there is room
     int step_stride;
     // in the card's memory
-    float *w1, *s1;   // lower weights and steps, listed by unit of layer 1
+    float *w1, *s1;  // lower weights and steps, listed by unit of layer 1
     const int *visible_of, *row_entry, *row_unit;
     float *all_bias1, *inputs, *means;            // what blocks tell each other of layer 1: biases, fields from below, mu1
     float *partial, *chain_partial;               // what their columns contribute to its fields
