@@ -556,8 +556,8 @@ BUGS = [
     Bug(
         "CUDA, AIS: the weight of a step is that of the temperature before",
         "backend/gpu/kernels/free_run.cu",
-        "growth += softplus(field) - softplus(fmaf(before, input, scale.y));",
-        "growth += softplus(fmaf(before, input, scale.y)) - softplus(field);",
+        "growth += softplus(field) - softplus(fmaf(at.before, input, scale.y));",
+        "growth += softplus(fmaf(at.before, input, scale.y)) - softplus(field);",
         "backend/test_gpu_free_run.py",
     ),
     Bug(
