@@ -154,10 +154,7 @@ def main(words=None, make_tools=gpu_tools, sizes=None, effort=None):
     except gpu_checks.CheckError as error:
         print(f"a kernel is wrong, nothing was timed: {error}", file=sys.stderr)
         return 1
-    if chosen.no_write:
-        print(json.dumps(measurements, indent=2))
-    else:
-        record.write("gpu", measurements, packages())
+    record.write_or_print(chosen.no_write, "gpu", measurements, packages())
     rows = [*measurements["kernels"], *measurements["primitives"]]
     print(table(rows))
     return 1 if any("failed" in row for row in rows) else 0

@@ -10,7 +10,6 @@ as at the start. Takes half a minute. The exit status is 1 if something could no
 import argparse
 import contextlib
 import dataclasses
-import json
 import sys
 import time
 
@@ -263,10 +262,7 @@ def main(words=None, make_tools=gpu.gpu_tools, sizes=None):
         return 2
     rows = measure(tools.card, sizes or Sizes(), isinstance(tools.clock, gpu_card.EventClock))
     found = {"card": tools.about(), "rows": rows}
-    if chosen.no_write:
-        print(json.dumps(found, indent=2))
-    else:
-        record.write("gpu_phases", found, gpu.packages())
+    record.write_or_print(chosen.no_write, "gpu_phases", found, gpu.packages())
     return 1 if any("failed" in row for row in rows) else 0
 
 

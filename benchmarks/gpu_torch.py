@@ -9,7 +9,6 @@ and a fixed number of mean-field sweeps.
 import argparse
 import dataclasses
 import functools
-import json
 import sys
 
 import gpu
@@ -117,10 +116,7 @@ def main(words=None):
         rows.append(row | {"torch_us": 1e6 * plain, "torch_graph_us": 1e6 * replay})
         gpu.tell(name, rows[-1])
     found = {"card": tools.about(), "torch": torch.__version__, "rows": rows}
-    if chosen.no_write:
-        print(json.dumps(found, indent=2))
-    else:
-        record.write("gpu_torch", found, gpu.packages())
+    record.write_or_print(chosen.no_write, "gpu_torch", found, gpu.packages())
     return 0
 
 

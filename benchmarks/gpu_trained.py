@@ -6,7 +6,6 @@ each file the first machine is trained ten times side by side, on the study's im
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -60,10 +59,7 @@ def main(words=None, make_tools=gpu.gpu_tools):
         for row in rows(tools.card, digits, Path(path)):
             found["rows"].append(row)
             gpu.tell("trained", row)
-    if chosen.no_write:
-        print(json.dumps(found, indent=2))
-    else:
-        record.write("gpu_trained", found, gpu.packages())
+    record.write_or_print(chosen.no_write, "gpu_trained", found, gpu.packages())
     return 0
 
 

@@ -20,6 +20,14 @@ def processor():
         return platform.processor() or platform.machine()
 
 
+def write_or_print(no_write, name, measurements, packages):
+    """The measurements as a file and on the screen, or on the screen alone."""
+    if no_write:
+        print(json.dumps(measurements, indent=2))
+    else:
+        write(name, measurements, packages)
+
+
 def write(name, measurements, packages=("numpy", "numba", "scikit-learn")):
     """Print the measurements and write them to benchmarks/results/{name}.json."""
     record = {

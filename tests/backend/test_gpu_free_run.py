@@ -140,8 +140,8 @@ def _annealed(sizes, n_chains, seed):
 def test_log_weights_are_those_of_array_code(gpu, sizes, n_chains):
     """Either side may have more units and sum out; terms are float32 numbers in both."""
     machine, states, betas, key = _annealed(sizes, n_chains, 61)
-    expected = ais._log_weight(machine, states, *ais._sides(machine), betas, key, REFERENCE)
-    found = ais._log_weight_at_once(machine, {k: gpu.asarray(x) for k, x in states.items()}, betas, key, gpu)
+    expected = ais._log_weight(machine, states, betas, key, REFERENCE)
+    found = gpu.log_weights(machine, {k: gpu.asarray(x) for k, x in states.items()}, betas.astype(np.float32), key)
     assert found.dtype == np.float64 and np.abs(expected).max() > 0.1
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-5)
 
@@ -153,7 +153,7 @@ def test_log_weights_do_not_depend_on_blocks_and_cuts(gpu, monkeypatch):
         monkeypatch.setattr(free_run, "MAX_BLOCKS", n_blocks)
         monkeypatch.setattr(free_run, "STEPS_PER_LAUNCH", steps)
         given = {k: gpu.asarray(x) for k, x in states.items()}
-        found.append(ais._log_weight_at_once(machine, given, betas, key, gpu).tobytes())
+        found.append(gpu.log_weights(machine, given, betas.astype(np.float32), key).tobytes())
     assert len(set(found)) == 1
 
 

@@ -6,7 +6,7 @@ A backend is a class with these methods (`reference.Backend` is their specificat
     sample_layer(fields, key, step, layer, first_chain)               states of a layer from its fields
     advance(machine, states, key, first_step, n_gibbs_steps, first_chain, first_layer)   block Gibbs sampling
     free_run(machines, chains, keys)                                  chains of several machines side by side, or None
-    log_weights(machine, states, betas, key, even_first)              of annealed chains, or None
+    log_weights(machine, states, betas, key)                          of annealed chains, or None
     probability(machine, means, layer, gain)                          of a layer given its neighbours
     pack(states)                                                      states as bits along the samples
     pair_counts(lower, upper)                                         co-activations of bit-packed samples

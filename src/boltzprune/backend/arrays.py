@@ -4,7 +4,7 @@
 handled at once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -100,12 +100,7 @@ class Backend(Protocol):
         """Chains of several machines side by side, or None."""
 
     def log_weights(
-        self,
-        machine: BoltzmannMachine,
-        states: Sequence[Array],
-        betas: npt.NDArray[np.float32],
-        key: np.uint64,
-        even_first: bool,
+        self, machine: BoltzmannMachine, states: Mapping[int, Array], betas: npt.NDArray[np.float32], key: np.uint64
     ) -> npt.NDArray[np.float64] | None:
         """Of the chains of annealed importance sampling, or None."""
 

@@ -1,6 +1,6 @@
 """The specification of every primitive: NumPy in float64, short and slow."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -105,12 +105,7 @@ class Backend(arrays.HostArrays):
         return None
 
     def log_weights(
-        self,
-        machine: BoltzmannMachine,
-        states: Sequence[Bytes],
-        betas: npt.NDArray[np.float32],
-        key: np.uint64,
-        even_first: bool,
+        self, machine: BoltzmannMachine, states: Mapping[int, Bytes], betas: npt.NDArray[np.float32], key: np.uint64
     ) -> None:
         """Log weights of the chains of annealed importance sampling; `sampling.ais.ais` says what they are.
 
@@ -118,15 +113,13 @@ class Backend(arrays.HostArrays):
         ----------
         machine : BoltzmannMachine
             On the host.
-        states : list of (n_chains, n_units) uint8
-            Of all layers, where the backend computes, at the first temperature. Those of the layers that sum out are
-            not read.
+        states : dict
+            Layer -> (n_chains, n_units) uint8, where the backend computes, at the first temperature: either of the odd
+            layers or of the even ones. The others sum out and are drawn first.
         betas : (n_temperatures,) float32
             Inverse temperatures, ascending.
         key : np.uint64
             Of the chains; step k of its stream is the Gibbs step at betas[k].
-        even_first : bool
-            Whether the even layers sum out and are drawn first, or the odd ones.
 
         Returns
         -------

@@ -74,38 +74,21 @@ def ais(
         if value < 2:
             raise InputError(f"AIS: {name} is {value}, expected at least 2")
     log_z_base = sum(np.logaddexp(0.0, bias.astype(np.float64)).sum() for bias in machine.biases)
-    summed, sampled = _sides(machine)
+    _, sampled = _sides(machine)
     nothing = {layer: backend.xp.zeros((n_chains, machine.layer_sizes[layer]), dtype=np.float32) for layer in sampled}
     states = _sample(backend.on_device(machine), nothing, 0.0, key, 0, backend)
     betas = np.linspace(0.0, 1.0, n_temperatures)
-    log_weight = _log_weight_at_once(machine, states, betas, key, backend)
+    log_weight = backend.log_weights(machine, states, betas.astype(np.float32), key)
     if log_weight is None:
-        log_weight = _log_weight(backend.on_device(machine), states, summed, sampled, betas, key, backend)
+        log_weight = _log_weight(backend.on_device(machine), states, betas, key, backend)
     return _estimate(log_z_base, log_weight)
 
 
-def _log_weight_at_once(
-    machine: BoltzmannMachine, states: Mapping[int, Any], betas: np.ndarray, key: np.uint64, backend: "Backend"
-) -> np.ndarray | None:
-    """Log weights of the chains where the backend has a kernel for it, else None; arguments as `_log_weight`'s."""
-    n_chains = len(next(iter(states.values())))
-    layers = [
-        states[layer] if layer in states else backend.xp.zeros((n_chains, n), dtype=np.uint8)
-        for layer, n in enumerate(machine.layer_sizes)
-    ]
-    return backend.log_weights(machine, layers, betas.astype(np.float32), key, 0 not in states)
-
-
 def _log_weight(
-    machine: BoltzmannMachine,
-    states: Mapping[int, Any],
-    summed: Sequence[int],
-    sampled: Sequence[int],
-    betas: np.ndarray,
-    key: np.uint64,
-    backend: "Backend",
+    machine: BoltzmannMachine, states: Mapping[int, Any], betas: np.ndarray, key: np.uint64, backend: "Backend"
 ) -> np.ndarray:
     """Log weights of the chains, (n_chains,) float64, by array code; the machine and the states are on the device."""
+    summed, sampled = _sides(machine)
     xp = backend.xp
     log_weight = xp.zeros(len(next(iter(states.values()))))
     for step, (before, beta) in enumerate(zip(betas[:-1], betas[1:]), start=1):

@@ -2,7 +2,7 @@
 
 import functools
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -71,12 +71,7 @@ class Backend(arrays.HostArrays):
         return FreeRun(machines, chains, keys, self.threads)
 
     def log_weights(
-        self,
-        machine: BoltzmannMachine,
-        states: Sequence[Bytes],
-        betas: npt.NDArray[np.float32],
-        key: np.uint64,
-        even_first: bool,
+        self, machine: BoltzmannMachine, states: Mapping[int, Bytes], betas: npt.NDArray[np.float32], key: np.uint64
     ) -> None:
         """See `reference.Backend.log_weights`: array code is as fast."""
         return None

@@ -7,7 +7,7 @@ This module asks the card for arrays and launches and knows nothing else of it; 
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,15 +116,10 @@ class Backend:
         return free_run.free_run(self.card, machines, chains, keys)
 
     def log_weights(
-        self,
-        machine: BoltzmannMachine,
-        states: Sequence[Array],
-        betas: npt.NDArray[np.float32],
-        key: np.uint64,
-        even_first: bool,
+        self, machine: BoltzmannMachine, states: Mapping[int, Array], betas: npt.NDArray[np.float32], key: np.uint64
     ) -> npt.NDArray[np.float64] | None:
         """See `reference.Backend.log_weights`; None where kernels/free_run.cu does not take the machine."""
-        return free_run.log_weights(self.card, machine, states, betas, key, even_first)
+        return free_run.log_weights(self.card, machine, states, betas, key)
 
     def probability(
         self, machine: BoltzmannMachine | joint.Parameters, means: Sequence[Array], layer: int, gain: float = 1

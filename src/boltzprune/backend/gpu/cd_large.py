@@ -45,12 +45,11 @@ def plan(machine: BoltzmannMachine, batch: int, card: "Card") -> Plan | None:
 
     def n_floats(n_blocks: int) -> int:
         columns = -(-n_hidden // n_blocks)
-        if n_visible * columns > WEIGHTS_A_THREAD * cooperative.N_THREADS:
-            return card.max_shared  # and so more than there is
         floats = 2 * n_visible * (columns | 1) + 2 * n_visible * (width + 1)
         return floats + columns * (2 + 3 * width) + cooperative.N_THREADS * width
 
-    return fewest_blocks(card, n_hidden, n_floats, COLUMNS)
+    most_columns = min(COLUMNS, WEIGHTS_A_THREAD * cooperative.N_THREADS // n_visible)
+    return fewest_blocks(card, n_hidden, n_floats, most_columns)
 
 
 def epoch_of_many(card: "Card", work: Sequence[Work], epoch: Epoch, report: Report) -> list[Trained]:

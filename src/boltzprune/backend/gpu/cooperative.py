@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from boltzprune.backend import fixed_point
 from boltzprune.core.contrastive import at_places
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ def fewest_blocks(
 
 def padded(batch: int) -> int:
     """Cases of an update as the kernels lay them out."""
-    return -(-batch // 4) * 4 if batch > 1 else 1
+    return whole_quads(batch) if batch > 1 else 1
 
 
 def whole_quads(n: int) -> int:
-    """Units with those that fill the last four, whose random numbers are one call of Philox."""
-    return -(-n // 4) * 4
+    """Units, or cases, with those that fill the last four: those of four units are one call of Philox, or one load."""
+    return fixed_point.padded(n, 4)
 
 
 def in_turns(

@@ -1,6 +1,6 @@
 """Chains on the GPU that run freely, of all machines of a job side by side, or are annealed (kernels/free_run.cu)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -102,6 +102,11 @@ def _blocks_of(layers: Layout, n_blocks: int) -> npt.NDArray[np.int64]:
     return np.concatenate([np.arange(n) % n_blocks for n in (layers.n_odd_groups, n_even)])
 
 
+def _block_by_block(layers: Layout, plan: Plan) -> npt.NDArray[np.int64]:
+    """The groups in the order in which blocks have them, of each block those of odd layers first."""
+    return np.argsort(_blocks_of(layers, plan.n_blocks), kind="stable")
+
+
 def _shared(layers: Layout, n_blocks: int, n_chains: int, summed: slice | None) -> int:
     """Bytes of shared memory that a block needs, at most; `summed`: groups that AIS sums out."""
     block, counts = _blocks_of(layers, n_blocks), np.zeros((3, n_blocks), int)
@@ -124,24 +129,14 @@ def plan(layers: Layout, n_chains: int, card: "Card", n_blocks: int, summed: sli
 class FreeRun:
     """Persistent chains of several machines, which run freely side by side; see `reference.Backend.free_run`.
 
-    Make them with `free_run`.
+    Parameters
+    ----------
+    held : list of _Held
+        In the order of the machines.
     """
 
-    def __init__(
-        self,
-        card: "Card",
-        plans: Sequence[Plan],
-        layers: Sequence[Layout],
-        sizes: Sequence[tuple[int, ...]],
-        chains: Sequence[Sequence[Bytes]],
-        keys: Sequence[np.uint64],
-    ) -> None:
-        work = list(zip(layers, sizes, chains, keys, strict=True))
-
-        def hold(plans: Sequence[Plan], part: Sequence[tuple]) -> list[_Held]:
-            return [_Held(card, plans, *zip(*part))]
-
-        self._held = cooperative.in_turns(card, plans, work, hold)
+    def __init__(self, held: Sequence["_Held"]) -> None:
+        self._held = held
 
     def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Array]]:
         """States of all layers of each machine after so many Gibbs steps, on the card."""
@@ -183,7 +178,12 @@ def free_run(
     taken = [plan for plan in plans if plan is not None]
     if len(taken) < len(plans):
         return None
-    return FreeRun(card, taken, layers, [machine.layer_sizes for machine in machines], chains, keys)
+    work = list(zip(layers, [machine.layer_sizes for machine in machines], chains, keys, strict=True))
+
+    def hold(plans: Sequence[Plan], part: Sequence[tuple]) -> list[_Held]:
+        return [_Held(card, plans, *zip(*part))]
+
+    return FreeRun(cooperative.in_turns(card, taken, work, hold))
 
 
 def _useful(layers: Layout, n_blocks: int) -> int:
@@ -192,12 +192,7 @@ def _useful(layers: Layout, n_blocks: int) -> int:
 
 
 def log_weights(
-    card: "Card",
-    machine: BoltzmannMachine,
-    states: Sequence[Bytes],
-    betas: npt.NDArray[np.float32],
-    key: np.uint64,
-    even_first: bool,
+    card: "Card", machine: BoltzmannMachine, states: Mapping[int, Bytes], betas: npt.NDArray[np.float32], key: np.uint64
 ) -> npt.NDArray[np.float64] | None:
     """Log weights of the chains of annealed importance sampling; see `reference.Backend.log_weights`.
 
@@ -206,12 +201,10 @@ def log_weights(
     card : card.Card
     machine : BoltzmannMachine
         On the host.
-    states : list of (n_chains, n_units) uint8
-        At the first temperature; those of the side that sums out are not read.
+    states : dict
+        Layer -> (n_chains, n_units) uint8, of the layers that are sampled.
     betas : (n_temperatures,) float32
     key : np.uint64
-    even_first : bool
-        Whether the even layers sum out, or the odd ones.
 
     Returns
     -------
@@ -220,12 +213,14 @@ def log_weights(
     """
     if min(machine.layer_sizes) == 0:
         return None
-    layers = layout(machine)
+    layers, even_first, n_chains = layout(machine), 0 not in states, len(next(iter(states.values())))
     summed = slice(layers.n_odd_groups, None) if even_first else slice(layers.n_odd_groups)
-    one = plan(layers, len(states[0]), card, _useful(layers, card.n_multiprocessors), summed)
+    one = plan(layers, n_chains, card, _useful(layers, card.n_multiprocessors), summed)
     if one is None:
         return None
-    held = _Held(card, [one], [layers], [machine.layer_sizes], [states], [key])
+    unread = [np.zeros((n_chains, n), np.uint8) for n in machine.layer_sizes]  # of the layers that are drawn first
+    chains = [states.get(layer, nothing) for layer, nothing in enumerate(unread)]
+    held = _Held(card, [one], [layers], [machine.layer_sizes], [chains], [key])
     return held.anneal(betas, even_first)[summed].sum(axis=(0, 1))
 
 
@@ -254,18 +249,15 @@ class _Held:
         about, parts = [], []
         n_tiles = n_groups = 0
         for k, (plan, one) in enumerate(zip(self.plans, self.layers)):
-            block, is_even = _blocks_of(one, plan.n_blocks), np.arange(len(one.groups)) >= one.n_odd_groups
-            order = np.argsort(block, kind="stable")  # odd layers stay before even ones
-            ends = np.cumsum(one.n_tiles)
-            tiles_of = [np.arange(end - n, end) for n, end in zip(one.n_tiles[order], ends[order])]
-            tiles = np.concatenate(tiles_of)
+            block, order, ends = _blocks_of(one, plan.n_blocks), _block_by_block(one, plan), np.cumsum(one.n_tiles)
+            tiles = np.concatenate([np.arange(end - n, end) for n, end in zip(one.n_tiles[order], ends[order])])
             first, last = np.zeros((2, len(order)), np.int32)
             for b in range(plan.n_blocks):
                 mine = np.flatnonzero(block[order] == b)
                 counts = one.n_tiles[order][mine]
                 last[mine], total = np.cumsum(counts), int(counts.sum())
                 first[mine] = last[mine] - counts
-                n_odd = int((~is_even[order][mine]).sum())
+                n_odd = int((order[mine] < one.n_odd_groups).sum())
                 row = (k, plan.n_blocks, *one.n_words, self.starts[k], n_tiles, total)
                 about.append((*row, n_groups, n_groups + n_odd, n_groups + len(mine)))
                 n_tiles, n_groups = n_tiles + total, n_groups + len(mine)
@@ -284,14 +276,14 @@ class _Held:
         """How the logs of the sums of the only machine's groups grow: (n_groups, 2, n_chains), as in its layout."""
         xp, [layers], [one] = self.card.xp, self.layers, self.plans
         sums = xp.zeros((len(layers.groups), 2, self.n_chains), dtype=np.float64)
-        given = [self.card.asarray(betas.astype(np.float32)), sums, np.int32(even_first), np.int32(self.n_chains)]
+        given = [self.card.asarray(betas), sums, np.int32(even_first), np.int32(self.n_chains)]
         for step in range(1, len(betas), STEPS_PER_LAUNCH):
             numbers = np.uint32(step), np.int32(min(STEPS_PER_LAUNCH, len(betas) - step))
             counters = xp.zeros(1, dtype=np.uint32)
             arguments = [self.states_on_card, *self.arrays, self.keys, counters, *given, *numbers]
             cooperative.launch(self.card, "free_run", self.plans, {"ANNEALED": 1}, arguments)
         found = np.empty(sums.shape)
-        found[np.argsort(_blocks_of(layers, one.n_blocks), kind="stable")] = self.card.to_host(sums)
+        found[_block_by_block(layers, one)] = self.card.to_host(sums)
         return found
 
     def states(self) -> list[list[Array]]:

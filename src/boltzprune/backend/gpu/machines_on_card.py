@@ -119,24 +119,8 @@ class MachinesOnCard:
         -------
         (n_machines,) int32
         """
-        n_gibbs_steps, done = self.epoch.n_gibbs_steps, self.card.xp.full(len(self.machines), n_updates, dtype=np.int32)
-        self._launch(cases, (self.epoch.first_update + update) * n_gibbs_steps, n_gibbs_steps, done)
-        return self.card.to_host(done)
-
-    def _launch(self, cases: Array, first_step: int, n_gibbs_steps: int, done: Array) -> None:
-        """Launch kernels/joint.cu once, on all machines.
-
-        Parameters
-        ----------
-        cases : (n_cases, n_visible) uint8, on the card
-        first_step : int
-            Of the chains' streams of random numbers.
-        n_gibbs_steps : int
-            An update.
-        done : (n_machines,) int32, on the card
-            Updates that each machine is to do; becomes those that it did.
-        """
         xp, epoch, n = self.card.xp, self.epoch, len(self.machines)
+        first_step, done = (epoch.first_update + update) * epoch.n_gibbs_steps, xp.full(n, n_updates, dtype=np.int32)
         visible_of, row_entry, row_unit = self.lists_on_card
         arrays = [self.w1, self.s1, visible_of, self.column_start, self.row_start, row_entry, row_unit]
         arrays += [self.w2, self.s2, self.mask2, self.biases, self.bias_steps, self.chains, *self.about, cases]
@@ -145,9 +129,10 @@ class MachinesOnCard:
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
         numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
         n_shared = max(plan.shared for plan in self.plans) // 4
-        numbers += [np.int32(n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(n_shared)]
+        numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(n_shared)]
         numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         cooperative.launch(self.card, "joint", self.plans, {"BATCH": epoch.batch_size}, [*arrays, *numbers])
+        return self.card.to_host(done)
 
     def results(self) -> list[JointlyTrained]:
         """Machines, states and mean-field sweeps, on the host."""

@@ -14,8 +14,7 @@ __device__ __forceinline__ int list_active(Share& my, const u32* bits, int n, in
     for (int start = 0; start < n; start += WARP) {
         int unit = start + lane;
         u32 found = __ballot_sync(FULL_WARP, unit < n && bits[unit * my.n_words + chain / 32] >> (chain % 32) & 1);
-        if (found >> lane & 1) list[total + __popc(found & ((1u << lane) - 1))] = (unsigned short)unit;
-        total += __popc(found);
+        total = append(list, total, found, unit);
     }
     __syncwarp();
     return total;
@@ -214,8 +213,8 @@ __device__ __forceinline__ void multiply(Share& my, const u32* by_chain, int apa
 #pragma unroll
             for (int m = 0; m < WORDS; m++) {
                 const u32* row = rows + 16 * m * apart + start / WARP;
-                u32 upper = row[0] >> 4 * t, lower = row[8 * apart] >> 4 * t;
-                u32 states[4] = {spread(upper), spread(lower), spread(upper >> 16), spread(lower >> 16)};
+                u32 states[4];
+                states_of(states, row[0], row[8 * apart]);
 #pragma unroll
                 for (int d = 0; d < 3; d++) {
                     u32 digit[2] = {weights[0][d], weights[1][d]};
@@ -227,7 +226,7 @@ __device__ __forceinline__ void multiply(Share& my, const u32* by_chain, int apa
         for (int m = 0; m < WORDS; m++)
 #pragma unroll
             for (int k = 0; k < 4; k++) {
-                long long whole = 256 * (256 * (long long)c[m][2][k] + c[m][1][k]) + c[m][0][k];
+                long long whole = whole_of(c[m][0][k], c[m][1][k], c[m][2][k]);
                 int unit = columns + 2 * t + k % 2, chain = chains + 16 * m + g + k / 2 * 8;
                 float scaled = (float)whole * my.scale2[2 * min(first + unit, my.n_columns - 1) + 1];
                 fields[unit * (WORDS * WARP + 1) + chain] = scaled;

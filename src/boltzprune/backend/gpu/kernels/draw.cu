@@ -97,10 +97,7 @@ __device__ __forceinline__ void add_products(const Tiles& tiles, int sum[DIGITS]
 
 // The sum of one product's place, from its digits.
 __device__ __forceinline__ long long whole(const int sum[DIGITS][ACROSS][ALONG][4], int m, int n, int place) {
-    long long total = 0;
-#pragma unroll
-    for (int d = DIGITS - 1; d >= 0; d--) total = 256 * total + sum[d][m][n][place];
-    return total;
+    return whole_of(sum[0][m][n][place], sum[1][m][n][place], sum[2][m][n][place]);
 }
 
 // States from the sums of a warp that starts at this chain and unit.

@@ -14,6 +14,18 @@ __device__ __forceinline__ u32 spread(u32 bits) {
     return (bits & 15) * 0x00204081u & 0x01010101u;
 }
 
+// Left factor of a product on tensor cores from words of 32 states of the chains of rows g and g + 8.
+__device__ __forceinline__ void states_of(u32 states[4], u32 upper, u32 lower) {
+    int shift = threadIdx.x % 4 * 4;
+    upper >>= shift, lower >>= shift;
+    states[0] = spread(upper), states[1] = spread(lower), states[2] = spread(upper >> 16), states[3] = spread(lower >> 16);
+}
+
+// A whole number from its signed bytes, or a sum of such from the sums of each byte.
+__device__ __forceinline__ long long whole_of(int low, int middle, int high) {
+    return 256 * (256 * (long long)high + middle) + low;
+}
+
 #ifndef CUDA_ON_CPU
 // c += a b on the tensor cores, a warp together: (16, 32) u8 times (32, 8) s8, exact in s32. Lane l has g = l / 4, t = l % 4:
 // c[0..1] at row g, columns 2 t and 2 t + 1, c[2..3] eight rows below; a[0], a[1] four values from column 4 t in rows g and

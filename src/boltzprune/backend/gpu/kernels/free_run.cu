@@ -79,9 +79,7 @@ __device__ __forceinline__ void decide(const Share& my, const Side& drawn, const
     float kept[2], got[2];
 #pragma unroll
     for (int c = 0; c < 2; c++) {
-        long long upper = 0, lower = 0;
-#pragma unroll
-        for (int d = DIGITS - 1; d >= 0; d--) upper = 256 * upper + sum[d][c], lower = 256 * lower + sum[d][2 + c];
+        long long upper = whole_of(sum[0][c], sum[1][c], sum[2][c]), lower = whole_of(sum[0][2 + c], sum[1][2 + c], sum[2][2 + c]);
         kept[c] = (float)(odd ? lower : upper);
         got[c] = __shfl_xor_sync(FULL_WARP, (float)(odd ? upper : lower), 1);
     }
@@ -107,7 +105,7 @@ __device__ __forceinline__ void decide(const Share& my, const Side& drawn, const
 // Draws groups [begin, end), which are of one side, given the states of the other.
 __device__ __forceinline__ void draw_groups(const Share& my, const Side& given, const Side& drawn, int begin, int end, u32 step,
                                             const Annealing& at) {
-    int lane = threadIdx.x % WARP, n_parts = (my.n_chains + 31) / 32, shift = 4 * (lane % 4);
+    int lane = threadIdx.x % WARP, n_parts = (my.n_chains + 31) / 32;
     for (int task = threadIdx.x / WARP; task < (end - begin) * n_parts; task += WARPS) {
         int place = begin + task / n_parts, first_chain = task % n_parts * 32;
         bool has_more = first_chain + 16 < my.n_chains;
@@ -119,11 +117,7 @@ __device__ __forceinline__ void draw_groups(const Share& my, const Side& given, 
             u32 states[2][4];
 #pragma unroll
             for (int m = 0; m < 2; m++)
-                if (m == 0 || has_more) {
-                    u32 upper = row[16 * m * given.n_words] >> shift, lower = row[(16 * m + 8) * given.n_words] >> shift;
-                    states[m][0] = spread(upper), states[m][1] = spread(lower);
-                    states[m][2] = spread(upper >> 16), states[m][3] = spread(lower >> 16);
-                }
+                if (m == 0 || has_more) states_of(states[m], row[16 * m * given.n_words], row[(16 * m + 8) * given.n_words]);
 #pragma unroll
             for (int d = 0; d < DIGITS; d++) {
                 uint2 both = my.tiles[(tile * DIGITS + d) * WARP + lane];

@@ -62,8 +62,7 @@ __device__ __forceinline__ bool move(float* parameter, float* step, float before
 
 // The scale of a column, from the largest of the weights that each lane has seen.
 __device__ __forceinline__ void keep_scale(Share& my, int j, float largest) {
-    for (int offset = WARP / 2; offset > 0; offset /= 2) largest = fmaxf(largest, __shfl_xor_sync(FULL_WARP, largest, offset));
-    float2 scale = scale_of(largest);
+    float2 scale = scale_of(largest_of_warp(largest));
     if (threadIdx.x % WARP == 0) my.scale2[2 * j] = scale.x, my.scale2[2 * j + 1] = scale.y;
 }
 

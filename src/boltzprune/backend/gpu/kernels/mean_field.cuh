@@ -139,8 +139,7 @@ __device__ __forceinline__ int list_columns(Share& my, unsigned short* list) {
                 for (int e = 0; e < WIDE; e++) is_on = !(mean[e] <= SILENT) || is_on;
             }
         u32 found = __ballot_sync(FULL_WARP, is_on);
-        if (is_on) list[total + __popc(found & ((1u << lane) - 1))] = (unsigned short)(start + lane);
-        total += __popc(found);
+        total = append(list, total, found, start + lane);
     }
     if (lane < COLUMNS_AHEAD) list[total + lane] = 0;
     __syncwarp();

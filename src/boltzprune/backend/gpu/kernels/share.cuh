@@ -68,6 +68,11 @@ __device__ __forceinline__ u32 any_of_warp(u32 bits) {
     return bits;
 }
 
+__device__ __forceinline__ float largest_of_warp(float x) {
+    for (int offset = WARP / 2; offset > 0; offset /= 2) x = fmaxf(x, __shfl_xor_sync(FULL_WARP, x, offset));
+    return x;
+}
+
 __device__ __forceinline__ float sum_of_warp(float x) {
     for (int offset = WARP / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(FULL_WARP, x, offset);
     return x;
@@ -86,6 +91,13 @@ __device__ __forceinline__ void read(float value[WIDE], const float* address) {
 // Room of this warp for a list of units of a layer, and a few more.
 __device__ __forceinline__ unsigned short* list_of_warp(Share& my) {
     return (unsigned short*)(float*)my.scratch + threadIdx.x / WARP * (max(my.n1, my.n_columns) + 4);
+}
+
+// Puts the units of the lanes that `found` names, one each, at the end of a list of so many; how many there are then.
+__device__ __forceinline__ int append(unsigned short* list, int total, u32 found, int unit) {
+    int lane = threadIdx.x % WARP;
+    if (found >> lane & 1) list[total + __popc(found & ((1u << lane) - 1))] = (unsigned short)unit;
+    return total + __popc(found);
 }
 
 // Numbers of WIDE images from shared memory.
