@@ -29,6 +29,48 @@ class Bug:
 
 BUGS = [
     Bug(
+        "estimator: a retraining without a pruning repeats the random numbers of the training before",
+        "estimators/base.py",
+        "iteration = self.iteration_ + self.is_retrained_",
+        "iteration = self.iteration_",
+        "estimators/test_equal_to_a_study.py",
+    ),
+    Bug(
+        "estimator: a pruned machine has the samples of the retrained one",
+        "estimators/base.py",
+        'phase = "retrained" if self.is_retrained_ else "pruned"',
+        'phase = "retrained"',
+        "estimators/test_equal_to_a_study.py",
+    ),
+    Bug(
+        "estimator: what was observed of the machine before is kept",
+        "estimators/base.py",
+        "self._observed: Activity | None = None",
+        "self._observed: Activity | None = getattr(self, '_observed', None)",
+        "estimators/test_equal_to_a_study.py",
+    ),
+    Bug(
+        "estimator: log Z of the machine before is kept",
+        "estimators/base.py",
+        "self._log_z: tuple[float, float] | None = None",
+        "self._log_z: tuple[float, float] | None = getattr(self, '_log_z', None)",
+        "estimators/test_pruned_machine.py",
+    ),
+    Bug(
+        "estimator: persistent chains of units that have gone are those of others",
+        "estimators/dbm.py",
+        "states[:, keep] for states, keep in zip(self.chains_, pruned.remaining)",
+        "states[:, : keep.sum()] for states, keep in zip(self.chains_, pruned.remaining)",
+        "estimators/test_equal_to_a_study.py",
+    ),
+    Bug(
+        "estimator: arrays are numbered as after the pruning",
+        "estimators/base.py",
+        "whole[np.ix_(units[layer], units[layer + 1])] = array",
+        "whole[: array.shape[0], : array.shape[1]] = array",
+        "estimators/test_pruned_machine.py",
+    ),
+    Bug(
         "published numbers: the reading error is forgotten",
         "report/comparison.py",
         "low, high = value.low - value.error, value.high + value.error",

@@ -66,7 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        if memory.ran_out(error):
+        from boltzprune.study.reruns.dry_run import OF_WORKFLOW
+
+        if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in OF_WORKFLOW:
+            log.error("%s is not installed, which studies need: pip install 'boltzprune[workflow]'", error.name)
+        elif memory.ran_out(error):
             log.error("%s", _out_of_memory(error, options))
         elif isinstance(error, OSError):
             log.error("%s; is the disk full, the folder writable, was the file deleted meanwhile?", error)

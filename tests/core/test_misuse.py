@@ -85,11 +85,11 @@ SHAPES = {
     ),
     "visible, deep": (lambda: exact.clamped_statistics(DEEP, VISIBLE.T), r"\[\(5, 7\)\]; expected \(n, 5\)"),
     "means, a layer missing": (
-        lambda: ais.variational_bound(DEEP, VISIBLE, [np.zeros((7, 3))], 0.0),
+        lambda: ais.variational_bounds(DEEP, VISIBLE, [np.zeros((7, 3))], 0.0),
         r"means\] has shapes \[\(7, 5\), \(7, 3\)\]; expected \(n, 5\), \(n, 3\), \(n, 2\), with the same n",
     ),
     "means, of fewer images": (
-        lambda: ais.variational_bound(DEEP, VISIBLE, [np.zeros((7, 3)), np.zeros((6, 2))], 0.0),
+        lambda: ais.variational_bounds(DEEP, VISIBLE, [np.zeros((7, 3)), np.zeros((6, 2))], 0.0),
         "with the same n",
     ),
     "chains of an RBM": (

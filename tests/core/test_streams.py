@@ -1,12 +1,17 @@
 """Random numbers: Philox against its published vectors, and what a draw may and may not depend on."""
 
+import ast
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numba import njit
 from scipy.stats import chisquare, kstest
 
+import boltzprune
 from boltzprune.backend.cpu import arithmetic
 from boltzprune.core import streams
+from boltzprune.errors import InputError
 
 VECTORS = [
     (
@@ -102,10 +107,21 @@ def test_fork_is_frozen():
     assert streams.fork(3, "samples", 2) == np.uint64(0x997E3592467419AE)
 
 
-@pytest.mark.parametrize("purpose", ["", "Training", "weights", None])
-def test_an_unknown_purpose_is_refused(purpose):
-    with pytest.raises(KeyError, match=r"unknown purpose.*training"):
+@pytest.mark.parametrize("purpose", ["", None, 3, "training|1"])
+def test_what_is_no_purpose_is_refused(purpose):
+    """fork(2, "training|1") would otherwise be fork(1, "training", 2)."""
+    with pytest.raises(InputError, match="expected what the random numbers are for, a text without"):
         streams.fork(0, purpose)
+
+
+def test_the_package_names_every_purpose_in_one_list():
+    used = set()
+    for path in Path(boltzprune.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) == "fork":
+                assert isinstance(node.args[1], ast.Constant), f"{path}:{node.lineno}"
+                used.add(node.args[1].value)
+    assert used == set(streams.PURPOSES)
 
 
 def test_doubles_lie_strictly_between_zero_and_one(monkeypatch):

@@ -14,7 +14,7 @@ from documented import ROOT
 PAGES = [page for pattern in PATTERNS for page in sorted(ROOT.glob(pattern))]
 LONGEST_README = 150
 BLOCK = re.compile(r"^```(.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-LANGUAGES = {"sh", "python", "yaml"}
+LANGUAGES = {"sh", "python", "yaml", "text"}
 """Of blocks of code: tests/workflow/documented.py runs the commands of those in sh."""
 CODE = re.compile(r"`[^`\n]*`")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -52,6 +52,12 @@ class Statistics:
         <s> of every layer.
     pair_means : tuple of (n_lower, n_upper) float64, in [0, 1]
         <s_i s_j> of neighbouring layers.
+
+    Examples
+    --------
+    >>> import numpy as np, boltzprune
+    >>> boltzprune.Statistics(0, (np.full(5, 0.5), np.full(3, 0.2)), (np.full((5, 3), 0.1),)).n_samples
+    0
     """
 
     n_samples: int
@@ -98,6 +104,12 @@ def fisher_diagonal(mean: npt.ArrayLike, n_samples: int = 0) -> npt.NDArray[np.f
     ------
     ValueError
         If n_samples is 1.
+
+    Examples
+    --------
+    >>> import boltzprune
+    >>> boltzprune.fisher_diagonal([0.0, 0.1, 0.5])
+    array([0.  , 0.09, 0.25])
     """
     if n_samples == 1:
         raise ValueError("one sample has no variance; expected n_samples >= 2, or 0 for exact means")
@@ -128,6 +140,13 @@ def fisher_interval(
     -------
     tuple of two arrays like `mean`
         Lower and upper end, float64, in [0, 1/4], nats per squared parameter; both F where the mean is exact.
+
+    Examples
+    --------
+    >>> import boltzprune
+    >>> low, high = boltzprune.fisher_interval([0.1, 0.5], n_samples=1000)
+    >>> low.round(3), high.round(3)
+    (array([0.076, 0.249]), array([0.105, 0.25 ]))
     """
     mean = np.asarray(mean, dtype=np.float64)
     if n_samples == 0:
@@ -156,6 +175,13 @@ def heuristic_diagonal(
     Returns
     -------
     (n_lower, n_upper) float64, >= 0, nats per squared weight
+
+    Examples
+    --------
+    >>> import boltzprune
+    >>> boltzprune.heuristic_diagonal([[0.0], [2.0]], lower_rate=[0.5, 0.5], upper_rate=[0.2]).round(3)
+    array([[0.09 ],
+           [0.139]])
     """
     if np.shape(weights) != (np.size(lower_rate), np.size(upper_rate)):
         raise InputError(

@@ -42,6 +42,14 @@ class BoltzmannMachine:
     InputError
         If a part is no tuple of arrays of its type, shapes do not fit together, a weight outside its mask is not zero,
         a parameter is not finite, or a unit is named twice.
+
+    Examples
+    --------
+    >>> import numpy as np, boltzprune
+    >>> weights, mask = np.zeros((5, 3), np.float32), np.ones((5, 3), bool)
+    >>> machine = boltzprune.BoltzmannMachine((weights,), (np.zeros(5, np.float32), np.zeros(3, np.float32)), (mask,))
+    >>> machine.is_rbm, machine.layer_sizes
+    (True, (5, 3))
     """
 
     weights: tuple[np.ndarray, ...]
@@ -241,6 +249,14 @@ def energy(machine: BoltzmannMachine, states: Sequence[npt.ArrayLike]) -> npt.ND
     ------
     InputError
         If these are not states of all layers of the machine.
+
+    Examples
+    --------
+    >>> import numpy as np, boltzprune
+    >>> weights, mask = np.full((2, 1), 1.5, np.float32), np.ones((2, 1), bool)
+    >>> machine = boltzprune.BoltzmannMachine((weights,), (np.zeros(2, np.float32), np.ones(1, np.float32)), (mask,))
+    >>> boltzprune.energy(machine, [[[0, 1], [1, 1]], [[0], [1]]])
+    array([-0., -4.])
     """
     check_states(states, machine.layer_sizes, "states")
     s = [np.asarray(state, dtype=np.float64) for state in states]

@@ -24,6 +24,12 @@ def receptive_fields(shape: tuple[int, int], side: int) -> npt.NDArray[np.bool_]
     ------
     InputError
         If side is even or not positive.
+
+    Examples
+    --------
+    >>> import boltzprune
+    >>> int(boltzprune.receptive_fields((20, 20), side=5).sum())
+    8836
     """
     if side < 1 or side % 2 == 0:
         raise InputError(f"digits.machine.receptive_field is {side}; expected an odd number of pixels")

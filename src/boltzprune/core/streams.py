@@ -16,6 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from boltzprune.errors import InputError
+
 PURPOSES = (
     "choice of patterns",
     "initial weights",
@@ -32,7 +34,7 @@ PURPOSES = (
     "restart of chains",
     "order of patterns",
 )
-"""Everything that random numbers are used for: two purposes never share a stream."""
+"""Everything that the package uses random numbers for: two purposes never share a stream."""
 
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 KEY_INCREMENTS = (0x9E3779B9, 0xBB67AE85)
@@ -48,7 +50,7 @@ def fork(seed: int, purpose: str, *indices: int) -> np.uint64:
     ----------
     seed : int, >= 0
     purpose : str
-        One of `PURPOSES`.
+        One of `PURPOSES`, or what you use the numbers for in your own words: "start of my chains".
     *indices : int
         For example the pruning iteration.
 
@@ -59,11 +61,17 @@ def fork(seed: int, purpose: str, *indices: int) -> np.uint64:
 
     Raises
     ------
-    KeyError
-        If the purpose is not in the list.
+    InputError
+        If the purpose is no text, or has a bar, which stands between purpose and numbers.
+
+    Examples
+    --------
+    >>> from boltzprune.core.streams import fork, uniform
+    >>> uniform(fork(3, "start of my chains"), step=0, layer=0, chains=[0, 1], n_units=2).shape
+    (2, 2)
     """
-    if purpose not in PURPOSES:
-        raise KeyError(f"unknown purpose of random numbers {purpose!r}; known: {', '.join(PURPOSES)}")
+    if not isinstance(purpose, str) or not purpose or "|" in purpose:
+        raise InputError(f"fork: purpose is {purpose!r}; expected what the random numbers are for, a text without '|'")
     text = "|".join(str(part) for part in (purpose, int(seed), *map(int, indices)))
     return np.uint64(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little"))
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.errors import InputError
 from boltzprune.pruning.faults import problem_of, remedy_for
-from boltzprune.pruning.own_criteria import own_criterion
+from boltzprune.pruning.own_criteria import criterion_of, own_criterion
 from boltzprune.pruning.own_files import in_words
 
 
@@ -44,6 +44,14 @@ class Evidence:
         One random number per upper unit.
     options : dict
         The options of section `pruning` that the criterion declares.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> def silent_first(evidence):
+    ...     return np.broadcast_to(evidence.upper_rate, evidence.weights.shape)
+
+    is a criterion: give it to `boltzprune.prune`, or to the method `prune` of an estimator.
     """
 
     weights: np.ndarray
@@ -175,12 +183,13 @@ def slug(name: str) -> str:
     return re.sub(r"[^\w.+-]", "_", f"{Path(file).stem}.{function}")
 
 
-def resolve(name: str, position: int = 0) -> Criterion:
+def resolve(name: str | Callable[[Evidence], np.ndarray], position: int = 0) -> Criterion:
     """The criterion of that name in the configuration, from the list or from a user's Python file.
 
     Parameters
     ----------
-    name : str
+    name : str or callable
+        A function of the running program stands for itself.
     position : int
         Among the criteria of a user's own in the study: which of their colours it has, if it names none.
 
@@ -193,6 +202,8 @@ def resolve(name: str, position: int = 0) -> Criterion:
     InputError
         If there is no such criterion, file or function, or the file cannot be executed.
     """
+    if not isinstance(name, str):
+        return Criterion(**criterion_of(name))
     if name in CRITERIA:
         return CRITERIA[name]
     if ":" not in name:

@@ -19,6 +19,31 @@ OWN_COLOURS = ("#8C6D31", "#332288", "#882255", "#117733", "#AA4499")
 """Of those that name none, in the order of the configuration."""
 
 
+def criterion_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """What is known of a criterion that is a function of the running program.
+
+    Parameters
+    ----------
+    function : callable
+
+    Returns
+    -------
+    dict of str -> object
+        The fields of `criteria.Criterion`.
+
+    Raises
+    ------
+    InputError
+        If it cannot be a criterion, or an attribute is not what it has to be.
+    """
+    name = getattr(function, "__name__", type(function).__name__)
+    if problem := why_unsuitable(function):
+        raise InputError(f"criterion {name!r} {problem}")
+    fields = _said_of_itself(function, name, name, 0)
+    _check(name, fields)
+    return fields | {"saliency": function, "options": _options(fields)}
+
+
 def own_criterion(name: str, position: int = 0) -> dict[str, Any]:
     """What is known of a criterion in a user's Python file.
 
@@ -48,7 +73,7 @@ def own_criterion(name: str, position: int = 0) -> dict[str, Any]:
             _check(name, fields)
             return fields | {
                 "saliency": own.calling(function),
-                "options": ("eigenvector_entry",) if str(fields["needs"]) == "eigenvector" else (),
+                "options": _options(fields),
                 "files": own.files(),
                 "reads": frozenset(getattr(getattr(function, "__code__", None), "co_names", ())),
             }
@@ -58,23 +83,28 @@ def own_criterion(name: str, position: int = 0) -> dict[str, Any]:
         raise InputError(f"criterion {name!r}: an attribute raised {told(error)}; expected plain values") from error
 
 
-def _said_of_itself(function: Callable[..., Any], name: str, path: Path, position: int) -> dict[str, Any]:
+def _options(fields: Mapping[str, Any]) -> tuple[str, ...]:
+    """Keys of section `pruning` that such a criterion is shown."""
+    return ("eigenvector_entry",) if str(fields["needs"]) == "eigenvector" else ()
+
+
+def _said_of_itself(function: Callable[..., Any], name: str, origin: object, position: int) -> dict[str, Any]:
     """Attributes of a user's function, or what stands for those that it has not.
 
     Parameters
     ----------
     function : callable
     name : str
-        Of the function in the file.
-    path : pathlib.Path
-        Of the file.
+        Of the function.
+    origin : object
+        What is cited: the path of the file.
     position : int
         See `own_criterion`.
     """
     defaults = {
         "label": name.replace("_", " "),
         "colour": OWN_COLOURS[position % len(OWN_COLOURS)],
-        "citation": str(path),
+        "citation": str(origin),
         "needs": "statistics",
         "whole_units": False,
         "zeros_go": False,

@@ -109,20 +109,38 @@ def prune(
         machine, the criterion needs an eigenvector that is missing, or there is not one fraction for each weight layer.
     """
     fractions = fractions_of(pruning, len(machine.weights))
-    check_statistics(machine, statistics)
-    check_eigenvector(machine, leading_eigenvector, criterion, name)
-    saliencies, ties = [], []
-    for layer in range(len(machine.weights)):
-        settings = criterion, pruning, seed, iteration
-        evidence = evidence_of(machine, layer, statistics, *settings, leading_eigenvector)
-        saliencies.append(saliency_of(criterion, name, evidence))
-        lower, upper = machine.units[layer : layer + 2]
-        ties.append(numbers_per_weight(lower, upper, layer, fork(seed, "ties", iteration)))
+    of_weights = saliencies(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
+    key, units = fork(seed, "ties", iteration), machine.units
+    ties = [numbers_per_weight(*pair, layer, key) for layer, pair in enumerate(zip(units[:-1], units[1:]))]
     if criterion.whole_units:
-        return _without_dead_ends(machine, *drop_units(saliencies, machine.masks, fractions, pruning.whole_units, ties))
-    layers = zip(saliencies, machine.masks, fractions, ties, strict=True)
+        return _without_dead_ends(machine, *drop_units(of_weights, machine.masks, fractions, pruning.whole_units, ties))
+    layers = zip(of_weights, machine.masks, fractions, ties, strict=True)
     masks = [_without_weights(*of_layer, criterion, pruning) for of_layer in layers]
     return _without_dead_ends(machine, masks, [np.zeros(mask.shape[1], dtype=bool) for mask in masks])
+
+
+def saliencies(
+    machine: BoltzmannMachine,
+    statistics: "Statistics",
+    criterion: "Criterion",
+    name: str,
+    pruning: Any,
+    seed: int,
+    iteration: int,
+    leading_eigenvector: np.ndarray | None = None,
+) -> list[npt.NDArray[np.float64]]:
+    """Saliency of every weight layer; parameters and errors as of `prune`.
+
+    Returns
+    -------
+    list of (n_lower, n_upper) float64
+        High = keep; of what has no weight, whatever the criterion returns there.
+    """
+    check_statistics(machine, statistics)
+    check_eigenvector(machine, leading_eigenvector, criterion, name)
+    shown = criterion, pruning, seed, iteration, leading_eigenvector
+    layers = range(len(machine.weights))
+    return [saliency_of(criterion, name, evidence_of(machine, layer, statistics, *shown)) for layer in layers]
 
 
 def fractions_of(pruning: Any, n_weight_layers: int) -> list[float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine, check_states
 from boltzprune.errors import InputError
@@ -142,10 +143,10 @@ def _estimate(log_z_base: float, log_weight: np.ndarray) -> AnnealedLogZ:
     return AnnealedLogZ(float(log_z), float(sd), float(w.sum() ** 2 / (w**2).sum()))
 
 
-def variational_bound(
+def variational_bounds(
     machine: BoltzmannMachine, visible: np.ndarray, means: Sequence[np.ndarray], log_z: float
-) -> float:
-    """Lower bound of the mean log p(v): mean over the images of E_q[-E(v, h)] + H(q) - log Z, nats per image.
+) -> npt.NDArray[np.float64]:
+    """Lower bound of log p(v) of each image: E_q[-E(v, h)] + H(q) - log Z, nats.
 
     q(h) = prod_j mu_j^h_j (1 - mu_j)^(1 - h_j), so E_q[-E] is -E at the means. The bound misses log p(v) by
     KL(q || p(h|v)), and by the error of log_z.
@@ -161,7 +162,7 @@ def variational_bound(
 
     Returns
     -------
-    float
+    (n,) float64, nats
 
     Raises
     ------
@@ -169,18 +170,18 @@ def variational_bound(
         If these are not patterns and means of all layers of the machine.
     """
     check_states([visible, *means], machine.layer_sizes, "[visible, *means]")
-    n, total = len(visible), 0.0
-    for i in range(0, n, IMAGES_PER_BLOCK):
+    bounds = np.empty(len(visible))
+    for i in range(0, len(visible), IMAGES_PER_BLOCK):
         layers = [np.asarray(layer[i : i + IMAGES_PER_BLOCK], dtype=np.float64) for layer in (visible, *means)]
-        total += sum((layer @ bias.astype(np.float64)).sum() for layer, bias in zip(layers, machine.biases))
+        total = sum(layer @ bias.astype(np.float64) for layer, bias in zip(layers, machine.biases))
         for lower, weights, upper in zip(layers[:-1], machine.weights, layers[1:]):
-            total += ((lower @ weights.astype(np.float64)) * upper).sum()
-        total += sum(_entropy(layer) for layer in layers[1:])
-    return float(total / n - log_z)
+            total = total + ((lower @ weights.astype(np.float64)) * upper).sum(axis=1)
+        bounds[i : i + IMAGES_PER_BLOCK] = total + sum(_entropy(layer) for layer in layers[1:])
+    return bounds - log_z
 
 
-def _entropy(probability: np.ndarray) -> float:
-    """Entropy of independent units, summed: -mu log mu - (1 - mu) log(1 - mu), nats; 0 log 0 = 0."""
+def _entropy(probability: np.ndarray) -> npt.NDArray[np.float64]:
+    """Entropy of independent units, of each row: sum of -mu log mu - (1 - mu) log(1 - mu), nats; 0 log 0 = 0."""
     from scipy.special import entr
 
-    return float((entr(probability) + entr(1.0 - probability)).sum())
+    return (entr(probability) + entr(1.0 - probability)).sum(axis=1)

@@ -1,5 +1,6 @@
 """How far a long computation is: a bar on a terminal, a line every few seconds in a log file."""
 
+import importlib.util
 import logging
 import sys
 import threading
@@ -30,7 +31,7 @@ class Progress:
         What is counted, in the plural: "updates".
     title : str
     bar : bool
-        Whether a bar may be drawn, on a terminal.
+        Whether a bar may be drawn, on a terminal, where rich is installed.
     """
 
     def __init__(self, total: int, unit: str, title: str, bar: bool = True) -> None:
@@ -40,7 +41,7 @@ class Progress:
         self._start = self._last_line = time.monotonic()
         self._unprepared = self._told = PREPARATION.seconds
         self._bar: rich.progress.Progress | None = None
-        self._may_draw = bar and sys.stderr.isatty()
+        self._may_draw = bar and sys.stderr.isatty() and importlib.util.find_spec("rich") is not None
 
     def __enter__(self) -> Self:
         if self._may_draw:

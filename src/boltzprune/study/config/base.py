@@ -4,11 +4,12 @@ import os
 import re
 import reprlib
 from collections.abc import Iterable
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, ValidationError
 from pydantic_core import core_schema
 
+from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import CRITERIA, LONGEST_NAME, slug
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
@@ -65,6 +66,33 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
+
+
+Kind = TypeVar("Kind", bound=Section)
+
+
+def checked(model: type[Kind], values: object, name: str) -> Kind:
+    """One section, made of values that are checked; InputError names key, value and what is expected.
+
+    Parameters
+    ----------
+    model : type
+        Of the section.
+    values : dict
+        Keys that it lacks have their defaults.
+    name : str
+        What messages call the section.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise InputError(problems(error, name)) from None
+
+
+def problems(error: ValidationError, name: str) -> str:
+    """What is wrong with the values of the section of that name, in one line."""
+    places = [(".".join(map(str, (name, *p["loc"]))), reprlib.repr(p["input"]), p["msg"]) for p in error.errors()]
+    return "; ".join(f"{place} = {value}: {message}" for place, value, message in places)
 
 
 def one_of(names: Iterable[str]) -> GetPydanticSchema:

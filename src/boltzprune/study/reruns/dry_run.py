@@ -3,6 +3,7 @@
 import argparse
 import base64
 import contextlib
+import importlib.util
 import os
 import re
 import shlex
@@ -31,6 +32,8 @@ NOISE = re.compile(
     sizes.LINE + r"|(Using|Assuming|Building|host: | {2}[A-Z]|SNAKEMAKE$|=+$|Config file .* is extended|Wildcards:$)"
 )
 """Lines before a message of Snakemake that say nothing of what is wrong."""
+OF_WORKFLOW = ("snakemake", "pandas", "matplotlib", "pooch", "rich", "threadpoolctl")
+"""Packages that the library does without, and studies do not."""
 INCOMPLETE = Path(".snakemake", "incomplete")
 TRACE = re.compile(r' {2}File "|Traceback:$')
 NO_RULE = re.compile(r"No rule to produce (\w+) \(.*")
@@ -126,6 +129,8 @@ def _wrapped(about: str) -> str:
 
 def start(asked: "Asked", *more: str) -> subprocess.Popen[str]:
     """Start a dry run with a user's `arguments.Asked` and some options more, which come last."""
+    if importlib.util.find_spec(OF_WORKFLOW[0]) is None:
+        raise ModuleNotFoundError(name=OF_WORKFLOW[0])
     options = ["--dry-run", *more, "--quiet", "progress", "--printshellcmds"]
     return subprocess.Popen(
         [sys.executable, "-m", "snakemake", *asked.words(), *options],

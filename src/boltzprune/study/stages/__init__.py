@@ -2,7 +2,6 @@
 
 import functools
 import importlib
-import reprlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from boltzprune.report.figures import FIGURES
 from boltzprune.results import records
 from boltzprune.results.processor import processor
 from boltzprune.results.store import CHECKPOINT, Arrays, checksum
-from boltzprune.study.config import Section
+from boltzprune.study.config.base import checked, problems
 from boltzprune.study.cost import sizes, workload
 from boltzprune.study.progress import Progress
 from boltzprune.study.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, VALUES
@@ -63,7 +62,8 @@ class Job:
         """The spec with sections as checked, frozen models."""
         models = SECTIONS[STAGES[self.stage].experiment]
         return {
-            key: _section(models[key], key, value) if key in models else value for key, value in self.raw_spec.items()
+            key: checked(models[key], value, f"--spec: {key}") if key in models else value
+            for key, value in self.raw_spec.items()
         }
 
     def arrays(self, name: str) -> Arrays:
@@ -164,14 +164,6 @@ class Job:
         return None if self.device == "gpu" else processor()
 
 
-def _section(model: type[Section], key: str, value: object) -> Section:
-    """One section of a spec, checked."""
-    try:
-        return model.model_validate(value)
-    except ValidationError as error:
-        raise InputError(f"--spec: {_problems(key, error)}") from None
-
-
 def _check_values(job: Job) -> None:
     """InputError for a value of the spec that is no section and not what its key takes."""
     if job.threads < 1:
@@ -180,13 +172,7 @@ def _check_values(job: Job) -> None:
         try:
             TypeAdapter(VALUES[key]).validate_python(job.raw_spec[key], strict=True)
         except ValidationError as error:
-            raise InputError(f"--spec: {_problems(key, error)}") from None
-
-
-def _problems(key: str, error: ValidationError) -> str:
-    """What is wrong with the value of a key of the spec, in one line."""
-    places = [(".".join(map(str, (key, *p["loc"]))), reprlib.repr(p["input"]), p["msg"]) for p in error.errors()]
-    return "; ".join(f"{place} = {value}: {message}" for place, value, message in places)
+            raise InputError(problems(error, f"--spec: {key}")) from None
 
 
 class Clock:

@@ -14,7 +14,7 @@ from boltzprune.evaluation.generation import generation
 from boltzprune.results import tidy
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
-from boltzprune.sampling.ais import ais, variational_bound
+from boltzprune.sampling.ais import ais, variational_bounds
 
 if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
@@ -115,7 +115,7 @@ def _encoding(
         annealed = ais(machine, settings.ais_chains, settings.ais_temperatures, key, backend)
         found["log_z"], found["log_z_sd"] = annealed.log_z, annealed.sd
         means = [backend.to_host(layer) for layer in test_means]
-        found["bound"] = variational_bound(machine, digits.test_states, means, annealed.log_z)
+        found["bound"] = float(variational_bounds(machine, digits.test_states, means, annealed.log_z).mean())
     return found
 
 
