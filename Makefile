@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm torture check lock benchmark benchmark-gpu clean
+.PHONY: demo test test-slurm torture docs check lock benchmark benchmark-gpu clean
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
@@ -22,6 +22,10 @@ test-slurm: .venv/installed
 # every promise put to the test many times, hours of it; prints promise, tried, survived
 torture: .venv/installed
 	$(BIN)/python -m pytest -m torture --heavy
+
+# the documentation as a site, build/site/index.html
+docs: .venv/installed
+	$(BIN)/python docs/site/build.py
 
 # what the project's own rules ask: lint, format, types, workflow lint
 check: .venv/installed

@@ -54,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     options = argparse.Namespace()
     try:
-        options = _parser(*words[:1]).parse_args(words)
+        options = command_line(*words[:1]).parse_args(words)
         _start_logging(getattr(options, "log", None))
         status = options.function(options) or 0
         sys.stdout.flush()
@@ -118,7 +118,7 @@ def _new_log(path: Path) -> str:
     return "w" if path.exists() else "x"  # a device such as /dev/null stays
 
 
-def _parser(first: str = "") -> argparse.ArgumentParser:
+def command_line(first: str = "") -> argparse.ArgumentParser:
     """All subcommands; of a stage, which the workflow starts some hundred times, that one alone.
 
     Parameters

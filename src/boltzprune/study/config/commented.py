@@ -65,7 +65,7 @@ def _section(values: Section, model: type[Section], prefix: str, told: set[str])
         about = f"{field.description} Takes {takes(ranges[key])}."
         lines = "" if about in told else _comment(about, indent)
         told.add(about)
-        lines += _comment(_presets(place), indent)
+        lines += _comment(presets_of(place), indent)
         is_preset = place in PRESET_VALUES["published"] and PRESET_VALUES["published"][place] == value
         blocks.append(lines + _key(key, value, f"{indent}{'# ' if is_preset else ''}"))
     return blocks
@@ -85,18 +85,18 @@ def _comment(text: str, indent: str) -> str:
 
 def _key(key: str, value: object, begin: str) -> str:
     """A key with its value on one line, or with an entry on each where one line is too short."""
-    line = f"{begin}{key}: {_flow(value)}"
+    line = f"{begin}{key}: {yaml_of(value)}"
     if len(line) <= WIDTH or not isinstance(value, list):
         return line
-    return "\n".join([f"{begin}{key}:", *(f"{begin}  - {_flow(entry)}" for entry in value)])
+    return "\n".join([f"{begin}{key}:", *(f"{begin}  - {yaml_of(entry)}" for entry in value)])
 
 
-def _flow(value: object) -> str:
+def yaml_of(value: object) -> str:
     """A value in YAML, in one line."""
     return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10**6).removesuffix("\n...\n").strip()
 
 
-def _presets(place: str) -> str:
+def presets_of(place: str) -> str:
     """What the presets set a key to, as a sentence; empty for other keys."""
     if place not in PRESET_VALUES["published"]:
         return ""
