@@ -97,4 +97,4 @@ def test_tables_figures_and_claims_are_there(deep):
     assert len(claims) > 10
     assert set(claims["verdict"]) <= {"supported", "contradicted", "undecided", "not testable"}
     assert set(claims["experiment"]) == {"digits"}
-    assert "Study deep: preset published, npz, 101 training images" in (deep.folder / "claims.md").read_text()
+    assert "Study deep: preset published, own data, 101 training images" in (deep.folder / "claims.md").read_text()

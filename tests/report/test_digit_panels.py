@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from digit_figures import LAST, axes_titled, drawn, small_study
+from digit_figures import LAST, axes_titled, drawn, small_study, tables
 from matplotlib.colors import to_hex
 from patch_figures import legend_entries, letters
 
@@ -10,11 +10,16 @@ from boltzprune.report.figures.style import INK
 
 ERROR, WEIGHTS = "Error of the classifier, test images", "remaining weights (pruning: ←)"
 LETTERS = {
-    "fig3": {"A": "Digits, 11 × 7 pixels, binary", "B": ERROR, "C": "Units of h1", "D": "Variance FI\niteration 2"},
+    "fig3": {
+        "A": "One image of each class, 11 × 7 pixels",
+        "B": ERROR,
+        "C": "Units of h1",
+        "D": "Variance FI\niteration 2",
+    },
     "s2a": {"A": ERROR, "B": "Units of h1", "C": "Variance FI\niteration 3"},
     "fig4": {
-        "A": "Winning probability, mean over samples",
-        "B": "Entropy of the classes",
+        "A": "Winning probability, mean over samples (higher: better)",
+        "B": "Entropy of the classes (higher: more even)",
         "C": "Initial machine, seed 0",
     },
     "s1": {
@@ -108,8 +113,11 @@ def test_the_legend_tells_before_from_after_and_one_reference_from_another(made,
     assert (entries["random patterns"].get_color(), entries["random patterns"].get_linestyle()) == ("#8a8a8a", "--")
 
 
-def test_marks_of_the_stop_signals_are_those_of_the_legend(made):
-    entries, places = legend_entries(made["s1"]), letters(made["s1"])
+def test_marks_of_the_stop_signals_are_those_of_the_legend(small):
+    frames = tables(small, "s1")
+    frames["stop_signals.csv"]["iteration_of_rise"] = 2  # numbers drawn at random rise nowhere beyond their error
+    made = drawn(small, "s1", frames)
+    entries, places = legend_entries(made), letters(made)
     for letter, layer, marker in (("A", "h1", "o"), ("B", "h2", "s")):
         ring = entries[f"activity of {layer} starts to rise"]
         assert (ring.get_marker(), ring.get_markerfacecolor()) == (marker, "none")

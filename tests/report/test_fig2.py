@@ -7,11 +7,13 @@ from matplotlib.colors import to_hex
 from patch_figures import CRITERIA, ITERATIONS, N_PATTERNS, SEEDS, PatchStudy, legend_entries, letters
 
 from boltzprune.pruning.controls import CONTROLS
+from boltzprune.report.figures.fig2 import DENSITY, N_CELLS, N_GROUPS
 from boltzprune.report.figures.style import DATA_COLOUR, INK
 
 MEASURES = {"kl_exact": "KL exact", "kl_sampled": "KL from samples"}
-PHASES = {"pruned": "after pruning", "retrained": "after retraining"}
+PHASES = {"pruned": "after pruning", "retrained": "after retraining (another scale)"}
 PLACES = [(measure, phase) for measure in MEASURES for phase in PHASES]
+"""Of either measure there is a figure: from samples where the divergence cannot be enumerated."""
 CONTROL = CONTROLS["unpruned"].label
 
 
@@ -23,6 +25,14 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(study):
     return drawn(study, "fig2")
+
+
+@pytest.fixture(scope="module")
+def made_of(study, made):
+    """The figure by what its divergences are."""
+    frames = tables(study, "fig2")
+    frames["c.csv"] = frames["c.csv"].query("measure == 'kl_sampled'")
+    return {"kl_exact": made, "kl_sampled": drawn(study, "fig2", frames)}
 
 
 def values(study, measure, criterion, iteration, phase):
@@ -60,22 +70,45 @@ def test_panels_of_patterns_in_the_order_of_the_configuration(made, study):
 
 
 @pytest.mark.parametrize("place", range(1 + len(CRITERIA)))
-def test_a_point_and_a_bar_for_each_pattern(made, study, place):
-    criterion = ("none", *CRITERIA)[place]
-    axes, mine = made.axes[place], patterns(study, criterion)
-    diagonal, points = axes.lines
-    order = np.argsort(points.get_xdata())
-    mine = mine.sort_values("log_data")
-    assert points.get_xdata()[order] == pytest.approx(mine["log_data"].to_numpy())
-    assert points.get_ydata()[order] == pytest.approx(mine["log_model_mean"].to_numpy())
-    assert (points.get_color(), points.get_linestyle(), len(order)) == (INK, "None", N_PATTERNS)
-    [bars] = axes.collections
-    ends = np.array(sorted(map(np.ndarray.tolist, bars.get_segments())))
-    assert ends[:, 0, 0] == pytest.approx(mine["log_data"].to_numpy())
-    assert ends[:, 0, 1] == pytest.approx(mine["log_model_q25"].to_numpy())
-    assert ends[:, 1, 1] == pytest.approx(mine["log_model_q75"].to_numpy())
-    assert to_hex(bars.get_color()[0]).upper() == DATA_COLOUR
+def test_every_pattern_is_counted_where_it_lies(made, study, place):
+    axes, mine = made.axes[place], patterns(study, ("none", *CRITERIA)[place])
+    [cells] = axes.collections
+    assert cells.get_array().sum() == N_PATTERNS
+    low, high = axes.get_xlim()
+    reach = (high - low) / N_CELLS
+    centres = cells.get_offsets()
+    for x, y in mine[["log_data", "log_model_mean"]].to_numpy():
+        assert np.hypot(*(centres - (x, y)).T).min() < reach
+    for x, y in centres:
+        assert np.hypot(mine["log_data"] - x, mine["log_model_mean"] - y).min() < reach
+    light, dark = (sum(DENSITY(value)[:3]) for value in (0.0, 1.0))
+    assert dark < light  # the more patterns, the darker
+    diagonal = axes.lines[0]
     assert list(diagonal.get_xdata()) == list(diagonal.get_ydata()) == list(axes.get_xlim()) == list(axes.get_ylim())
+
+
+@pytest.mark.parametrize("place", range(1 + len(CRITERIA)))
+def test_blue_lines_are_medians_of_the_quartiles_among_patterns_as_probable(made, study, place):
+    axes, mine = made.axes[place], patterns(study, ("none", *CRITERIA)[place])
+    _, lower, upper = axes.lines[:3]
+    groups = mine.groupby(np.digitize(mine["log_data"], np.linspace(*axes.get_xlim(), N_GROUPS + 1)))
+    for line, column in ((lower, "log_model_q25"), (upper, "log_model_q75")):
+        assert line.get_xdata() == pytest.approx(groups["log_data"].median().to_numpy())
+        assert line.get_ydata() == pytest.approx(groups[column].median().to_numpy())
+        assert line.get_color() == DATA_COLOUR
+
+
+def test_where_patterns_lie_that_no_sample_shows_is_marked(study):
+    frames = tables(study, "fig2")
+    for name in ("a.csv", "b.csv"):
+        frames[name]["missing_share"] = 0.0
+    frames["a.csv"]["missing_share"] = 0.03
+    first, second = drawn(study, "fig2", frames).axes[:2]
+    [text] = first.texts[1:]
+    assert text.get_text() == "no sample" and not second.texts[2:]
+    lowest = frames["a.csv"][["log_model_q25", "log_model_q75"]].to_numpy().min()
+    assert text.get_position()[1] == lowest == first.lines[3].get_ydata()[0]
+    assert first.lines[3].get_linestyle() == ":" and len(second.lines) == 3
 
 
 @pytest.mark.parametrize("place", range(1 + len(CRITERIA)))
@@ -85,20 +118,23 @@ def test_the_title_says_whose_and_how_far_off(made, study, place):
     errors = values(study, "mse_sampled", criterion, *which)
     label = "Initial model" if criterion == "none" else study.spec("fig2")["criteria"][criterion]
     assert axes.get_title() == f"{label}\nMSE {errors.mean():.2f} ± {errors.std(ddof=1):.2f}"
-    assert axes.title.get_color() == (INK if criterion == "none" else study.spec("fig2")["colours"][criterion])
+    colour = INK if criterion == "none" else study.spec("fig2")["colours"][criterion]
+    assert axes.title.get_color() == "black"  # which can be read whatever the colour of the criterion
+    assert to_hex(axes.spines["top"].get_edgecolor()).upper() == colour.upper()
+    assert axes.spines["top"].get_visible() and axes.spines["top"].get_linewidth() > 2
     assert axes.get_xlabel() == "log p, data (nats)"
     assert axes.get_ylabel() == ("log p, model (nats)" if place == 0 else "")
 
 
-def panel(made, measure, phase):
+def panel(made_of, measure, phase):
     """The axes of a measure after pruning or after retraining."""
-    [axes] = (axes for axes in made.axes if axes.get_title() == f"{PHASES[phase]}, {MEASURES[measure]}")
+    [axes] = (axes for axes in made_of[measure].axes if axes.get_title() == f"{PHASES[phase]}, {MEASURES[measure]}")
     return axes
 
 
 @pytest.mark.parametrize(("measure", "phase"), PLACES)
-def test_a_line_of_medians_with_quartiles_for_each_criterion(made, study, measure, phase):
-    axes, spec = panel(made, measure, phase), study.spec("fig2")
+def test_a_line_of_medians_with_quartiles_for_each_criterion(made_of, study, measure, phase):
+    axes, spec = panel(made_of, measure, phase), study.spec("fig2")
     start = values(study, measure, "none", 0, "initial")
     places = []
     for criterion in CRITERIA:
@@ -116,8 +152,8 @@ def test_a_line_of_medians_with_quartiles_for_each_criterion(made, study, measur
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_the_control_is_no_criterion_and_is_only_retrained(made, study, measure):
-    axes = panel(made, measure, "retrained")
+def test_the_control_is_no_criterion_and_is_only_retrained(made_of, study, measure):
+    axes = panel(made_of, measure, "retrained")
     chain = [values(study, measure, "none", 0, "initial")]
     chain += [values(study, measure, "unpruned", k, "retrained") for k in range(1, ITERATIONS + 1)]
     low, middle, high = np.percentile(chain, [25, 50, 75], axis=1)
@@ -126,28 +162,29 @@ def test_the_control_is_no_criterion_and_is_only_retrained(made, study, measure)
     assert np.allclose([y, lower, upper], [middle, low, high], rtol=1e-9)
     assert line.get_color() == to_hex(bars.get_color()[0]) == INK
     assert line.get_linestyle() == "--"
-    assert CONTROL not in [one.get_label() for one in panel(made, measure, "pruned").containers]
+    assert CONTROL not in [one.get_label() for one in panel(made_of, measure, "pruned").containers]
 
 
 @pytest.mark.parametrize(("measure", "phase"), PLACES)
-def test_axes_of_the_divergence(made, study, measure, phase):
-    axes = panel(made, measure, phase)
+def test_axes_of_the_divergence(made_of, study, measure, phase):
+    axes = panel(made_of, measure, phase)
     [level] = (line for line in axes.lines if line.get_label() == "initial level")
     assert level.get_ydata()[0] == level.get_ydata()[1] == np.median(values(study, measure, "none", 0, "initial"))
     assert (level.get_color(), level.get_linestyle()) == (INK, ":")
     assert (axes.get_xscale(), axes.get_yscale()) == ("linear", "log")
     assert axes.get_ylabel() == ("KL(data ‖ model) (nats)" if phase == "pruned" else "")
-    below = f"pruning iteration (n = {len(SEEDS)} seeds, median and quartiles)" if measure == "kl_sampled" else ""
-    assert axes.get_xlabel() == below
+    assert axes.get_xlabel() == f"pruning iteration (n = {len(SEEDS)} seeds, median and quartiles)"
 
 
-def test_panels_lie_as_their_titles_say(made):
-    """Left before right, exact above sampled; the initial model first."""
-    box = {place: panel(made, *place).get_position() for place in PLACES}
-    for measure in MEASURES:
-        assert box[measure, "pruned"].x1 < box[measure, "retrained"].x0
-    for phase in PHASES:
-        assert box["kl_exact", phase].y0 > box["kl_sampled", phase].y1
+def test_panels_lie_as_their_titles_say(made_of):
+    """Left before right, below the patterns; one measure in a figure."""
+    for measure, made in made_of.items():
+        left, right = (panel(made_of, measure, phase).get_position() for phase in PHASES)
+        assert left.x1 < right.x0
+        bottom = [panel(made_of, measure, "pruned"), made.axes[0]]
+        below, above = (axes.get_window_extent() for axes in bottom)
+        assert below.y1 < above.y0
+        assert sum("KL" in axes.get_title() for axes in made.axes) == 2
 
 
 def test_the_legend_names_each_line_by_its_own_colour(made, study):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from digit_figures import CRITERIA as DIGIT_CRITERIA
 from digit_figures import drawn, small_study
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.text import Text
 from patch_figures import CRITERIA, PatchStudy, legend_entries
 
 from boltzprune.pruning.criteria import CRITERIA as LIST
@@ -66,8 +67,10 @@ def of_bars(container):
 def labelled(made):
     """Everything with a label or a title, as text on one line, and its colours."""
     for axes in made.axes:
+        line = axes.spines["top"]
         for title in (axes.title, axes._left_title):
-            yield title.get_text(), hexadecimal(title.get_color())
+            if title.get_text() and line.get_visible() and line.get_linewidth() > 2:  # the line below it
+                yield title.get_text(), hexadecimal([line.get_edgecolor()])
         for container in axes.containers:
             yield container.get_label(), of_bars(container)
         for line in axes.lines:
@@ -89,6 +92,20 @@ def test_everything_of_a_criterion_has_its_colour(figures, name):
         assert len(found) >= 3, label
         assert found == [{colours[criterion].upper()}] * len(found), label
     assert set(legend_entries(made)) >= set(labels.values())
+
+
+def contrast(colour):
+    """Of a colour with white, from 1 to 21  (WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return 1.05 / (np.dot(linear, [0.2126, 0.7152, 0.0722]) + 0.05)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_text_can_be_read_whatever_the_colour_of_its_criterion(figures, name):
+    assert contrast("#767676") == pytest.approx(4.54, abs=0.01)
+    made, _, _ = figures[name]
+    texts = [text for text in made.findobj(Text) if text.get_text().strip() and text.get_visible()]
+    assert len(texts) > 20 and min(contrast(text.get_color()) for text in texts) > 4.5
 
 
 @pytest.mark.parametrize("name", NAMES)

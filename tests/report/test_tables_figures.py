@@ -97,7 +97,7 @@ def test_the_table_of_the_study(tiny):
         assert row["n_hidden_mean"] == np.mean(n_hidden)
         assert row["n_hidden_sd"] == pytest.approx(np.std(n_hidden, ddof=1))
     assert "FIM eigenvector" in (tiny.folder / "table1.md").read_text()
-    assert "Study tiny: preset published, npz, 211 patterns" in (tiny.folder / "table1.tex").read_text()
+    assert "Study tiny: preset published, own data, 211 patterns" in (tiny.folder / "table1.tex").read_text()
 
 
 def panel(tiny, name):

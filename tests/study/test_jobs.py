@@ -222,9 +222,14 @@ def test_the_summary_says_what_was_computed():
     }
     study = study_from(values | {"seeds": 3, "digits": digits})
     assert jobs.summary(study, "patches") == (
-        "Study mine: preset preprint, sample_images, 20000 patterns, radius 2.1; 3 seeds; sampling 200 Gibbs steps, "
-        "sampled statistics."
+        "Study mine: preset preprint, photographs of scikit-learn, 20000 patterns, radius 2.1; 3 seeds; samples after "
+        "200 Gibbs steps, sampled statistics."
     )
+    for radius, found in ((2.1, "exact samples, "), (2.5, "samples after 200 Gibbs steps, ")):  # 13 and 21 pixels
+        auto = study_from({"patches": {"data": {"radius": radius}}})
+        assert found in jobs.summary(auto, "patches")
+    unknown = study_from({"patches": {"data": {"source": "npz", "file": "none.npz"}}})
+    assert "own data, " in jobs.summary(unknown, "patches") and "sampling auto" in jobs.summary(unknown, "patches")
     assert jobs.summary(study, "digits") == (
         "Study mine: preset preprint, mnist, 10007 training images, 400 and 676 hidden units; 3 seeds; "
         "persistent chains."

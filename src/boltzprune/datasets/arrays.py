@@ -207,6 +207,7 @@ def sizes(data: Any) -> PatchSizes:
 SOURCE = Source(
     name="npz",
     experiment="patches",
+    label="own data",
     summary="an .npz file of the user's with binary patterns or with images",
     citation="the user's own data",
     locate=locate,

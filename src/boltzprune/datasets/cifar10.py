@@ -203,6 +203,7 @@ def sizes(data: Any) -> PatchSizes:
 SOURCE = Source(
     name="cifar10",
     experiment="patches",
+    label="CIFAR-10",
     summary="CIFAR-10, 32 x 32 colour photographs: a folder of the user's, or a download of 170 MB",
     citation="Krizhevsky (2009), Learning multiple layers of features from tiny images, University of Toronto",
     locate=locate,

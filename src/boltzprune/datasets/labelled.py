@@ -142,6 +142,7 @@ def sizes(data: Any) -> DigitSizes | None:
 SOURCE = Source(
     name="npz",
     experiment="digits",
+    label="own data",
     summary="an .npz file of the user's with images and labels",
     citation="the user's own data",
     locate=locate,

@@ -84,6 +84,8 @@ class Source(Generic[Data]):
         The value of patches.data.source or digits.data.source.
     experiment : str
         Whose list it belongs to: patches (it reads a `Raw`), digits (a `Labelled`).
+    label : str
+        What figures and tables call the data; empty: the name of the source, as where its files can be of several sets.
     summary, citation : str
         One line each, for the documentation and the report.
     locate : callable
@@ -107,3 +109,4 @@ class Source(Generic[Data]):
     read: Callable[[Sequence[Path], Any], Data]
     sizes: Callable[[Any], Any]
     place: str | None
+    label: str = ""

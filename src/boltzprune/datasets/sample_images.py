@@ -83,6 +83,7 @@ def sizes(data: Any) -> PatchSizes:
 SOURCE = Source(
     name="sample_images",
     experiment="patches",
+    label="photographs of scikit-learn",
     summary="the two photographs that come with scikit-learn; no download",
     citation="china.jpg, flower.jpg (CC BY 2.0): photographers in sklearn/datasets/images/README.txt",
     locate=locate,

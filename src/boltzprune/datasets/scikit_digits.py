@@ -89,6 +89,7 @@ def sizes(data: Any) -> DigitSizes:
 SOURCE = Source(
     name="digits",
     experiment="digits",
+    label="digits of scikit-learn",
     summary="the 1,797 digits of 8 x 8 pixels that come with scikit-learn; no download",
     citation="Alpaydin & Kaynak (1998), Optical recognition of handwritten digits, UCI repository",
     locate=locate,

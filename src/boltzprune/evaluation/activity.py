@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 HIDDEN_LAYERS = (1, 2)
+N_ERRORS = 2
+"""Standard errors that a mean over seeds has to rise by."""
 
 
 def stop_signal(activity: Sequence[float]) -> int | None:
@@ -28,6 +30,28 @@ def stop_signal(activity: Sequence[float]) -> int | None:
     return next((k for k in range(1, len(activity)) if activity[k] > activity[k - 1]), None)
 
 
+def rise_beyond_error(activity: "pd.DataFrame") -> int | None:
+    """First iteration at which the activity has risen by more than its error: mean(d_k) > 2 sd(d_k) / sqrt(n).
+
+    d_k = a_k - a_(k-1) is the difference of each of n seeds. One seed has no error, so that any rise of it counts.
+
+    Parameters
+    ----------
+    activity : (iterations, seeds) table
+        Mean rate of a layer's units at iterations 0 (before pruning), 1, 2, ... An iteration that a seed lacks is
+        neither a rise nor something to rise from.
+
+    Returns
+    -------
+    int or None
+        None if the activity never rises so far.
+    """
+    steps = activity.diff().iloc[1:]
+    mean, error = steps.mean(axis=1, skipna=False), steps.sem(axis=1, skipna=False).fillna(0.0)
+    risen = steps.index[mean > N_ERRORS * error]
+    return int(risen[0]) if len(risen) else None
+
+
 def stop_signals(metrics: "pd.DataFrame") -> "pd.DataFrame":
     """Table of stop signals beside the encoding errors, for each criterion and hidden layer.
 
@@ -43,7 +67,7 @@ def stop_signals(metrics: "pd.DataFrame") -> "pd.DataFrame":
     Returns
     -------
     pandas.DataFrame
-        criterion, layer (1, 2), iteration_of_rise (of the mean activity; empty if it never rises), n_seeds_rising
+        criterion, layer (1, 2), iteration_of_rise (see `rise_beyond_error`; empty if there is none), n_seeds_rising
         (seeds whose own activity rises at some iteration), n_seeds, encoding_error_there (at iteration_of_rise),
         encoding_error_best (the lowest) and iteration_best (where that is, the earliest; 0 = before pruning).
     """
@@ -71,7 +95,7 @@ def _by_iteration(course: "pd.DataFrame", column: str) -> "pd.DataFrame":
 
 def _signal(activity: "pd.DataFrame", error: "pd.Series") -> dict[str, Any]:
     """The row of one criterion and layer, without these two."""
-    rise = stop_signal(activity.mean(axis=1, skipna=False))
+    rise = rise_beyond_error(activity)
     known = error.dropna()
     return {
         "iteration_of_rise": rise,

@@ -86,7 +86,7 @@ def _unasked(rows: Rows) -> Iterator[str]:
 # Patches --------------------------------------------------------------------------------------------------------------
 
 
-def _n_visible(patches: Patches) -> int | None:
+def visible_units(patches: Patches) -> int | None:
     """Visible units of the RBMs; None if not known, or if no patch of that radius fits into an image."""
     known = SOURCES[patches.data.source].sizes(patches.data)
     if known.image is None:
@@ -96,7 +96,7 @@ def _n_visible(patches: Patches) -> int | None:
 
 def _of_patches(patches: Patches, rows: Rows) -> list[str]:
     """What cannot work with the patches."""
-    data, known, n_visible = patches.data, SOURCES[patches.data.source].sizes(patches.data), _n_visible(patches)
+    data, known, n_visible = patches.data, SOURCES[patches.data.source].sizes(patches.data), visible_units(patches)
     n_available = known.n_patterns
     if known.image is not None:
         height, width = known.image
@@ -147,14 +147,14 @@ def _matrix_too_large(patches: Patches, n_visible: int, rows: Rows, smaller: str
 
 def _without_matrix(patches: Patches) -> Iterator[str]:
     """Figure 1 without the full FIM."""
-    n_visible = _n_visible(patches)
+    n_visible = visible_units(patches)
     if n_visible and (reason := not_computed(_n_parameters(patches, n_visible))):
         yield f"patches: the full FIM is {reason}; Figure 1 shows the rest, and claims about it are not testable"
 
 
 def _ends_of_patches(patches: Patches, rows: Rows) -> Iterator[str]:
     """The iteration in which nothing is left of the machines."""
-    n_visible = _n_visible(patches)
+    n_visible = visible_units(patches)
     if n_visible:
         masks = [np.ones((n_visible, patches.machine.n_hidden), dtype=bool)]
         yield from _ends("patches", patches, masks, rows)

@@ -17,7 +17,8 @@ from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
 from boltzprune.report import comparison
 from boltzprune.report.figures import FIGURES, module_of
 from boltzprune.results.provenance import code_digest, criterion_digest
-from boltzprune.study import raw_data
+from boltzprune.sampling.statistics import MAX_VISIBLE_AUTO
+from boltzprune.study import feasible, raw_data
 from boltzprune.study.config import EXPERIMENTS, Study
 from boltzprune.study.stages import SECTIONS, STAGES
 
@@ -297,14 +298,19 @@ def summaries(study: Study) -> str:
 def summary(study: Study, experiment: str) -> str:
     """One line that says what was computed."""
     data, sampling = getattr(study, experiment).data, getattr(study, experiment).sampling
-    start, n_machines = f"Study {study.study}: preset {study.preset}, {data.source}, ", n_seeds(study, experiment)
+    name = BY_EXPERIMENT[experiment][data.source].label or data.source
+    start, n_machines = f"Study {study.study}: preset {study.preset}, {name}, ", n_seeds(study, experiment)
     repeated = f"{n_machines} seed" + "s" * (n_machines > 1)
     if experiment == "digits":
         sizes = " and ".join(map(str, study.digits.machine.n_hidden))
         n = "all" if data.n_train is None else data.n_train
         return f"{start}{n} training images, {sizes} hidden units; {repeated}; {sampling.chains} chains."
-    method = f"{sampling.n_gibbs_steps} Gibbs steps" if sampling.method == "gibbs" else sampling.method
+    n_visible = feasible.visible_units(study.patches)
+    method = sampling.method
+    if method == "auto" and n_visible is not None:
+        method = "exact" if n_visible <= MAX_VISIBLE_AUTO else "gibbs"
+    ways = {"exact": "exact samples", "gibbs": f"samples after {sampling.n_gibbs_steps} Gibbs steps"}
     return (
-        f"{start}{data.n_patterns} patterns, radius {data.radius}; "
-        f"{repeated}; sampling {method}, {sampling.statistics} statistics."
+        f"{start}{data.n_patterns} patterns, radius {data.radius}; {repeated}; "
+        f"{ways.get(method, 'sampling auto')}, {sampling.statistics} statistics."
     )

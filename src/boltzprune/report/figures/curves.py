@@ -20,6 +20,8 @@ MARKS: dict[str, Any] = {"marker": "o", "ms": 3, "elinewidth": 0.7}
 INITIAL: dict[str, Any] = {"marker": "D", "ms": 4.5, "color": INK, "ls": "none", "elinewidth": 0.7, "zorder": 5}
 PUBLISHED: dict[str, Any] = {"marker": "o", "ms": 3.4, "ls": "none", "mfc": "none", "mew": 0.7, "zorder": 1}
 PUBLISHED_LABEL = "open: a run of the authors, preprint's code"
+WIDEST = 3.2
+"""Points of the first of several curves that may cover each other."""
 REFERENCES: dict[str, Any] = {"color": INK, "lw": 0.9, "zorder": 0.5}
 
 
@@ -83,7 +85,15 @@ def curve(
     return axes.errorbar(x, y, y_bars, x_bars, **(MARKS | marks))
 
 
-def per_criterion(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Look, **how: Any) -> None:
+def per_criterion(
+    axes: Axes,
+    table: pd.DataFrame,
+    names: Sequence[str],
+    look: Look,
+    stacked: bool = False,
+    aside: float = 0.0,
+    **how: Any,
+) -> None:
     """One curve per criterion, retrained machines, and a mark for the initial ones.
 
     Parameters
@@ -95,11 +105,20 @@ def per_criterion(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: L
         Criteria, in the order wanted.
     look
         Has their colours and labels.
+    stacked
+        Whether each curve is narrower than the one before, so that those below a curve that covers them are seen.
+    aside
+        How far, as a factor minus 1, neighbouring curves are moved from each other along the remaining weights, so that
+        bars stand beside each other.
     **how
         Handed to `curve`.
     """
-    for name in names:
-        curve(axes, digits.path(table, name, "retrained"), color=look.colours[name], label=look.labels[name], **how)
+    for place, name in enumerate(names):
+        width = {"lw": WIDEST - (WIDEST - 0.9) * place / max(1, len(names) - 1)} if stacked else {}
+        factor = (1 + aside) ** (place - (len(names) - 1) / 2)
+        line = digits.path(table, name, "retrained")
+        line = line.assign(n_weights_mean=line["n_weights_mean"] * factor)
+        curve(axes, line, color=look.colours[name], label=look.labels[name], **(how | width))
     curve(axes, table[table["phase"] == "initial"], label="initial machine", **(how | INITIAL))
 
 

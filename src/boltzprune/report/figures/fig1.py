@@ -178,18 +178,18 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     figure = plt.figure(figsize=(7.5, 7.0))
     edges = {"left": 0.085, "right": 0.935, "top": 0.945, "bottom": 0.09}
-    rows = figure.add_gridspec(3, 2, height_ratios=[0.95, 1.5, 1.5], hspace=0.42, wspace=0.34, **edges)
+    rows = figure.add_gridspec(3, 2, height_ratios=[0.95, 1.5, 1.5], hspace=0.42, wspace=0.46, **edges)
     _draw_patch(figure, rows[0, :].subgridspec(1, 4, width_ratios=[1, 1, 1, 2.1], wspace=0.1), panels["a.csv"])
-    _draw_importance(figure, rows[2, 1], panels["d.csv"], "D", "Diagonal of the FIM (local estimate)")
+    _draw_importance(figure, rows[2, 0], panels["d.csv"], "D", "Diagonal of the FIM (local estimate)")
     of_eigenvector = "Leading eigenvector of the FIM, |entry|"
     if reason := not_computed(len(panels["d.csv"])):
         _draw_absent(figure, rows[1, 0], "B", "Fisher information matrix (FIM)", reason)
         _draw_absent(figure, rows[1, 1], "C", of_eigenvector, reason)
-        _draw_absent(figure, rows[2, 0], "E", "Eigenvalues of the FIM", reason)
+        _draw_absent(figure, rows[2, 1], "E", "Eigenvalues of the FIM", reason)
         return figure
     _draw_matrix(figure, rows[1, 0], panels["b.csv.gz"], panels["c.csv"])
     _draw_importance(figure, rows[1, 1], panels["c.csv"], "C", of_eigenvector)
-    _draw_spectrum(figure, rows[2, 0], panels["e.csv"], look)
+    _draw_spectrum(figure, rows[2, 1], panels["e.csv"], look)
     return figure
 
 

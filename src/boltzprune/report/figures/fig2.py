@@ -7,13 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.report import figures
-from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
+from boltzprune.report.figures.style import (
+    DATA_COLOUR,
+    INK,
+    Look,
+    below_each_other,
+    constrained,
+    criterion_title,
+    panel_letter,
+)
 from boltzprune.results import tidy
 
 FIGURE = figures.Figure(
@@ -22,17 +31,24 @@ FIGURE = figures.Figure(
     by_criterion=True,
     experiment="patches",
     caption="**Figure 2.** A: log-probability of every pattern of the data against its log-probability among the "
-    "samples of the initial machines (points: mean over seeds; bars: quartiles; MSE: mean over patterns of the "
-    "squared difference, mean and SD over seeds). B: the same after the last pruning iteration and retraining, "
-    "per criterion. C: divergence of the model from the data after each pruning and after each retraining, "
-    "exact (by enumeration) and from samples (a pattern of the data that no sample shows counts as half a "
-    "sample); median and quartiles over seeds. Dotted: initial machines. Dashed, if `patches.controls` has "
-    "`unpruned`: the control, which is the initial machines trained on, without pruning, for as many epochs as "
-    "the pruned ones have been retrained, with the same data, schedule and random numbers.",
+    "samples of the initial machines, mean over seeds (darker: more patterns; MSE: mean over patterns of the "
+    "squared difference, mean and SD over seeds). Blue: quartiles over seeds, medians over patterns that are "
+    "about as probable in the data. Dotted: a pattern that no sample shows counts as half a sample. B: the "
+    "same after the last pruning iteration and retraining, per criterion. C: divergence of the model from the "
+    "data after each pruning and, on another scale, after each retraining; median and quartiles over seeds; lower is "
+    "better. It is exact where the patterns can be enumerated, else from samples; the table behind the panel has "
+    "both. Samples miss patterns that pruned machines find improbable, so that divergences from samples "
+    "saturate, and the order of criteria can differ there. Dotted: initial machines. Dashed, if "
+    "`patches.controls` has `unpruned`: the control, which is the initial machines trained on, without "
+    "pruning, for as many epochs as the pruned ones have been retrained, with the same data, schedule and random "
+    "numbers.",
 )
 
 QUARTILES = ["log_model_q25", "log_model_q75"]
 MARKS: dict[str, Any] = {"marker": "o", "ms": 3, "elinewidth": 0.8}
+N_CELLS, N_GROUPS = 30, 12
+"""Hexagons along an axis; groups of patterns that are about as probable."""
+DENSITY = LinearSegmentedColormap.from_list("density", ["#d0d0d0", "#000000"])
 CONTROL_MARKS: dict[str, Any] = {"color": INK, "lw": 0.8, "ls": "--", "elinewidth": 0.8, "zorder": 3}
 MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 
@@ -76,20 +92,21 @@ def _divergence(metrics: pd.DataFrame) -> pd.DataFrame:
 def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
     names = [name for name in look.labels if name in {*panels["b.csv"]["criterion"], *panels["c.csv"]["criterion"]}]
-    measures = [measure for measure in MEASURES if measure in set(panels["c.csv"]["measure"])]
+    known = set(panels["c.csv"]["measure"])
+    measure = next((measure for measure in MEASURES if measure in known), "kl_sampled")
     n_rows = -(-(len(names) + 1) // 4)
-    heights = [2.05 * n_rows, 2.0 * len(measures) + 0.5]
+    heights = [2.05 * n_rows, 2.9]
     figure = constrained((7.5, sum(heights)), (0, 0.018, 1, 0.982), hspace=0.04)
     upper, lower = below_each_other(figure, heights)
     _draw_patterns(upper, (n_rows, 4), panels, names, look)
-    _draw_divergence(lower, panels["c.csv"], measures, names, look)
+    _draw_divergence(lower, panels["c.csv"], measure, names, look)
     return figure
 
 
 def _draw_patterns(
     figure: FigureBase, shape: tuple[int, int], panels: Mapping[str, pd.DataFrame], names: Sequence[str], look: Look
 ) -> None:
-    """A, B: every pattern a point, its log-probability in the data against that among the model's samples."""
+    """A, B: how many patterns there are of each log-probability in the data and among the model's samples."""
     both = pd.concat([panels["a.csv"], panels["b.csv"]])
     grid = figure.add_gridspec(*shape)
     columns = ["log_data", *QUARTILES]
@@ -109,17 +126,42 @@ def _draw_patterns(
         axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
         panel_letter(axes, letter, dx=-0.3)
         axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
-        bars: dict[str, Any] = {"lw": 0.35, "color": DATA_COLOUR, "alpha": 0.35, "zorder": 1, "rasterized": True}
-        axes.vlines(table["log_data"], table["log_model_q25"], table["log_model_q75"], **bars)
-        axes.plot(table["log_data"], table["log_model_mean"], ".", ms=1.1, color=INK, zorder=2, rasterized=True)
+        if not table.empty:
+            _draw_density(axes, table, (low, high))
         about = _ended(panels["c.csv"], names[place - 1]) if table.empty else _error(table, both["mse_n"].max())
-        axes.set_title(f"{title}\n{about}", color=colour)
+        criterion_title(axes, f"{title}\n{about}", colour)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
         axes.tick_params(labelleft=place % 4 == 0)
         if place % 4 == 0:
             axes.set_ylabel("log p, model (nats)")
         if place >= len(shown) - 4:
             axes.set_xlabel("log p, data (nats)")
+
+
+def _draw_density(axes: Axes, table: pd.DataFrame, ends: tuple[float, float]) -> None:
+    """Patterns counted in hexagons, the quartiles over seeds, and where patterns lie that no sample shows.
+
+    Parameters
+    ----------
+    axes
+    table
+        Of the patterns of one panel.
+    ends
+        Of both axes.
+    """
+    x, y = table["log_data"].to_numpy(float), table["log_model_mean"].to_numpy(float)
+    seen = np.isfinite(y)
+    cells: dict[str, Any] = {"gridsize": N_CELLS, "extent": (*ends, *ends), "mincnt": 1, "linewidths": 0.1}
+    axes.hexbin(x[seen], y[seen], norm=LogNorm(1, 100), cmap=DENSITY, zorder=1, **cells)
+    edges = np.linspace(*ends, N_GROUPS + 1)
+    groups = table.groupby(np.digitize(x, edges))
+    middle = groups["log_data"].median()
+    for column in QUARTILES:
+        axes.plot(middle, groups[column].median(), color=DATA_COLOUR, lw=0.9, zorder=4)
+    if table["missing_share"].max() > 0:
+        floor = np.nanmin(table[QUARTILES].to_numpy(float))
+        axes.axhline(floor, color=INK, lw=0.7, ls=":", zorder=3)
+        axes.text(ends[1], floor, "no sample", ha="right", va="bottom", fontsize=6, color=INK)
 
 
 def _error(table: pd.DataFrame, most: int) -> str:
@@ -154,40 +196,34 @@ def _warning(missing: pd.Series) -> str:
     return f"\nunreliable: samples miss\nup to {100 * missed:.0f} % of the data" if missed > MAX_MISSING_SHARE else ""
 
 
-def _draw_divergence(
-    figure: FigureBase, table: pd.DataFrame, measures: Sequence[str], names: Sequence[str], look: Look
-) -> None:
+def _draw_divergence(figure: FigureBase, table: pd.DataFrame, measure: str, names: Sequence[str], look: Look) -> None:
     """C: divergence after pruning (left) and after retraining (right, with the controls), over seeds."""
     controls = {name: row.label for name, row in CONTROLS.items() if name in set(table["criterion"])}
     low, high = int(table["n"].min()), int(table["n"].max())
     n_seeds = f"{high}" if low == high else f"{low} to {high}"
-    grid = figure.add_gridspec(len(measures), 2)
-    above: list[Axes | None] = [None, None]
-    for row, measure in enumerate(measures):
-        part = table[table["measure"] == measure]
-        start = part[part["iteration"] == 0].iloc[0]
-        for column, (phase, title) in enumerate((("pruned", "after pruning"), ("retrained", "after retraining"))):
-            axes = figure.add_subplot(grid[row, column], sharex=above[0], sharey=above[column])
-            above[column] = axes
-            axes.axhline(start["median"], color=INK, lw=0.8, ls=":", zorder=0, label="initial level")
-            mine = part[part["phase"] == phase]
-            lines = [(name, look.labels[name], MARKS | {"color": look.colours[name]}) for name in names]
-            lines += [(name, label, CONTROL_MARKS) for name, label in controls.items() if phase == "retrained"]
-            for i, (name, label, marks) in enumerate(lines):
-                shift = 0.04 * (i - (len(names) - 1) / 2)
-                _draw_line(axes, pd.concat([start.to_frame().T, mine[mine["criterion"] == name]]), shift, label, marks)
-            axes.set_yscale("log" if part["q25"].min() > 0 else "linear")
-            axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-            axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))
-            shown = part.loc[part["phase"].isin(["initial", phase]), "missing_share"]
-            warning = _warning(shown) if measure == "kl_sampled" else ""
-            axes.set_title(f"{title}, KL {MEASURES[measure]}{warning}")
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            axes.tick_params(labelbottom=row == len(measures) - 1)
-            if column == 0:
-                axes.set_ylabel("KL(data ‖ model) (nats)")
-                panel_letter(axes, "C" if row == 0 else "", dx=-0.06)
-            if row == len(measures) - 1:
-                axes.set_xlabel(f"pruning iteration (n = {n_seeds} seeds, median and quartiles)")
+    part = table[table["measure"] == measure]
+    start = part[part["iteration"] == 0].iloc[0]
+    grid = figure.add_gridspec(1, 2)
+    titles = {"pruned": "after pruning", "retrained": "after retraining (another scale)"}
+    for column, (phase, title) in enumerate(titles.items()):
+        axes = figure.add_subplot(grid[column])
+        axes.axhline(start["median"], color=INK, lw=0.8, ls=":", zorder=0, label="initial level")
+        mine = part[part["phase"] == phase]
+        lines = [(name, look.labels[name], MARKS | {"color": look.colours[name]}) for name in names]
+        lines += [(name, label, CONTROL_MARKS) for name, label in controls.items() if phase == "retrained"]
+        for i, (name, label, marks) in enumerate(lines):
+            shift = 0.04 * (i - (len(names) - 1) / 2)
+            _draw_line(axes, pd.concat([start.to_frame().T, mine[mine["criterion"] == name]]), shift, label, marks)
+        axes.set_yscale("log" if part["q25"].min() > 0 else "linear")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(FuncFormatter(_sparse))
+        shown = part.loc[part["phase"].isin(["initial", phase]), "missing_share"]
+        warning = _warning(shown) if measure == "kl_sampled" else ""
+        axes.set_title(f"{title}, KL {MEASURES[measure]}{warning}")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel(f"pruning iteration (n = {n_seeds} seeds, median and quartiles)")
+        if phase == "pruned":
+            axes.set_ylabel("KL(data ‖ model) (nats)")
+            panel_letter(axes, "C", dx=-0.06)
     handles, labels = axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncol=4)

@@ -13,7 +13,15 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 
 from boltzprune.report import figures
 from boltzprune.report.figures import curves, digits, tiles
-from boltzprune.report.figures.style import DATA_COLOUR, INK, Look, below_each_other, constrained, panel_letter
+from boltzprune.report.figures.style import (
+    DATA_COLOUR,
+    INK,
+    Look,
+    below_each_other,
+    constrained,
+    criterion_title,
+    panel_letter,
+)
 from boltzprune.results.prepared import read_images
 from boltzprune.results.store import Arrays
 
@@ -28,9 +36,10 @@ FIGURE = figures.Figure(
     "image if the study says so; each unit of h2 is connected to all of h1; the classifier reads h2. B: share of "
     "the test images that a logistic regression on h2 gets wrong, against the remaining weights, after "
     "retraining; dotted: the same classifier on raw pixels; diamond: initial machines. C: units that remain in h1"
-    " and h2. Mean and standard deviation over seeds; open marks, where the study has the paper's size: one run "
-    "of the authors, read off their notebook, which prunes a tenth of both weight layers. D: fraction of seeds in"
-    " which a pixel has no weight left after the last iteration shown (black = all).",
+    " and h2; curves are of different width, so that those that others cover are seen. Mean and standard "
+    "deviation over seeds; open marks, where the study has the paper's size: one run of the authors, read off "
+    "their notebook, which prunes a tenth of both weight layers. D: fraction of seeds in which a pixel has no "
+    "weight left after the last iteration shown (black = all).",
 )
 
 UNITS = {"n_units_1": "h1", "n_units_2": "h2"}
@@ -111,7 +120,7 @@ def _draw_digits(figure: FigureBase, pixels: pd.DataFrame, units: pd.DataFrame, 
     images = pixels["value"].to_numpy(float).reshape(-1, *shape)
     shown = images[:MAX_DIGITS]
     tiles.show_images(axes, shown, 5 if len(shown) > 4 else len(shown))
-    axes.set_title(f"Digits, {shape[0]} × {shape[1]} pixels, binary", loc="left")
+    axes.set_title(f"One image of each class, {shape[0]} × {shape[1]} pixels", loc="left")
     panel_letter(axes, letter, dx=-0.03)
     machine = units[units["phase"] == "initial"].set_index("measure")["mean"].round().astype(int)
     _draw_machine(figure.add_subplot(grid[1]), images[len(shown) // 2], len(images), machine)
@@ -180,7 +189,7 @@ def _draw_curves(
     for column, (measure, layer) in enumerate(UNITS.items(), start=1):
         axes = figure.add_subplot(grid[column])
         part = units[units["measure"] == measure]
-        curves.per_criterion(axes, part, names, look)
+        curves.per_criterion(axes, part, names, look, stacked=True)
         curves.published_marks(axes, measure, names, look)
         curves.weights_axis(axes, part)
         axes.set(
@@ -202,7 +211,7 @@ def _draw_maps(figure: FigureBase, maps: pd.DataFrame, shape: tuple[int, int], l
         image = np.zeros((int(mine["height"].iloc[0]), int(mine["width"].iloc[0])))
         image[mine["y"], mine["x"]] = mine["disconnected"]
         drawn = tiles.show(axes, image)
-        axes.set_title(f"{digits.title(look.labels[name])}\niteration {last}", color=look.colours[name])
+        criterion_title(axes, f"{digits.title(look.labels[name])}\niteration {last}", look.colours[name])
         if place == 0:
             style: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "ha": "right"}
             axes.annotate(

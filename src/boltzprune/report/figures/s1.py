@@ -24,9 +24,10 @@ FIGURE = figures.Figure(
     published=True,
     caption="**S1 Figure A.** Mean activity of the units of h1 (A) and h2 (B) in the free-running machine over the "
     "iterations, after retraining, and the encoding error of the same machines (C); mean and standard "
-    "deviation over seeds. Circle and square: the first iteration whose mean activity in h1 or h2 exceeds that "
-    "of the iteration before, which may be a signal to stop pruning. Star: lowest error. Dotted: classifier on "
-    "raw pixels. Bracket at iteration 0, where the study has the paper's size: the range that the paper gives.",
+    "deviation over seeds. Circle and square: the first iteration at which the activity of h1 or h2 has risen "
+    "from that before by more than two standard errors, which may be a signal to stop pruning. Star: lowest "
+    "error. Dotted: classifier on raw pixels. Bracket at iteration 0, where the study has the paper's size: the "
+    "range that the paper gives.",
 )
 
 Mark = tuple[str, Any, dict[str, Any]]

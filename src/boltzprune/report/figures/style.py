@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 
@@ -146,6 +146,21 @@ def _settle(figure: Figure) -> None:
     for axes in figure.axes:
         left, bottom, width, height = (round(value, 6) for value in axes.get_position(original=True).bounds)
         axes.set_position((left, bottom, width, height))
+
+
+def criterion_title(axes: Axes, text: str, colour: str, loc: Literal["left", "center"] = "center") -> None:
+    """A title in dark ink, and below it a line in the colour of a criterion: not every colour can be read as text.
+
+    Parameters
+    ----------
+    axes
+    text
+    colour
+    loc
+        Where the title stands: left or center.
+    """
+    axes.set_title(text, loc=loc)
+    axes.spines["top"].set(visible=True, color=colour, linewidth=2.2)
 
 
 def panel_letter(axes: Axes, letter: str, dx: float = -0.02) -> None:
