@@ -13,7 +13,10 @@ from boltzprune.__main__ import main
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md", "docs/results/README.md")
 COMMENTED = ("config/*.yaml", "profiles/*/config.yaml", "Snakefile", "workflow/rules/*.smk", "Makefile")
-HELP = ("", "run", "plan", "status", "verify", "merge", "check", "presets", "schema", "device", "kernels")
+HELP = (
+    *("", "run", "plan", "status", "verify", "merge", "init", "check", "check-criterion", "presets", "schema"),
+    *("device", "kernels"),
+)
 """Commands whose --help is read."""
 PROGRAMS = "boltzprune|snakemake|make|pip|python3?|uv|squeue|scancel"
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pandas as pd
 import pytest
 from documented import ROOT, commands
@@ -23,11 +24,12 @@ STAND_INS = {
         'case "$1 $*" in "run "*--report*) set -- "$@" study.yaml;; "run "*--unlock*) ;;\n'
         '"run "*) shift; set -- run --dry-run "$@";;\n'
         '"merge "*) set -- "$@" --no-run;;\n'
+        '"init "*) shift; [ $# = 0 ] || shift; set -- init "$(mktemp -d)/mine.yaml" "$@";;\n'
         '"kernels "*) exec {python} {here}/kernels_check.py "$@" --arch 90;; esac\n'
         'exec {python} -m boltzprune "$@"'
     ),
     "make": 'exec {make} --dry-run "$@" >/dev/null',
-    "uv": '[ "$1" = run ] && shift && exec "$@"',
+    "uv": '[ "$1 $2 $3" = "run --extra workflow" ] && shift 3 && exec "$@"',
     "pip": 'exec {python} {here}/pip_check.py "$@"',
     "python": 'exec {python} {here}/python_check.py "$@"',
     "python3": 'exec {python} {here}/python_check.py "$@"',
@@ -46,8 +48,9 @@ while words:
     word = words.pop(0)
     if word == "-c":
         assert Path(words.pop(0)).is_file()
-    elif word == "-e":
-        assert set(re.fullmatch(r"[.][[](.*)]", words.pop(0))[1].split(",")) <= set(extras)
+    elif word == "-e" or word.startswith("."):
+        given = words.pop(0) if word == "-e" else word
+        assert given == "." or set(re.fullmatch(r"[.][[](.*)]", given)[1].split(",")) <= set(extras)
     else:
         assert word in known or word == "nvidia-cuda-nvrtc", word
 """
@@ -87,6 +90,8 @@ def place(finished, tmp_path_factory):
     for name in ("tests", "benchmarks"):
         (folder / name).symlink_to(ROOT / name)
     (folder / "my.yaml").write_text("seeds: 3\n")
+    (folder / "my_rules.py").write_text("def used(evidence):\n    return abs(evidence.weights) * evidence.pair_mean\n")
+    np.savez(folder / "my_images.npz", images=np.random.default_rng(3).random((11, 23, 29)))
     others = folder / "from-the-other-computer"
     digits = folder / "docs" / "results" / "digits"
     shutil.copytree(ROOT / "docs" / "results" / "digits", digits)

@@ -33,6 +33,7 @@ PURPOSES = (
     "random patterns",
     "restart of chains",
     "order of patterns",
+    "trial of a criterion",
 )
 """Everything that the package uses random numbers for: two purposes never share a stream."""
 

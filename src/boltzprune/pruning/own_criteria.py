@@ -126,6 +126,34 @@ def _check(name: str, fields: Mapping[str, Any]) -> None:
             raise InputError(f"criterion {name!r}: {attribute} is {fields[attribute]!r}; expected {expected}")
 
 
+def functions_in(file: str) -> list[str]:
+    """Everything in a Python file of a user's that can be a criterion, as file.py:function.
+
+    Parameters
+    ----------
+    file : str
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it cannot be executed, or it has nothing of the kind.
+    """
+    module = _load(file, Path(file)).module
+    own = {name: value for name, value in vars(module).items() if not name.startswith("_")}
+    found = [
+        f"{file}:{name}"
+        for name, value in own.items()
+        if why_unsuitable(value) is None and getattr(value, "__module__", None) == module.__name__
+    ]
+    if not found:
+        raise InputError(f"{file}: has no function of one argument, the evidence; see docs/own_criterion.md")
+    return found
+
+
 def _load(name: str, file: Path) -> OwnFile:
     """A user's file, executed."""
     if not os.path.isfile(file) or file.suffix != ".py":

@@ -1,13 +1,37 @@
-"""Subcommands about the configuration: `check`, `presets`, `config`, `schema`. They compute nothing of a study."""
+"""Subcommands about the configuration: `init`, `check`, `check-criterion`, `presets`, `config`, `schema`.
+
+They compute nothing of a study.
+"""
 
 import argparse
 import json
 import shlex
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from boltzprune.pruning.trial import Trial
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
     """Subcommands about the configuration."""
+    init = commands.add_parser(
+        "init",
+        help="write a study file of your own, with comments, to begin with",
+        description="Write a short study file with comments, which runs as it is and is to be changed. With --data it "
+        "is about your own data: patterns or images of an .npz file, and with labels the digits experiment.",
+    )
+    init.add_argument("file", nargs="?", default="my.yaml", metavar="FILE", help="default: my.yaml; must not exist")
+    init.add_argument("--data", metavar="NPZ", help="an .npz file with patterns, images, or images and labels")
+    init.set_defaults(function=_init)
+    criterion = commands.add_parser(
+        "check-criterion",
+        help="try a criterion of your own on small weight layers, before a study does",
+        description="Try criteria of a Python file on weight layers as studies have them, among them silent units, "
+        "pruned units and a single weight: say what fails, how long one takes, and what it resembles.",
+    )
+    criterion.add_argument("name", metavar="FILE[:FUNCTION]", help="without a function: all that can be criteria")
+    criterion.set_defaults(function=_check_criterion)
     about = (
         "Check configuration files, whose values replace those of config/config.yaml: list every problem, with the "
         "file that has it; or print all values that they lead to, and what the study will do. Nothing is computed."
@@ -24,6 +48,44 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     config.set_defaults(function=_config)
     schema = commands.add_parser("schema", help="print the JSON schema of the configuration, for editors")
     schema.set_defaults(function=_schema)
+
+
+def _init(options: argparse.Namespace) -> None:
+    """Write a study file, and say what can be done with it."""
+    from boltzprune.study.starter import write
+
+    write(options.file, options.data)
+    sys.stdout.write(
+        f"Written: {options.file}. Change it, then:\n"
+        f"  boltzprune check {shlex.quote(options.file)}\n  boltzprune plan {shlex.quote(options.file)}\n"
+        f"  boltzprune run {shlex.quote(options.file)}\n"
+    )
+
+
+def _check_criterion(options: argparse.Namespace) -> int:
+    """Try criteria; exit status 2 if one of them fails."""
+    from boltzprune.pruning.own_criteria import functions_in
+    from boltzprune.pruning.trial import trial
+
+    file, _, function = options.name.rpartition(":")
+    names = [options.name] if file or not function.endswith(".py") else functions_in(function)
+    trials = [trial(name) for name in names]
+    for one in trials:
+        sys.stdout.write("".join(f"{line}\n" for line in _lines_of(one)))
+    return 2 if any(one.problems for one in trials) else 0
+
+
+def _lines_of(one: "Trial") -> list[str]:
+    """What is said of a criterion that was tried."""
+    if one.problems or one.criterion is None:
+        return [f"{one.name}: cannot be used", *(f"  {problem}" for problem in one.problems)]
+    alike = ", ".join(f"{name} {value:.2f}" for name, value in one.correlations.items())
+    goes = "whole units go" if one.criterion.whole_units else "weights go"
+    return [
+        f"{one.name}: good ({goes}; label {one.criterion.label!r}, colour {one.criterion.colour})",
+        f"  {one.seconds:.2g} s for a weight layer of 401 x 677 units; rank correlation with {alike}",
+        f"  in a study:  criteria: [{', '.join(dict.fromkeys([*one.correlations, one.name]))}]",
+    ]
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -18,7 +18,7 @@ from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve
 from boltzprune.pruning.ending import ends_at
 from boltzprune.sampling.exact import MAX_VISIBLE
-from boltzprune.study.config import OWN_CRITERION, DeepMachine, Digits, Patches, Study
+from boltzprune.study.config import OWN_CRITERION, DeepMachine, Digits, PatchData, Patches, Study
 
 Rows = dict[str, Criterion | None]
 """Name -> criterion; None: it cannot be loaded."""
@@ -94,18 +94,24 @@ def visible_units(patches: Patches) -> int | None:
     return len(circle_offsets(patches.data.radius)) if n_tiles(known.image, patches.data.radius) else None
 
 
+def patterns_there(data: PatchData) -> int | None:
+    """How many patterns the data hold; None if not known."""
+    known = SOURCES[data.source].sizes(data)
+    if known.image is None:
+        return known.n_patterns
+    return known.n_images and known.n_images * n_tiles(known.image, data.radius)
+
+
 def _of_patches(patches: Patches, rows: Rows) -> list[str]:
     """What cannot work with the patches."""
     data, known, n_visible = patches.data, SOURCES[patches.data.source].sizes(patches.data), visible_units(patches)
-    n_available = known.n_patterns
     if known.image is not None:
         height, width = known.image
         try:
             tile_centres(height, width, data.radius)
         except InputError as error:
             return [str(error)]
-        n_available = known.n_images and known.n_images * n_tiles(known.image, data.radius)
-    found = []
+    n_available, found = patterns_there(data), []
     if n_available and data.n_patterns > n_available:
         found.append(
             f"patches.data.n_patterns = {data.n_patterns}: the data hold {n_available} patterns; expected 1 to "
