@@ -6,6 +6,8 @@ files that a page links to are put into the site. Sphinx does the rest.
 """
 
 import argparse
+import base64
+import json
 import os
 import posixpath
 import re
@@ -26,6 +28,7 @@ ROOT = HERE.parents[1]
 PAGES = {
     "Start": ["tutorial", "running", "faq"],
     "Yours": ["library", "api", "own_criterion", "own_data"],
+    "Notebooks": ["notebooks/theory", "notebooks/spikes", "notebooks/criterion"],
     "The paper": ["experiments", "results", "reproduces", "theory", "deviations", "results/README"],
     "Settings": ["configuration", "settings", "config/README", "commands", "results_files"],
     "Computers": ["clusters", "gpu", "speed", "reruns", "faults"],
@@ -71,12 +74,13 @@ def main():
 def collect(folder):
     """Put everything that the site is made of into a folder."""
     os.environ["COLUMNS"] = "100"
-    sources = {path: path.removeprefix("docs/") for path in tracked("docs") if not path.startswith("docs/site/")}
+    sources = {path: page_of(path) for path in tracked("docs") if not path.startswith("docs/site/")}
     pages = {path: target for path, target in (sources | ELSEWHERE).items() if target.endswith(".md")}
     pages.pop("docs/README.md")
     others = {path: target for path, target in sources.items() if path not in pages and path != "docs/README.md"}
     for path, target in pages.items():
-        text, linked = with_links(path, target, (ROOT / path).read_text(encoding="utf-8"))
+        text = notebook(path, folder / target) if path.endswith(".ipynb") else (ROOT / path).read_text(encoding="utf-8")
+        text, linked = with_links(path, target, text)
         title = "" if re.match("# ", text) else f"# {Path(target).parent.name}: {Path(target).stem}\n\n"
         write(folder / target, title + text + contents_of(target))
         others |= linked
@@ -84,6 +88,7 @@ def collect(folder):
         text, linked = with_links(f"docs/{target}", target, text)
         write(folder / target, text)
         others |= linked
+    others |= {path: f"files/{path}" for path in pages if path.endswith(".ipynb")}
     for path, target in others.items():
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / path, folder / target)
@@ -98,6 +103,28 @@ def tracked(folder):
     return [path for path in listed if (ROOT / path).is_file()]
 
 
+def page_of(path):
+    """Where the site has a file of docs; a notebook becomes a page."""
+    return path.removeprefix("docs/").removesuffix(".ipynb") + ".md" * path.endswith(".ipynb")
+
+
+def notebook(path, target):
+    """A notebook as the text of a page; its pictures are written beside the page."""
+    parts, target_folder = [], target.parent
+    target_folder.mkdir(parents=True, exist_ok=True)
+    for number, cell in enumerate(json.loads((ROOT / path).read_text(encoding="utf-8"))["cells"]):
+        source = "".join(cell["source"])
+        parts.append(source if cell["cell_type"] == "markdown" else f"```python\n{source}\n```")
+        for output in cell.get("outputs", []):
+            if output["output_type"] == "stream":
+                parts.append(block("".join(output["text"])))
+            elif picture := output.get("data", {}).get("image/png"):
+                name = f"{target.stem}_{number}.png"
+                (target_folder / name).write_bytes(base64.b64decode("".join(picture)))
+                parts.append(f"![]({name})")
+    return "\n\n".join(parts) + "\n"
+
+
 def write(path, text):
     """Write a file, in a folder that may be new."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -105,9 +132,12 @@ def write(path, text):
 
 
 def contents_of(page):
-    """The parts of the site, on its front page; on the page of results the pages of claims and tables."""
+    """What a page of the site has at its end: the parts of the site, pages below it, or the notebook that it shows."""
     if page == "index.md":
         return "".join(toctree(part, names) for part, names in PAGES.items())
+    if page.startswith("notebooks/"):
+        name = Path(page).with_suffix(".ipynb").name
+        return f"\nThis page as a notebook: [{name}](../files/docs/notebooks/{name})\n"
     if page == "results/README.md":
         return toctree("", sorted(path.removeprefix("docs/results/") for path in tracked("docs/results/*/*.md")))
     return ""
@@ -133,7 +163,9 @@ def with_links(path, page, text):
             found = f"{found}/README.md"
             if not (ROOT / found).is_file():  # nothing to show of a folder
                 return before.partition("[")[2].removesuffix("](")
-        target = ELSEWHERE.get(found) or (found.removeprefix("docs/") if found.startswith("docs/") else None)
+        target = ELSEWHERE.get(found) or (page_of(found) if found.startswith("docs/") else None)
+        if target is None and not (ROOT / found).exists():  # a picture of a notebook
+            return match[0]
         if target is None:
             target = linked[found] = f"files/{found}"
         relative = posixpath.relpath(target, posixpath.dirname(page) or ".")

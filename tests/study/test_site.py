@@ -118,3 +118,7 @@ def test_figures_and_measurements_are_part_of_it(site, pages):
     assert len(shown) == 5
     files = [link for link in pages[site / "gpu.html"].links if link.endswith("gpu.json")]
     assert files and (site / files[0]).is_file()
+    for name, n_pictures in (("theory", 3), ("spikes", 2), ("criterion", 1)):
+        page = pages[site / "notebooks" / f"{name}.html"]
+        assert sum(link.endswith(".png") for link in page.loads) == n_pictures
+        assert any(link.endswith(f"{name}.ipynb") for link in page.links)
