@@ -3,6 +3,7 @@ import re
 import shlex
 
 from boltzprune.errors import InputError
+from boltzprune.report import landing
 from boltzprune.report.figures import FIGURES, targets
 from boltzprune.study import computer, jobs, parts, paths, raw_data, running, settings
 from boltzprune.study.cost import limits
@@ -44,6 +45,10 @@ LISTED = "<<'FILES'\n{params.files}FILES"
 """Options of a `command`. With the last, parameter `files` has all inputs, see `listed`."""
 LIMITS = limits.Limits(STUDY)
 ENVIRONMENT = f"../../envs/{computer.environment(STUDY)}.yaml"
+
+
+if any(word.startswith("--report") for word in sys.argv):
+    config["landing"] = landing.pages(jobs.prospect(STUDY), Path(RESULTS, "tables"))
 
 
 # before the first job of a run, in no dry run, report or --unlock; jobs of a cluster call Snakemake again for themselves
@@ -248,6 +253,15 @@ def figures_of(experiment):
     """All figures of an experiment, in every format."""
     names = [name for name, row in FIGURES.items() if row.experiment == experiment]
     return expand(f"{RESULTS}/figures/{{name}}.{{extension}}", name=names, extension=STUDY.figures.formats)
+
+
+def drawn(name):
+    """The files of a figure: one of them for the report, vectors if there are any."""
+    paths = [f"{RESULTS}/figures/{name}.{extension}" for extension in STUDY.figures.formats]
+    shown = next(path for kind in (".svg", ".png", ".pdf") for path in paths if path.endswith(kind))
+    title = FIGURES[name].caption.partition(".**")[0].removeprefix("**")
+    of_report = {"caption": "../report/figure.rst", "category": "Figures", "labels": {"figure": title}}
+    return [report(path, **of_report) if path == shown else path for path in paths]
 
 
 def listed(wildcards, input):

@@ -11,6 +11,7 @@ rule collect:
             f"{RESULTS}/tables/metrics.csv",
             caption="../report/metrics.rst",
             category="Tables",
+            labels={"table": "All metrics of the patches"},
         ),
         pattern_probabilities=f"{RESULTS}/tables/pattern_probabilities.csv",
     log:
@@ -36,6 +37,7 @@ rule table1:
             f"{RESULTS}/tables/table1.csv",
             caption="../report/table1.rst",
             category="Tables",
+            labels={"table": "Table 1"},
         ),
         markdown=f"{RESULTS}/tables/table1.md",
         latex=f"{RESULTS}/tables/table1.tex",
@@ -59,6 +61,7 @@ DIGIT_TABLES["metrics"] = report(
     DIGIT_TABLES["metrics"],
     caption="../report/digits_metrics.rst",
     category="Tables",
+    labels={"table": "All metrics of the digits"},
 )
 
 if STUDY.parts:
@@ -117,6 +120,7 @@ rule per_digit:
             f"{RESULTS}/tables/per_digit.csv",
             caption="../report/per_digit.rst",
             category="Tables",
+            labels={"table": "Quality and share of each digit"},
         ),
         markdown=f"{RESULTS}/tables/per_digit.md",
         latex=f"{RESULTS}/tables/per_digit.tex",
@@ -145,6 +149,7 @@ rule claims:
             f"{RESULTS}/tables/claims.md",
             caption="../report/claims.rst",
             category="Claims",
+            labels={"claims": "Statements, rules and all numbers"},
         ),
     log:
         log_of("claims"),
@@ -164,7 +169,12 @@ rule claims:
 
 rule study:
     output:
-        config=report(f"{RESULTS}/study.yaml", caption="../report/study.rst", category="Settings"),
+        config=report(
+            f"{RESULTS}/study.yaml",
+            caption="../report/study.rst",
+            category="Settings",
+            labels={"settings": "Every value of the study"},
+        ),
     log:
         log_of("study"),
     benchmark:
@@ -187,11 +197,7 @@ for NAME, FIGURE in FIGURES.items():
         input:
             **figure_inputs(NAME),
         output:
-            report(
-                [f"{RESULTS}/figures/{NAME}.{extension}" for extension in STUDY.figures.formats],
-                caption="../report/figure.rst",
-                category="Figures",
-            ),
+            drawn(NAME),
             [f"{RESULTS}/figures/{NAME}_{panel}" for panel in FIGURE.panels],
         log:
             log_of(NAME),
