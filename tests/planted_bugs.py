@@ -45,9 +45,9 @@ BUGS = [
     Bug(
         "estimator: what was observed of the machine before is kept",
         "estimators/base.py",
-        "self._observed: Activity | None = None",
-        "self._observed: Activity | None = getattr(self, '_observed', None)",
-        "estimators/test_equal_to_a_study.py",
+        "self._asked: tuple[int, dict[str, Any]] | None = None",
+        "self._asked: tuple[int, dict[str, Any]] | None = getattr(self, '_asked', None)",
+        "estimators/test_pruned_machine.py",
     ),
     Bug(
         "estimator: log Z of the machine before is kept",

@@ -68,6 +68,22 @@ def test_the_importance_is_the_fisher_information_of_the_sampled_means(rbm):
     assert exactly.get_params()["statistics"] == "enumerated"
 
 
+def test_other_parameters_of_the_sampling_are_heeded_at_once(rbm):
+    before = rbm.importance_
+    assert rbm.statistics_.n_samples == 211 and np.array_equal(rbm.importance_, before)
+    assert rbm.set_params(n_samples=1009).statistics_.n_samples == 1009
+    exactly = rbm.set_params(statistics="enumerated").importance_
+    assert exactly == pytest.approx(fisher_diagonal(exact.statistics(rbm.machine_).pair_means[0]))
+
+
+def test_a_machine_that_is_fitted_again_is_observed_again(rbm, X):
+    before = rbm.importance_, rbm.log_z_
+    rbm.fit(1 - X)
+    fresh = clone(rbm).fit(1 - X)
+    assert np.array_equal(rbm.importance_, fresh.importance_) and rbm.log_z_ == fresh.log_z_
+    assert not np.array_equal(rbm.importance_, before[0]) and rbm.log_z_ != before[1]
+
+
 def test_criteria_can_be_functions(rbm):
     def largest_weight(evidence):
         return evidence.weights

@@ -157,6 +157,7 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         """The machine after a step; what was known of the one before no longer holds."""
         self.machine_ = machine
         self._observed: Activity | None = None
+        self._asked: tuple[int, dict[str, Any]] | None = None
         self._log_z: tuple[float, float] | None = None
         about = {"step": step, "iteration": self.iteration_, "criterion": criterion}
         self.history_.append(about | {"n_weights": machine.n_weights, "n_units": machine.layer_sizes})
@@ -223,12 +224,13 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
     def _activity(self, eigenvector: bool = False) -> Activity:
         """What is observed of the machine as it is."""
         check_is_fitted(self)
-        if self._observed is None or (eigenvector and self._observed.eigenvector is None):
-            n_samples, arguments = self._free_run()
-            self._observed = observe(
-                self.machine_, n_samples, eigenvector=eigenvector, **arguments, **self._where(True)
-            )
-        return self._observed
+        n_samples, arguments = self._free_run()
+        asked = n_samples, {name: value for name, value in arguments.items() if name != "chains"}
+        known = self._observed if self._asked == asked else None  # else the parameters have changed since
+        if known is None or (eigenvector and known.eigenvector is None):
+            known = observe(self.machine_, n_samples, eigenvector=eigenvector, **arguments, **self._where(True))
+            self._observed, self._asked = known, asked
+        return known
 
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
         """Probabilities of the units of the top layer that remain, given cases.
