@@ -45,8 +45,8 @@ BUGS = [
     Bug(
         "estimator: what was observed of the machine before is kept",
         "estimators/base.py",
-        "self._asked: tuple[int, dict[str, Any]] | None = None",
-        "self._asked: tuple[int, dict[str, Any]] | None = getattr(self, '_asked', None)",
+        "self._observed: tuple[tuple[int, dict[str, Any]], Activity] | None = None",
+        "self._observed = getattr(self, '_observed', None)",
         "estimators/test_pruned_machine.py",
     ),
     Bug(

@@ -156,8 +156,7 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
     def _becomes(self, machine: BoltzmannMachine, step: str, criterion: str | None = None) -> None:
         """The machine after a step; what was known of the one before no longer holds."""
         self.machine_ = machine
-        self._observed: Activity | None = None
-        self._asked: tuple[int, dict[str, Any]] | None = None
+        self._observed: tuple[tuple[int, dict[str, Any]], Activity] | None = None
         self._log_z: tuple[float, float] | None = None
         about = {"step": step, "iteration": self.iteration_, "criterion": criterion}
         self.history_.append(about | {"n_weights": machine.n_weights, "n_units": machine.layer_sizes})
@@ -226,10 +225,10 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         n_samples, arguments = self._free_run()
         asked = n_samples, {name: value for name, value in arguments.items() if name != "chains"}
-        known = self._observed if self._asked == asked else None  # else the parameters have changed since
+        known = self._observed[1] if self._observed and self._observed[0] == asked else None
         if known is None or (eigenvector and known.eigenvector is None):
             known = observe(self.machine_, n_samples, eigenvector=eigenvector, **arguments, **self._where(True))
-            self._observed, self._asked = known, asked
+            self._observed = asked, known
         return known
 
     def transform(self, X: npt.ArrayLike) -> npt.NDArray[np.floating]:
