@@ -815,8 +815,8 @@ BUGS = [
     Bug(
         "Figure 2: pruned and retrained machines exchanged",
         "report/figures/fig2.py",
-        '(("pruned", "after pruning"), ("retrained", "after retraining"))',
-        '(("retrained", "after pruning"), ("pruned", "after retraining"))',
+        '{"pruned": "after pruning", "retrained": "after retraining (another scale)"}',
+        '{"retrained": "after pruning", "pruned": "after retraining (another scale)"}',
         "report/test_fig2.py",
     ),
     Bug(
@@ -829,8 +829,8 @@ BUGS = [
     Bug(
         "Figure 3: titles of the maps in the colour of another criterion",
         "report/figures/fig3.py",
-        "color=look.colours[name])\n        if place",
-        "color=list(look.colours.values())[place - 1])\n        if place",
+        'iteration {last}", look.colours[name])',
+        'iteration {last}", list(look.colours.values())[place - 1])',
         "report/test_figure_colours.py",
     ),
     Bug(
@@ -949,8 +949,8 @@ BUGS = [
     Bug(
         "configuration: presets of the wrong key are told",
         "study/config/commented.py",
-        "_presets(place)",
-        "_presets(key)",
+        "presets_of(place)",
+        "presets_of(key)",
         "study/test_settings.py",
     ),
     Bug(

@@ -64,9 +64,7 @@ def pages(tmp_path):
         "Table 1. Units of a_b, n = 3.\n\n| Criterion | 1 |\n| --- | --- |\n| a \\| b | 60 |\n"
     )
     texts = landing.pages(["Study my_own: 5 seeds.", "And *so* on."], tmp_path)
-    return {
-        name: publish_parts(text, writer_name="html", settings_overrides=STRICT)["body"] for name, text in texts.items()
-    }
+    return {name: publish_parts(text, writer="html", settings_overrides=STRICT)["body"] for name, text in texts.items()}
 
 
 def test_the_first_page_says_what_was_computed_and_what_came_out(pages):
@@ -111,7 +109,7 @@ def test_a_study_without_tables_has_a_first_page(tmp_path):
 def test_tables_of_a_real_study_are_read(deep):
     texts = landing.pages(["Study deep."], deep.folder)
     for text in texts.values():
-        publish_parts(text, writer_name="html", settings_overrides=STRICT)
+        publish_parts(text, writer="html", settings_overrides=STRICT)
     n_claims = len(pd.read_csv(deep.folder / "claims.csv"))
     assert len(re.findall(r"^   \* - ", texts["claims"], re.MULTILINE)) >= n_claims
     assert "Quality" in texts["per_digit"]

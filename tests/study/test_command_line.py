@@ -46,7 +46,10 @@ def patterns(tmp_path):
     return target
 
 
-OTHERS = ["run", "plan", "status", "verify", "merge", "check", "presets", "config", "schema", "device", "kernels"]
+OTHERS = [
+    *("run", "plan", "status", "verify", "merge", "init", "check-criterion", "check", "presets", "config", "schema"),
+    *("device", "kernels"),
+]
 
 
 @pytest.mark.parametrize("command", [*STAGES, *OTHERS])
