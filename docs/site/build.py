@@ -171,15 +171,8 @@ def with_links(path, page, text):
         relative = posixpath.relpath(target, posixpath.dirname(page) or ".")
         return f"{before}{relative}{'#' + anchor if anchor else ''}{after}"
 
-    def in_text(part):
-        return LINK.sub(new, part)
-
-    parts, kept = CODE.split(text), []
-    for place, part in enumerate(parts):
-        kept.append(part if part.startswith("```") else f"\0{place}\0" if place % 2 else part)
-    text = "".join(kept)
-    blocks = re.split(r"(^```.*?^```$)", text, flags=re.MULTILINE | re.DOTALL)
-    text = "".join(part if part.startswith("```") else in_text(part) for part in blocks)
+    parts = CODE.split(text)  # every other one is code, which is set aside
+    text = LINK.sub(new, "".join(f"\0{place}\0" if place % 2 else part for place, part in enumerate(parts)))
     return re.sub(r"\0(\d+)\0", lambda match: parts[int(match[1])], text), linked
 
 

@@ -3,7 +3,6 @@ import re
 import shlex
 
 from boltzprune.errors import InputError
-from boltzprune.report import landing
 from boltzprune.report.figures import FIGURES, targets
 from boltzprune.study import computer, jobs, parts, paths, raw_data, running, settings
 from boltzprune.study.cost import limits
@@ -48,6 +47,8 @@ ENVIRONMENT = f"../../envs/{computer.environment(STUDY)}.yaml"
 
 
 if any(word.startswith("--report") for word in sys.argv):
+    from boltzprune.report import landing
+
     config["landing"] = landing.pages(jobs.prospect(STUDY), Path(RESULTS, "tables"))
 
 

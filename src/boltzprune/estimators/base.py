@@ -1,7 +1,7 @@
 """What the estimators have in common: binary input, the state after each step, and what can be asked of a machine."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -16,11 +16,14 @@ from boltzprune.errors import InputError
 from boltzprune.pruning.prune import Pruned
 from boltzprune.single.activity import Activity, encode, log_likelihood, log_z, observe, sample
 from boltzprune.single.pruning import Rule, criterion_and_name, importance, prune
+from boltzprune.single.settings import states_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_SEEDS = 2**31 - 1
+REMEDY = "set binarize to a number, which values that become 1 exceed, or to 'mean', the mean of the training cases"
+"""For values that are neither 0 nor 1."""
 FITTED = (
     *("n_cases_", "iteration_", "is_retrained_", "layer_sizes_", "history_", "n_features_in_"),
     *("threshold_", "feature_names_in_"),
@@ -154,12 +157,16 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         """Take note of the units that a pruning removed."""
 
     def _becomes(self, machine: BoltzmannMachine, step: str, criterion: str | None = None) -> None:
-        """The machine after a step; what was known of the one before no longer holds."""
+        """The machine after a step, which the history notes."""
+        self._has(machine)
+        about = {"step": step, "iteration": self.iteration_, "criterion": criterion}
+        self.history_.append(about | {"n_weights": machine.n_weights, "n_units": machine.layer_sizes})
+
+    def _has(self, machine: BoltzmannMachine) -> None:
+        """Another machine: what was known of the one before no longer holds."""
         self.machine_ = machine
         self._observed: tuple[tuple[int, dict[str, Any]], Activity] | None = None
         self._log_z: tuple[float, float] | None = None
-        about = {"step": step, "iteration": self.iteration_, "criterion": criterion}
-        self.history_.append(about | {"n_weights": machine.n_weights, "n_units": machine.layer_sizes})
 
     # ------------------------------------------------------------------ what can be asked
 
@@ -349,7 +356,7 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         path
-            For a study for example results/demo/patches/seeds0-2/initial/machine.npz.
+            For a study for example results/demo/patches/seeds0-9/initial/initial.npz.
         seed : int, optional
             Which machine of a file of a study with several.
 
@@ -367,10 +374,11 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         estimator.seed_ = saved.seed
         if cls._is_deep:
             estimator.chains_ = tuple(saved.chains)
-        history = saved.fitted.get("history_")
-        estimator.history_ = []
-        estimator._becomes(saved.machine, "load")
-        estimator.history_ = estimator.history_ if history is None else history
+        if "history_" in saved.fitted:
+            estimator._has(saved.machine)
+        else:
+            estimator.history_ = []
+            estimator._becomes(saved.machine, "load")
         return estimator
 
     # ------------------------------------------------------------------ what the steps have in common
@@ -387,14 +395,7 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         """Checked, binary cases; the first ones say how many columns there are, and set a threshold that is a mean."""
         array = validate_data(self, X, reset=is_first, ensure_min_samples=2 if is_first else 1)
         if self.binarize is None:
-            wrong = (array != 0) & (array != 1)
-            if wrong.any():
-                row, column = (int(place) for place in np.argwhere(wrong)[0])
-                raise InputError(
-                    f"X[{row}, {column}] is {array[row, column]}; expected 0 or 1: set binarize to a number, which "
-                    "values that become 1 exceed, or to 'mean', the mean of the training cases"
-                )
-            return np.ascontiguousarray(array, dtype=np.uint8)
+            return states_of(array, name="X", remedy=REMEDY)
         if is_first:
             self.threshold_ = self._threshold(array)
         return np.ascontiguousarray(array > self.threshold_, dtype=np.uint8)
@@ -438,8 +439,3 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         """Which random numbers the machine as it is has for its free run."""
         phase = "retrained" if self.is_retrained_ else "pruned"
         return {"seed": self.seed_, "iteration": self.iteration_, "phase": phase}
-
-
-def given(settings: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A parameter that is a dict of settings, None standing for none."""
-    return dict(settings or {})

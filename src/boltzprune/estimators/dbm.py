@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine
-from boltzprune.estimators.base import PrunedMachine, given
+from boltzprune.estimators.base import PrunedMachine
 from boltzprune.pruning.prune import Pruned
 from boltzprune.single.training import new_dbm, train_dbm
 
@@ -113,15 +113,15 @@ class PrunedDBM(PrunedMachine):
     def _new(self, states: npt.NDArray[np.uint8]) -> BoltzmannMachine:
         names = ("weight_sd", "visible_bias", "hidden_bias", "mask", "n_chains")
         where: dict[str, Any] = {"seed": self.seed_, **self._where(True)}
-        start = {name: getattr(self, name) for name in names} | where | given(self.pretraining)
+        start = {name: getattr(self, name) for name in names} | where | _given(self.pretraining)
         machine, chains = new_dbm(states, self.n_hidden, **start)
-        how = where | {"mean_field": self.mean_field} | given(self.training)
+        how = where | {"mean_field": self.mean_field} | _given(self.training)
         machine, self.chains_ = train_dbm(machine, chains, states, **how)
         return machine
 
     def _retrained(self, states: npt.NDArray[np.uint8], iteration: int, settings: dict[str, Any]) -> BoltzmannMachine:
         place: dict[str, Any] = {"seed": self.seed_, "iteration": iteration, "mean_field": self.mean_field}
-        how = place | self._where(True) | given(self.retraining) | settings
+        how = place | self._where(True) | _given(self.retraining) | settings
         machine, self.chains_ = train_dbm(self.machine_, self.chains_, states, **how)
         return machine
 
@@ -129,9 +129,14 @@ class PrunedDBM(PrunedMachine):
         self.chains_ = tuple(states[:, keep] for states, keep in zip(self.chains_, pruned.remaining))
 
     def _free_run(self) -> tuple[int, dict[str, Any]]:
-        how = given(self.sampling)
+        how = _given(self.sampling)
         chains = self.chains_ if how.pop("chains", "persistent") == "persistent" else None
         return self._n_samples(self.n_samples), {**self._place(), "chains": chains, **how}
 
     def _inference(self) -> dict[str, Any]:
-        return given(self.mean_field)
+        return _given(self.mean_field)
+
+
+def _given(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A parameter that is a dict of settings, None standing for none."""
+    return dict(settings or {})

@@ -19,6 +19,7 @@ from boltzprune.results.store import (
     read_machine,
     write_arrays,
 )
+from boltzprune.single.settings import plain
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,8 @@ def write(path: str | os.PathLike[str], saved: Saved) -> None:
     if (mask := parameters.pop("mask")) is not None:
         arrays["mask"] = np.asarray(mask, dtype=bool)
     about = {"estimator": saved.kind, "version": __version__, "seed": saved.seed}
-    about |= {"parameters": _plain(parameters), "fitted": _plain(dict(saved.fitted))}
+    about |= {"parameters": plain(parameters), "fitted": plain(dict(saved.fitted))}
     write_arrays(path, arrays, about, compress=True)
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold of a parameter or an attribute."""
-    if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def read(path: str | os.PathLike[str], kind: str, is_deep: bool, seed: int | None) -> Saved:

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from boltzprune.pruning.criteria import CRITERIA
+from boltzprune.report.claims.claim import VERDICTS
 
-VERDICTS = ("supported", "contradicted", "undecided", "not testable")
 EXPERIMENTS = {"patches": "Image patches", "digits": "Digits"}
 NOTHING = "–"
 """In an empty cell; a hyphen would begin a list."""

@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.pruning import prune as rules
-from boltzprune.pruning.criteria import CRITERIA, Criterion, Evidence, resolve
+from boltzprune.pruning.criteria import Criterion, Evidence, resolve
 from boltzprune.pruning.prune import Pruned
 from boltzprune.single.activity import Activity
 from boltzprune.single.settings import section
@@ -132,6 +132,3 @@ def prune(
     rule, name = criterion_and_name(criterion)
     how = _section(machine, settings, "prune")
     return rules.prune(machine, activity.statistics, rule, name, how, seed, iteration, activity.eigenvector)
-
-
-__all__ = ["CRITERIA", "Pruned", "Rule", "criterion_and_name", "importance", "prune"]

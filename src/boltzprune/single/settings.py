@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 log = logging.getLogger("boltzprune")
 
 
-def states_of(cases: npt.ArrayLike, n_visible: int | None = None, name: str = "cases") -> npt.NDArray[np.uint8]:
+def states_of(
+    cases: npt.ArrayLike,
+    n_visible: int | None = None,
+    name: str = "cases",
+    remedy: str = "make them binary first, for example by cases > threshold",
+) -> npt.NDArray[np.uint8]:
     """Binary cases as the kernels take them.
 
     Parameters
@@ -29,8 +34,8 @@ def states_of(cases: npt.ArrayLike, n_visible: int | None = None, name: str = "c
         Of any type of number, or booleans.
     n_visible : int, optional
         How many columns there have to be.
-    name : str
-        What messages call them.
+    name, remedy : str
+        What messages call them, and say of a value that is neither 0 nor 1.
 
     Returns
     -------
@@ -52,24 +57,21 @@ def states_of(cases: npt.ArrayLike, n_visible: int | None = None, name: str = "c
     wrong = (array != 0) & (array != 1)
     if wrong.any():
         row, column = (int(place) for place in np.argwhere(wrong)[0])
-        raise InputError(
-            f"{name}[{row}, {column}] is {array[row, column]}; expected 0 or 1: make them binary first, for example by "
-            f"{name} > threshold"
-        )
+        raise InputError(f"{name}[{row}, {column}] is {array[row, column]}; expected 0 or 1: {remedy}")
     return np.ascontiguousarray(array, dtype=np.uint8)
 
 
 def section(model: type[Kind], values: Mapping[str, Any], name: str) -> Kind:
     """A section of the configuration, made of the keyword arguments of a function; see `config.base.checked`."""
-    return checked(model, {key: _plain(value) for key, value in values.items()}, name)
+    return checked(model, {key: plain(value) for key, value in values.items()}, name)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Tuples and arrays as lists, numbers of NumPy as those of Python, inside of mappings and sequences as well."""
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 

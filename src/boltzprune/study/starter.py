@@ -40,6 +40,7 @@ digits:
   iterations: 3
   pruning: {{fraction: [0.1, 0.5]}}    # of the weights between v and h1, and between h1 and h2
 """
+TEMPLATES = {"patches": PATCHES, "digits": DIGITS}
 DEFAULT_DATA = {
     "patches": "{source: sample_images, n_patterns: 20000}    # or cifar10; boltzprune init --data FILE.npz: your own",
     "digits": "{source: digits}    # or mnist; boltzprune init --data FILE.npz: your own",
@@ -77,14 +78,9 @@ def write(file: str | os.PathLike[str], data: str | None = None) -> None:
 
 def as_yaml(study: str, data: str | None = None) -> str:
     """The text of the file; arguments as of `write`."""
-    if data is None:
-        body = PATCHES.format(data=DEFAULT_DATA["patches"]) + DIGITS.format(data=DEFAULT_DATA["digits"])
-        return HEAD.format(named=f"study: {study}".ljust(27), study=study, experiments="patches, digits") + body
-    experiment, flow = _own(data)
-    template = {"patches": PATCHES, "digits": DIGITS}[experiment]
-    return HEAD.format(named=f"study: {study}".ljust(27), study=study, experiments=experiment) + template.format(
-        data=flow
-    )
+    sections = DEFAULT_DATA if data is None else dict([_own(data)])
+    head = HEAD.format(named=f"study: {study}".ljust(27), study=study, experiments=", ".join(sections))
+    return head + "".join(TEMPLATES[experiment].format(data=flow) for experiment, flow in sections.items())
 
 
 def _own(data: str) -> tuple[str, str]:
