@@ -3,7 +3,7 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm torture docs check lock benchmark benchmark-gpu clean
+.PHONY: demo test test-slurm test-browser torture docs check lock benchmark benchmark-gpu clean
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
@@ -18,6 +18,11 @@ test-slurm: .venv/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock --no-deps --upgrade \
 		--target .venv/slurm snakemake-executor-plugin-slurm snakemake-executor-plugin-slurm-jobstep
 	BOLTZPRUNE_SLURM_PLUGIN=$(CURDIR)/.venv/slurm $(BIN)/python -m pytest -m cluster -rs
+
+# the report in Chromium, which is installed if it is missing; that needs root and apt-get
+test-browser: .venv/installed
+	command -v chromium chromedriver || (apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
+	$(BIN)/python -m pytest -m browser -rs
 
 # every promise put to the test many times, hours of it; prints promise, tried, survived
 torture: .venv/installed
@@ -48,7 +53,7 @@ benchmark: .venv/installed
 benchmark-gpu: .venv/installed
 	$(BIN)/python benchmarks/gpu.py
 
-# resolve the newest versions into requirements.lock
+# requirements.lock for what pyproject.toml names; versions that stand there stay, and in a new file are the newest
 lock: .venv/installed
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test --extra slurm \

@@ -4,7 +4,9 @@ A test says what it needs by a mark, `@pytest.mark.gpu` or `pytest.param(..., ma
 skipped tests would hide the few that are skipped for a reason worth reading, which pytest's own summary lists.
 """
 
+import importlib.util
 import os
+import shutil
 
 import pytest
 
@@ -22,10 +24,21 @@ def _not_set(variable):
     return "" if os.environ.get(variable) else f"{variable} is not set"
 
 
+BROWSER = shutil.which("chromium"), shutil.which("chromedriver")
+"""Where Chromium is, and the program that tests steer it by."""
+
+
+def _no_browser():
+    if not all(BROWSER):
+        return "chromium and chromedriver are not both installed"
+    return "" if importlib.util.find_spec("selenium") else "selenium is not installed"
+
+
 NEEDS = {
     "gpu": ("a GPU", _no_gpu),
     "data": ("the real images", lambda: _not_set("BOLTZPRUNE_TEST_DATA")),
     "cluster": ("a SLURM of their own, make test-slurm", lambda: _not_set("BOLTZPRUNE_SLURM_PLUGIN")),
+    "browser": ("Chromium, make test-browser", _no_browser),
 }
 """Mark -> what it stands for, and a function that says why this machine does not have it; empty if it has."""
 

@@ -90,6 +90,26 @@ def test_a_criterion_has_one_colour_in_both_experiments(tmp_path):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        ({}, ["fig3", "fig4", "s1"]),
+        ({"anti_fi": 3, "variance_fi": 5}, ["fig3", "fig4", "s1"]),
+        ({"anti_fi": 2, "variance_fi": 5}, ["fig3", "fig4", "s1", "s2a", "s2b"]),
+    ],
+)
+def test_figures_that_would_repeat_others_belong_to_no_study(last, expected):
+    study = study_from({"figures": {"last_iterations": last}, "digits": {"iterations": 3}})
+    assert jobs.figures(study, "digits") == expected
+    assert jobs.figures(study, "patches") == ["fig1", "fig2"]
+
+
+def test_a_criterion_of_the_patches_alone_leaves_out_no_iteration_of_the_digits():
+    own = {"patches": {"criteria": ["eigenvector"], "iterations": 7}, "digits": {"iterations": 3}}
+    study = study_from(own | {"figures": {"last_iterations": {"eigenvector": 2}}})
+    assert jobs.figures(study, "digits") == ["fig3", "fig4", "s1"]
+
+
 def test_what_the_figures_of_the_digits_are_told():
     values = {"last_iterations": {"anti_fi": 2}, "dpi": 77}
     study = study_from({"figures": values, "digits": {"evaluation": {"quality": "class_mean"}}})

@@ -50,7 +50,7 @@ TRAINING = {"train": 1, "sample_initial": 1, "evaluate_initial": 1, "draw_fig1":
 SAMPLING = {rule: n for rule, n in TRAINING.items() if rule not in ("train", "retrain_unpruned")}
 PATTERNS = {"prepare": 1, **TRAINING}
 
-DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1", "s2a", "s2b")}
+DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1")}
 DEEP_RESULTS = {"collect_digits": 1, "per_digit": 1, **DEEP_FIGURES, **CLAIMS}
 DEEP_CHAIN = {"prune_deep": 1, "retrain_jointly": 1, "sample_deep": 2, "evaluate_digits": 1}
 DEEP_CHAINS = times(2, DEEP_CHAIN)
@@ -154,9 +154,7 @@ CONFIGURATION = {
     "digits.evaluation.strength_raw": Edit(
         {"reference": 1, **DEEP_EVALUATION, **STUDY}, digits(evaluation={"strength_raw": 0.5})
     ),
-    "digits.evaluation.quality": Edit(
-        {"draw_fig4": 1, "draw_s2b": 1, **STUDY}, digits(evaluation={"quality": "class_mean"})
-    ),
+    "digits.evaluation.quality": Edit({"draw_fig4": 1, **STUDY}, digits(evaluation={"quality": "class_mean"})),
     "digits.evaluation.after_pruning, off": Edit(
         {"evaluate_digits": 2, **DEEP_RESULTS, **STUDY}, digits(evaluation={"after_pruning": False})
     ),
@@ -244,9 +242,7 @@ CODE = {
         {"draw_fig1": 1}, sources=code("report/figures/fig1.py", "SIDE = 1200", "SIDE = 1201")
     ),
     "report/figures/s1.py": Edit({"draw_s1": 1}, sources=line("report/figures/s1.py", "def draw(")),
-    "report/figures/fig3.py, which S2 A shows too": Edit(
-        {"draw_fig3": 1, "draw_s2a": 1}, sources=line("report/figures/fig3.py", "def draw(")
-    ),
+    "report/figures/fig3.py": Edit({"draw_fig3": 1}, sources=line("report/figures/fig3.py", "def draw(")),
     "report/figures/mine.py, a new figure": Edit({"draw_mine": 1}, files={additions.FIGURE_FILE: additions.FIGURE}),
     "datasets/stripes.py, a new data source": Edit({}, files={additions.SOURCE_FILE: additions.SOURCE}),
     "datasets/cifar10.py, which the study does not use": Edit({}, sources=line("datasets/cifar10.py", "SIDE")),

@@ -13,6 +13,9 @@ from boltzprune.study.settings import merged
 
 pytestmark = pytest.mark.slow
 
+N_JOBS = 46
+"""Jobs of the finished study."""
+
 
 @pytest.fixture
 def copied(finished, tmp_path):
@@ -48,7 +51,7 @@ def seconds(path):
 def test_nothing_to_do(copied):
     assert told(copied, "plan").startswith("Nothing would run: ")
     status = told(copied, "status")
-    assert "Study tiny in results/tiny: 48 of 48 jobs done" in status
+    assert f"Study tiny in results/tiny: {N_JOBS} of {N_JOBS} jobs done" in status
     assert all(cells[0] == cells[1] and cells[2:4] == [".", "."] for cells in rules(status).values())
     assert re.search(r"patches: iterations finished\ncriterion +of 1  seeds\neigenvector +1  0-2\n", status)
 
@@ -80,7 +83,7 @@ def test_the_plan_names_keys_code_versions_times_and_sizes(copied):
     size = re.search(r"Disk: ([\d.]+ kB) in (\d+) files, of which ([\d.]+ kB) replace older results", plan)
     assert size[1] == size[3]
     assert re.search(
-        r"^Computed with another numpy than 99.0, which is installed: \S+ \(48 jobs\)$", plan, re.MULTILINE
+        rf"^Computed with another numpy than 99.0, which is installed: \S+ \({N_JOBS} jobs\)$", plan, re.MULTILINE
     )
 
 
@@ -89,14 +92,14 @@ def test_times_of_another_study_are_said_to_be_so_and_none_is_invented(copied):
     shutil.rmtree(copied.folder / "results" / "tiny" / "logs" / "digits")
     plan = told(copied, "plan")
     found = rules(plan)
-    assert plan.startswith("Study second: 48 jobs would run\n")
+    assert plan.startswith(f"Study second: {N_JOBS} jobs would run\n")
     assert all(cells[-1] == "no result yet" for cells in found.values())
     assert found["train"][1].endswith(" s")
     assert found["pretrain"] == ["1", "unknown", "no result yet"]
     planned = copied.planned()
     n = sum(count for rule, count in planned.items() if re.search("pretrain|jointly|sample.*_deep|evaluate.*d", rule))
     n -= planned["evaluate_unpruned"]
-    assert f"{48 - n - planned['prune_deep']} jobs scaled from the jobs of their stage in study tiny, " in plan
+    assert f"{N_JOBS - n - planned['prune_deep']} jobs scaled from the jobs of their stage in study tiny, " in plan
     assert f"{planned['prune_deep']} jobs by rates measured on one core of " in plan, "it computes on CPUs only"
     assert f"Time of {n} jobs unknown, since none of the kind has run here on this device: " in plan
 
@@ -123,7 +126,7 @@ def test_the_status_of_a_study_that_is_not_done(copied):
     mark.write_text("{}")
     status, planned = told(copied, "status"), copied.planned()
     found = rules(status)
-    n_jobs = 48 + 2 * 5 + 3  # of two criteria and the control
+    n_jobs = N_JOBS + 2 * 5 + 3  # of two criteria and the control
     assert f"{n_jobs - sum(planned.values())} of {n_jobs} jobs done" in status
     numbers = {rule: [int(cell.replace(".", "0")) for cell in cells[:4]] for rule, cells in found.items()}
     assert {rule: row[2] + row[3] for rule, row in numbers.items() if row[2] + row[3]} == planned

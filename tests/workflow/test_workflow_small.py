@@ -209,7 +209,7 @@ TARGETS = {
     "fig3": {"draw_fig3"},
     "per_digit": {"per_digit"},
     "claims": {"claims"},
-    "digits": {"draw_fig3", "draw_fig4", "draw_s1", "draw_s2a", "draw_s2b", "per_digit", "study"},
+    "digits": {"draw_fig3", "draw_fig4", "draw_s1", "per_digit", "study"},
     "patches": {"draw_fig1", "draw_fig2", "table1", "study"},
 }
 
@@ -223,6 +223,13 @@ def test_a_target_makes_what_it_names_and_nothing_else(bare, target):
     assert {rule for rule in rules if rule.startswith("draw_") or rule in RESULTS} == TARGETS[target]
     assert ("pretrain" in rules) == (target != "patches")
     assert ("train" in rules) == (target in ("patches", "claims"))
+
+
+def test_figure_s2_is_drawn_where_figures_3_and_4_leave_out_iterations(bare):
+    rules = bare.planned("digits", "--config", "figures={last_iterations: {anti_fi: 1}}")
+    assert {rule for rule in rules if rule.startswith("draw_")} == {"draw_s2a", "draw_s2b"} | TARGETS[
+        "digits"
+    ] - RESULTS
 
 
 def test_every_target_is_there(bare):

@@ -251,8 +251,8 @@ def figure_inputs(name):
 
 
 def figures_of(experiment):
-    """All figures of an experiment, in every format."""
-    names = [name for name, row in FIGURES.items() if row.experiment == experiment]
+    """All figures that the study has of an experiment, in every format."""
+    names = jobs.figures(STUDY, experiment)
     return expand(f"{RESULTS}/figures/{{name}}.{{extension}}", name=names, extension=STUDY.figures.formats)
 
 

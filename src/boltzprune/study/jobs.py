@@ -220,6 +220,13 @@ def _options(row: Criterion) -> set[str]:
     return declared | {"zero_rule"} if row.zeros_go else declared
 
 
+def figures(study: Study, experiment: str) -> list[str]:
+    """The figures that belong to a study, of one experiment: all but those that would repeat another."""
+    shown, n_iterations = study.figures.last_iterations, getattr(study, experiment).iterations
+    left_out = any(shown.get(name, n_iterations) < n_iterations for name in getattr(study, experiment).criteria)
+    return [name for name, row in FIGURES.items() if row.experiment == experiment and (left_out or not row.repeats)]
+
+
 def figure_job(study: Study, name: str) -> dict[str, Any]:
     """The job of one figure: looks, and for figures by criterion their labels and colours."""
     row = FIGURES[name]

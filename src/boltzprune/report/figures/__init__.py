@@ -37,6 +37,9 @@ class Figure:
         Whether it shows all iterations of every criterion, whatever the configuration says of the last one shown.
     published : bool
         Whether it shows numbers of `report.published` where the study has the paper's size.
+    repeats : str
+        The figure that shows the same where the configuration leaves out no iteration. A study then does without this
+        one, unless its target is asked for.
     """
 
     inputs: tuple[str, ...]
@@ -47,6 +50,7 @@ class Figure:
     target: str = ""
     all_iterations: bool = False
     published: bool = False
+    repeats: str = ""
 
 
 def _declared(path: Path) -> Figure | None:

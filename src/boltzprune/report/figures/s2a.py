@@ -17,6 +17,7 @@ FIGURE = figures.Figure(
     experiment="digits",
     target="s2",
     all_iterations=True,
+    repeats="fig3",
     published=True,
     caption="**S2 Figure A.** Encoding error (A), remaining units (B) and disconnected pixels (C) as in Figure 3 B to "
     "D, with every criterion shown after all its iterations.",

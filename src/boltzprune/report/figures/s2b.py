@@ -12,6 +12,7 @@ FIGURE = figures.Figure(
     experiment="digits",
     target="s2",
     all_iterations=True,
+    repeats="fig4",
     published=True,
     caption="**S2 Figure B.** Quality (A), diversity (B) and generated samples (C) as in Figure 4, with every "
     "criterion shown after all its iterations.",

@@ -67,7 +67,7 @@ class Figures(Section):
         {"variance_fi": 6, "heuristic_fi": 6},
         description="Last iteration that Figures 3 and 4 show of a criterion, so that the numbers of remaining "
         "weights are comparable; criteria that are not named: all iterations. Figure S2 shows all "
-        "iterations of all criteria. Paper: 6 for the FI criteria, of 10.",
+        "iterations of all criteria, and is drawn where these leave some out. Paper: 6 for the FI criteria, of 10.",
     )
     colours: dict[str, Annotated[str, Field(pattern=r"^#[0-9A-Fa-f]{6}$")]] = Field(
         {}, description='Colours that replace those of criteria, for example {anti_fi: "#aa0000"}.'
