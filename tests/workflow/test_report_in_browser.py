@@ -8,10 +8,10 @@ import time
 import matplotlib.image
 import pandas as pd
 import pytest
-from needs import BROWSER
 
 from boltzprune.report.claims.claim import VERDICTS
 from boltzprune.report.figures import FIGURES
+from needs import BROWSER
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -40,7 +40,7 @@ class Reader:
         return self.once(lambda: self.links("Figures") and self.text())
 
     def once(self, seen):
-        """What a function finds as soon as it finds something: the page is made by scripts, and images take a moment."""
+        """What a function finds, once it finds something: scripts make the page, and images take a moment."""
         end = time.monotonic() + PATIENCE_S
         while not (found := seen()):
             assert time.monotonic() < end, f"not shown within {PATIENCE_S} s; the page says: {self.text()[:2000]}"
