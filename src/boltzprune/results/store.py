@@ -119,6 +119,8 @@ class Arrays:
                 self._file.open(member).close()  # a name that has changed is no longer the one beside the array
         except MemoryError:
             raise
+        except FileNotFoundError as error:
+            raise InputError(f"{path}: there is no such file") from error
         except Exception as error:
             raise InputError(f"{path}: not a readable result ({error}); delete it and run again") from error
         self.names = set(keys)
