@@ -13,7 +13,18 @@ from boltzprune.report import landing
 
 STRICT = {"report_level": Reporter.INFO_LEVEL, "halt_level": Reporter.INFO_LEVEL, "file_insertion_enabled": False}
 CLAIMS = [
-    ("Fewer units are left.", "patches", "anti_fi", "supported", "units", -22.5, -24, -21, 29, ""),
+    (
+        "Fewer units are left.",
+        "patches",
+        "anti_fi",
+        "supported",
+        "units less the 41 of variance_fi",
+        -22.5,
+        -24,
+        -21,
+        29,
+        "",
+    ),
     ("|w| keeps *nearly* all_", "patches", "weight_magnitude", "undecided", "share", 0.123456, 0.1, 0.2, 29, ""),
     ("It is sparse.", "patches", "", "supported", "share", 0.91, "", "", 29, ""),
     ("Nothing is known.", "digits", "rules.py:mine_own", "not testable", "", "", "", "", 5, "too few seeds: n = 5"),
@@ -28,6 +39,14 @@ PUBLISHED = [
     ("activity of h1", "none", 0, "0.37 to 0.43", 0.41, 0.4, 0.42, "inside"),
     ("error", "anti_fi", 3, "0.9", 0.5, 0.4, 0.6, "not compared"),
 ]
+
+
+LABELS = {
+    "variance_fi": "Variance FI",
+    "anti_fi": "Anti-FI",
+    "weight_magnitude": "Weight magnitude",
+    "rules.py:mine_own": "My own",
+}
 
 
 class Cells(HTMLParser):
@@ -63,7 +82,7 @@ def pages(tmp_path):
     (tmp_path / "table1.md").write_text(
         "Table 1. Units of a_b, n = 3.\n\n| Criterion | 1 |\n| --- | --- |\n| a \\| b | 60 |\n"
     )
-    texts = landing.pages(["Study my_own: 5 seeds.", "And *so* on."], tmp_path)
+    texts = landing.pages(["Study my_own: 5 seeds.", "And *so* on."], tmp_path, LABELS)
     return {name: publish_parts(text, writer="html", settings_overrides=STRICT)["body"] for name, text in texts.items()}
 
 
@@ -82,10 +101,10 @@ def test_the_first_page_says_what_was_computed_and_what_came_out(pages):
 def test_every_statement_has_a_row_and_every_compared_number(pages):
     statements, published = Cells(pages["claims"]).tables
     assert statements[1:] == [
-        ["Fewer units are left.", "Anti-FI", "supported", "units: -22.5 (-24 to -21)", "29"],
+        ["Fewer units are left.", "Anti-FI", "supported", "units less the 41 of Variance FI: -22.5 (-24 to -21)", "29"],
         ["|w| keeps *nearly* all_", "Weight magnitude", "undecided", "share: 0.123 (0.1 to 0.2)", "29"],
         ["It is sparse.", "–", "supported", "share: 0.91", "29"],
-        ["Nothing is known.", "rules.py:mine_own", "not testable (too few seeds: n = 5)", "–", "5"],
+        ["Nothing is known.", "My own", "not testable (too few seeds: n = 5)", "–", "5"],
     ]
     assert published[1:] == [
         ["hidden units", "Variance FI", "1", "69", "61.5 (42 to 70)", "inside"],
@@ -101,13 +120,13 @@ def test_tables_of_other_files_stand_beside_them(pages):
 
 
 def test_a_study_without_tables_has_a_first_page(tmp_path):
-    texts = landing.pages(["Study x."], tmp_path)
+    texts = landing.pages(["Study x."], tmp_path, LABELS)
     assert texts["first"].startswith("Study x.") and "published" not in texts["first"]
     assert texts["claims"].strip() == texts["table1"].strip() == ""
 
 
 def test_tables_of_a_real_study_are_read(deep):
-    texts = landing.pages(["Study deep."], deep.folder)
+    texts = landing.pages(["Study deep."], deep.folder, LABELS)
     for text in texts.values():
         publish_parts(text, writer="html", settings_overrides=STRICT)
     n_claims = len(pd.read_csv(deep.folder / "claims.csv"))

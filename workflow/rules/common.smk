@@ -49,7 +49,7 @@ ENVIRONMENT = f"../../envs/{computer.environment(STUDY)}.yaml"
 if any(word.startswith("--report") for word in sys.argv):
     from boltzprune.report import landing
 
-    config["landing"] = landing.pages(jobs.prospect(STUDY), Path(RESULTS, "tables"))
+    config["landing"] = landing.pages(jobs.prospect(STUDY), Path(RESULTS, "tables"), jobs.all_labels(STUDY))
 
 
 # before the first job of a run, in no dry run, report or --unlock; jobs of a cluster call Snakemake again for themselves

@@ -8,18 +8,18 @@ of a longer one the beginning is out of reach. The tables therefore stand beside
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.report.claims.claim import VERDICTS
+from boltzprune.report.claims.page import WITHOUT, labelled
 
 EXPERIMENTS = {"patches": "Image patches", "digits": "Digits"}
 NOTHING = "–"
 """In an empty cell; a hyphen would begin a list."""
 
 
-def pages(study: Sequence[str], tables: Path) -> dict[str, str]:
+def pages(study: Sequence[str], tables: Path, labels: Mapping[str, str]) -> dict[str, str]:
     """Texts of the report, from the tables of a study that are there.
 
     Parameters
@@ -28,13 +28,15 @@ def pages(study: Sequence[str], tables: Path) -> dict[str, str]:
         What was computed: one sentence or more each.
     tables : pathlib.Path
         The folder of the tables.
+    labels : mapping of str to str
+        What each criterion is called.
 
     Returns
     -------
     dict of str -> str
         first: the first page; claims, table1, per_digit: what stands beside these files; empty where there is none.
     """
-    found = {name: read_rows(tables / f"{name}.csv") for name in ("claims", "published")}
+    found = {name: _named(read_rows(tables / f"{name}.csv"), labels) for name in ("claims", "published")}
     counted, compared = _counts(found["claims"]), _compared(found["published"])
     figures = "Figures, tables, claims and settings are in the list on the left, each with an explanation beside it."
     first = [*map(escaped, study), *counted, *compared[:1], figures]
@@ -51,6 +53,17 @@ def read_rows(path: Path) -> list[dict[str, str]]:
         return []
     with open(path, encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def _named(rows: Iterable[dict[str, str]], labels: Mapping[str, str]) -> list[dict[str, str]]:
+    """Rows in which every criterion is called as its label says."""
+    called, texts = {**WITHOUT, **labels}, ("quantity", "reason")
+    return [
+        row
+        | {"criterion": called.get(row["criterion"], row["criterion"])}
+        | {key: labelled(row[key], labels) for key in texts if key in row}
+        for row in rows
+    ]
 
 
 def escaped(text: str) -> str:
@@ -87,7 +100,7 @@ def _counts(rows: Sequence[dict[str, str]]) -> list[str]:
 def _claims(rows: Sequence[dict[str, str]]) -> list[str]:
     """Every statement of the paper with its verdict."""
     shown = [
-        [escaped(row["statement"]), _name(row["criterion"]), _verdict(row), _estimate(row), row["n"]] for row in rows
+        [escaped(row["statement"]), escaped(row["criterion"]), _verdict(row), _estimate(row), row["n"]] for row in rows
     ]
     return [table(["Statement", "Criterion", "Verdict", "Estimate (95 % interval)", "Seeds"], shown)] if shown else []
 
@@ -104,13 +117,6 @@ def _estimate(row: dict[str, str]) -> str:
     ends = [row["estimate_low"], row["estimate_high"]]
     interval = f" ({_short(ends[0])} to {_short(ends[1])})" if all(ends) else ""
     return escaped(f"{row['quantity']}: {_short(row['estimate'])}{interval}")
-
-
-def _name(criterion: str) -> str:
-    """What a criterion is called; machines without one were not pruned."""
-    if criterion in CRITERIA:
-        return CRITERIA[criterion].label
-    return "before pruning" if criterion == "none" else escaped(criterion)
 
 
 def _short(number: str) -> str:
@@ -132,7 +138,7 @@ def _compared(rows: Sequence[dict[str, str]]) -> list[str]:
     shown = [
         [
             escaped(row["quantity"]),
-            _name(row["criterion"]),
+            escaped(row["criterion"]),
             row["iteration"],
             _short(row["published"]),
             f"{_short(row['median'])} ({_short(row['smallest'])} to {_short(row['largest'])})",

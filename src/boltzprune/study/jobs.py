@@ -253,10 +253,9 @@ def table_job(study: Study, stage: str) -> dict[str, Any]:
 
 def claims_job(study: Study) -> dict[str, Any]:
     """The job of the claims."""
-    both = {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
     about = {"study": summaries(study), "last_iterations": study.figures.last_iterations}
     why = {name: comparison.differences(name, getattr(study, name)) for name in study.experiments}
-    return job(study, "claims", criteria=both, not_compared=why, **about)
+    return job(study, "claims", criteria=all_labels(study), not_compared=why, **about)
 
 
 def shows_published(study: Study, experiment: str) -> bool:
@@ -267,6 +266,11 @@ def shows_published(study: Study, experiment: str) -> bool:
 def labels(study: Study, experiment: str) -> dict[str, str]:
     """Label of each criterion of an experiment, in the order of the configuration."""
     return {name: _resolved(name).label for name in getattr(study, experiment).criteria}
+
+
+def all_labels(study: Study) -> dict[str, str]:
+    """Label of each criterion of the study."""
+    return {name: label for experiment in study.experiments for name, label in labels(study, experiment).items()}
 
 
 def colours(study: Study, experiment: str) -> dict[str, str]:

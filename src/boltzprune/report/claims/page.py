@@ -42,6 +42,9 @@ HEAD = (
     "Measured",
 )
 
+WITHOUT = {"": "", "none": "before pruning"}
+"""What stands for a criterion where there is none: statements about all machines, and about those before pruning."""
+
 
 def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str], beside: pd.DataFrame | None = None) -> str:
     """The table that `judge` made: readable numbers, and the rules as a list below each experiment.
@@ -89,14 +92,14 @@ def _once(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _cells(row: Mapping[str, Any], labels: dict[str, str]) -> list[str]:
     """One line of the table in text."""
-    criterion = {"": "", "none": "before pruning"} | labels
-    verdict = f"**{row['verdict']}**" + (f": {_labelled(row['reason'], labels)}" if row["reason"] else "")
+    criterion = WITHOUT | labels
+    verdict = f"**{row['verdict']}**" + (f": {labelled(row['reason'], labels)}" if row["reason"] else "")
     about = [row["statement"], criterion.get(row["criterion"], row["criterion"]), verdict]
     seeds = row["seeds_needed"] or "-"
-    return [*about, _estimate(row, labels), *_test(row), seeds, _labelled(row["measured"], labels) or "-"]
+    return [*about, _estimate(row, labels), *_test(row), seeds, labelled(row["measured"], labels) or "-"]
 
 
-def _labelled(text: str, labels: dict[str, str]) -> str:
+def labelled(text: str, labels: Mapping[str, str]) -> str:
     """Text with the labels of criteria instead of their names."""
     return re.sub(r"\w+", lambda word: labels.get(word[0], word[0]), text)
 
@@ -106,7 +109,7 @@ def _estimate(row: Mapping[str, Any], labels: dict[str, str]) -> str:
     if np.isnan(row["estimate"]):
         return "-"
     return (
-        f"{_labelled(row['quantity'], labels)}: {interval(row['estimate'], row['estimate_low'], row['estimate_high'])}"
+        f"{labelled(row['quantity'], labels)}: {interval(row['estimate'], row['estimate_low'], row['estimate_high'])}"
     )
 
 
