@@ -1,16 +1,14 @@
 """Figures of the digits: nothing overlaps, equal tables give equal bytes, the stage writes what the row says."""
 
 import importlib
-import itertools
 import warnings
 
 import matplotlib.image
 import numpy as np
 import pandas as pd
 import pytest
-from digit_figures import CRITERIA, LAST, drawn, small_study, tables
+from digit_figures import CRITERIA, LAST, assert_laid_out, drawn, small_study, tables
 from digit_tables import Digits
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from boltzprune.errors import InputError
 from boltzprune.report.figures import FIGURES, curves, module_of, targets
@@ -38,15 +36,6 @@ def test_a_logarithmic_axis_has_three_to_nine_ticks(low, high):
     assert (low <= ticks).all() and (ticks <= high).all()
 
 
-def inside(box, other, slack=1.5):
-    return (
-        box.x0 >= other.x0 - slack
-        and box.y0 >= other.y0 - slack
-        and box.x1 <= other.x1 + slack
-        and box.y1 <= other.y1 + slack
-    )
-
-
 def crowd(folder, variant):
     """Studies that strain the layout."""
     if variant == "paper":
@@ -64,20 +53,7 @@ def test_nothing_overlaps_and_nothing_is_cut(variant, name, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made = drawn(crowd(tmp_path, variant), name)
-    renderer = FigureCanvasAgg(made).get_renderer()
-    boxes = [axes.get_tightbbox(renderer) for axes in made.axes]
-    for box in boxes:
-        assert inside(box, made.bbox)
-    for one, other in itertools.combinations(boxes, 2):
-        width = min(one.x1, other.x1) - max(one.x0, other.x0)
-        height = min(one.y1, other.y1) - max(one.y0, other.y0)
-        assert min(width, height) < 3, (one, other)
-    for part in (made, *made.subfigs):
-        for legend in part.legends:
-            box = legend.get_window_extent(renderer)
-            assert inside(box, made.bbox)
-            assert not any(box.overlaps(other) for other in boxes)
-            assert box.y0 > 12  # above the line about the study
+    assert_laid_out(made)
 
 
 @pytest.mark.parametrize("name", NAMES)

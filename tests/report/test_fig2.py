@@ -1,14 +1,15 @@
 """Figure 2 as an object: each point, line, bar, colour and label against the metrics that it is of."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from digit_figures import drawn, tables
+from digit_figures import assert_laid_out, drawn, tables
 from matplotlib.colors import to_hex
 from patch_figures import CRITERIA, ITERATIONS, N_PATTERNS, SEEDS, PatchStudy, legend_entries, letters
 
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.report.figures.fig2 import DENSITY, N_CELLS, N_GROUPS
-from boltzprune.report.figures.style import DATA_COLOUR, INK
+from boltzprune.report.figures.style import INK
 
 MEASURES = {"kl_exact": "KL exact", "kl_sampled": "KL from samples"}
 PHASES = {"pruned": "after pruning", "retrained": "after retraining (another scale)"}
@@ -88,14 +89,14 @@ def test_every_pattern_is_counted_where_it_lies(made, study, place):
 
 
 @pytest.mark.parametrize("place", range(1 + len(CRITERIA)))
-def test_blue_lines_are_medians_of_the_quartiles_among_patterns_as_probable(made, study, place):
+def test_lines_are_medians_of_the_quartiles_among_patterns_as_probable(made, study, place):
     axes, mine = made.axes[place], patterns(study, ("none", *CRITERIA)[place])
     _, lower, upper = axes.lines[:3]
     groups = mine.groupby(np.digitize(mine["log_data"], np.linspace(*axes.get_xlim(), N_GROUPS + 1)))
     for line, column in ((lower, "log_model_q25"), (upper, "log_model_q75")):
         assert line.get_xdata() == pytest.approx(groups["log_data"].median().to_numpy())
         assert line.get_ydata() == pytest.approx(groups[column].median().to_numpy())
-        assert line.get_color() == DATA_COLOUR
+        assert line.get_color() == (INK, *study.spec("fig2")["colours"].values())[place]
 
 
 def test_where_patterns_lie_that_no_sample_shows_is_marked(study):
@@ -194,6 +195,21 @@ def test_the_legend_names_each_line_by_its_own_colour(made, study):
         assert to_hex(entries[label].get_color()[0]).upper() == spec["colours"][criterion]
     assert to_hex(entries[CONTROL].get_color()[0]) == INK
     assert (entries["initial level"].get_color(), entries["initial level"].get_linestyle()) == (INK, ":")
+
+
+@pytest.mark.parametrize("n_criteria", [1, 4, 7, 11])
+@pytest.mark.parametrize("missing", [0.0, 0.13])
+def test_nothing_overlaps_and_nothing_is_cut(study, n_criteria, missing):
+    spec, frames = study.spec("fig2"), tables(study, "fig2")
+    labels = {f"rules.py:number_{i}": f"Criterion number {i}" for i in range(n_criteria)}
+    for panel in ("b.csv", "c.csv"):
+        frame = frames[panel]
+        mine, others = frame[frame["criterion"] == CRITERIA[0]], frame[~frame["criterion"].isin(CRITERIA)]
+        frames[panel] = pd.concat([others, *(mine.assign(criterion=name) for name in labels)])
+    for panel in ("a.csv", "b.csv"):
+        frames[panel] = frames[panel].assign(missing_share=missing)
+    spec |= {"criteria": labels, "colours": dict.fromkeys(labels, "#0072B2")}
+    assert_laid_out(drawn(study, "fig2", frames, spec))
 
 
 def test_one_seed_has_no_spread_and_fewer_are_told(study):

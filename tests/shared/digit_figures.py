@@ -1,10 +1,12 @@
 """Figures of the digits as objects, and what one finds in them."""
 
 import importlib
+import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
 from digit_tables import Digits
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from boltzprune.report.figures import module_of
 from boltzprune.report.figures.style import RC, Look, _settle
@@ -35,6 +37,33 @@ def drawn(study, name, frames=None, spec=None, **how):
         _settle(made)
     plt.close(made)
     return made
+
+
+def inside(box, other, slack=1.5):
+    return (
+        box.x0 >= other.x0 - slack
+        and box.y0 >= other.y0 - slack
+        and box.x1 <= other.x1 + slack
+        and box.y1 <= other.y1 + slack
+    )
+
+
+def assert_laid_out(made):
+    """Nothing of a figure overlaps, and nothing is cut off."""
+    renderer = FigureCanvasAgg(made).get_renderer()
+    boxes = [axes.get_tightbbox(renderer) for axes in made.axes]
+    for box in boxes:
+        assert inside(box, made.bbox)
+    for one, other in itertools.combinations(boxes, 2):
+        width = min(one.x1, other.x1) - max(one.x0, other.x0)
+        height = min(one.y1, other.y1) - max(one.y0, other.y0)
+        assert min(width, height) < 3, (one, other)
+    for part in (made, *made.subfigs):
+        for legend in part.legends:
+            box = legend.get_window_extent(renderer)
+            assert inside(box, made.bbox)
+            assert not any(box.overlaps(other) for other in boxes)
+            assert box.y0 > 12  # above the line about the study
 
 
 def axes_titled(made, *words):

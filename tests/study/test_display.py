@@ -55,6 +55,8 @@ def test_the_lines_of_a_study_and_its_jobs(shown, tmp_path):
         "  train seeds 7-12: 37 %, about 4.0 min left (epoch 2)",
         "  sample anti_fi pruned iteration 3 seeds 0-6: for 0.0 s",
     }
+    log.write_text("19:00:20 INFO train: 41 % of 4000 updates, 123 a second, 199 s left\n")
+    assert "  train seeds 7-12: 41 %, about 3.3 min left" in shown.lines()
     shown.note("job_finished", record(job_id=7))
     assert len(shown.lines()) == 2
 

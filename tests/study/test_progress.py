@@ -42,7 +42,7 @@ def test_no_rate_counts_what_is_compiled_first(clock, caplog):
     told = [record.getMessage() for record in caplog.records]
     assert told == [
         "train: compiled or loaded its loops in 19.0 s, which no rate counts",
-        ", ".join(["train, : 30 % of 100 updates", "6 a second", "12 s left"]),
+        ", ".join(["train: 30 % of 100 updates", "6 a second", "12 s left"]),
         "train: 30 updates in 10.0 s, 3 a second",
     ]
 

@@ -72,7 +72,11 @@ class Progress:
         """Name what runs now, for example the epoch."""
         self.stage = stage
         if self._bar:
-            self._bar.update(self._task, description=f"{self.title}, {stage}")
+            self._bar.update(self._task, description=self._running())
+
+    def _running(self) -> str:
+        """What runs, and the stage of it that runs now, where stages are told."""
+        return f"{self.title}, {self.stage}" if self.stage else self.title
 
     def skip(self, n: int) -> None:
         """Note n units that an earlier run has done."""
@@ -93,8 +97,8 @@ class Progress:
                 self._last_line = time.monotonic()
                 left = (self.total - self.done) / self.rate
                 log.info(
-                    "%s, %s: %.0f %% of %d %s, %.4g a second, %.0f s left",
-                    self.title, self.stage, 100 * self.done / self.total, self.total, self.unit, self.rate, left,
+                    "%s: %.0f %% of %d %s, %.4g a second, %.0f s left",
+                    self._running(), 100 * self.done / self.total, self.total, self.unit, self.rate, left,
                 )  # fmt: skip
 
     def _tell_preparation(self) -> bool:

@@ -9,13 +9,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure, FigureBase
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.report import figures
 from boltzprune.report.figures.style import (
-    DATA_COLOUR,
     INK,
     Look,
     below_each_other,
@@ -32,7 +32,7 @@ FIGURE = figures.Figure(
     experiment="patches",
     caption="**Figure 2.** A: log-probability of every pattern of the data against its log-probability among the "
     "samples of the initial machines, mean over seeds (darker: more patterns; MSE: mean over patterns of the "
-    "squared difference, mean and SD over seeds). Blue: quartiles over seeds, medians over patterns that are "
+    "squared difference, mean and SD over seeds). Lines: quartiles over seeds, medians over patterns that are "
     "about as probable in the data. Dotted: a pattern that no sample shows counts as half a sample. B: the "
     "same after the last pruning iteration and retraining, per criterion. C: divergence of the model from the "
     "data after each pruning and, on another scale, after each retraining; median and quartiles over seeds; lower is "
@@ -50,6 +50,8 @@ N_CELLS, N_GROUPS = 30, 12
 """Hexagons along an axis; groups of patterns that are about as probable."""
 DENSITY = LinearSegmentedColormap.from_list("density", ["#d0d0d0", "#000000"])
 CONTROL_MARKS: dict[str, Any] = {"color": INK, "lw": 0.8, "ls": "--", "elinewidth": 0.8, "zorder": 3}
+HALO = [withStroke(linewidth=2.2, foreground="white")]
+"""Around lines that run over dark cells."""
 MEASURES = {"kl_exact": "exact", "kl_sampled": "from samples"}
 
 
@@ -95,7 +97,8 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     known = set(panels["c.csv"]["measure"])
     measure = next((measure for measure in MEASURES if measure in known), "kl_sampled")
     n_rows = -(-(len(names) + 1) // 4)
-    heights = [2.05 * n_rows, 2.9]
+    warned = any(_warning(panels[name]["missing_share"]) for name in ("a.csv", "b.csv"))
+    heights = [(2.4 if warned else 2.05) * n_rows, 2.9]
     figure = constrained((7.5, sum(heights)), (0, 0.018, 1, 0.982), hspace=0.04)
     upper, lower = below_each_other(figure, heights)
     _draw_patterns(upper, (n_rows, 4), panels, names, look)
@@ -124,10 +127,10 @@ def _draw_patterns(
     first: Axes | None = None
     for place, (letter, table, title, colour) in enumerate(shown):
         axes = first = figure.add_subplot(grid[place // 4, place % 4], sharex=first, sharey=first)
-        panel_letter(axes, letter, dx=-0.3)
+        panel_letter(axes, letter, dx=-0.3 if letter == "B" else -0.42)
         axes.plot([low, high], [low, high], color="#999999", lw=0.7, zorder=3)
         if not table.empty:
-            _draw_density(axes, table, (low, high))
+            _draw_density(axes, table, (low, high), colour)
         about = _ended(panels["c.csv"], names[place - 1]) if table.empty else _error(table, both["mse_n"].max())
         criterion_title(axes, f"{title}\n{about}", colour)
         axes.set(xlim=(low, high), ylim=(low, high), aspect="equal")
@@ -138,7 +141,7 @@ def _draw_patterns(
             axes.set_xlabel("log p, data (nats)")
 
 
-def _draw_density(axes: Axes, table: pd.DataFrame, ends: tuple[float, float]) -> None:
+def _draw_density(axes: Axes, table: pd.DataFrame, ends: tuple[float, float], colour: str) -> None:
     """Patterns counted in hexagons, the quartiles over seeds, and where patterns lie that no sample shows.
 
     Parameters
@@ -148,6 +151,8 @@ def _draw_density(axes: Axes, table: pd.DataFrame, ends: tuple[float, float]) ->
         Of the patterns of one panel.
     ends
         Of both axes.
+    colour
+        Of the lines.
     """
     x, y = table["log_data"].to_numpy(float), table["log_model_mean"].to_numpy(float)
     seen = np.isfinite(y)
@@ -157,7 +162,7 @@ def _draw_density(axes: Axes, table: pd.DataFrame, ends: tuple[float, float]) ->
     groups = table.groupby(np.digitize(x, edges))
     middle = groups["log_data"].median()
     for column in QUARTILES:
-        axes.plot(middle, groups[column].median(), color=DATA_COLOUR, lw=0.9, zorder=4)
+        axes.plot(middle, groups[column].median(), color=colour, lw=0.9, zorder=4, path_effects=HALO)
     if table["missing_share"].max() > 0:
         floor = np.nanmin(table[QUARTILES].to_numpy(float))
         axes.axhline(floor, color=INK, lw=0.7, ls=":", zorder=3)

@@ -39,6 +39,7 @@ RC: dict[Any, Any] = {
     "figure.dpi": 100,
 }
 INK, DATA_COLOUR = "#222222", "#0072B2"
+MOST_LAYOUTS = 5
 LINE_HEIGHT, LINE_WIDTH = 0.105, 170
 """Of the notes at the bottom: inches, characters."""
 NO_DATE: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
@@ -138,8 +139,18 @@ def _caption(figure: Figure, look: Look) -> None:
 
 
 def _settle(figure: Figure) -> None:
-    """Place everything once and for all: formats then agree, and the last bits of the layout's solver reach no file."""
-    figure.draw_without_rendering()
+    """Place everything once and for all: formats then agree, and the last bits of the layout's solver reach no file.
+
+    The solver makes room for the texts of the size that axes have before; axes of another size can have other numbers
+    at their ticks, for which it has to be asked again.
+    """
+    before: list[Any] = []
+    for _ in range(MOST_LAYOUTS):
+        figure.draw_without_rendering()
+        places = [axes.get_position(original=True).get_points().round(4).tolist() for axes in figure.axes]
+        if places == before:
+            break
+        before = places
     figure.set_layout_engine("none")
     for part in figure.subfigs:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SECONDS_BETWEEN_LINES, SECONDS_BETWEEN_SCREENS = 10.0, 0.5
 EXPECTED = "BOLTZPRUNE_EXPECTED"
 """Variable that names a file: benchmark of each job -> seconds that it is expected to take, or null."""
-SHARE = re.compile(r"(?P<stage>[^,:]*): +(?P<share>\d+) % of .* a second, (?P<left>\d+) s left$")
+SHARE = re.compile(r"(?:, (?P<stage>[^,:]*))?: (?P<share>\d+) % of .* a second, (?P<left>\d+) s left$")
 """End of a line of `progress.Progress` in the log of a job."""
 TAIL = 2000
 """Bytes at the end of a log that are looked at."""
@@ -265,7 +265,8 @@ def _state(record: Record, seconds: float) -> str:
         found = SHARE.search(_last_line(log))
         if found:
             left = duration(int(found["left"]))
-            return f"{found['share']} %, about {left} left ({found['stage'].strip()})"
+            stage = f" ({found['stage']})" if found["stage"] else ""
+            return f"{found['share']} %, about {left} left{stage}"
     return f"for {duration(seconds)}"
 
 
