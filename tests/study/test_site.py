@@ -122,3 +122,11 @@ def test_figures_and_measurements_are_part_of_it(site, pages):
         page = pages[site / "notebooks" / f"{name}.html"]
         assert sum(link.endswith(".png") for link in page.loads) == n_pictures
         assert any(link.endswith(f"{name}.ipynb") for link in page.links)
+
+
+def test_formulas_are_drawn_by_the_browser_and_a_dollar_elsewhere_is_one(site):
+    found = {path.stem: path.read_text().count("<math") for path in site.glob("*.html")}
+    source = (ROOT / "docs" / "theory.md").read_text()
+    assert found.pop("theory") == len(re.findall(r"\$\$.*?\$\$|\$[^$]+\$", source, re.DOTALL)) > 20
+    assert set(found.values()) == {0}
+    assert "$" not in re.sub("<[^>]*>", "", (site / "theory.html").read_text().split('role="main"')[1])
