@@ -40,6 +40,7 @@ RC: dict[Any, Any] = {
 }
 INK, DATA_COLOUR = "#222222", "#0072B2"
 MOST_LAYOUTS = 5
+"""Times that a layout is asked for: mostly it stays the second time."""
 LINE_HEIGHT, LINE_WIDTH = 0.105, 170
 """Of the notes at the bottom: inches, characters."""
 NO_DATE: dict[str, dict[str, Any]] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {"Software": None}}
