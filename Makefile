@@ -22,7 +22,8 @@ test-slurm: .venv/installed
 # the report in Chromium, which is installed if it is missing; that needs root and apt-get
 test-browser: .venv/installed
 	(command -v chromium && command -v chromedriver) || \
-		(apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver)
+		(apt-get update && \
+		DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends chromium chromium-driver)
 	$(BIN)/python -m pytest -m browser -rs
 
 # every promise put to the test many times, hours of it; prints promise, tried, survived

@@ -15,7 +15,11 @@ from needs import BROWSER
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-OPTIONS = "headless=new no-sandbox disable-gpu no-first-run disable-background-networking disable-component-update"
+OPTIONS = (
+    *("headless=new", "no-sandbox", "disable-gpu", "disable-dev-shm-usage"),
+    *("no-first-run", "disable-background-networking", "disable-component-update"),
+)
+"""Of Chromium, which as root refuses its sandbox, and which asks the network for nothing."""
 SIZE = 1423, 1009
 PATIENCE_S = 20
 
@@ -104,7 +108,7 @@ def reader(study):
 
     options = webdriver.ChromeOptions()
     options.binary_location, driver = BROWSER
-    for option in (*OPTIONS.split(), "window-size={},{}".format(*SIZE)):
+    for option in (*OPTIONS, "window-size={},{}".format(*SIZE)):
         options.add_argument(f"--{option}")
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(executable_path=driver))
     yield Reader(browser, study.folder / "report.html")
