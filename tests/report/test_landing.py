@@ -37,6 +37,7 @@ PUBLISHED = [
     ("hidden units", "variance_fi", 1, "69", 61.5, 42, 70, "inside"),
     ("weights", "none", 0, "279236", 279236, 1234.5, 300000, "outside"),
     ("activity of h1", "none", 0, "0.37 to 0.43", 0.41, 0.4, 0.42, "inside"),
+    ("diversity", "test_digits", 0, "2.2 to 2.3", 2.25, 2.1, 2.29, "partly inside"),
     ("error", "anti_fi", 3, "0.9", 0.5, 0.4, 0.6, "not compared"),
 ]
 
@@ -78,7 +79,7 @@ class Cells(HTMLParser):
 def pages(tmp_path):
     pd.DataFrame(CLAIMS, columns=COLUMNS).to_csv(tmp_path / "claims.csv", index=False)
     columns = ["quantity", "criterion", "iteration", "published", "median", "smallest", "largest", "verdict"]
-    pd.DataFrame(PUBLISHED, columns=columns).to_csv(tmp_path / "published.csv", index=False)
+    pd.DataFrame(PUBLISHED, columns=columns).assign(reason="").to_csv(tmp_path / "published.csv", index=False)
     (tmp_path / "table1.md").write_text(
         "Table 1. Units of a_b, n = 3.\n\n| Criterion | 1 |\n| --- | --- |\n| a \\| b | 60 |\n"
     )
@@ -89,7 +90,7 @@ def pages(tmp_path):
 def test_the_first_page_says_what_was_computed_and_what_came_out(pages):
     html = unescape(pages["first"])
     assert "Study my_own: 5 seeds." in html and "And *so* on." in html
-    assert "2 of 3 published numbers lie within the range" in html
+    assert "2 of 4 published numbers lie within the range" in html
     (table,) = Cells(pages["first"]).tables
     assert table == [
         ["Statements of the paper", "supported", "contradicted", "undecided", "not testable"],
@@ -110,6 +111,7 @@ def test_every_statement_has_a_row_and_every_compared_number(pages):
         ["hidden units", "Variance FI", "1", "69", "61.5 (42 to 70)", "inside"],
         ["weights", "before pruning", "0", "279,236", "279,236 (1,234 to 300,000)", "outside"],
         ["activity of h1", "before pruning", "0", "0.37 to 0.43", "0.41 (0.4 to 0.42)", "inside"],
+        ["diversity", "test digits", "0", "2.2 to 2.3", "2.25 (2.1 to 2.29)", "partly inside"],
     ]
 
 

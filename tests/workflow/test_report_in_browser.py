@@ -20,6 +20,7 @@ OPTIONS = (
     *("no-first-run", "disable-background-networking", "disable-component-update"),
 )
 """Of Chromium, which as root refuses its sandbox, and which asks the network for nothing."""
+ICON = "css selector", "a[iconname]"
 SIZE = 1423, 1009
 PATIENCE_S = 20
 
@@ -64,27 +65,21 @@ class Reader:
         return [link for link in self.all("li a") if link.text.strip() == name]
 
     def entries(self, category):
-        """Open a category: label of each entry -> row of the list."""
+        """Open a category, and list its entries."""
         self.open()
         self.links(category)[-1].click()
-        rows = self.once(lambda: [row for row in self.all("tbody tr") if self.icons(row)])
-        return {" ".join(cell.text for cell in row.find_elements("tag name", "td")).strip(): row for row in rows}
+        return self.once(self.listed)
 
-    def icons(self, row):
-        """What an entry can be asked for: eye, or information-circle."""
-        return {icon.get_attribute("iconname"): icon for icon in row.find_elements("css selector", "a[iconname]")}
+    def listed(self):
+        """The entries of the category that is open: label of each -> icon by what it stands for."""
+        rows = {row.find_element("tag name", "td").text: row.find_elements(*ICON) for row in self.all("tbody tr")}
+        return {name: {icon.get_attribute("iconname"): icon for icon in icons} for name, icons in rows.items() if icons}
 
     def look_at(self, category, label):
         """Show an entry with the text beside it."""
-        if "eye" in (icons := self.icons(self.entries(category)[label])):
-            icons["eye"].click()
-        self.icons(self.entries_now()[label])["information-circle"].click()
+        self.entries(category)[label]["eye"].click()
+        self.listed()[label]["information-circle"].click()
         self.once(lambda: "DESCRIPTION" in self.text())
-
-    def entries_now(self):
-        """The entries of the category that is open."""
-        rows = [row for row in self.all("tbody tr") if self.icons(row)]
-        return {row.find_element("tag name", "td").text: row for row in rows}
 
     def image(self):
         """The image that is shown; a file that is broken has no width."""

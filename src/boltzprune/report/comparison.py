@@ -177,10 +177,14 @@ def page(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
     return [*parts, f"Read in:\n\n{sources}\n"]
 
 
+def called(criterion: str, labels: Mapping[str, str]) -> str:
+    """What stands for the criterion of a row: its label, or what the row is of where there is no criterion."""
+    return {"none": "before pruning", **BASELINES, **labels}.get(criterion, criterion)
+
+
 def _cells(row: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
     """One line of the table in text."""
-    names = {"none": "before pruning"} | BASELINES | dict(labels)
-    where = names.get(row["criterion"], row["criterion"])
+    where = called(row["criterion"], labels)
     where += f", iteration {row['iteration']}" if row["iteration"] else ""
     error = f" ± {row['reading_error']:.2g}" if row["reading_error"] else ""
     ours = _short(row["median"])

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from boltzprune.report import comparison
 from boltzprune.report.claims.claim import VERDICTS
-from boltzprune.report.claims.page import WITHOUT, labelled
+from boltzprune.report.claims.page import labelled
 
 EXPERIMENTS = {"patches": "Image patches", "digits": "Digits"}
 NOTHING = "–"
@@ -57,11 +58,10 @@ def read_rows(path: Path) -> list[dict[str, str]]:
 
 def _named(rows: Iterable[dict[str, str]], labels: Mapping[str, str]) -> list[dict[str, str]]:
     """Rows in which every criterion is called as its label says."""
-    called, texts = {**WITHOUT, **labels}, ("quantity", "reason")
     return [
         row
-        | {"criterion": called.get(row["criterion"], row["criterion"])}
-        | {key: labelled(row[key], labels) for key in texts if key in row}
+        | {key: labelled(row[key], labels) for key in ("quantity", "reason")}
+        | {"criterion": comparison.called(row["criterion"], labels)}
         for row in rows
     ]
 
@@ -130,10 +130,10 @@ def _short(number: str) -> str:
 
 def _compared(rows: Sequence[dict[str, str]]) -> list[str]:
     """Numbers of the authors beside those of this study; nothing where none is compared."""
-    compared = [row for row in rows if row["verdict"] in ("inside", "outside")]
+    compared = [row for row in rows if row["verdict"] != comparison.NOT_COMPARED]
     if not compared:
         return []
-    inside = sum(row["verdict"] == "inside" for row in compared)
+    inside = sum(row["verdict"] == comparison.INSIDE for row in compared)
     about = f"{inside} of {len(compared)} published numbers lie within the range of the seeds of this study."
     shown = [
         [

@@ -42,9 +42,6 @@ HEAD = (
     "Measured",
 )
 
-WITHOUT = {"": "", "none": "before pruning"}
-"""What stands for a criterion where there is none: statements about all machines, and about those before pruning."""
-
 
 def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str], beside: pd.DataFrame | None = None) -> str:
     """The table that `judge` made: readable numbers, and the rules as a list below each experiment.
@@ -92,9 +89,8 @@ def _once(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _cells(row: Mapping[str, Any], labels: dict[str, str]) -> list[str]:
     """One line of the table in text."""
-    criterion = WITHOUT | labels
     verdict = f"**{row['verdict']}**" + (f": {labelled(row['reason'], labels)}" if row["reason"] else "")
-    about = [row["statement"], criterion.get(row["criterion"], row["criterion"]), verdict]
+    about = [row["statement"], comparison.called(row["criterion"], labels), verdict]
     seeds = row["seeds_needed"] or "-"
     return [*about, _estimate(row, labels), *_test(row), seeds, labelled(row["measured"], labels) or "-"]
 

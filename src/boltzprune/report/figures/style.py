@@ -142,8 +142,8 @@ def _caption(figure: Figure, look: Look) -> None:
 def _settle(figure: Figure) -> None:
     """Place everything once and for all: formats then agree, and the last bits of the layout's solver reach no file.
 
-    The solver makes room for the texts of the size that axes have before; axes of another size can have other numbers
-    at their ticks, for which it has to be asked again.
+    matplotlib makes room for the texts that are there. Axes that change their size by that can get other tick labels,
+    which need other room, so that it is asked again until nothing moves.
     """
     before: list[Any] = []
     for _ in range(MOST_LAYOUTS):
