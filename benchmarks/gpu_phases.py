@@ -32,32 +32,34 @@ MEETINGS = {
     (1, False): "a counter, release and acquire (kernels/meet.cuh)",
     (2, True): "a cluster, release and acquire",
     (3, True): "a cluster, without fences",
+    (4, False): "a counter that answers each arrival, release and acquire",
 }
 """(HOW of meetings.cu, whether the blocks of a machine are a cluster) -> what it is."""
 PHASES = (
     ("look(my, cases + (u64)start * n0, n);", "images"),
     ("tell_inputs(my);\n", "fields from below"),
-    ("meet(my.counter, n_blocks);\n", "meeting: fields from below"),
-    ("climb_up(my, n, open, tolerance, true);", "start"),
+    ("meet_others(my);\n        if (*(volatile", "meeting: fields from below"),
+    ("climb_up<true>(my, all, tolerance, SILENT);\n    for (bool", "start"),
     ("contribute(my, partial + (u64)my.g * my.most1 * PADDED);", "sweep: contribution of the columns"),
-    ("meet(my.counter, my.n_blocks);\n        if (!climb_down", "sweep: meeting"),
-    ("if (!climb_down(my, partial, told, sweep == 0, open, tolerance)) break;", "sweep: h1, and the second meeting"),
-    ("climb_up(my, n, open, tolerance, false);", "sweep: h2"),
+    ("meet_others(my);\n            turn ^= 1;\n            if (!climb_down", "sweep: meeting"),
+    ("if (!climb_down(my, partial, told, is_first, open, tolerance)) break;", "sweep: h1, and the second meeting"),
+    ("climb_up<false>(my, open, tolerance, quiet);", "sweep: h2"),
+    ("climb_up<true>(my, all, tolerance, SILENT);\n        if (sweep", "all of h2"),
     ("contribute_of_chains(my);\n", "Gibbs: contribution of the columns"),
-    ("meet(my.counter, my.n_blocks);\n    for (int word", "Gibbs: meeting 1"),
-    ("meet(my.counter, my.n_blocks);\n    copy_told<u32, AHEAD>(my.bits1", "Gibbs: h1 and meeting 2"),
+    ("meet_others(my);\n    for (int word", "Gibbs: meeting 1"),
+    ("meet_others(my);\n    copy_told<u32, AHEAD>(my.bits1", "Gibbs: h1 and meeting 2"),
     ("draw_layer_2(my, step);", "Gibbs: h2"),
-    ("meet(my.counter, my.n_blocks);\n    copy_told<u32, AHEAD>(my.bits0", "Gibbs: v and meeting 3"),
+    ("meet_others(my);\n    copy_told<u32, AHEAD>(my.bits0", "Gibbs: v and meeting 3"),
     ("bool is_bad = learn_above(my, n, rates);", "upper weights"),
     ("is_bad = learn_below(my, n, rates) || is_bad;", "lower weights"),
 )
 """(text of joint.cu that ends a phase, name): of several statements the first ends it."""
 FREE_PHASES = (
     ("draw_groups(my, even, odd, 0, n_odd_groups, first_step + s, none);", "odd layers"),
-    ("meet(counters + machine, n_blocks);\n        read(odd", "meeting 1"),
+    ("meet(counters + machine, wanted, n_blocks);\n        read(odd", "meeting 1"),
     ("read(odd, n_chains);", "odd layers of all blocks"),
     ("draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s, none);", "even layers"),
-    ("meet(counters + machine, n_blocks);\n        read(even", "meeting 2"),
+    ("meet(counters + machine, wanted, n_blocks);\n        read(even", "meeting 2"),
     ("read(even, n_chains);\n    }", "even layers of all blocks"),
 )
 """The same of free_run.cu."""

@@ -584,8 +584,8 @@ BUGS = [
     Bug(
         "CUDA, mean field: an image ends before its means have settled",
         "backend/gpu/kernels/mean_field.cuh",
-        "if (!is_first) open &= told;",
-        "open &= told;",
+        "if (!is_first) open &= moved;",
+        "open &= moved;",
         "backend/test_gpu_joint.py",
     ),
     Bug(
@@ -612,7 +612,7 @@ BUGS = [
     Bug(
         "CUDA, free runs: blocks do not wait for the states of the even layers",
         "backend/gpu/kernels/free_run.cu",
-        "meet(counters + machine, n_blocks);\n        read(even, n_chains);",
+        "meet(counters + machine, wanted, n_blocks);\n        read(even, n_chains);",
         "read(even, n_chains);",
         "backend/test_gpu_free_run.py",
     ),

@@ -476,13 +476,13 @@ def test_chains_of_steps_compile(architecture):
         assert status == 0 and "warning" not in log, log
 
 
-@pytest.mark.parametrize("how", [0, 1, 2, 3])
+@pytest.mark.parametrize("how", [0, 1, 2, 3, 4])
 def test_meetings_compile(how):
     try:
         nvrtc.architectures()
     except InputError as error:
         pytest.skip(str(error))
-    arguments = (*kernels.options({"HOW": how} | ({"CLUSTER": 8} if how > 1 else {})), "-arch=sm_90")
+    arguments = (*kernels.options({"HOW": how} | ({"CLUSTER": 8} if how in (2, 3) else {})), "-arch=sm_90")
     status, log = nvrtc.compile_text("meetings.cu", gpu_card.source("meetings"), arguments)
     assert status == 0 and "warning" not in log, log
 

@@ -384,7 +384,7 @@ inline int atomicMin(int* address, int value) {
     *address = old < value ? old : value;
     return old;
 }
-inline unsigned arrive(unsigned* counter) { return atomicAdd(counter, 1u); }
+inline void arrive(unsigned* counter) { atomicAdd(counter, 1u); }
 inline unsigned arrived(const unsigned* counter) {
     cuda::yield();  // a thread that waits lets others go on
     return *counter;

@@ -29,10 +29,8 @@ from boltzprune.backend.cpu.vectors import (
     total,
     zeros,
 )
+from boltzprune.backend.quiet import quiet_change
 
-QUIET, RESOLUTION, MOST = 0.03, 1e-8, 1e-6
-"""A unit still moves while it changes in a sweep by more than this share of the tolerance, not taken to be less than
-the second of these, nor more than the third."""
 GROUP = 8
 """Moving units whose rows are read together."""
 
@@ -76,7 +74,7 @@ def images_of(net: Network, means: Floats) -> Images:
 
 def limits_of(tolerance: float) -> tuple[Float, Float]:
     """Tolerance, and the change that is passed on, both float32."""
-    return np.float32(tolerance), np.float32(min(max(QUIET * tolerance, RESOLUTION), MOST))
+    return np.float32(tolerance), np.float32(quiet_change(tolerance))
 
 
 @njit(**{**ORDERED, **INLINE})

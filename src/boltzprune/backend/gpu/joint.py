@@ -18,7 +18,7 @@ UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
 COLUMNS, UNITS = 52, 32
 """Units of h2, and of each layer below, that a block has at most: more blocks than have to be, which share the work."""
-WARP, WORDS_TOGETHER, TILE = 32, 4, 64
+WARP, WORDS_TOGETHER, COLUMNS_TOGETHER, TILE = 32, 4, 4, 64
 """Threads of a warp, and words and columns that kernels/joint.cu takes side by side."""
 
 
@@ -54,7 +54,8 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
         of_chains += max(WARP, min(TILE, -(-width // 8) * 8)) * (WORDS_TOGETHER * WORD + 1)
         of_images = n_threads // WARP * width * lanes if batch > 1 else n_threads
         scratch = max(of_images, -(-of_chains // 4) * 4, lists)
-        images = lanes * (2 * n1 + width) + n0 + n1 * -(-width // WARP)  # and which weights exist
+        images = lanes * 2 * (n1 + width) + n0 + n1 * -(-width // WARP)  # and which weights exist
+        own += 2 * width + COLUMNS_TOGETHER  # which columns a sweep takes
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width + 1) + WORDS_TOGETHER * n_blocks + own
 
     plan = fewest_blocks(card, n2, n_floats, COLUMNS, max(-(-n0 // UNITS), -(-n1 // UNITS)))

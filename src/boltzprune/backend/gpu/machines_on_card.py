@@ -12,6 +12,7 @@ import numpy.typing as npt
 from boltzprune.backend.arrays import Array, Floats, JointlyTrained
 from boltzprune.backend.gpu import cooperative
 from boltzprune.backend.gpu.cooperative import Plan, padded, whole_quads
+from boltzprune.backend.quiet import quiet_change
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.machine import BoltzmannMachine
 
@@ -130,7 +131,8 @@ class MachinesOnCard:
         numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
         n_shared = max(plan.shared for plan in self.plans) // 4
         numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(n_shared)]
-        numbers += [np.float32(x) for x in (epoch.tolerance, epoch.learning_rate, epoch.decay, epoch.max_norm)]
+        limits = (epoch.tolerance, quiet_change(epoch.tolerance))
+        numbers += [np.float32(x) for x in (*limits, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         cooperative.launch(self.card, "joint", self.plans, {"BATCH": epoch.batch_size}, [*arrays, *numbers])
         return self.card.to_host(done)
 

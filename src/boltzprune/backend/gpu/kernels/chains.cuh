@@ -262,7 +262,7 @@ __device__ __forceinline__ void draw_layer_2(Share& my, u32 step) {
 // One Gibbs step of all chains: layer 1 given the others, then they given layer 1.
 __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
     contribute_of_chains(my);
-    meet(my.counter, my.n_blocks);
+    meet_others(my);
     for (int word = 0; word < my.n_words; word += WORDS) {
         __syncthreads();
         for (int place = threadIdx.x; place < my.n_blocks * WORDS; place += N_THREADS) {
@@ -274,7 +274,7 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
             draw_layer_1(my, first, min(WARP, my.last1 - first), word, step);
         }
     }
-    meet(my.counter, my.n_blocks);
+    meet_others(my);
     copy_told<u32, AHEAD>(my.bits1, my.told1, my.n1 * my.n_words);
     __syncthreads();
     draw_layer_2(my, step);
@@ -285,7 +285,7 @@ __device__ __forceinline__ void gibbs_step(Share& my, u32 step) {
         draw_with_neighbours(my, nullptr, 0, start + own, min(QUAD, n_own - own), my.row_unit, my.row_entry, my.bits1,
                              my.bias0 + own, word, v, step, 0, in_global(my.told0) + v * my.n_words);
     }
-    meet(my.counter, my.n_blocks);
+    meet_others(my);
     copy_told<u32, AHEAD>(my.bits0, my.told0, my.n0 * my.n_words);
     __syncthreads();
 }

@@ -100,6 +100,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     if (t == 0) is_bad = 0;
     __syncthreads();
 
+    u32 wanted = 0;
     int update = 0, turn = 0;
     for (int start = 0; start < n_cases; start += BATCH, update++) {
         int n = min(BATCH, n_cases - start);
@@ -141,7 +142,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
                 for (int b = 0; b < PADDED; b++)
                     if (b < n) mine[b * n_visible + i] = sum[b];
             }
-            meet(counters + machine, n_blocks);
+            meet(counters + machine, wanted, n_blocks);
             for (int place = t; place < n_visible * n; place += N_THREADS) {
                 int i = place % n_visible, b = place / n_visible;
                 float field = 0.0f;

@@ -170,6 +170,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     u32 *states = (u32*)(words + n_tiles), *all = in_global(all_states) + row[4];
     Side even = {states, all, n_even}, odd = {states + padded * n_even, all + n_chains * n_even, n_odd};
     Share my = {tiles, scales, groups, words, n_chains, keys[machine]};
+    u32 wanted = 0;
 
 #pragma unroll 4
     for (int k = threadIdx.x; k < n_tiles * DIGITS * WARP / 2; k += N_THREADS)
@@ -189,10 +190,10 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     for (u32 step = first_step; step < first_step + n_gibbs_steps; step++) {
         Annealing summed = {betas[step - 1], betas[step], log_weights}, drawn = {betas[step - 1], betas[step], nullptr};
         draw_groups(my, second, first, begin, end, step, summed);
-        meet(counters + machine, n_blocks);
+        meet(counters + machine, wanted, n_blocks);
         read(first, n_chains);
         draw_groups(my, first, second, begin_second, end_second, step, drawn);
-        meet(counters + machine, n_blocks);
+        meet(counters + machine, wanted, n_blocks);
         read(second, n_chains);
     }
     for (int k = threadIdx.x; k < n_sums; k += N_THREADS) of_block[k] = sums[k];
@@ -201,10 +202,10 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     read(even, n_chains);  // odd layers are drawn first, and others may have begun
     for (int s = 0; s < n_gibbs_steps; s++) {
         draw_groups(my, even, odd, 0, n_odd_groups, first_step + s, none);
-        meet(counters + machine, n_blocks);
+        meet(counters + machine, wanted, n_blocks);
         read(odd, n_chains);
         draw_groups(my, odd, even, n_odd_groups, n_groups, first_step + s, none);
-        meet(counters + machine, n_blocks);
+        meet(counters + machine, wanted, n_blocks);
         read(even, n_chains);
     }
 #endif

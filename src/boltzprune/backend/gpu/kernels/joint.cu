@@ -245,7 +245,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
           const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
           u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field,
           const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_sweeps,
-          int n_shared, float tolerance, float learning_rate, float decay, float max_norm) {
+          int n_shared, float tolerance, float quiet, float learning_rate, float decay, float max_norm) {
     __shared__ Share my;
     int t = threadIdx.x, machine = 0;
     while (first_block[machine + 1] <= (int)blockIdx.x) machine++;
@@ -270,8 +270,11 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
         my.mu2.at = my.mu1.at + n1 * PADDED;
         my.scratch.at = my.mu2.at + width * PADDED;
-        my.input.at = my.scratch.at + n_scratch;
-        my.w2.at = my.input.at + n1 * PADDED;
+        my.field1.at = my.scratch.at + n_scratch;
+        my.change2.at = my.field1.at + n1 * PADDED;
+        my.is_marked.at = my.change2.at + width * PADDED;
+        my.listed.at = my.is_marked.at + width;
+        my.w2.at = my.listed.at + width + COLUMNS_AHEAD;
         my.bits0.at = my.w2.at + n1 * my.stride;
         my.bits1.at = my.bits0.at + n0 * my.n_words;
         my.bits2.at = my.bits1.at + n1 * my.n_words;
@@ -300,7 +303,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         my.chain_partial = chain_partial + (u64)machine * most_blocks * n_chains * my.row1;
         my.told0 = told_bits + (u64)machine * (n0 + most1) * my.n_words, my.told1 = my.told0 + n0 * my.n_words;
         my.told_busy = told_busy + machine * most_blocks * my.n_words, my.told_moved = told_moved + machine * 2 * most_blocks;
-        my.counter = counters + machine;
+        my.counter = counters + machine, my.wanted = 0;
         my.upper = upper, my.at0 = units + my.first0, my.at1 = units + n0 + my.first1, my.at2 = units + n0 + most1 + my.first2;
         my.states0 = states + my.first0, my.states1 = states + n0 + my.first1, my.states2 = states + n0 + most1 + my.first2;
     }
@@ -323,6 +326,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     copy<float>(my.bias0, biases + my.at0, my.last0 - my.first0), copy<float>(my.step0, bias_steps + my.at0, my.last0 - my.first0);
     copy<float>(my.bias1, biases + my.at1, my.last1 - my.first1), copy<float>(my.step1, bias_steps + my.at1, my.last1 - my.first1);
     copy<float>(my.bias2, biases + my.at2, my.n_columns), copy<float>(my.step2, bias_steps + my.at2, my.n_columns);
+    for (int j = t; j < my.n_columns; j += N_THREADS) my.is_marked[j] = 0;
     copy<int>(my.column_start, column_start + (u64)machine * (most1 + 1) + my.first1, my.last1 - my.first1 + 1);
     copy<int>(my.row_start, row_start + (u64)machine * (n0 + 1) + my.first0, my.last0 - my.first0 + 1);
     for (int j = t / WARP; j < my.n_columns; j += WARPS) {
@@ -342,9 +346,9 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         int n = min(BATCH, n_cases - start);
         look(my, cases + (u64)start * n0, n);
         tell_inputs(my);
-        meet(my.counter, n_blocks);
+        meet_others(my);
         if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
-        n_counted += infer(my, n, tolerance, max_sweeps, turn);
+        n_counted += infer(my, n, tolerance, quiet, max_sweeps, turn);
         for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
         bool is_bad = learn_above(my, n, rates);
         is_bad = learn_below(my, n, rates) || is_bad;

@@ -1,18 +1,16 @@
 // Where the blocks that share a machine wait for each other; what they wrote before is seen by all after it.
 //
-// `counter` starts at 0 and only grows: the k-th meeting is over once n_blocks k blocks have come. All blocks have to run at
-// the same time, which a cooperative launch guarantees. A meeting of 8 to 13 blocks takes 1.0 us on an H100; in clusters of
-// blocks, whose barrier is the hardware's, it takes 0.7 us, which was not worth their restrictions.
+// `counter` starts at 0 with each launch and only grows: the k-th meeting is over once n_blocks k blocks have come. A block
+// counts the meetings itself, in `wanted`, so that it need not wait for what its arrival would answer. All blocks have to
+// run at the same time, which a cooperative launch guarantees. benchmarks/meetings.cu compares it with other ways.
 
 #ifndef BOLTZPRUNE_MEET
 #define BOLTZPRUNE_MEET
 
 #ifndef CUDA_ON_CPU
-// Adds 1, after all that this block wrote; what was there before.
-__device__ __forceinline__ u32 arrive(u32* counter) {
-    u32 before;
-    asm volatile("atom.add.release.gpu.global.u32 %0, [%1], 1;" : "=r"(before) : "l"(counter) : "memory");
-    return before;
+// Adds 1, after all that this block wrote.
+__device__ __forceinline__ void arrive(u32* counter) {
+    asm volatile("red.release.gpu.global.add.u32 [%0], 1;" : : "l"(counter) : "memory");
 }
 
 // How many have arrived; all that they wrote is seen by what follows.
@@ -23,10 +21,12 @@ __device__ __forceinline__ u32 arrived(const u32* counter) {
 }
 #endif
 
-__device__ __forceinline__ void meet(u32* counter, int n_blocks) {
+// `wanted`: the first thread's, 0 at the start of a launch.
+__device__ __forceinline__ void meet(u32* counter, u32& wanted, int n_blocks) {
     __syncthreads();
     if (threadIdx.x == 0) {
-        u32 wanted = (arrive(counter) / n_blocks + 1) * n_blocks;
+        wanted += n_blocks;
+        arrive(counter);
         while (arrived(counter) < wanted) {
         }
     }

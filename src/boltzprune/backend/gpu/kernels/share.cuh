@@ -11,6 +11,8 @@
 #define QUAD 4   // units whose random numbers are one call of Philox: a block's units of each layer begin at a multiple of it
 #define PAIR 2   // words of chains that a warp draws such units in
 #define BLOCKS_AHEAD 16  // blocks whose contributions are asked for together
+#define COLUMNS_AHEAD 4  // columns whose weights are under way together
+#define SILENT 9.3132257e-10f  // 2^-30: a mean of layer 2, or a change of one, that counts as none
 #if BATCH > 1
 #define PADDED ((BATCH + 3) / 4 * 4)
 #define WIDE 4  // images whose numbers are read with one load
@@ -36,10 +38,14 @@ struct Share {
     int n_all, most1, most2, row1, n_chains, n_words;  // row1: numbers of a row of chain_partial
     u64 key;
     u32 moved;  // images that some mean of this block has not converged for
+    int n_listed;
     // in shared memory
     Place<float> mu1, mu2;  // [n1][PADDED], [columns][PADDED]
     Place<float> scratch;   // parts of sums [parts][columns][PADDED]; lists [WARPS][units]; fields of chains, and their states
-    Place<float> input;     // [n1][PADDED], fields of layer 1 from below
+    Place<float> field1;    // [n1][PADDED], fields of layer 1; where there are several images, only of this block's units
+    Place<float> change2;   // [columns][PADDED], of mu2, which field1 does not have yet; of the listed columns
+    Place<u32> is_marked;   // [columns], those to list
+    Place<unsigned short> listed;  // [columns + COLUMNS_AHEAD], columns that a mean-field sweep takes
     Place<float> w2;        // [n1][stride]
     Place<u32> bits0, bits1, bits2;  // [units][n_words], chains whose unit is on; of all units, of layer 2 of the columns
     Place<u32> seen;        // [n0], images whose unit is on
@@ -57,11 +63,13 @@ struct Share {
     float *all_bias1, *inputs, *means;            // what blocks tell each other of layer 1: biases, fields from below, mu1
     float *partial, *chain_partial;               // what their columns contribute to its fields
     u32 *told0, *told1, *told_busy, *told_moved;  // and bits0, bits1, busy and moved
-    u32* counter;
+    u32 *counter, wanted;  // see meet.cuh
     // what is read at the beginning and written at the end
     u64 upper, at0, at1, at2;         // where its columns begin, and its own units among all biases
     u8 *states0, *states1, *states2;  // its own units in the first chain, n_all apart
 };
+
+__device__ __forceinline__ void meet_others(Share& my) { meet(my.counter, my.wanted, my.n_blocks); }
 
 __device__ __forceinline__ u32 any_of_warp(u32 bits) {
     for (int offset = WARP / 2; offset > 0; offset /= 2) bits |= __shfl_xor_sync(FULL_WARP, bits, offset);
