@@ -25,8 +25,8 @@ from boltzprune.backend.gpu.backend import Backend
 from boltzprune.backend.gpu.machines_on_card import MachinesOnCard
 from boltzprune.core.contrastive import Epoch, Velocity
 
-SILENT, BUSY = (0.006, -6.0), (0.3, -1.0)
-"""Share of the units of h2 that are on, and their bias."""
+SILENT, BUSY = (0.006, (-6.0, -40.0, -40.0)), (0.3, (-1.0,))
+"""Share of the units of h2 that are on, and their biases in turn: of trained machines two thirds are never on."""
 MEETINGS = {
     (0, False): "a counter, fences and __nanosleep",
     (1, False): "a counter, release and acquire (kernels/meet.cuh)",
@@ -39,12 +39,15 @@ PHASES = (
     ("look(my, cases + (u64)start * n0, n);", "images"),
     ("tell_inputs(my);\n", "fields from below"),
     ("meet_others(my);\n        if (*(volatile", "meeting: fields from below"),
-    ("climb_up<true>(my, all, tolerance, SILENT);\n    for (bool", "start"),
+    ("climb_up<true>(my, all, tolerance, SILENT);\n    bool is_alone", "start"),
+    ("bool is_alone = my.n1 <= UNITS_ALONE && tell_start(my, n, most_alone, turn);", "meeting: the start of h2"),
+    ("meet_others(my);\n        hear_of_images", "images, each by one block, and a meeting"),
+    ("hear_of_images(my, n);\n", "what other blocks found"),
     ("contribute(my, partial + (u64)my.g * my.most1 * PADDED);", "sweep: contribution of the columns"),
     ("meet_others(my);\n            turn ^= 1;\n            if (!climb_down", "sweep: meeting"),
     ("if (!climb_down(my, partial, told, is_first, open, tolerance)) break;", "sweep: h1, and the second meeting"),
     ("climb_up<false>(my, open, tolerance, quiet);", "sweep: h2"),
-    ("climb_up<true>(my, all, tolerance, SILENT);\n        if (sweep", "all of h2"),
+    ("climb_up<true>(my, all, tolerance, SILENT);\n        open =", "all of h2"),
     ("contribute_of_chains(my);\n", "Gibbs: contribution of the columns"),
     ("meet_others(my);\n    for (int word", "Gibbs: meeting 1"),
     ("meet_others(my);\n    copy_told<u32, AHEAD>(my.bits1", "Gibbs: h1 and meeting 2"),
@@ -134,7 +137,7 @@ def _held(card, sizes, batch, n_sweeps, h2):
     work = joint_work(sizes.deep, sizes.machines, sizes.chains)
     for machine, state, _ in work:
         state.chains[2][:] = binary(state.chains[2].shape, rate, seed=9)
-        machine.biases[2][:] = bias
+        machine.biases[2][:] = np.resize(bias, len(machine.biases[2]))
     epoch = joint_epoch(batch, learning_rate=1e-6)
     epoch = dataclasses.replace(epoch, tolerance=-1.0, max_sweeps=n_sweeps)  # no change is as small as that
     plans = [gpu_joint.plan(machine, sizes.chains, batch, card) for machine, *_ in work]

@@ -19,8 +19,8 @@ from boltzprune.core.streams import fork
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, read_chains, read_machine
 
-N_MACHINES, UPDATES = 10, {1: 4000, 10: 2000}
-"""Machines side by side; images an update -> updates."""
+N_MACHINES, UPDATES = 10, {1: (1000, 5000), 10: (500, 2500)}
+"""Machines side by side; images an update -> updates of two epochs: the difference of their times is that of updates."""
 
 
 def rows(card, digits, path):
@@ -31,16 +31,17 @@ def rows(card, digits, path):
     state = JointState.at_rest(machine, read_chains(arrays, seed, machine.layer_sizes))
     work = [(machine, state, fork(k, "training", 1)) for k in range(N_MACHINES)]
     cases = card.asarray(digits.cases)
-    for batch, n in UPDATES.items():
+    for batch, (few, many) in UPDATES.items():
         epoch = JointEpoch(1e-5, 0.5, 1, batch, 1, max_norm=1e9, tolerance=1e-5, max_sweeps=50)
         sweeps = [0]
 
-        def run(batch=batch, n=n, epoch=epoch, sweeps=sweeps):
+        def run(n, batch=batch, epoch=epoch, sweeps=sweeps):
             sweeps[0] = backend.joint_epochs(work, cases[: n * batch], epoch, lambda done: None)[0][2]
 
-        update = gpu_phases._seconds(card, run, 2) / n
+        short, long = (gpu_phases._seconds(card, lambda n=n: run(n), 2) for n in (few, many))
+        update = (long - short) / (many - few)
         row = {"machine": "/".join(Path(path).parts[-3:]), "layer_sizes": machine.layer_sizes, "batch": batch}
-        yield row | {"machines": N_MACHINES, "sweeps_an_image": sweeps[0] / n / batch, "update_us": 1e6 * update}
+        yield row | {"machines": N_MACHINES, "sweeps_an_image": sweeps[0] / many / batch, "update_us": 1e6 * update}
 
 
 def main(words=None, make_tools=gpu.gpu_tools):

@@ -19,6 +19,7 @@
 #define CUDA_ON_CPU
 #define __global__
 #define __device__
+#define __noinline__
 #define __forceinline__ inline
 #define __align__(n) alignas(n)
 #define __launch_bounds__(...)

@@ -18,6 +18,8 @@ UPDATES_PER_LAUNCH = 500
 """A launch takes less than a second, so that progress is seen and no watchdog bites."""
 COLUMNS, UNITS = 52, 32
 """Units of h2, and of each layer below, that a block has at most: more blocks than have to be, which share the work."""
+UNITS_ALONE = 512
+"""Units of h1, at most, where a block may iterate an image alone (kernels/one_image.cuh)."""
 WARP, WORDS_TOGETHER, COLUMNS_TOGETHER, TILE = 32, 4, 4, 64
 """Threads of a warp, and words and columns that kernels/joint.cu takes side by side."""
 
@@ -53,8 +55,10 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
         of_chains = WORDS_TOGETHER * WORD * (-(-n1 // WARP) | 1)
         of_chains += max(WARP, min(TILE, -(-width // 8) * 8)) * (WORDS_TOGETHER * WORD + 1)
         of_images = n_threads // WARP * width * lanes if batch > 1 else n_threads
-        scratch = max(of_images, -(-of_chains // 4) * 4, lists)
-        images = lanes * 2 * (n1 + width) + n0 + n1 * -(-width // WARP)  # and which weights exist
+        n_warps, quads = n_threads // WARP, whole_quads(n1)
+        alone = (n_warps + 2) * quads + whole_quads(n2) + n_warps * (-(-n2 // n_warps) + 1) // 2 + 1
+        scratch = whole_quads(max(of_images, -(-of_chains // 4) * 4, lists, alone if n1 <= UNITS_ALONE else 0))
+        images = whole_quads(lanes * n1) + lanes * (n1 + 2 * width) + n0 + n1 * -(-width // WARP)  # and which weights exist
         own += 2 * width + COLUMNS_TOGETHER  # which columns a sweep takes
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width + 1) + WORDS_TOGETHER * n_blocks + own
 
@@ -72,7 +76,7 @@ def _bytes_on_card(plan: Plan, machine: BoltzmannMachine, n_chains: int, batch: 
     """
     n0, n1, n2 = machine.layer_sizes
     told = 4 * plan.n_blocks * whole_quads(n1) * (2 * padded(batch) + n_chains)
-    return 9 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
+    return 13 * n1 * n2 + 20 * machine.n_weights[0] + (n_chains + 8) * (n0 + n1 + n2) + told
 
 
 def epoch_of_many(

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 WORD = 32
 """Chains to a word of bits."""
+COLUMNS_ALONE = 400
+"""Units of h2 that are on in any image of an update, at most, where a block iterates an image alone: with more of them the
+blocks of a machine together are faster."""
 
 
 class MachinesOnCard:
@@ -103,7 +106,9 @@ class MachinesOnCard:
         bits = xp.empty((n, self.n0 + self.most1, n_words), dtype=np.uint32)
         busy = xp.empty((n, n_blocks, n_words), dtype=np.uint32)
         moved = xp.empty((n, 2, n_blocks), dtype=np.uint32)
-        self.told = [inputs, means, partial, of_chains, bits, busy, moved]
+        means2, sweeps = xp.empty((n, width, self.most2), dtype=np.float32), xp.empty((n, width), dtype=np.int32)
+        columns = xp.zeros((n, self.most2, whole_quads(self.most1)), dtype=np.float32)
+        self.told = [inputs, means, means2, columns, sweeps, partial, of_chains, bits, busy, moved]
         self.n_mean_field = xp.zeros(n, dtype=np.uint64)
 
     def run(self, cases: Array, n_updates: int, update: int) -> npt.NDArray[np.int32]:
@@ -130,7 +135,8 @@ class MachinesOnCard:
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
         numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
         n_shared = max(plan.shared for plan in self.plans) // 4
-        numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(n_shared)]
+        numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(COLUMNS_ALONE)]
+        numbers.append(np.int32(n_shared))
         limits = (epoch.tolerance, quiet_change(epoch.tolerance))
         numbers += [np.float32(x) for x in (*limits, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         cooperative.launch(self.card, "joint", self.plans, {"BATCH": epoch.batch_size}, [*arrays, *numbers])

@@ -20,14 +20,6 @@ __device__ __forceinline__ int list_active(Share& my, const u32* bits, int n, in
     return total;
 }
 
-// Sum of values[unit apart] over the units of a list.
-__device__ __forceinline__ float sum_of_list(const unsigned short* list, int n, const float* values, int apart) {
-    float sum = 0.0f;
-#pragma unroll 8
-    for (int k = 0; k < n; k++) sum += values[list[k] * apart];
-    return sum;
-}
-
 // field[u][one] += weights of the neighbours of QUAD units that are on in chain 32 (word + one) + lane; `start` has where the
 // neighbours of these units begin in `neighbour`, their weights are at the same entries of w1, or where `entry` says. All
 // lanes of a warp take part; they ask for the neighbours of all units together. Where a unit has fewer than others, and
@@ -97,7 +89,17 @@ __device__ __forceinline__ void contribute_of_chains(Share& my) {
         if (!(mine[chain / WARP] >> (chain % WARP) & 1)) continue;
         int n_on = list_active(my, my.bits2, my.n_columns, chain, list);
         float* to = rows + (u64)chain * my.row1;
-        for (int i = lane; i < n1; i += WARP) to[i] = sum_of_list(list, n_on, w2 + i * stride, 1);
+        for (int first = lane; first < n1; first += AHEAD * WARP) {  // units of layer 1, side by side
+            float sum[AHEAD] = {};
+            for (int k = 0; k < n_on; k++) {
+                const float* column = w2 + list[k];
+#pragma unroll
+                for (int r = 0; r < AHEAD; r++) sum[r] += column[min(first + r * WARP, n1 - 1) * stride];
+            }
+#pragma unroll
+            for (int r = 0; r < AHEAD; r++)
+                if (first + r * WARP < n1) to[first + r * WARP] = sum[r];
+        }
     }
 }
 

@@ -31,6 +31,7 @@
 #include "fixed_point.cuh"
 #include "meet.cuh"
 #include "share.cuh"
+#include "one_image.cuh"
 #include "mean_field.cuh"
 #include "chains.cuh"
 
@@ -64,6 +65,15 @@ __device__ __forceinline__ bool move(float* parameter, float* step, float before
 __device__ __forceinline__ void keep_scale(Share& my, int j, float largest) {
     float2 scale = scale_of(largest_of_warp(largest));
     if (threadIdx.x % WARP == 0) my.scale2[2 * j] = scale.x, my.scale2[2 * j + 1] = scale.y;
+}
+
+// A column of the upper weights, for the blocks that iterate an image alone: a warp tells the others.
+__device__ __forceinline__ void tell_column(Share& my, int j) {
+    int n1 = my.n1, stride = my.stride;
+    const float* column = my.w2 + j;
+    float* to = in_global(my.all_columns) + (my.first2 + j) * my.row1;
+#pragma unroll 4
+    for (int i = threadIdx.x % WARP; i < n1; i += WARP) to[i] = column[i * stride];
 }
 
 // Upper weights of up to COLUMNS columns, `apart` from each other, from j on: those to units of layer 1 from `part` on, `parts`
@@ -157,6 +167,7 @@ __device__ __forceinline__ bool learn_above(Share& my, int n, const Rates& rates
         float factor = limit(sum_of_warp(squares), rates.max_norm);
         if (factor < 1.0f)
             for (int i = lane; i < n1; i += WARP) column[i * stride] *= factor;
+        tell_column(my, j);
         keep_scale(my, j, largest * fminf(factor, 1.0f));
     }
     for (int j = threadIdx.x; j < my.n_columns; j += N_THREADS) {
@@ -164,6 +175,7 @@ __device__ __forceinline__ bool learn_above(Share& my, int n, const Rates& rates
         for (int b = 0; b < n; b++) data += my.mu2[j * PADDED + b];
         float slope = data * share - common_ones(my.bits2 + j * n_words, my.bits2 + j * n_words, n_words) * chain_share;
         is_bad = move(my.bias2 + j, my.step2 + j, my.step2[j], slope, rates) || is_bad;
+        my.all_bias2[my.first2 + j] = my.bias2[j];
     }
     return is_bad;
 }
@@ -242,10 +254,11 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     joint(float* w1, float* s1, const int* __restrict__ visible_of, const int* __restrict__ column_start,
           const int* __restrict__ row_start, const int* __restrict__ row_entry, const int* __restrict__ row_unit, float* w2,
           float* s2, const u8* __restrict__ mask2, float* biases, float* bias_steps, u8* chains, const int* __restrict__ sizes,
-          const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* partial, float* chain_partial,
+          const u64* __restrict__ keys, const u8* __restrict__ cases, float* inputs, float* means, float* means2,
+          float* all_columns, int* told_sweeps, float* partial, float* chain_partial,
           u32* told_bits, u32* told_busy, u32* told_moved, u32* counters, int* done, u64* n_mean_field,
           const int* __restrict__ first_block, int n0, int most1, int most2, int most, int n_chains, int most_blocks, int n_cases, u32 first_step, int n_gibbs_steps, int max_sweeps,
-          int n_shared, float tolerance, float quiet, float learning_rate, float decay, float max_norm) {
+          int most_alone, int n_shared, float tolerance, float quiet, float learning_rate, float decay, float max_norm) {
     __shared__ Share my;
     int t = threadIdx.x, machine = 0;
     while (first_block[machine + 1] <= (int)blockIdx.x) machine++;
@@ -256,7 +269,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     u64 units = (u64)machine * (n0 + most1 + most2);
     u8* states = chains + units * n_chains;
     if (t == 0) {
-        my.n_blocks = n_blocks, my.g = g, my.n0 = n0, my.n1 = n1, my.most1 = most1, my.most2 = most2, my.n_chains = n_chains;
+        my.n_blocks = n_blocks, my.g = g, my.n0 = n0, my.n1 = n1, my.n2 = n2, my.most1 = most1, my.most2 = most2, my.n_chains = n_chains;
         my.row1 = share_of(most1, 1);
         my.first0 = min(n0, g * each0), my.last0 = min(n0, my.first0 + each0);
         my.first1 = min(n1, g * each1), my.last1 = min(n1, my.first1 + each1);
@@ -266,9 +279,10 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
 
         int of_chains = WORDS * WARP * ((n1 + WARP - 1) / WARP | 1) + max(WARP, min(TILE, (width + 7) / 8 * 8)) * (WORDS * WARP + 1);
         int n_scratch = max(max(BATCH > 1 ? WARPS * width * PADDED : N_THREADS, (of_chains + 3) / 4 * 4), (WARPS * (max(n1, width) + 4) + 7) / 8 * 4);
+        n_scratch = (max(n_scratch, room_alone(n1, n2)) + 3) / 4 * 4;
         // gpu/joint.py, `plan`, has the sum of these sizes: it chooses how many blocks there are before this runs.
         my.mu1.at = 0;  // what is read 16 bytes at a time comes first
-        my.mu2.at = my.mu1.at + n1 * PADDED;
+        my.mu2.at = my.mu1.at + (n1 * PADDED + 3) / 4 * 4;
         my.scratch.at = my.mu2.at + width * PADDED;
         my.field1.at = my.scratch.at + n_scratch;
         my.change2.at = my.field1.at + n1 * PADDED;
@@ -297,7 +311,9 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
 
         my.w1 = w1 + lower, my.s1 = s1 + lower;
         my.visible_of = visible_of + lower, my.row_entry = row_entry + lower, my.row_unit = row_unit + lower;
-        my.all_bias1 = biases + units + n0;
+        my.all_bias1 = biases + units + n0, my.all_bias2 = my.all_bias1 + most1;
+        my.means2 = means2 + (u64)machine * PADDED * most2, my.told_sweeps = told_sweeps + machine * PADDED;
+        my.all_columns = all_columns + (u64)machine * most2 * my.row1;
         my.inputs = inputs + (u64)machine * most1 * PADDED, my.means = means + (u64)machine * most1 * PADDED;
         my.partial = partial + (u64)machine * 2 * most_blocks * most1 * PADDED;
         my.chain_partial = chain_partial + (u64)machine * most_blocks * n_chains * my.row1;
@@ -333,6 +349,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         float largest = 0.0f;
         for (int i = t % WARP; i < n1; i += WARP) largest = fmaxf(largest, fabsf(my.w2[i * my.stride + j]));
         keep_scale(my, j, largest);
+        tell_column(my, j);
     }
     bits_of_chains(my, states, n0, my.bits0);
     bits_of_chains(my, states + n0, n1, my.bits1);
@@ -348,7 +365,7 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
         tell_inputs(my);
         meet_others(my);
         if (*(volatile int*)&done[machine] < update) break;  // after the update before, something was not finite
-        n_counted += infer(my, n, tolerance, quiet, max_sweeps, turn);
+        n_counted += infer(my, n, tolerance, quiet, max_sweeps, most_alone, turn);
         for (int s = 0; s < n_gibbs_steps; s++) gibbs_step(my, first_step + (u32)update * n_gibbs_steps + s);
         bool is_bad = learn_above(my, n, rates);
         is_bad = learn_below(my, n, rates) || is_bad;
@@ -366,5 +383,5 @@ extern "C" __global__ void __launch_bounds__(N_THREADS, 1)
     chains_of_bits(my, my.bits0 + my.first0 * my.n_words, my.last0 - my.first0, my.states0);
     chains_of_bits(my, my.bits1 + my.first1 * my.n_words, my.last1 - my.first1, my.states1);
     chains_of_bits(my, my.bits2, my.n_columns, my.states2);
-    if (g == 0 && t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);
+    if (t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);
 }

@@ -279,9 +279,45 @@ __device__ __forceinline__ void tell_inputs(Share& my) {
     }
 }
 
-// Mean field of a batch: `mu1`, `mu2` of every image, iterated until it has converged; how often, of all images.
-__device__ __forceinline__ int infer(Share& my, int n, float tolerance, float quiet, int max_sweeps, int& turn) {
-    int t = threadIdx.x, n_sweeps = 0, sweep = 0;
+// Whether few units of layer 2 are on, `most_alone` in any image, so that a block iterates an image alone; `means2` then has what each block's columns are at.
+__device__ __forceinline__ bool tell_start(Share& my, int n, int most_alone, int& turn) {
+    u32* told = in_global(my.told_moved) + turn * my.n_blocks;
+    float* means2 = in_global(my.means2) + my.first2;
+    int n_columns = my.n_columns, n_on = 0;
+    for (int place = threadIdx.x; place < n * n_columns; place += N_THREADS) {
+        int b = place / n_columns, column = place % n_columns;
+        means2[b * my.most2 + column] = my.mu2[column * PADDED + b];
+    }
+    if (threadIdx.x == 0) told[my.g] = my.n_listed;
+    meet_others(my);
+    turn ^= 1;
+    for (int other = threadIdx.x % WARP; other < my.n_blocks; other += WARP) n_on += __ldcg(told + other);
+    for (int offset = WARP / 2; offset > 0; offset /= 2) n_on += __shfl_xor_sync(FULL_WARP, n_on, offset);
+    return n_on <= most_alone;
+}
+
+// What the blocks that iterated images alone have told: `mu1`, and `mu2` of this block's columns.
+__device__ __forceinline__ void hear_of_images(Share& my, int n) {
+    const float* means2 = in_global(my.means2) + my.first2;
+    int n_columns = my.n_columns;
+#pragma unroll 3
+    for (int place = threadIdx.x * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
+        float mean[WIDE];
+        read(mean, my.means + place);
+#pragma unroll
+        for (int e = 0; e < WIDE; e++) my.mu1[place + e] = place % PADDED + e < n ? mean[e] : 0.0f;
+    }
+    for (int place = threadIdx.x; place < n * n_columns; place += N_THREADS) {
+        int b = place / n_columns, column = place % n_columns;
+        my.mu2[column * PADDED + b] = __ldcg(means2 + b * my.most2 + column);
+    }
+    __syncthreads();
+}
+
+// Mean field of a batch: `mu1`, `mu2` of every image, iterated until it has converged; how often, of the images that this block
+// counts.
+__device__ __forceinline__ int infer(Share& my, int n, float tolerance, float quiet, int max_sweeps, int most_alone, int& turn) {
+    int t = threadIdx.x, n_sweeps = 0, sweeps = 0;  // of all images; of the one that is this lane's
     u32 all = (1u << n) - 1, open = all;
     for (int place = t * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
         float input[WIDE], bias = __ldcg(my.all_bias1 + place / PADDED);
@@ -295,8 +331,18 @@ __device__ __forceinline__ int infer(Share& my, int n, float tolerance, float qu
     for (int place = t; place < my.n_columns * PADDED; place += N_THREADS) my.mu2[place] = 0.0f;
     list_all(my);
     climb_up<true>(my, all, tolerance, SILENT);
-    for (bool is_first = true;; is_first = true) {
-        for (; sweep < max_sweeps; sweep++, is_first = false) {
+    bool is_alone = my.n1 <= UNITS_ALONE && tell_start(my, n, most_alone, turn);
+    if (is_alone) {
+        for (int b = my.g; b < n; b += my.n_blocks) n_sweeps += iterate_alone(my, b, tolerance, quiet, max_sweeps);
+        meet_others(my);
+        hear_of_images(my, n);
+        if (t % WARP < n) sweeps = __ldcg(my.told_sweeps + t % WARP);
+        open = 0;
+    }
+    while (true) {
+        for (bool is_first = true;; is_first = false) {
+            open &= __ballot_sync(FULL_WARP, sweeps < max_sweeps);
+            if (!open) break;
             float* partial = my.partial + (u64)turn * my.n_blocks * my.most1 * PADDED;
             u32* told = my.told_moved + turn * my.n_blocks;
             contribute(my, partial + (u64)my.g * my.most1 * PADDED);
@@ -304,18 +350,24 @@ __device__ __forceinline__ int infer(Share& my, int n, float tolerance, float qu
             meet_others(my);
             turn ^= 1;
             if (!climb_down(my, partial, told, is_first, open, tolerance)) break;
-            n_sweeps += __popc(open);
+            if (my.g == 0) n_sweeps += __popc(open);
+            sweeps += open >> (t % WARP) & 1;
             climb_up<false>(my, open, tolerance, quiet);
         }
+        if (t == 0) my.moved = 0;
         list_all(my);
         climb_up<true>(my, all, tolerance, SILENT);
-        if (sweep == max_sweeps) break;
+        open = __ballot_sync(FULL_WARP, sweeps < max_sweeps) & all;
+        if (!open) break;
         u32* told = my.told_moved + turn * my.n_blocks;
         if (t == 0) told[my.g] = my.moved, my.moved = 0;
         meet_others(my);
         turn ^= 1;
-        open = any_of_warp(moved_of(my, told));
+        open &= any_of_warp(moved_of(my, told));
         if (!open) break;
+        if (is_alone) copy_told<float, AHEAD>(my.field1, my.inputs, my.n1 * PADDED);
+        is_alone = false;
+        __syncthreads();
     }
     __syncthreads();
     if (t == 0) my.moved = 0;

@@ -33,12 +33,13 @@ struct Place {
 // What one block has of its machine; it lies in shared memory, since registers do not suffice. Layers: 0 visible, 1 and 2
 // hidden; columns: its units of layer 2.
 struct Share {
-    int n_blocks, g, n0, n1, n_columns, stride;
+    int n_blocks, g, n0, n1, n2, n_columns, stride;
     int first0, last0, first1, last1, first2;  // its units of each layer
-    int n_all, most1, most2, row1, n_chains, n_words;  // row1: numbers of a row of chain_partial
+    int n_all, most1, most2, row1, n_chains, n_words;  // row1: numbers of a row of chain_partial and of all_columns
     u64 key;
     u32 moved;  // images that some mean of this block has not converged for
     int n_listed;
+    u32 moved_alone[2];  // whether a mean of the image that this block iterates alone has changed by more than the tolerance
     // in shared memory
     Place<float> mu1, mu2;  // [n1][PADDED], [columns][PADDED]
     Place<float> scratch;   // parts of sums [parts][columns][PADDED]; lists [WARPS][units]; fields of chains, and their states
@@ -60,7 +61,9 @@ struct Share {
     // in the card's memory
     float *w1, *s1;  // lower weights and steps, listed by unit of layer 1
     const int *visible_of, *row_entry, *row_unit;
-    float *all_bias1, *inputs, *means;            // what blocks tell each other of layer 1: biases, fields from below, mu1
+    float *all_bias1, *all_bias2, *inputs, *means, *means2;  // what blocks tell each other: biases, fields of layer 1, mu1, mu2
+    float* all_columns;                           // [units of layer 2][row1], the upper weights
+    int* told_sweeps;                             // of each image that a block has iterated alone
     float *partial, *chain_partial;               // what their columns contribute to its fields
     u32 *told0, *told1, *told_busy, *told_moved;  // and bits0, bits1, busy and moved
     u32 *counter, wanted;  // see meet.cuh
