@@ -40,7 +40,10 @@ PHASES = (
     ("tell_inputs(my);\n", "fields from below"),
     ("meet_others(my);\n        if (*(volatile", "meeting: fields from below"),
     ("climb_up<true>(my, all, tolerance, SILENT);\n    bool is_alone", "start"),
-    ("bool is_alone = my.n1 <= UNITS_ALONE && tell_start(my, n, most_alone, turn);", "meeting: the start of h2"),
+    (
+        "my.n1 <= UNITS_ALONE && tell_start(my, n, most_alone, turn);",
+        "meeting: the start of h2",
+    ),
     ("meet_others(my);\n        hear_of_images", "images, each by one block, and a meeting"),
     ("hear_of_images(my, n);\n", "what other blocks found"),
     ("contribute(my, partial + (u64)my.g * my.most1 * PADDED);", "sweep: contribution of the columns"),
@@ -70,7 +73,7 @@ CLOCKED = {
     "joint": (
         PHASES,
         "    Rates rates",
-        "    if (g == 0 && t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);\n",
+        "    if (t == 0 && n_counted) atomicAdd(&n_mean_field[machine], n_counted);\n",
         "    if (blockIdx.x == 0 && threadIdx.x < 32) n_mean_field[threadIdx.x] = phase_cycles[threadIdx.x];\n",
     ),
     "free_run": (
@@ -114,6 +117,8 @@ def with_clocks(name, source):
     )
     dynamic = next(line for line in source.splitlines() if line.startswith("DYNAMIC_SHARED("))
     for text, new in ((dynamic, dynamic + CLOCKS), (begin, clear + begin), (end, new_end)):
+        if text not in source:
+            raise ValueError(f"{name}.cu has no {text!r}")
         source = source.replace(text, new, 1)
     return source
 

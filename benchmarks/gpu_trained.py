@@ -2,10 +2,12 @@
 
 How long an update takes depends on the machine: how many sweeps its mean field needs, how many units of h2 are on, how
 many are left. DIGITS is a digits.npz and FILE a file of machines (initial.npz, retrained.npz) of a finished study; of
-each file the first machine is trained ten times side by side, on the study's images, single ones and batches of ten.
+each file the first machine is trained ten times side by side, on the study's images, single ones and batches of ten;
+once with all blocks of a machine for every image, and once with a block for an image (kernels/one_image.cuh).
 """
 
 import argparse
+import itertools
 import sys
 from pathlib import Path
 
@@ -13,14 +15,17 @@ import gpu
 import gpu_phases
 import record
 
+from boltzprune.backend.gpu import machines_on_card
 from boltzprune.backend.gpu.backend import Backend
 from boltzprune.core.joint import JointEpoch, JointState
 from boltzprune.core.streams import fork
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, read_chains, read_machine
 
+EVERY = 1 << 20
+"""More than a machine has units of h2."""
 N_MACHINES, UPDATES = 10, {1: (1000, 5000), 10: (500, 2500)}
-"""Machines side by side; images an update -> updates of two epochs: the difference of their times is that of updates."""
+"""Machines side by side; images an update -> updates of two epochs, whose times differ by those of updates alone."""
 
 
 def rows(card, digits, path):
@@ -31,7 +36,8 @@ def rows(card, digits, path):
     state = JointState.at_rest(machine, read_chains(arrays, seed, machine.layer_sizes))
     work = [(machine, state, fork(k, "training", 1)) for k in range(N_MACHINES)]
     cases = card.asarray(digits.cases)
-    for batch, (few, many) in UPDATES.items():
+    for batch, alone in itertools.product(UPDATES, (0, EVERY)):
+        (few, many), machines_on_card.COLUMNS_ALONE = UPDATES[batch], alone
         epoch = JointEpoch(1e-5, 0.5, 1, batch, 1, max_norm=1e9, tolerance=1e-5, max_sweeps=50)
         sweeps = [0]
 
@@ -41,6 +47,7 @@ def rows(card, digits, path):
         short, long = (gpu_phases._seconds(card, lambda n=n: run(n), 2) for n in (few, many))
         update = (long - short) / (many - few)
         row = {"machine": "/".join(Path(path).parts[-3:]), "layer_sizes": machine.layer_sizes, "batch": batch}
+        row |= {"blocks_for_an_image": "one" if alone else "all"}
         yield row | {"machines": N_MACHINES, "sweeps_an_image": sweeps[0] / many / batch, "update_us": 1e6 * update}
 
 

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from boltzprune.backend import reference
-from boltzprune.backend.gpu import cooperative
+from boltzprune.backend.gpu import cooperative, machines_on_card
 from boltzprune.backend.gpu import joint as gpu_joint
-from boltzprune.backend.gpu import machines_on_card
 from boltzprune.core import streams
 from boltzprune.core.contrastive import NotFiniteError
 from boltzprune.core.joint import JointEpoch, JointState
@@ -173,10 +172,10 @@ def test_h2_all_but_silent(gpu, monkeypatch, small_blocks, batch, n_blocks):
 def _with_a_unit_that_rises_late(work, cases):
     """A unit of h2 that is off in all images, below 2^-30, when mean field starts, and at 0.001 for one in the end."""
     machine, below = work[0], cases @ work[0].weights[0].astype(float)
-    start, late = sigmoid(machine.biases[1] + 2 * below), None
+    start = late = sigmoid(machine.biases[1] + 2 * below)
     for _ in range(60):
-        late = start if late is None else sigmoid(machine.biases[1] + below + h2 @ machine.weights[1].T)
-        h2 = sigmoid(machine.biases[2] + late @ machine.weights[1])
+        above = sigmoid(machine.biases[2] + late @ machine.weights[1]) @ machine.weights[1].T
+        late = sigmoid(machine.biases[1] + below + above)
     machine.weights[1][:, 7] = 6 * np.sign((late - start).mean(axis=0))
     machine.masks[1][:, 7] = True
     machine.biases[2][7] = -23 - (start @ machine.weights[1][:, 7]).max()

@@ -1,7 +1,7 @@
 """Which units mean-field iteration goes on with: what the compiled loops and the GPU kernel for joint training share.
 
-Most units above the first hidden layer hardly move from sweep to sweep. A sweep leaves those out, and once nothing moves
-any more, all units are computed to find out whether that is true.
+Most units above the first hidden layer hardly move from sweep to sweep. A sweep leaves those out, and once nothing
+moves any more, all units are computed to find out whether that is true.
 """
 
 QUIET, RESOLUTION, MOST = 0.03, 1e-8, 1e-6

@@ -58,7 +58,8 @@ def plan(machine: BoltzmannMachine, n_chains: int, batch: int, card: "Card") -> 
         n_warps, quads = n_threads // WARP, whole_quads(n1)
         alone = (n_warps + 2) * quads + whole_quads(n2) + n_warps * (-(-n2 // n_warps) + 1) // 2 + 1
         scratch = whole_quads(max(of_images, -(-of_chains // 4) * 4, lists, alone if n1 <= UNITS_ALONE else 0))
-        images = whole_quads(lanes * n1) + lanes * (n1 + 2 * width) + n0 + n1 * -(-width // WARP)  # and which weights exist
+        images = whole_quads(lanes * n1) + lanes * (n1 + 2 * width) + n0
+        own += n1 * -(-width // WARP)  # which weights exist
         own += 2 * width + COLUMNS_TOGETHER  # which columns a sweep takes
         return n1 * (width | 1) + images + scratch + n_words * (n0 + n1 + width + 1) + WORDS_TOGETHER * n_blocks + own
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 WORD = 32
 """Chains to a word of bits."""
 COLUMNS_ALONE = 400
-"""Units of h2 that are on in any image of an update, at most, where a block iterates an image alone: with more of them the
-blocks of a machine together are faster."""
+"""Units of h2 that are on in any image of an update, at most, where a block iterates an image alone: with more of them
+the blocks of a machine are faster together (benchmarks/gpu_trained.py, gpu_phases.py)."""
 
 
 class MachinesOnCard:

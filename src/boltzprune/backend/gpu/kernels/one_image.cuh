@@ -41,12 +41,13 @@ __device__ __forceinline__ bool pass_alone(Share& my, const float* mean1, float*
         int unit[ABREAST_ALONE];
 #pragma unroll
         for (int c = 0; c < ABREAST_ALONE; c++) {
+            bool is_there = k + c < n;
             unit[c] = listed[min(k + c, n - 1)];
-            bias[c] = __ldcg(bias2 + unit[c]);
+            bias[c] = is_there ? __ldcg(bias2 + unit[c]) : 0.0f;
 #pragma unroll
             for (int r = 0; r < ROW; r++) {
                 float4 none = {0.0f, 0.0f, 0.0f, 0.0f};
-                row[c][r] = lane + r * WARP < n_quads ? __ldcg(columns + unit[c] * (row1 / 4) + lane + r * WARP) : none;
+                row[c][r] = is_there && lane + r * WARP < n_quads ? __ldcg(columns + unit[c] * (row1 / 4) + lane + r * WARP) : none;
             }
         }
         if (!IS_START) {
