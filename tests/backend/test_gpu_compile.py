@@ -22,7 +22,7 @@ needs_nvrtc = pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 LARGEST_SHARED = 232448
 """Bytes of shared memory that a block can have on the largest GPU, Hopper's."""
-MAY_SPILL = {"joint": 400, "contrastive_wide": 72}
+MAY_SPILL = {"joint": 416, "contrastive_wide": 72}
 """Kernel -> bytes that may be spilled; every other must not. Addresses, used once an update, and what `joint` saves
 around the call of the function that iterates an image alone, once an image."""
 

@@ -6,7 +6,8 @@
 // and what goes with them: the units of h2, and slices of h1 and of the visible units for draws and updates. The lower
 // weights, few where receptive fields are small, are listed unit by unit in global memory. Blocks of a machine meet at
 // barriers: in a mean-field sweep each writes what its columns contribute to the fields of h1, and all add up the
-// contributions of all in one order. An image that has converged stays as it is; `moved` says so one barrier later.
+// contributions of all in one order. An image that has converged stays as it is; `moved` says so one barrier later. Where few
+// units of h2 are on, a block iterates an image alone (one_image.cuh).
 //
 // share.cuh says what a block has, mean_field.cuh and chains.cuh are the two halves of an update, here is what is learnt.
 // What waits for the second-level cache, some 0.6 us, is asked for many at a time. What takes the time otherwise are
