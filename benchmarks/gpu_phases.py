@@ -178,7 +178,7 @@ def free_run(card, sizes, h2):
     machines = [deep_machine(sizes.deep, seed=k) for k in range(sizes.machines)]
     chains = [binary((sizes.chains, n), h2[0] if k == 2 else 0.35, seed=k) for k, n in enumerate(sizes.deep)]
     for machine in machines:
-        machine.biases[2][:] = h2[1]
+        machine.biases[2][:] = np.resize(h2[1], len(machine.biases[2]))
     keys = [key_of("samples", k) for k in range(len(machines))]
     backend = Backend(card=card)
     run = backend.free_run(machines, [chains] * len(machines), keys)
