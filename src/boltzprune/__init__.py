@@ -7,7 +7,7 @@ PLOS Computational Biology 17(10): e1009458.
     one machine     new_rbm, train_rbm, new_dbm, train_dbm, observe, importance, prune, sample, encode, log_likelihood,
                     log_z: functions of arrays
     records         BoltzmannMachine, Evidence, Statistics, and CRITERIA, the list of criteria
-    equations       energy, fisher_diagonal, fisher_interval, heuristic_diagonal, receptive_fields
+    equations       deletion_cost, energy, fisher_diagonal, fisher_interval, heuristic_diagonal, receptive_fields
 
 The studies of the paper are run by the command `boltzprune`.
 """
@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval, heuristic_diagonal
+    from boltzprune.core.fisher import Statistics, deletion_cost, fisher_diagonal, fisher_interval, heuristic_diagonal
     from boltzprune.core.machine import BoltzmannMachine, energy
     from boltzprune.core.masks import receptive_fields
     from boltzprune.estimators.dbm import PrunedDBM
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 HOMES = {
-    "core.fisher": ("Statistics", "fisher_diagonal", "fisher_interval", "heuristic_diagonal"),
+    "core.fisher": ("Statistics", "deletion_cost", "fisher_diagonal", "fisher_interval", "heuristic_diagonal"),
     "core.machine": ("BoltzmannMachine", "energy"),
     "core.masks": ("receptive_fields",),
     "estimators.dbm": ("PrunedDBM",),
@@ -48,6 +48,7 @@ __all__ = [
     "PrunedDBM",
     "PrunedRBM",
     "Statistics",
+    "deletion_cost",
     "encode",
     "energy",
     "fisher_diagonal",

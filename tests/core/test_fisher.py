@@ -1,5 +1,6 @@
 """Activity statistics and Fisher information against plain matrix products and covariances."""
 
+import dataclasses
 import math
 
 import by_hand
@@ -190,3 +191,43 @@ def test_estimate_gives_what_the_configuration_asks_for(kind):
     assert found.n_samples == (131 if kind == "sampled" else 0)
     np.testing.assert_allclose(found.pair_means[0], expected, atol=1e-13)
     np.testing.assert_allclose(matrix(), expected_matrix, atol=1e-13)
+
+
+def _divergence_without(machine, layer, i, j):
+    """KL(P || P without a weight) over all joint states, and <s_i s_j>, by enumeration."""
+    states, before = by_hand.joint_distribution(machine)
+    weights = [w.copy() for w in machine.weights]
+    weights[layer][i, j] = 0
+    _, after = by_hand.joint_distribution(dataclasses.replace(machine, weights=tuple(weights)))
+    both = states[layer][:, i].astype(float) * states[layer + 1][:, j]
+    return math.fsum(before * np.log(before / after)), math.fsum(before * both)
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (2, 3, 5)])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
+def test_the_cost_of_a_deletion_is_the_divergence_of_all_units(sizes, scale):
+    machine = by_hand.machine(sizes, seed=41, scale=scale)
+    for layer, weights in enumerate(machine.weights):
+        for i, j in np.argwhere(machine.masks[layer]):
+            expected, pair_mean = _divergence_without(machine, layer, i, j)
+            found = fisher.deletion_cost(float(weights[i, j]), pair_mean)
+            assert found == pytest.approx(expected, rel=1e-9, abs=1e-14)
+
+
+def test_the_second_order_of_the_cost_is_the_saliency_of_optimal_brain_damage():
+    mean = np.array([0.0, 0.03, 0.5, 0.97, 1.0])
+    for weight in (1e-3, -1e-3):
+        second = fisher.fisher_diagonal(mean) * weight**2 / 2
+        np.testing.assert_allclose(fisher.deletion_cost(np.full(5, weight), mean), second, rtol=1e-3, atol=1e-16)
+
+
+def test_the_cost_of_a_deletion_where_units_never_change_and_weights_are_extreme():
+    weights = np.array([-1e4, -700.0, -3.0, 0.0, 3.0, 700.0, 1e4])
+    for mean in (0.0, 1.0):
+        assert (fisher.deletion_cost(weights, np.full(7, mean)) == 0).all()
+    found = fisher.deletion_cost(weights, np.full(7, 0.5))
+    assert np.isfinite(found).all() and (found >= 0).all() and found[3] == 0
+    np.testing.assert_allclose(found, found[::-1])  # of w and -w, with the mean at 1 / 2
+    assert found[-1] == pytest.approx(5000 + math.log(0.5))
+    with pytest.raises(InputError, match=r"^pair_mean has shape \(3,\); expected that of the weights, \(7,\)"):
+        fisher.deletion_cost(weights, np.full(3, 0.5))

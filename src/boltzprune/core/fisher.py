@@ -196,6 +196,46 @@ def heuristic_diagonal(
     return np.where(speaking, pair * (1.0 - pair), 0.0)
 
 
+def deletion_cost(weights: npt.ArrayLike, pair_mean: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """What it costs to delete a weight: KL(P || P without w_ij) = w p + log(1 - p + p exp(-w)), p = <s_i s_j>.
+
+    The divergence is that of all units together, before any retraining, and exact in any Boltzmann machine, since the
+    two normalisations differ by the factor <exp(-w s_i s_j)> alone. Its second order in w is F w^2 / 2 with the
+    FI F = p (1 - p), the saliency of optimal brain damage (LeCun, Denker & Solla 1990).
+
+    Parameters
+    ----------
+    weights : array of float
+    pair_mean : array of the same shape, in [0, 1]
+        <s_i s_j> of the two units of each weight.
+
+    Returns
+    -------
+    array of the same shape, float64, >= 0, nats
+
+    Raises
+    ------
+    InputError
+        If the two shapes differ.
+
+    Examples
+    --------
+    >>> import boltzprune
+    >>> boltzprune.deletion_cost([0.0, 1.0, -1.0, 1.0], [0.5, 0.5, 0.5, 0.0]).round(4)
+    array([0.    , 0.1201, 0.1201, 0.    ])
+    """
+    if np.shape(weights) != np.shape(pair_mean):
+        raise InputError(
+            f"pair_mean has shape {np.shape(pair_mean)}; expected that of the weights, {np.shape(weights)}"
+        )
+    w, p = (np.asarray(x, dtype=np.float64) for x in (weights, pair_mean))
+    # of w and -w with 1 - p the cost is the same; so exp has an argument <= 0 and cannot overflow
+    w, p = np.abs(w), np.where(w < 0, 1.0 - p, p)
+    changes = (p > 0) & (p < 1)  # a pair that is always the same costs nothing
+    p = np.where(changes, p, 0.5)
+    return np.where(changes, np.maximum(w * p + np.log1p(p * np.expm1(-w)), 0.0), 0.0)
+
+
 def n_parameters(machine: "BoltzmannMachine") -> int:
     """Existing weights and biases of a machine."""
     return sum(machine.n_weights) + sum(machine.layer_sizes)

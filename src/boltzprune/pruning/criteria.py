@@ -5,6 +5,7 @@ for everybody is a function here and a row in `CRITERIA`, and nothing elsewhere.
 this file, name it in the configuration as `my_rules.py:my_criterion` (see `own_criteria`).
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 import numpy.typing as npt
 
+from boltzprune.core.fisher import deletion_cost as exact_deletion_cost
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.errors import InputError
 from boltzprune.pruning.faults import problem_of, remedy_for
@@ -151,6 +153,32 @@ def random_units(evidence: Evidence) -> np.ndarray:
     return np.broadcast_to(evidence.uniform_units, evidence.weights.shape)
 
 
+def deletion_cost(evidence: Evidence) -> np.ndarray:
+    """KL(P || P without w_ij), exactly: w p + log(1 - p + p exp(-w)), p = <v_i h_j>."""
+    return exact_deletion_cost(evidence.weights, evidence.pair_mean)
+
+
+def obd(evidence: Evidence) -> np.ndarray:
+    """The second order of the deletion cost: F w^2 / 2, F = p (1 - p), p = <v_i h_j>."""
+    return fisher_diagonal(evidence.pair_mean) * evidence.weights.astype(np.float64) ** 2 / 2
+
+
+def variance_fi_of_units(evidence: Evidence) -> np.ndarray:
+    """For each upper unit the sum of the variance FI of its weights; whole units go."""
+    return _summed(fisher_diagonal(evidence.pair_mean), evidence.mask)
+
+
+def deletion_cost_of_units(evidence: Evidence) -> np.ndarray:
+    """For each upper unit the sum of the deletion costs of its weights; whole units go."""
+    return _summed(exact_deletion_cost(evidence.weights, evidence.pair_mean), evidence.mask)
+
+
+def _summed(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """For each weight the sum over the weights to the same upper unit, rounded once whatever the order of the units."""
+    sums = [math.fsum(column[exists]) for column, exists in zip(values.T, mask.T)]
+    return np.broadcast_to(np.array(sums, dtype=np.float64), values.shape)
+
+
 CRITERIA = {
     "variance_fi": Criterion(
         variance_fi, "Variance FI", "#0072B2", f"{PAPER}, Eq. 4", zeros_go=True, options=("variance_weighting",)
@@ -163,6 +191,14 @@ CRITERIA = {
     "random_weights": Criterion(random_weights, "Random weights", "#CC79A7", PAPER),
     "anti_fi": Criterion(anti_fi, "Anti-FI", "#D55E00", PAPER, threshold="anti_fi_threshold", ties_stay=True),
     "random_units": Criterion(random_units, "Random units", "#5A5A5A", PAPER, whole_units=True),
+    "deletion_cost": Criterion(deletion_cost, "Deletion cost", "#6A3D9A", "exact; derived here", zeros_go=True),
+    "obd": Criterion(obd, "Optimal brain damage", "#B39DDB", "LeCun, Denker & Solla 1990", zeros_go=True),
+    "variance_fi_of_units": Criterion(
+        variance_fi_of_units, "Variance FI of units", "#003A57", "sum of Eq. 4", whole_units=True
+    ),
+    "deletion_cost_of_units": Criterion(
+        deletion_cost_of_units, "Deletion cost of units", "#8C2D04", "sum over a unit", whole_units=True
+    ),
 }
 """Name -> criterion. Colours after Okabe & Ito, told apart with every kind of colour vision."""
 

@@ -252,8 +252,9 @@ class DeepPruning(Section):
     )
     zero_rule: Literal["share", "ratio"] = Field(
         "share",
-        description="FI criteria: all weights of FI 0 go instead of the fraction if they are more than that "
-        "fraction of all weights (share), or of the weights above 0 (ratio). Paper: share.",
+        description="Criteria variance_fi, heuristic_fi, deletion_cost and obd: all weights of 0 by the criterion go "
+        "instead of the fraction if they are more than that fraction of all weights (share), or of the weights above 0 "
+        "(ratio). Paper: share.",
     )
     variance_weighting: Literal["none", "squared_weight"] = Field(
         "none",

@@ -199,7 +199,8 @@ class Patches(Section):
             *("random_weights", "anti_fi", "random_units"),
         ],
         description="Pruning criteria, in the order of legends and tables; your own: my_rules.py:my_criterion "
-        "(docs/own_criterion.md). Paper: these seven.",
+        "(docs/own_criterion.md). There are also deletion_cost, obd, variance_fi_of_units and deletion_cost_of_units "
+        "(docs/theory.md). Paper: these seven.",
     )
     controls: list[Annotated[str, one_of(CONTROLS)]] = Field(
         ["unpruned"],
