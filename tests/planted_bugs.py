@@ -589,6 +589,27 @@ BUGS = [
         "backend/test_gpu_joint.py",
     ),
     Bug(
+        "Comparison of studies: seeds are paired by their place",
+        "report/side_by_side.py",
+        "other.loc[machines.index, name]",
+        "other[name].to_numpy()[: len(machines)]",
+        "report/test_side_by_side.py",
+    ),
+    Bug(
+        "Comparison of studies: first minus second",
+        "report/side_by_side.py",
+        'pairs["other"] - pairs["one"]',
+        'pairs["one"] - pairs["other"]',
+        "report/test_side_by_side.py",
+    ),
+    Bug(
+        "Cost of a deletion: of weights below 0 the mean of the others",
+        "core/fisher.py",
+        "np.where(w < 0, 1.0 - p, p)",
+        "np.where(w > 0, 1.0 - p, p)",
+        "core/test_fisher.py",
+    ),
+    Bug(
         "CUDA, mean field: what the last look at all of h2 finds is forgotten",
         "backend/gpu/kernels/mean_field.cuh",
         "open &= any_of_warp(moved_of(my, told));\n        if (!open) break;",

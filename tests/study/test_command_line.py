@@ -47,7 +47,20 @@ def patterns(tmp_path):
 
 
 OTHERS = [
-    *("run", "plan", "status", "verify", "merge", "init", "check-criterion", "check", "presets", "config", "schema"),
+    *(
+        "run",
+        "plan",
+        "status",
+        "verify",
+        "compare",
+        "merge",
+        "init",
+        "check-criterion",
+        "check",
+        "presets",
+        "config",
+        "schema",
+    ),
     *("device", "kernels"),
 ]
 

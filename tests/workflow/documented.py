@@ -14,7 +14,20 @@ ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md", "docs/results/README.md")
 COMMENTED = ("config/*.yaml", "profiles/*/config.yaml", "Snakefile", "workflow/rules/*.smk", "Makefile")
 HELP = (
-    *("", "run", "plan", "status", "verify", "merge", "init", "check", "check-criterion", "presets", "schema"),
+    *(
+        "",
+        "run",
+        "plan",
+        "status",
+        "verify",
+        "compare",
+        "merge",
+        "init",
+        "check",
+        "check-criterion",
+        "presets",
+        "schema",
+    ),
     *("device", "kernels"),
 )
 """Commands whose --help is read."""
