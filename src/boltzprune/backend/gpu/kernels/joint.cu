@@ -22,7 +22,8 @@
 // units of h2 no longer move. Meetings: S + 3 a Gibbs step + 4, and S more where there are several images; 3 a Gibbs step + 4
 // where blocks iterate images alone. Bytes, from the second-level cache: 4 n_blocks n_h1 a block and mean-field update of
 // one image, twice 4 BATCH n_h1 of several; 4 n_h1 a unit of h2 that moves and sweep of an image alone; up to 4 n_chains n_h1
-// a block and Gibbs step; 4 a weight that is told, and 8 for its step where shared memory has no room for it. Where the time goes on a card: benchmarks/gpu_phases.py.
+// a block and Gibbs step; 4 a weight that is told, and 8 for its step where shared memory has no room for it. Where the
+// time goes on a card: benchmarks/gpu_phases.py.
 //
 // Example: BATCH=1 N_THREADS=512
 // Example: BATCH=10 N_THREADS=512

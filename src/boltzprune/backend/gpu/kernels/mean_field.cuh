@@ -279,43 +279,8 @@ __device__ __forceinline__ void tell_inputs(Share& my) {
     }
 }
 
-// Whether few units of layer 2 are on, `most_alone` in any image, so that a block iterates an image alone; `means2` then has what each block's columns are at.
-__device__ __forceinline__ bool tell_start(Share& my, int n, int most_alone, int& turn) {
-    u32* told = in_global(my.told_moved) + turn * my.n_blocks;
-    float* means2 = in_global(my.means2) + my.first2;
-    int n_columns = my.n_columns, n_on = 0;
-    for (int place = threadIdx.x; place < n * n_columns; place += N_THREADS) {
-        int b = place / n_columns, column = place % n_columns;
-        means2[b * my.most2 + column] = my.mu2[column * PADDED + b];
-    }
-    if (threadIdx.x == 0) told[my.g] = my.n_listed;
-    meet_others(my);
-    turn ^= 1;
-    for (int other = threadIdx.x % WARP; other < my.n_blocks; other += WARP) n_on += __ldcg(told + other);
-    for (int offset = WARP / 2; offset > 0; offset /= 2) n_on += __shfl_xor_sync(FULL_WARP, n_on, offset);
-    return n_on <= most_alone;
-}
-
-// What the blocks that iterated images alone have told: `mu1`, and `mu2` of this block's columns.
-__device__ __forceinline__ void hear_of_images(Share& my, int n) {
-    const float* means2 = in_global(my.means2) + my.first2;
-    int n_columns = my.n_columns;
-#pragma unroll 3
-    for (int place = threadIdx.x * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
-        float mean[WIDE];
-        read(mean, my.means + place);
-#pragma unroll
-        for (int e = 0; e < WIDE; e++) my.mu1[place + e] = place % PADDED + e < n ? mean[e] : 0.0f;
-    }
-    for (int place = threadIdx.x; place < n * n_columns; place += N_THREADS) {
-        int b = place / n_columns, column = place % n_columns;
-        my.mu2[column * PADDED + b] = __ldcg(means2 + b * my.most2 + column);
-    }
-    __syncthreads();
-}
-
-// Mean field of a batch: `mu1`, `mu2` of every image, iterated until it has converged; how often, of the images that this block
-// counts.
+// Mean field of a batch: `mu1`, `mu2` of every image, iterated until it has converged; how often, of the images that this
+// block counts.
 __device__ __forceinline__ int infer(Share& my, int n, float tolerance, float quiet, int max_sweeps, int most_alone, int& turn) {
     int t = threadIdx.x, n_sweeps = 0, sweeps = 0;  // of all images; of the one that is this lane's
     u32 all = (1u << n) - 1, open = all;

@@ -1,7 +1,7 @@
-// Mean-field iteration of kernels/joint.cu for one image by one block alone, where few units of layer 2 are on: what blocks that
-// meet twice a sweep would take is mostly waiting. The weights to a unit of layer 2 are read from the card's memory, where
-// every block keeps a copy of its columns, unit by unit; a warp has some of the units that still move. It reads the weights
-// to one once a sweep: they give the unit's field, and by how much the fields of layer 1 change with the unit.
+// Mean-field iteration of kernels/joint.cu for one image by one block alone, where few units of layer 2 are on: blocks that
+// shared the image would meet twice a sweep, and mostly wait. The weights to a unit of layer 2 are read from the card's
+// memory, where every block keeps a copy of its columns, unit by unit; a warp has some of the units that still move. It
+// reads the weights to one once a sweep: they give the unit's field, and by how much the fields of layer 1 change with it.
 
 #ifndef BOLTZPRUNE_ONE_IMAGE
 #define BOLTZPRUNE_ONE_IMAGE
@@ -140,6 +140,42 @@ __device__ __noinline__ int iterate_alone(Share& my, int b, float tolerance, flo
     if (t == 0) my.told_sweeps[b] = sweep;
     __syncthreads();
     return sweep;
+}
+
+// Whether few units of layer 2 are on, at most `most_alone` in any image of an update, so that blocks iterate images alone;
+// `means2` then has where the columns of all blocks are.
+__device__ __forceinline__ bool tell_start(Share& my, int n, int most_alone, int& turn) {
+    u32* told = in_global(my.told_moved) + turn * my.n_blocks;
+    float* means2 = in_global(my.means2) + my.first2;
+    int n_columns = my.n_columns, n_on = 0;
+    for (int place = threadIdx.x; place < n * n_columns; place += N_THREADS) {
+        int b = place / n_columns, column = place % n_columns;
+        means2[b * my.most2 + column] = my.mu2[column * PADDED + b];
+    }
+    if (threadIdx.x == 0) told[my.g] = my.n_listed;
+    meet_others(my);
+    turn ^= 1;
+    for (int other = threadIdx.x % WARP; other < my.n_blocks; other += WARP) n_on += __ldcg(told + other);
+    for (int offset = WARP / 2; offset > 0; offset /= 2) n_on += __shfl_xor_sync(FULL_WARP, n_on, offset);
+    return n_on <= most_alone;
+}
+
+// What the blocks that iterated images alone have told: `mu1`, and `mu2` of this block's columns.
+__device__ __forceinline__ void hear_of_images(Share& my, int n) {
+    const float* means2 = in_global(my.means2) + my.first2;
+    int n_columns = my.n_columns;
+#pragma unroll 3
+    for (int place = threadIdx.x * WIDE; place < my.n1 * PADDED; place += N_THREADS * WIDE) {
+        float mean[WIDE];
+        read(mean, my.means + place);
+#pragma unroll
+        for (int e = 0; e < WIDE; e++) my.mu1[place + e] = place % PADDED + e < n ? mean[e] : 0.0f;
+    }
+    for (int place = threadIdx.x; place < n * n_columns; place += N_THREADS) {
+        int b = place / n_columns, column = place % n_columns;
+        my.mu2[column * PADDED + b] = __ldcg(means2 + b * my.most2 + column);
+    }
+    __syncthreads();
 }
 
 #endif
