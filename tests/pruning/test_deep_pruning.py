@@ -165,8 +165,12 @@ def test_the_zero_rule_of_the_configuration_is_used():
     assert share == (128, 165) and ratio == (143 - 13 if 13 / 130 > 0.1 else 128, 221 - 49)
 
 
+COSTS = ("deletion_cost", "obd")
+"""Criteria by which, as by FI, a weight between units that never change together is worth 0."""
+
+
 def test_which_criteria_follow_the_zero_rule():
-    assert [name for name in CRITERIA if CRITERIA[name].zeros_go] == ["variance_fi", "heuristic_fi"]
+    assert [name for name in CRITERIA if CRITERIA[name].zeros_go] == [*("variance_fi", "heuristic_fi"), *COSTS]
 
 
 def test_units_that_never_change_lose_all_weights_at_once():
@@ -175,7 +179,7 @@ def test_units_that_never_change_lose_all_weights_at_once():
     statistics = activity(machine)
     statistics.rates[2][:9] = 0
     statistics.pair_means[1][:, :9] = 0
-    for name in ("variance_fi", "heuristic_fi"):
+    for name in ("variance_fi", "heuristic_fi", *COSTS):
         pruned = prune_deeply(CRITERIA[name], machine, statistics=statistics)
         assert pruned.machine.units[2].tolist() == list(range(9, 17))
         assert pruned.units_removed == [(2, unit, "below") for unit in range(9)]

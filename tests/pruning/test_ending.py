@@ -70,7 +70,7 @@ def test_half_of_the_paper_s_units_is_gone_with_the_seventh_pruning():
 
 
 @pytest.mark.parametrize("threshold", ["rank", "percentile"])
-@pytest.mark.parametrize("name", [name for name in DEEP if name != "random_units"])
+@pytest.mark.parametrize("name", [name for name in DEEP if not CRITERIA[name].whole_units])
 def test_a_sequence_of_prunings_ends_when_foretold(name, threshold):
     """Of an RBM just then, since no two saliencies are equal; of a DBM then or before, for units that lead nowhere."""
     rules, seed = {"threshold": threshold, "anti_fi_threshold": threshold}, 3

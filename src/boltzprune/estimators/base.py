@@ -95,7 +95,8 @@ class PrunedMachine(TransformerMixin, BaseEstimator):
         ----------
         criterion : str or callable
             variance_fi, heuristic_fi, eigenvector (RBMs), weight_magnitude, random_weights, anti_fi, random_units,
-            file.py:function, or a function from `boltzprune.Evidence` to one number per weight, high = keep.
+            deletion_cost, obd, variance_fi_of_units, deletion_cost_of_units, file.py:function, or a function from
+            `boltzprune.Evidence` to one number per weight, high = keep.
         **settings
             Keys of section `pruning` of the configuration: fraction (share of the remaining weights that goes),
             threshold, whole_units, ...

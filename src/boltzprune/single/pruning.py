@@ -53,7 +53,8 @@ def importance(
         From `observe`.
     criterion : str or callable
         A name of the list (variance_fi, heuristic_fi, eigenvector, weight_magnitude, random_weights, anti_fi,
-        random_units), file.py:function, or a function from `Evidence` to an array of one number per weight.
+        random_units, deletion_cost, obd, variance_fi_of_units, deletion_cost_of_units), file.py:function, or a function
+        from `Evidence` to an array of one number per weight.
     seed, iteration : int
         Of the random numbers of random criteria.
     **settings
