@@ -40,10 +40,7 @@ PHASES = (
     ("tell_inputs(my);\n", "fields from below"),
     ("meet_others(my);\n        if (*(volatile", "meeting: fields from below"),
     ("climb_up<true>(my, all, tolerance, SILENT);\n    bool is_alone", "start"),
-    (
-        "my.n1 <= UNITS_ALONE && tell_start(my, n, most_alone, turn);",
-        "meeting: the start of h2",
-    ),
+    ("my.n1 <= UNITS_ALONE && tell_start(my, n, most_alone, turn);", "meeting: the start of h2"),
     ("meet_others(my);\n        hear_of_images", "images, each by one block, and a meeting"),
     ("hear_of_images(my, n);\n", "what other blocks found"),
     ("contribute(my, partial + (u64)my.g * my.most1 * PADDED);", "sweep: contribution of the columns"),
@@ -136,13 +133,18 @@ def _clocked(card, name):
         card.forget_kernels()
 
 
+def _set_bias(machine, biases):
+    """Biases of h2: these in turn."""
+    machine.biases[2][:] = np.resize(biases, len(machine.biases[2]))
+
+
 def _held(card, sizes, batch, n_sweeps, h2):
     """Machines that are trained side by side, with a fixed number of mean-field sweeps, and images for them."""
     rate, bias = h2
     work = joint_work(sizes.deep, sizes.machines, sizes.chains)
     for machine, state, _ in work:
         state.chains[2][:] = binary(state.chains[2].shape, rate, seed=9)
-        machine.biases[2][:] = np.resize(bias, len(machine.biases[2]))
+        _set_bias(machine, bias)
     epoch = joint_epoch(batch, learning_rate=1e-6)
     epoch = dataclasses.replace(epoch, tolerance=-1.0, max_sweeps=n_sweeps)  # no change is as small as that
     plans = [gpu_joint.plan(machine, sizes.chains, batch, card) for machine, *_ in work]
@@ -178,7 +180,7 @@ def free_run(card, sizes, h2):
     machines = [deep_machine(sizes.deep, seed=k) for k in range(sizes.machines)]
     chains = [binary((sizes.chains, n), h2[0] if k == 2 else 0.35, seed=k) for k, n in enumerate(sizes.deep)]
     for machine in machines:
-        machine.biases[2][:] = np.resize(h2[1], len(machine.biases[2]))
+        _set_bias(machine, h2[1])
     keys = [key_of("samples", k) for k in range(len(machines))]
     backend = Backend(card=card)
     run = backend.free_run(machines, [chains] * len(machines), keys)

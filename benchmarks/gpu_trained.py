@@ -7,9 +7,11 @@ once with all blocks of a machine for every image, and once with a block for an 
 """
 
 import argparse
+import functools
 import itertools
 import sys
 from pathlib import Path
+from unittest import mock
 
 import gpu
 import gpu_phases
@@ -37,14 +39,14 @@ def rows(card, digits, path):
     work = [(machine, state, fork(k, "training", 1)) for k in range(N_MACHINES)]
     cases = card.asarray(digits.cases)
     for batch, alone in itertools.product(UPDATES, (0, EVERY)):
-        (few, many), machines_on_card.COLUMNS_ALONE = UPDATES[batch], alone
         epoch = JointEpoch(1e-5, 0.5, 1, batch, 1, max_norm=1e9, tolerance=1e-5, max_sweeps=50)
-        sweeps = [0]
+        (few, many), sweeps = UPDATES[batch], [0]
 
         def run(n, batch=batch, epoch=epoch, sweeps=sweeps):
             sweeps[0] = backend.joint_epochs(work, cases[: n * batch], epoch, lambda done: None)[0][2]
 
-        short, long = (gpu_phases._seconds(card, lambda n=n: run(n), 2) for n in (few, many))
+        with mock.patch.object(machines_on_card, "COLUMNS_ALONE", alone):
+            short, long = (gpu_phases._seconds(card, functools.partial(run, n), 2) for n in (few, many))
         update = (long - short) / (many - few)
         row = {"machine": "/".join(Path(path).parts[-3:]), "layer_sizes": machine.layer_sizes, "batch": batch}
         row |= {"blocks_for_an_image": "one" if alone else "all"}

@@ -1,7 +1,8 @@
 // What it costs that the blocks that share a machine meet, n times, in the ways of HOW; each thread writes a number before.
 //
 // HOW: 0 a counter with fences and __nanosleep, 1 kernels/meet.cuh, 2 the barrier of a cluster with release and acquire,
-// 3 that barrier alone, 4 a counter whose answer each arrival waits for. CLUSTER: blocks of a cluster, for 2 and 3. Grid: (n_machines n_blocks); block: 512.
+// 3 that barrier alone, 4 a counter whose answer each arrival waits for. CLUSTER: blocks of a cluster, for 2 and 3. Grid:
+// (n_machines n_blocks); block: 512.
 
 #include "common.cuh"
 #include "meet.cuh"
@@ -24,7 +25,11 @@ __device__ __forceinline__ void meet_somehow(u32* counter, u32& wanted, int n_bl
     __syncthreads();
 #elif HOW == 1
     meet(counter, wanted, n_blocks);
-#elif HOW == 4
+#elif HOW == 2
+    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+#elif HOW == 3
+    asm volatile("barrier.cluster.arrive.relaxed.aligned;\n\tbarrier.cluster.wait.aligned;" ::: "memory");
+#else
     __syncthreads();
     if (threadIdx.x == 0) {
         u32 before;
@@ -33,10 +38,6 @@ __device__ __forceinline__ void meet_somehow(u32* counter, u32& wanted, int n_bl
         }
     }
     __syncthreads();
-#elif HOW == 2
-    asm volatile("barrier.cluster.arrive.release.aligned;\n\tbarrier.cluster.wait.acquire.aligned;" ::: "memory");
-#else
-    asm volatile("barrier.cluster.arrive.relaxed.aligned;\n\tbarrier.cluster.wait.aligned;" ::: "memory");
 #endif
 }
 

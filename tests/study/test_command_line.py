@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from documented import COMMANDS
 from tiny_study import write_patterns
 
 from boltzprune import backend
@@ -46,26 +47,7 @@ def patterns(tmp_path):
     return target
 
 
-OTHERS = [
-    *(
-        "run",
-        "plan",
-        "status",
-        "verify",
-        "compare",
-        "merge",
-        "init",
-        "check-criterion",
-        "check",
-        "presets",
-        "config",
-        "schema",
-    ),
-    *("device", "kernels"),
-]
-
-
-@pytest.mark.parametrize("command", [*STAGES, *OTHERS])
+@pytest.mark.parametrize("command", [*STAGES, *COMMANDS])
 def test_help(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -98,7 +80,7 @@ def test_help_of_all_names_every_command(capsys):
     assert caught.value.code == 0
     text = capsys.readouterr().out
     named = [line.split()[0] for line in text.splitlines() if re.match(" {4}[a-z]", line)]
-    assert named == OTHERS
+    assert named == COMMANDS
     stages = " ".join(text.partition("workflow runs stages")[2].split())
     assert stages.endswith(f"--help: {', '.join(STAGES)}.")
 

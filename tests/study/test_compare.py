@@ -1,7 +1,5 @@
 """`boltzprune compare`: what it prints and writes of two folders of results, and what it refuses."""
 
-import json
-
 import pandas as pd
 import pytest
 from results_folders import folder
@@ -100,4 +98,4 @@ def test_the_help_says_what_is_shown(capsys):
     with pytest.raises(SystemExit):
         main(["compare", "--help"])
     text = " ".join(capsys.readouterr().out.split())
-    assert "paired by seed" in text and json.dumps("--csv")[1:-1] in text
+    assert "paired by seed" in text and "--csv" in text

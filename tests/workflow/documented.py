@@ -13,23 +13,12 @@ from boltzprune.__main__ import main
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "CONTRIBUTING.md", "config/README.md", "results/README.md", "docs/*.md", "docs/results/README.md")
 COMMENTED = ("config/*.yaml", "profiles/*/config.yaml", "Snakefile", "workflow/rules/*.smk", "Makefile")
-HELP = (
-    *(
-        "",
-        "run",
-        "plan",
-        "status",
-        "verify",
-        "compare",
-        "merge",
-        "init",
-        "check",
-        "check-criterion",
-        "presets",
-        "schema",
-    ),
-    *("device", "kernels"),
-)
+COMMANDS = [
+    *("run", "plan", "status", "verify", "compare", "merge", "init", "check-criterion", "check", "presets", "config"),
+    *("schema", "device", "kernels"),
+]
+"""What people ask for, in the order of `boltzprune --help`."""
+HELP = ("", *COMMANDS)
 """Commands whose --help is read."""
 PROGRAMS = "boltzprune|snakemake|make|pip|python3?|uv|squeue|scancel"
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -135,8 +135,7 @@ class MachinesOnCard:
         counts = (self.n0, self.most1, self.most2, self.most, self.n_chains, most_blocks, len(cases))
         numbers: list[np.number] = [*map(np.int32, counts), np.uint32(first_step)]
         n_shared = max(plan.shared for plan in self.plans) // 4
-        numbers += [np.int32(epoch.n_gibbs_steps), np.int32(epoch.max_sweeps), np.int32(COLUMNS_ALONE)]
-        numbers.append(np.int32(n_shared))
+        numbers += map(np.int32, (epoch.n_gibbs_steps, epoch.max_sweeps, COLUMNS_ALONE, n_shared))
         limits = (epoch.tolerance, quiet_change(epoch.tolerance))
         numbers += [np.float32(x) for x in (*limits, epoch.learning_rate, epoch.decay, epoch.max_norm)]
         cooperative.launch(self.card, "joint", self.plans, {"BATCH": epoch.batch_size}, [*arrays, *numbers])

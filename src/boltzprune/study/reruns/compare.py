@@ -4,7 +4,6 @@ import argparse
 import json
 import os
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,13 +12,12 @@ from boltzprune.errors import InputError
 from boltzprune.results import records, store, tidy
 from boltzprune.study import jobs, parts
 from boltzprune.study.config.preset_table import flat
+from boltzprune.study.reruns import page
 from boltzprune.study.reruns.page import count
 
 if TYPE_CHECKING:
     import pandas as pd
 
-METRICS = {"patches": "metrics", "digits": "digits_metrics"}
-"""Experiment -> its table of numbers about machines."""
 MOST_NAMED = 5
 """Files of other bytes that are named."""
 ABOUT = (
@@ -34,13 +32,8 @@ EXAMPLE = "example:\n  boltzprune compare results/demo results/my-study"
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
-    command = commands.add_parser(
-        "compare",
-        help="two studies side by side: settings, bytes, numbers by seed, claims",
-        description=textwrap.fill(ABOUT, 100),
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    about = "two studies side by side: settings, bytes, numbers by seed, claims"
+    command = page.add_parser(commands, "compare", about, ABOUT, EXAMPLE)
     command.add_argument("first", metavar="FOLDER", help="results of a study, or a copy of them")
     command.add_argument("second", metavar="FOLDER", help="those of another")
     command.add_argument("--all", action="store_true", help="every iteration, and numbers that hardly differ, too")
@@ -51,10 +44,10 @@ def add_command(commands: argparse._SubParsersAction) -> None:
 def _compare(options: argparse.Namespace) -> int:
     """Read both, print the page, and write the table if it is wanted."""
     first, second = parts.read(options.first), parts.read(options.second)
-    shared = [experiment for experiment in METRICS if experiment in first.seeds and experiment in second.seeds]
+    shared = [experiment for experiment in first.seeds if experiment in second.seeds]
     if not shared:
-        of = (" and ".join(part.seeds) for part in (first, second))
-        raise InputError(f"{options.first} is of {next(of)}, {options.second} of {next(of)}; expected one in common")
+        one, other = (f"{part.folder} is of {' and '.join(part.seeds)}" for part in (first, second))
+        raise InputError(f"{one}, {other}; expected an experiment in common")
     sections = [*_settings(first, second), *_bytes(Path(options.first), Path(options.second))]
     tables = []
     for experiment in shared:
@@ -72,7 +65,7 @@ def _compare(options: argparse.Namespace) -> int:
 
 def _settings(first: parts.Part, second: parts.Part) -> Iterator[str]:
     """The keys that differ."""
-    one, other = (dict(flat(json.loads(part.study.model_dump_json()))) for part in (first, second))
+    one, other = (dict(flat(part.study.model_dump(mode="json"))) for part in (first, second))
     keys = [key for key in dict.fromkeys([*one, *other]) if key != "study" and one.get(key) != other.get(key)]
     yield "## Settings"
     if keys:
@@ -110,7 +103,7 @@ def _numbers(experiment: str, first: parts.Part, second: parts.Part, is_all: boo
     """How the numbers about the machines of one experiment differ: the page, and the whole table."""
     from boltzprune.report import side_by_side
 
-    name = METRICS[experiment]
+    name = parts.TABLES[experiment][0]
     found = side_by_side.effects(*(tidy.read([parts.table(part, name)], name) for part in (first, second)))
     shown = found
     if not is_all and len(found):

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import textwrap
 from pathlib import Path
 
 import yaml
@@ -10,7 +9,7 @@ import yaml
 from boltzprune.errors import InputError
 from boltzprune.results.store import write_bytes
 from boltzprune.study import parts
-from boltzprune.study.reruns import arguments, run
+from boltzprune.study.reruns import arguments, page, run
 from boltzprune.study.reruns.page import count
 from boltzprune.study.settings import lay, study_from
 
@@ -28,13 +27,8 @@ EXAMPLE = "example:\n  boltzprune merge both results/paper from-the-other-comput
 
 def add_command(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand to the command line."""
-    command = commands.add_parser(
-        "merge",
-        help="put results of equal settings and other seeds together",
-        description=textwrap.fill(ABOUT, 100),
-        epilog=EXAMPLE,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    about = "put results of equal settings and other seeds together"
+    command = page.add_parser(commands, "merge", about, ABOUT, EXAMPLE)
     command.add_argument("name", metavar="NAME", help="of the study that is made")
     command.add_argument("folders", nargs="+", metavar="FOLDER", help="results of a study, or a copy of them")
     command.add_argument(

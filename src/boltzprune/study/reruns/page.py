@@ -1,5 +1,7 @@
-"""Numbers and tables as a terminal shows them."""
+"""Numbers, tables and the help of commands as a terminal shows them."""
 
+import argparse
+import textwrap
 from collections.abc import Sequence
 
 
@@ -32,3 +34,16 @@ def size(n_bytes: float) -> str:
 def count(n: int, thing: str) -> str:
     """1 job, 2 jobs, 1,000 jobs."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def add_parser(
+    commands: argparse._SubParsersAction, name: str, summary: str, about: str, example: str
+) -> argparse.ArgumentParser:
+    """A subcommand whose --help says what it is about and ends with an example, in lines of its own."""
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=textwrap.fill(about, 100),
+        epilog=example,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

@@ -73,6 +73,7 @@ __device__ __forceinline__ void keep_scale(Share& my, int j, float largest) {
 // A column of the upper weights, for the blocks that iterate an image alone: a warp tells the others.
 __device__ __forceinline__ void tell_column(Share& my, int j) {
     int n1 = my.n1, stride = my.stride;
+    if (n1 > UNITS_ALONE) return;
     const float* column = my.w2 + j;
     float* to = in_global(my.all_columns) + (my.first2 + j) * my.row1;
 #pragma unroll 4

@@ -156,8 +156,7 @@ __device__ __forceinline__ bool tell_start(Share& my, int n, int most_alone, int
     meet_others(my);
     turn ^= 1;
     for (int other = threadIdx.x % WARP; other < my.n_blocks; other += WARP) n_on += __ldcg(told + other);
-    for (int offset = WARP / 2; offset > 0; offset /= 2) n_on += __shfl_xor_sync(FULL_WARP, n_on, offset);
-    return n_on <= most_alone;
+    return sum_of_warp(n_on) <= most_alone;
 }
 
 // What the blocks that iterated images alone have told: `mu1`, and `mu2` of this block's columns.

@@ -84,7 +84,8 @@ __device__ __forceinline__ float largest_of_warp(float x) {
     return x;
 }
 
-__device__ __forceinline__ float sum_of_warp(float x) {
+template <class T>
+__device__ __forceinline__ T sum_of_warp(T x) {
     for (int offset = WARP / 2; offset > 0; offset /= 2) x += __shfl_xor_sync(FULL_WARP, x, offset);
     return x;
 }
