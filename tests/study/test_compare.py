@@ -77,6 +77,11 @@ def test_files_of_other_bytes_are_named(tmp_path, capsys):
     [
         ("study.yaml", None, "has no study.yaml"),
         ("tables/claims.csv", "claim\n3\n", "claims.csv: not a readable table of claims"),
+        (
+            "tables/claims.csv",
+            "experiment,statement,criterion,verdict\npatches,A claim.,anti_fi,supp",
+            "'supp' is no verdict",
+        ),
     ],
 )
 def test_a_folder_that_is_none_or_is_damaged_is_named(tmp_path, capsys, name, content, expected):

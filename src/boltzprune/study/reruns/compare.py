@@ -136,8 +136,13 @@ def _read_claims(path: Path) -> "pd.DataFrame":
     """A table of claims; InputError if it is none."""
     import pandas as pd
 
+    from boltzprune.report.claims.claim import VERDICTS
+
     try:
         table = pd.read_csv(path, keep_default_na=False)
-        return table[["experiment", "statement", "criterion", "verdict"]]
+        table = table[["experiment", "statement", "criterion", "verdict"]]
+        if len(other := table.loc[~table["verdict"].isin(VERDICTS), "verdict"]):
+            raise ValueError(f"{other.iloc[0]!r} is no verdict")
+        return table
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a readable table of claims ({error}); make it again") from error
