@@ -45,7 +45,7 @@ wildcard_constraints:
     block=r"\d+-\d+",
     criterion="|".join(map(re.escape, CRITERIA | DIGIT_CRITERIA)),
     iteration=r"[1-9]\d*",
-    phase="pruned|retrained",
+    phase="pruned|retrained|" + CONTROL,
 
 
 resource_scopes:

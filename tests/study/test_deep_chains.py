@@ -16,7 +16,7 @@ from boltzprune.core.masks import receptive_fields
 from boltzprune.core.streams import fork, uniform
 from boltzprune.errors import InputError
 from boltzprune.learning.joint_training import restarted, train_jointly
-from boltzprune.learning.pretraining import pretrain
+from boltzprune.learning.pretraining import layer_rbm, pretrain
 from boltzprune.learning.training import Run
 from boltzprune.pruning.prune import compact
 from boltzprune.results.store import Arrays, checksum, read_chains, read_machine
@@ -58,8 +58,9 @@ def test_pre_training_by_the_library(deep):
     study = deep.study.digits
     masks = [receptive_fields((5, 3), 3), np.ones((15, 11), dtype=bool)]
     for seed in (0, 1):
-        settings = study.machine, study.pretraining, N_CHAINS, [seed]
-        [expected] = pretrain(masks, digits(deep).cases, *settings, [Run(REFERENCE, SILENT)] * 2)
+        rbms = [layer_rbm(mask, layer, study.machine, seed) for layer, mask in enumerate(masks)]
+        settings = study.pretraining, N_CHAINS, [seed]
+        [expected] = pretrain([rbms], digits(deep).cases, *settings, [Run(REFERENCE, SILENT)] * 2)
         machine, chains = load(deep, "pretrained", seed)
         assert is_same((machine, chains), expected)
         assert np.array_equal(chains[0], digits(deep).states[:N_CHAINS])

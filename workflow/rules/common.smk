@@ -3,6 +3,7 @@ import re
 import shlex
 
 from boltzprune.errors import InputError
+from boltzprune.pruning.controls import ANEW, COURSES
 from boltzprune.report.figures import FIGURES, targets
 from boltzprune.study import computer, jobs, parts, paths, raw_data, running, settings
 from boltzprune.study.cost import limits
@@ -30,8 +31,11 @@ BLOCK, DIGIT_BLOCK = f"{PATCHES}/{OF_BLOCK}", f"{DIGITS}/{OF_BLOCK}"
 CHAIN, DIGIT_CHAIN = f"{PATCHES}/{OF_CHAIN}", f"{DIGITS}/{OF_CHAIN}"
 BLOCKS = jobs.blocks(STUDY, "patches")
 DIGIT_BLOCKS = jobs.blocks(STUDY, "digits")
-CHAINS = CRITERIA | {name: name for name in STUDY.patches.controls}
-"""What has a chain among the patches, by its name in paths."""
+CHAINS = CRITERIA | {name: name for name in COURSES if name in STUDY.patches.controls}
+DIGIT_CHAINS = DIGIT_CRITERIA | {name: name for name in COURSES if name in STUDY.digits.controls}
+"""What has a chain, by its name in paths."""
+CONTROL = "|".join(ANEW)
+"""Phases of the machines that are trained anew."""
 computer.export_environment(STUDY)
 if any(str(method) == "conda" for method in workflow.deployment_settings.deployment_method):
     # Snakemake takes PYTHONPATH from jobs in a conda environment, which has the libraries but not this package
@@ -204,15 +208,29 @@ def all_metrics():
     if STUDY.parts:
         return [parts.table(part, "metrics") for part in PARTS.get("patches", ())]
     iterations = range(1, STUDY.patches.iterations + 1)
-    return expand(f"{BLOCK}/initial/metrics.csv", block=BLOCKS) + expand(
-        f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CHAINS, iteration=iterations
-    )
+    initial = expand(f"{BLOCK}/initial/metrics.csv", block=BLOCKS)
+    chains = expand(f"{CHAIN}/metrics.csv", block=BLOCKS, criterion=CHAINS, iteration=iterations)
+    return initial + chains + trained_anew(STUDY.patches, CHAIN, "metrics.csv", BLOCKS, CRITERIA)
 
 
-def all_digit_chains(name, blocks=DIGIT_BLOCKS):
+def trained_anew(section, chain, name, blocks, criteria):
+    """That file of every control that trains an architecture anew: of all criteria, after the last iteration."""
+    wanted = [control for control in ANEW if control in section.controls]
+    places = {"block": blocks, "criterion": criteria, "iteration": section.iterations, "phase": wanted}
+    return expand(f"{chain}/{{phase}}_{name}", **places)
+
+
+def all_digit_chains(name, blocks=DIGIT_BLOCKS, criteria=DIGIT_CRITERIA):
     """That file of all criteria and iterations of the digits."""
     iterations = range(1, STUDY.digits.iterations + 1)
-    return expand(f"{DIGIT_CHAIN}/{name}", block=blocks, criterion=DIGIT_CRITERIA, iteration=iterations)
+    return expand(f"{DIGIT_CHAIN}/{name}", block=blocks, criterion=criteria, iteration=iterations)
+
+
+def all_judged(name):
+    """That file of all machines of the digits, those of controls included."""
+    initial, anew = expand(f"{DIGIT_BLOCK}/initial/{name}", block=DIGIT_BLOCKS), (name, DIGIT_BLOCKS, DIGIT_CRITERIA)
+    chains = all_digit_chains(name, criteria=DIGIT_CHAINS)
+    return initial + chains + trained_anew(STUDY.digits, DIGIT_CHAIN, *anew)
 
 
 def all_digits(name, last=None, blocks=DIGIT_BLOCKS):

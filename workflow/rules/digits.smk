@@ -154,6 +154,44 @@ rule retrain_jointly:
         command("retrain_jointly", SEEDS, THREADS)
 
 
+use rule retrain_jointly as retrain_unpruned_deep with:
+    input:
+        machine=previous(".npz", DIGITS),
+        digits=f"{DIGITS}/digits.npz",
+    output:
+        machine=f"{DIGIT_CHAIN}/retrained.npz",
+    log:
+        log_of(f"digits/{OF_CHAIN}/retrain_unpruned"),
+    benchmark:
+        benchmark_of(f"digits/{OF_CHAIN}/retrain_unpruned")
+    wildcard_constraints:
+        criterion="unpruned",
+
+
+rule train_deep_anew:
+    input:
+        machine=rules.retrain_jointly.output.machine,
+        digits=f"{DIGITS}/digits.npz",
+    output:
+        machine=f"{DIGIT_CHAIN}/{{phase}}.npz",
+    log:
+        log_of(f"digits/{OF_CHAIN}/train_{{phase}}"),
+    benchmark:
+        benchmark_of(f"digits/{OF_CHAIN}/train_{{phase}}")
+    wildcard_constraints:
+        phase=CONTROL,
+    conda:
+        ENVIRONMENT
+    resources:
+        **needs("train_deep_anew", mem_mb=1500),
+    params:
+        job=lambda wildcards: jobs.job(
+            STUDY, "train_deep_anew", iteration=int(wildcards.iteration), phase=wildcards.phase
+        ),
+    shell:
+        command("train_deep_anew", SEEDS, THREADS)
+
+
 use rule sample_initial_deep as sample_deep with:
     input:
         machine=f"{DIGIT_CHAIN}/{{phase}}.npz",
@@ -165,6 +203,8 @@ use rule sample_initial_deep as sample_deep with:
         log_of(f"digits/{OF_CHAIN}/sample_{{phase}}"),
     benchmark:
         benchmark_of(f"digits/{OF_CHAIN}/sample_{{phase}}")
+    wildcard_constraints:
+        criterion="|".join(map(re.escape, DIGIT_CHAINS)),
     threads: 1
     resources:
         **needs("sample_deep", mem_mb=1500),
@@ -172,7 +212,7 @@ use rule sample_initial_deep as sample_deep with:
         job=lambda wildcards: jobs.job(
             STUDY,
             "sample_deep",
-            criterion=DIGIT_CRITERIA[wildcards.criterion],
+            criterion=DIGIT_CHAINS[wildcards.criterion],
             iteration=int(wildcards.iteration),
             phase=wildcards.phase,
         ),
@@ -201,3 +241,45 @@ rule evaluate_digits:
         files=listed,
     shell:
         command("evaluate_digits", SEEDS, THREADS, LISTED)
+
+
+use rule evaluate_initial_deep as evaluate_unpruned_deep with:
+    input:
+        digits=f"{DIGITS}/digits.npz",
+        classifier=rules.reference.output.classifier,
+        machine=rules.retrain_unpruned_deep.output.machine,
+        statistics=f"{DIGIT_CHAIN}/retrained_statistics.npz",
+        samples=f"{DIGIT_CHAIN}/retrained_samples.npz",
+    output:
+        metrics=f"{DIGIT_CHAIN}/metrics.csv",
+        classes=f"{DIGIT_CHAIN}/classes.csv",
+    log:
+        log_of(f"digits/{OF_CHAIN}/evaluate_unpruned"),
+    benchmark:
+        benchmark_of(f"digits/{OF_CHAIN}/evaluate_unpruned")
+    wildcard_constraints:
+        criterion="unpruned",
+    threads: 1
+    resources:
+        **needs("evaluate_digits", mem_mb=2000),
+
+
+use rule evaluate_initial_deep as evaluate_deep_anew with:
+    input:
+        digits=f"{DIGITS}/digits.npz",
+        classifier=rules.reference.output.classifier,
+        machine=rules.train_deep_anew.output.machine,
+        statistics=f"{DIGIT_CHAIN}/{{phase}}_statistics.npz",
+        samples=f"{DIGIT_CHAIN}/{{phase}}_samples.npz",
+    output:
+        metrics=f"{DIGIT_CHAIN}/{{phase}}_metrics.csv",
+        classes=f"{DIGIT_CHAIN}/{{phase}}_classes.csv",
+    log:
+        log_of(f"digits/{OF_CHAIN}/evaluate_{{phase}}"),
+    benchmark:
+        benchmark_of(f"digits/{OF_CHAIN}/evaluate_{{phase}}")
+    wildcard_constraints:
+        phase=CONTROL,
+    threads: 1
+    resources:
+        **needs("evaluate_digits", mem_mb=2000),

@@ -105,6 +105,30 @@ rule retrain:
         command("retrain", SEEDS, THREADS)
 
 
+rule train_anew:
+    input:
+        machine=rules.retrain.output.machine,
+        patterns=f"{PATCHES}/patterns.npz",
+    output:
+        machine=f"{CHAIN}/{{phase}}.npz",
+    log:
+        log_of(f"{OF_CHAIN}/train_{{phase}}"),
+    benchmark:
+        benchmark_of(f"{OF_CHAIN}/train_{{phase}}")
+    wildcard_constraints:
+        phase=CONTROL,
+    conda:
+        ENVIRONMENT
+    resources:
+        **needs("train_anew", mem_mb=1000),
+    params:
+        job=lambda wildcards: jobs.job(
+            STUDY, "train_anew", iteration=int(wildcards.iteration), phase=wildcards.phase
+        ),
+    shell:
+        command("train_anew", SEEDS, THREADS)
+
+
 use rule sample_initial as sample with:
     input:
         machine=f"{CHAIN}/{{phase}}.npz",
@@ -177,3 +201,18 @@ use rule evaluate_initial as evaluate_unpruned with:
         benchmark_of(f"{OF_CHAIN}/evaluate_unpruned")
     wildcard_constraints:
         criterion="unpruned",
+
+
+use rule evaluate_initial as evaluate_anew with:
+    input:
+        patterns=f"{PATCHES}/patterns.npz",
+        machine=rules.train_anew.output.machine,
+        statistics=f"{CHAIN}/{{phase}}_statistics.npz",
+    output:
+        metrics=f"{CHAIN}/{{phase}}_metrics.csv",
+    log:
+        log_of(f"{OF_CHAIN}/evaluate_{{phase}}"),
+    benchmark:
+        benchmark_of(f"{OF_CHAIN}/evaluate_{{phase}}")
+    wildcard_constraints:
+        phase=CONTROL,

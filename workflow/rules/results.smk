@@ -91,8 +91,8 @@ else:
     rule collect_digits:
         input:
             digits=f"{DIGITS}/digits.npz",
-            metrics=all_digits("metrics.csv"),
-            classes=all_digits("classes.csv"),
+            metrics=all_judged("metrics.csv"),
+            classes=all_judged("classes.csv"),
             records=all_digit_chains("record.csv"),
             samples=all_digits("initial_samples.npz", "retrained_samples.npz", DIGIT_BLOCKS[:1]),
         output:

@@ -111,6 +111,32 @@ def without_units(n_weight_layers: int) -> BoltzmannMachine:
     )
 
 
+def with_architecture(
+    machine: BoltzmannMachine, masks: Sequence[npt.NDArray[np.bool_]], units: Sequence[npt.NDArray[np.integer]]
+) -> BoltzmannMachine:
+    """A machine before any pruning, with only those of its units and weights that a pruned one has; values stay.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    masks : sequence of (n_lower, n_upper) bool
+        Weights of the pruned machine, between its units.
+    units : sequence of (n_units,) int
+        Which units of each layer it has.
+
+    Returns
+    -------
+    BoltzmannMachine
+    """
+    pairs = zip(machine.weights, masks, units[:-1], units[1:], strict=True)
+    return BoltzmannMachine(
+        tuple(weights[np.ix_(lower, upper)] * mask for weights, mask, lower, upper in pairs),
+        tuple(bias[kept] for bias, kept in zip(machine.biases, units, strict=True)),
+        tuple(masks),
+        tuple(units),
+    )
+
+
 def _arrays(name: str, given: Any) -> tuple[np.ndarray, ...]:
     """One part of a machine as a tuple of arrays of its type; InputError names the argument."""
     if not isinstance(given, tuple | list):

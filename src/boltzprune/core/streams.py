@@ -34,6 +34,7 @@ PURPOSES = (
     "restart of chains",
     "order of patterns",
     "trial of a criterion",
+    "other initial weights",
 )
 """Everything that the package uses random numbers for: two purposes never share a stream."""
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
 
 
-def layer_rbm(mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int) -> BoltzmannMachine:
+def layer_rbm(
+    mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int, purpose: str = "initial weights"
+) -> BoltzmannMachine:
     """The RBM of one weight layer before training: W ~ N(0, weight_sd^2) where the mask has a weight, constant biases.
 
     Parameters
@@ -27,6 +29,8 @@ def layer_rbm(mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int) ->
     start : config.DeepMachine
         Its weight_sd, visible_bias and hidden_bias are read.
     seed : int
+    purpose : str
+        Of the random numbers that the weights are drawn from.
 
     Returns
     -------
@@ -34,7 +38,7 @@ def layer_rbm(mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int) ->
     """
     from scipy.special import ndtri
 
-    u = uniform_double(fork(seed, "initial weights", layer), 0, 0, np.arange(len(mask)), mask.shape[1])
+    u = uniform_double(fork(seed, purpose, layer), 0, 0, np.arange(len(mask)), mask.shape[1])
     weights = (start.weight_sd * ndtri(u) * mask).astype(np.float32)
     biases = [np.full(n, bias, np.float32) for n, bias in zip(mask.shape, (start.visible_bias, start.hidden_bias))]
     return BoltzmannMachine((weights,), tuple(biases), (mask,))
@@ -109,13 +113,13 @@ def stack(rbms: Sequence[BoltzmannMachine]) -> BoltzmannMachine:
             raise InputError(f"cannot stack an RBM of {upper.layer_sizes[0]} on one of {lower.layer_sizes[1]} units")
         biases.append((0.5 * (lower.biases[1] + upper.biases[0])).astype(np.float32))
     biases.append(rbms[-1].biases[1])
-    return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms))
+    units = (*(rbm.units[0] for rbm in rbms), rbms[-1].units[1])
+    return BoltzmannMachine(tuple(r.weights[0] for r in rbms), tuple(biases), tuple(r.masks[0] for r in rbms), units)
 
 
 def pretrain(
-    masks: Sequence[npt.NDArray[np.bool_]],
+    stacks: Sequence[Sequence[BoltzmannMachine]],
     cases: npt.NDArray[np.uint8],
-    start: Any,
     pretraining: Any,
     n_chains: int,
     seeds: Sequence[int],
@@ -125,10 +129,9 @@ def pretrain(
 
     Parameters
     ----------
-    masks : list of (n_lower, n_upper) bool
+    stacks : list of lists of BoltzmannMachine
+        Of each seed its RBMs before training, the lowest first, see `layer_rbm`; units may differ between seeds.
     cases : (n, n_visible) uint8
-    start : config.DeepMachine
-        As for `layer_rbm`.
     pretraining : config.PreTraining
         With first and second, the training of these RBMs (see `training.train`), doubled_inputs and second_data.
     n_chains : int
@@ -144,11 +147,11 @@ def pretrain(
     rbms: list[list[BoltzmannMachine]] = [[] for _ in seeds]
     layers: list[list[Any]] = [[cases] for _ in seeds]
     trainings, backend = (pretraining.first, pretraining.second), runs[0].backend
-    for layer, (mask, training, run) in enumerate(zip(masks, trainings, runs, strict=True)):
-        up, down = gains(layer, len(masks)) if pretraining.doubled_inputs else (1.0, 1.0)
+    for layer, (training, run) in enumerate(zip(trainings, runs, strict=True)):
+        up, down = gains(layer, len(trainings)) if pretraining.doubled_inputs else (1.0, 1.0)
         keys = [fork(seed, "pre-training", layer) for seed in seeds]
         run = dataclasses.replace(run, names=[f"pretrain, RBM {layer + 1}, seed {seed}" for seed in seeds])
-        new, data = [layer_rbm(mask, layer, start, seed) for seed in seeds], [known[-1] for known in layers]
+        new, data = [stack[layer] for stack in stacks], [known[-1] for known in layers]
         trained = train(new, data, training, keys, run, (up, down))
         if run.checkpoint:
             run.checkpoint.flush()

@@ -57,7 +57,12 @@ class Run:
 
 
 def new_rbm(
-    rate: npt.NDArray[np.floating], n_hidden: int, weight_sd: float, hidden_bias: float, seed: int
+    rate: npt.NDArray[np.floating],
+    n_hidden: int,
+    weight_sd: float,
+    hidden_bias: float,
+    seed: int,
+    purpose: str = "initial weights",
 ) -> BoltzmannMachine:
     """An RBM before training.
 
@@ -71,6 +76,8 @@ def new_rbm(
     n_hidden : int
     weight_sd, hidden_bias : float
     seed : int
+    purpose : str
+        Of the random numbers that the weights are drawn from.
 
     Returns
     -------
@@ -78,7 +85,7 @@ def new_rbm(
     """
     from scipy.special import ndtri
 
-    u = uniform_double(fork(seed, "initial weights"), 0, 0, np.arange(len(rate)), n_hidden)
+    u = uniform_double(fork(seed, purpose), 0, 0, np.arange(len(rate)), n_hidden)
     weights = (weight_sd * ndtri(u)).astype(np.float32)
     biases = (np.log(rate / (1.0 - rate)).astype(np.float32), np.full(n_hidden, hidden_bias, dtype=np.float32))
     return BoltzmannMachine((weights,), biases, (np.ones(weights.shape, dtype=bool),))

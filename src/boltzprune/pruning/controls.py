@@ -1,8 +1,13 @@
-"""THE list of controls: courses of machines that no criterion prunes, for pruned machines to be compared with.
+"""THE list of controls: machines that pruned ones are compared with, to tell what the pruning itself has done.
 
-A pruned machine has been trained for more epochs than the one that it began as, so a comparison with that one confuses
-pruning with training. Configuration, rules and figures read this list; a control is no criterion, has no row in Table 1
-and none of the colours of criteria.
+A pruned machine has been trained for more epochs than the one that it began as, and two things are left of that one:
+an architecture, which is its units and weights that are still there, and the values that these weights had when they
+were kept. The control unpruned has been trained for as long, without pruning. The controls rewind and scratch have the
+architecture alone: they begin as the machine began and are trained for as long, so that what they lack is what the
+kept weights are worth (Frankle & Carbin 2019; Liu et al. 2019).
+
+Configuration, rules and figures read this list; a control is no criterion, has no row in Table 1 and none of the
+colours of criteria.
 """
 
 from dataclasses import dataclass
@@ -16,15 +21,31 @@ class Control:
     ----------
     label : str
         What the control is called in legends.
+    draw : str
+        Of a control that trains a pruned architecture anew: purpose of the random numbers that its first weights are
+        drawn from, see `streams.PURPOSES`. Empty: the control is a course, iteration by iteration, of its own.
     """
 
     label: str
+    draw: str = ""
 
 
 UNPRUNED = "unpruned"
-CONTROLS = {UNPRUNED: Control("Unpruned, trained as long")}
-"""Name, in the configuration, in paths and in the column criterion of tables -> control.
+CONTROLS = {
+    UNPRUNED: Control("Unpruned, trained as long"),
+    "rewind": Control("Rewound: its first weights again", "initial weights"),
+    "scratch": Control("From scratch: other first weights", "other initial weights"),
+}
+"""Name, in the configuration, in paths and in tables -> control.
 
 unpruned: iteration k is the machine of iteration k - 1 (the initial one for k = 1), retrained with the section and the
-stream with which iteration k retrains every pruned machine of that seed.
+stream with which iteration k retrains every pruned machine of that seed. Its name stands in the column criterion.
+
+rewind, scratch: of each criterion, the units and weights that its last iteration has left, which begin with the biases
+and the weights that the initial machine began with (rewind), or with weights drawn anew, the same for all criteria
+(scratch). They get the training, and then every retraining, of the pruned machine with the same random numbers, but are
+not pruned in between. Their names stand in the column phase, in place of "retrained".
 """
+COURSES = tuple(name for name, row in CONTROLS.items() if not row.draw)
+ANEW = tuple(name for name, row in CONTROLS.items() if row.draw)
+"""Controls by kind."""

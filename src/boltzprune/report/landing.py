@@ -12,10 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from boltzprune.report import comparison
-from boltzprune.report.claims.claim import VERDICTS
+from boltzprune.report.claims.claim import OF_CONTROLS, OF_PAPER, VERDICTS
 from boltzprune.report.claims.page import labelled
 
-EXPERIMENTS = {"patches": "Image patches", "digits": "Digits"}
+FAMILIES = {
+    (OF_PAPER, "patches"): "Image patches",
+    (OF_PAPER, "digits"): "Digits",
+    (OF_CONTROLS, "patches"): "Not of the paper: controls of the patches",
+    (OF_CONTROLS, "digits"): "Not of the paper: controls of the digits",
+}
 NOTHING = "–"
 """In an empty cell; a hyphen would begin a list."""
 
@@ -91,14 +96,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _counts(rows: Sequence[dict[str, str]]) -> list[str]:
-    """How many of the paper's statements have which verdict, by experiment."""
-    counts = {name: Counter(row["verdict"] for row in rows if row["experiment"] == name) for name in EXPERIMENTS}
-    counted = [[EXPERIMENTS[name], *(str(found[v]) for v in VERDICTS)] for name, found in counts.items() if found]
+    """How many statements have which verdict, by experiment: the paper's, and those about controls."""
+    counted = []
+    for (origin, experiment), label in FAMILIES.items():
+        found = Counter(row["verdict"] for row in rows if (row["origin"], row["experiment"]) == (origin, experiment))
+        counted += [[label, *(str(found[verdict]) for verdict in VERDICTS)]] if found else []
     return [table(["Statements of the paper", *VERDICTS], counted)] if counted else []
 
 
 def _claims(rows: Sequence[dict[str, str]]) -> list[str]:
-    """Every statement of the paper with its verdict."""
+    """Every statement with its verdict, the paper's first."""
     shown = [
         [escaped(row["statement"]), escaped(row["criterion"]), _verdict(row), _estimate(row), row["n"]] for row in rows
     ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boltzprune.errors import InputError
+from boltzprune.pruning.controls import ANEW
 from boltzprune.results.files import check_regular
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+)?
 WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
 MAX_BYTES = 2**28
-PHASES = ("initial", "pruned", "retrained")
-"""Of a machine."""
+PHASES = ("initial", "pruned", "retrained", *ANEW)
+"""Of a machine; the last ones are controls, see `pruning.controls`."""
 ENDED = "ended"
 """Phase of a row that is of no machine: at this iteration, or before, the course of this seed has ended (see
 `pruning`). Its sizes are 0, its other fields are empty."""
@@ -96,6 +97,8 @@ def read(paths: Sequence[str | os.PathLike[str]], name: str, needs: Sequence[str
             if problem := _problem(frame[column], column in table.keys):
                 raise _wrong(path, f"column {column} {problem}")
     frame = pd.concat(frames, ignore_index=True)
+    if "phase" in table.keys:  # the course of a criterion and its controls tell of the same end
+        frame = frame[~((frame["phase"] == ENDED) & frame.duplicated())].reset_index(drop=True)
     if frame.duplicated(list(table.keys)).any():
         row = frame.loc[frame.duplicated(list(table.keys)), list(table.keys)].iloc[0].to_dict()
         raise _wrong(", ".join(map(str, paths)), f"two rows are of {row}")

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
 
 MAX_VISIBLE_AUTO = 16
-PHASES = {"initial": 0, "retrained": 0, "pruned": 1}
-"""Streams of the samples of one iteration: before and after its retraining."""
+PHASES = {"initial": 0, "retrained": 0, "pruned": 1, "rewind": 2, "scratch": 3}
+"""Streams of the samples of one iteration: before and after its retraining, and of its controls."""
 
 
 def draw(

@@ -210,7 +210,8 @@ def new_dbm(
     n_updates = sum(rbm.n_epochs * -(-len(states) // rbm.batch_size) for rbm in (how.first, how.second))
     with progress(verbose, n_updates, "updates", "pre-training") as shown:
         runs = [Run(backend_for(device, threads), shown)] * 2
-        return pretraining.pretrain(masks, states, start, how, n_chains, [seed], runs)[0]
+        rbms = [pretraining.layer_rbm(mask, layer, start, seed) for layer, mask in enumerate(masks)]
+        return pretraining.pretrain([rbms], states, how, n_chains, [seed], runs)[0]
 
 
 def train_dbm(

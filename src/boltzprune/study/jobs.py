@@ -12,7 +12,7 @@ from typing import Any
 from boltzprune.backend import candidates
 from boltzprune.datasets import BY_EXPERIMENT
 from boltzprune.errors import InputError
-from boltzprune.pruning.controls import CONTROLS
+from boltzprune.pruning.controls import ANEW, CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
 from boltzprune.report import comparison
 from boltzprune.report.figures import FIGURES, module_of
@@ -221,10 +221,12 @@ def _options(row: Criterion) -> set[str]:
 
 
 def figures(study: Study, experiment: str) -> list[str]:
-    """The figures that belong to a study, of one experiment: all but those that would repeat another."""
-    shown, n_iterations = study.figures.last_iterations, getattr(study, experiment).iterations
-    left_out = any(shown.get(name, n_iterations) < n_iterations for name in getattr(study, experiment).criteria)
-    return [name for name, row in FIGURES.items() if row.experiment == experiment and (left_out or not row.repeats)]
+    """The figures of one experiment that belong to a study: not those that would repeat another, or show nothing."""
+    section = getattr(study, experiment)
+    shown, n_iterations, anew = study.figures.last_iterations, section.iterations, {*ANEW} & {*section.controls}
+    left_out = any(shown.get(name, n_iterations) < n_iterations for name in section.criteria)
+    mine = [(name, row) for name, row in FIGURES.items() if row.experiment == experiment]
+    return [name for name, row in mine if (left_out or not row.repeats) and (anew or not row.anew)]
 
 
 def figure_job(study: Study, name: str) -> dict[str, Any]:

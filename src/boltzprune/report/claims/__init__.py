@@ -1,4 +1,4 @@
-"""THE list of claims that the paper makes in words, and the verdict on each from the results of a study.
+"""THE list of claims that the paper makes in words, and of ours about controls; the verdict on each from a study.
 
 A claim is one function in one of the modules and one line of their `CLAIMS`. Its rule is fixed from the statement, and
 no option changes it.
@@ -24,21 +24,22 @@ CLAIMS = (
     *digits_size.CLAIMS,
     *digits_generation.CLAIMS,
 )
-"""All of them, in the order of the paper."""
+"""Those of the paper, in its order. `controls.claims_of` gives those about the controls of a study."""
 
 COLUMNS = (
-    "claim experiment statement rule criterion measured value low high quantity estimate estimate_low estimate_high n "
-    "effect p p_corrected p_opposite p_opposite_corrected seeds_needed verdict reason"
+    "origin claim experiment statement rule criterion measured value low high quantity estimate estimate_low "
+    "estimate_high n effect p p_corrected p_opposite p_opposite_corrected seeds_needed verdict reason"
 ).split()
 
 
 def judge(results: Results, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
     """Every claim, measured and decided.
 
-    p-values of one experiment are corrected together (Holm), those of the rules and those of their opposites each as a
-    family. A claim is supported if its corrected p-value is below `LEVEL`, contradicted if that of the opposite is, and
-    else undecided: `seeds_needed` says how many seeds would decide it. It is not testable with fewer than `MIN_SEEDS`
-    seeds, nor with so few that no corrected p-value can be below `LEVEL`, whatever they show.
+    p-values of the claims of one origin about one experiment are corrected together (Holm), those of the rules and
+    those of their opposites each as a family. A claim is supported if its corrected p-value is below `LEVEL`,
+    contradicted if that of the opposite is, and else undecided: `seeds_needed` says how many seeds would decide it.
+    It is not testable with fewer than `MIN_SEEDS` seeds, nor with so few that no corrected p-value can be below
+    `LEVEL`, whatever they show.
 
     Parameters
     ----------
@@ -55,8 +56,8 @@ def judge(results: Results, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
         (claim, criterion, _measure(claim, results, criterion)) for claim in claims for criterion in claim.criteria
     ]
     rows = []
-    for experiment in dict.fromkeys(claim.experiment for claim in claims):
-        mine = [row for row in measured if row[0].experiment == experiment]
+    for family in dict.fromkeys((claim.origin, claim.experiment) for claim in claims):
+        mine = [row for row in measured if (row[0].origin, row[0].experiment) == family]
         tests = [finding.comparison or Comparison(finding.n, np.nan, np.nan, np.nan) for *_, finding in mine]
         both = [_corrected(np.array([getattr(test, name) for test in tests])) for name in ("p", "p_opposite")]
         n_tests = (
@@ -92,7 +93,7 @@ def _row(
     n_tests: tuple[int, int],
 ) -> list[Any]:
     """One line of the table; n_tests: how many are corrected for, and how many would be with more seeds."""
-    about = [claim.name, claim.experiment, claim.statement, claim.rule, criterion]
+    about = [claim.origin, claim.name, claim.experiment, claim.statement, claim.rule, criterion]
     number = [finding.measured, finding.value, finding.low, finding.high]
     estimate = [finding.quantity, test.estimate, test.low, test.high]
     p_values = [test.p, corrected[0], test.p_opposite, corrected[1]]

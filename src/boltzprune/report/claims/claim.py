@@ -18,6 +18,8 @@ LOG_RANKS = f"{RANKS}, of logarithms"
 SIGNS = "sign test over seeds"
 EACH = "it is supported if each of these is, and contradicted if one of them is"
 """Words of rules."""
+OF_PAPER, OF_CONTROLS = "paper", "controls"
+"""Who makes a claim: the paper, or this project about its controls. Each is tested as a family of its own."""
 Values = TypeVar("Values", bound=Sequence[float] | np.ndarray | pd.Series)
 
 
@@ -70,6 +72,8 @@ class Claim:
     measure : Measure
     criteria : tuple of str
         It is decided for each of them; ("",) if it is about no criterion.
+    origin : str
+        `OF_PAPER` or `OF_CONTROLS`.
     """
 
     name: str
@@ -78,6 +82,7 @@ class Claim:
     rule: str
     measure: Measure
     criteria: tuple[str, ...] = ("",)
+    origin: str = OF_PAPER
 
 
 def claim(experiment: str, statement: str, rule: str, criteria: Sequence[str] = ("",)) -> Callable[[Measure], Claim]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from boltzprune.report import comparison
-from boltzprune.report.claims.claim import VERDICTS, interval
+from boltzprune.report.claims.claim import OF_CONTROLS, OF_PAPER, VERDICTS, interval
 from boltzprune.report.claims.power import POWER
 from boltzprune.report.claims.statistics import CONFIDENCE, LEVEL
 
@@ -28,7 +28,18 @@ HOW_TO_READ = (
     "estimate and effect are those of the part that is shown least clearly. Measured: median (first to third quartile) "
     "over seeds unless said otherwise."
 )
-TITLES = {"patches": "Experiment A: image patches", "digits": "Experiment B: handwritten digits"}
+TITLES = {
+    (OF_PAPER, "patches"): "Experiment A: image patches",
+    (OF_PAPER, "digits"): "Experiment B: handwritten digits",
+    (OF_CONTROLS, "patches"): "Controls: what architectures are worth on the patches",
+    (OF_CONTROLS, "digits"): "Controls: what architectures are worth on the digits",
+}
+NOT_OF_PAPER = (
+    "These claims are not the paper's. The control scratch trains the units and weights that the last iteration leaves "
+    "from other first weights, the control rewind from those that the machine began with; each for as many epochs as "
+    "the pruned machine, on the same data, without pruning. Their rules were fixed before the first study with such "
+    "controls was made, and their p-values are corrected as a family of its own."
+)
 HEAD = (
     "Claim",
     "Criterion",
@@ -57,7 +68,7 @@ def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str], beside:
         Published numbers beside those of the study, from `comparison.compare`.
     """
     parts = ["# Claims of the paper\n", f"{study}\n", f"{HOW_TO_READ}\n"]
-    for experiment, rows in table.groupby("experiment", sort=False):
+    for (origin, experiment), rows in table.groupby(["origin", "experiment"], sort=False):
         lines: list[Sequence[str]] = [
             HEAD,
             ["---"] * len(HEAD),
@@ -66,12 +77,14 @@ def as_markdown(table: pd.DataFrame, study: str, labels: dict[str, str], beside:
         body = "\n".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in line) + " |" for line in lines)
         rules = "\n".join(f"- {row['statement']} {row['rule']}" for row in _once(rows))
         parts += [
-            f"## {TITLES.get(experiment, experiment)}\n",
+            f"## {TITLES[origin, experiment]}\n",
+            *([f"{NOT_OF_PAPER}\n"] if origin == OF_CONTROLS else []),
             f"{_counted(rows)}\n",
             f"{body}\n",
             f"Rules:\n\n{rules}\n",
         ]
-        parts += comparison.page(beside[beside["experiment"] == experiment], labels) if beside is not None else []
+        if origin == OF_PAPER and beside is not None:
+            parts += comparison.page(beside[beside["experiment"] == experiment], labels)
     return "\n".join(parts)
 
 

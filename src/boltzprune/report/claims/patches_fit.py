@@ -33,7 +33,7 @@ NONE_INFORMED = (
 )
 
 
-def _informed(courses: Courses, get: Callable[[str], pd.Series], column: str) -> pd.Series:
+def informed(courses: Courses, get: Callable[[str], pd.Series], column: str) -> pd.Series:
     """One number per seed, > 0, that says how far the model is from the data; NotTestable if the samples cannot tell.
 
     get: column -> one value per seed, of the machines in question.
@@ -51,12 +51,12 @@ def _informed(courses: Courses, get: Callable[[str], pd.Series], column: str) ->
 def _recovery(results: Results, criterion: str) -> tuple[np.ndarray, str, str]:
     """KL after the last retraining as a ratio to that of the machine compared with; in words; whose that is."""
     courses = results.patches
-    iteration, initial = courses.last(criterion), _informed(courses, courses.initial, "kl")
-    after = _informed(courses, partial(courses.after, criterion), "kl")
+    iteration, initial = courses.last(criterion), informed(courses, courses.initial, "kl")
+    after = informed(courses, partial(courses.after, criterion), "kl")
     text = f"KL {show(after)} nats after retraining"
     reference, name = initial, "the initial machine's"
     if courses.has_unpruned(iteration):
-        reference = _informed(courses, partial(courses.after, UNPRUNED, iteration=iteration), "kl")
+        reference = informed(courses, partial(courses.after, UNPRUNED, iteration=iteration), "kl")
         name = "the unpruned machine's"
         text += f", {show(reference)} of the unpruned machine trained for as many epochs"
     after, reference = pair(after, reference)
@@ -68,7 +68,7 @@ def _rescue(results: Results, criterion: str) -> np.ndarray:
     """KL after the last retraining as a ratio to the one right after that pruning."""
     courses = results.patches
     after, pruned = (
-        _informed(courses, partial(courses.after, criterion, phase=p), "kl") for p in ("retrained", "pruned")
+        informed(courses, partial(courses.after, criterion, phase=p), "kl") for p in ("retrained", "pruned")
     )
     return np.divide(*pair(after, pruned))
 
@@ -144,7 +144,7 @@ def errors_are_larger_for_rare_patterns(results: Results, criterion: str) -> Fin
     """Squared error of log p over rare and frequent patterns, initial machines and those after the last retraining."""
     courses = results.patches
     get = courses.initial if criterion == "none" else partial(courses.after, criterion)
-    rare, frequent = pair(*(_informed(courses, get, f"error_{which}") for which in ("rare", "frequent")))
+    rare, frequent = pair(*(informed(courses, get, f"error_{which}") for which in ("rare", "frequent")))
     text = f"{show(rare)} nats squared over rare patterns, {show(frequent)} over frequent ones"
     return found(rare / frequent, text, "ratio of errors, rare to frequent", ratio_above(rare / frequent))
 
@@ -159,10 +159,10 @@ def errors_are_larger_for_rare_patterns(results: Results, criterion: str) -> Fin
 def wrong_pruning_misses_frequent_patterns(results: Results, criterion: str) -> Finding:
     """Squared error of log p over frequent patterns against the criteria that keep what matters."""
     courses = results.patches
-    mine = _informed(courses, partial(courses.after, criterion), "error_frequent")
+    mine = informed(courses, partial(courses.after, criterion), "error_frequent")
     parts = {}
     for name in (*FI_RULES, "weight_magnitude"):
-        other = _informed(courses, partial(courses.after, name), "error_frequent")
+        other = informed(courses, partial(courses.after, name), "error_frequent")
         parts[f"ratio of errors to {name}"] = ratio_above(np.divide(*pair(mine, other)))
     return found(mine, f"{show(mine)} nats squared over frequent patterns. {apart(parts)}", *joined(parts))
 

@@ -40,6 +40,8 @@ class Figure:
     repeats : str
         The figure that shows the same where the configuration leaves out no iteration. A study then does without this
         one, unless its target is asked for.
+    anew : bool
+        Whether it shows controls that train architectures anew. A study without such controls does without it.
     """
 
     inputs: tuple[str, ...]
@@ -51,6 +53,7 @@ class Figure:
     all_iterations: bool = False
     published: bool = False
     repeats: str = ""
+    anew: bool = False
 
 
 def _declared(path: Path) -> Figure | None:

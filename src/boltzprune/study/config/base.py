@@ -6,10 +6,11 @@ import reprlib
 from collections.abc import Iterable
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, ValidationError
 from pydantic_core import core_schema
 
 from boltzprune.errors import InputError
+from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, LONGEST_NAME, slug
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
@@ -102,6 +103,16 @@ def one_of(names: Iterable[str]) -> GetPydanticSchema:
     """
     schema = core_schema.literal_schema(list(names))
     return GetPydanticSchema(lambda source, handler: schema)
+
+
+def _distinct(names: list[str]) -> list[str]:
+    """The names of controls as they are; ValueError if one is listed twice."""
+    if len(set(names)) != len(names):
+        raise ValueError("a control is listed twice")
+    return names
+
+
+Controls = Annotated[list[Annotated[str, one_of(CONTROLS)]], AfterValidator(_distinct)]
 
 
 def check_criteria(names: list[str]) -> list[str]:

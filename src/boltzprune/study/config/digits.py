@@ -10,6 +10,7 @@ from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
     ITERATIONS,
     THRESHOLD,
+    Controls,
     Count,
     Fraction,
     Momentum,
@@ -316,6 +317,12 @@ class Digits(Section):
         ["variance_fi", "heuristic_fi", "weight_magnitude", "random_weights", "anti_fi", "random_units"],
         description="Pruning criteria, as for the patches, but for eigenvector, which needs the full FIM. "
         "Paper: these six.",
+    )
+    controls: Controls = Field(
+        [],
+        description="Controls, as for the patches: of unpruned, rewind, scratch. A control unpruned takes as long as "
+        "a criterion, rewind and scratch each as long as a whole training with all retrainings for every criterion. "
+        "Paper: none.",
     )
     iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 10.")
     pruning: DeepPruning = Field(default_factory=DeepPruning)

@@ -5,11 +5,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from boltzprune.datasets import SOURCES
-from boltzprune.pruning.controls import CONTROLS
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
     ITERATIONS,
     THRESHOLD,
+    Controls,
     Count,
     Fraction,
     Momentum,
@@ -21,7 +21,6 @@ from boltzprune.study.config.base import (
     Seed,
     Threshold,
     check_criteria,
-    one_of,
 )
 
 
@@ -202,24 +201,17 @@ class Patches(Section):
         "(docs/own_criterion.md). There are also deletion_cost, obd, variance_fi_of_units and deletion_cost_of_units "
         "(docs/theory.md). Paper: these seven.",
     )
-    controls: list[Annotated[str, one_of(CONTROLS)]] = Field(
+    controls: Controls = Field(
         ["unpruned"],
-        description="Controls that the pruned machines are compared with in Figure 2; they are no criteria and "
-        "not in Table 1. A pruned machine has been trained for longer than the machine that it "
-        "began as. The control unpruned is therefore the initial machine trained on for as many "
-        "epochs, with the data, schedule and random numbers of every retraining. []: none. Paper: "
-        "none.",
+        description="Controls that the pruned machines are compared with; they are no criteria and not in Table 1 "
+        "(docs/controls.md). unpruned: the initial machine, trained on for as many epochs as a pruned machine, with "
+        "the data, schedule and random numbers of every retraining (dashed in Figure 2). rewind, scratch: of each "
+        "criterion the units and weights that its last iteration leaves, trained anew for as long, from the weights "
+        "that the machine began with (rewind) or from others (scratch). []: none. Paper: none.",
     )
     iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
     evaluation: Evaluation = Field(default_factory=Evaluation)
-
-    @field_validator("controls")
-    @classmethod
-    def _distinct_controls(cls, names: list[str]) -> list[str]:
-        if len(set(names)) != len(names):
-            raise ValueError("a control is listed twice")
-        return names
 
     @field_validator("criteria")
     @classmethod

@@ -11,7 +11,7 @@ from pathlib import Path
 from boltzprune.study import jobs
 from boltzprune.study.config import Study
 from boltzprune.study.cost import rates, sizes
-from boltzprune.study.stages import Job
+from boltzprune.study.stages import STAGES, Job
 
 ROOM = 3
 """Times what the rates say: for slower and busier computers, and for what the rates do not know."""
@@ -58,8 +58,9 @@ class Limits:
 
     def _by_rates(self, stage: str, n_seeds: int, n_inputs: tuple[tuple[str, int], ...]) -> float | None:
         """Processor time by the rates; None if the work is not known."""
-        given = {"eigenvector": True} if stage == "sample" else {}  # only some samples are so expensive
-        spec = json.loads(jobs.job(self._study, stage, **given)["spec"])
+        row = STAGES[stage]
+        most = {"eigenvector": True, "iteration": getattr(self._study, row.experiment).iterations}  # not all jobs do it
+        spec = json.loads(jobs.job(self._study, stage, **{key: most[key] for key in most if key in row.spec})["spec"])
         files = {name: [Path()] * n for name, n in n_inputs}
         work = Job(stage, files, {}, spec, tuple(range(n_seeds))).work(self._sizes)
         return None if work is None else rates.shipped().starts.get(stage, 0.0) + rates.shipped().seconds(work)

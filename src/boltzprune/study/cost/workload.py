@@ -166,6 +166,12 @@ def _train(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) 
     return _times(n_seeds, contrastive(training, found.n_cases, n_visible, n_hidden, n_visible * n_hidden))
 
 
+def _train_anew(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
+    (n_visible, n_hidden), parts = found.layers, [spec["training"], *[spec["retraining"]] * spec["iteration"]]
+    sizes = found.n_cases, n_visible, n_hidden, n_visible * n_hidden
+    return _times(n_seeds, _sum(*(contrastive(part, *sizes) for part in parts)))
+
+
 def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     settings, (n_visible, n_hidden) = spec["sampling"], found.layers
     n_samples, n_weights, n_units = settings.n_samples or found.n_cases, n_visible * n_hidden, n_visible + n_hidden
@@ -213,6 +219,12 @@ def _train_jointly(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str
     return _times(n_seeds, joint(training, spec["mean_field"], found))
 
 
+def _train_deep_anew(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
+    parts = [spec["training"], *[spec["retraining"]] * spec["iteration"]]
+    jointly = _sum(*(joint(part, spec["mean_field"], found) for part in parts))
+    return _sum(_pretrain(spec, found, n_seeds, n_inputs), _times(n_seeds, jointly))
+
+
 def _sample_deep(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     settings = spec["sampling"]
     n_samples = settings.n_samples or found.n_cases
@@ -240,6 +252,7 @@ OF_STAGE = {
     "prepare": _prepare,
     "train": _train,
     "retrain": _train,
+    "train_anew": _train_anew,
     "sample": _sample,
     "prune": _prune,
     "evaluate": _evaluate,
@@ -248,6 +261,7 @@ OF_STAGE = {
     "pretrain": _pretrain,
     "train_jointly": _train_jointly,
     "retrain_jointly": _train_jointly,
+    "train_deep_anew": _train_deep_anew,
     "sample_deep": _sample_deep,
     "prune_deep": _prune,
     "evaluate_digits": _evaluate_digits,

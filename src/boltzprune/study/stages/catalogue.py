@@ -82,6 +82,13 @@ STAGES = {
         ("retraining", "device", "iteration"),
         "retrain",
     ),
+    "train_anew": Stage(
+        "pruned machines -> their architecture, trained anew for as long",
+        ("machine", "patterns"),
+        ("machine",),
+        ("machine", "training", "retraining", "device", "iteration", "phase"),
+        "train_anew",
+    ),
     "evaluate": Stage(
         "machines and statistics -> metrics",
         ("patterns", "machine", "statistics"),
@@ -130,11 +137,21 @@ STAGES = {
         "train_jointly",
     ),
     "retrain_jointly": _digits(
-        "pruned DBMs -> retrained DBMs",
+        "DBMs, pruned or of a control -> retrained DBMs",
         ("machine", "digits"),
         ("machine",),
         ("retraining", "mean_field", "device", "iteration"),
         "train_jointly",
+    ),
+    "train_deep_anew": _digits(
+        "pruned DBMs -> their architecture, pre-trained and trained anew for as long",
+        ("machine", "digits"),
+        ("machine",),
+        (
+            *("machine", "pretraining", "n_chains", "training", "retraining", "mean_field", "device"),
+            *("iteration", "phase"),
+        ),
+        "train_deep_anew",
     ),
     "sample_deep": _digits(
         "DBMs -> samples -> activity statistics, visible samples",

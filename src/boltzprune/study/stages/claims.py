@@ -1,4 +1,4 @@
-"""Collected results -> the paper's claims, each measured and decided."""
+"""Collected results -> the paper's claims, and ours about controls, each measured and decided."""
 
 from typing import TYPE_CHECKING
 
@@ -6,6 +6,7 @@ from boltzprune.errors import InputError
 from boltzprune.report import comparison
 from boltzprune.report.claims import CLAIMS, judge
 from boltzprune.report.claims.collected import read
+from boltzprune.report.claims.controls import claims_of
 from boltzprune.report.claims.page import as_markdown
 from boltzprune.results.store import write_bytes, write_table
 from boltzprune.results.tidy import endings, measures, missing_seeds
@@ -25,7 +26,8 @@ def run(job: "Job") -> None:
     if not experiments:
         raise InputError(f"claims: no --in is given; expected some of {', '.join(CLAIMS_INPUTS)}")
     results = read(job.inputs, spec.get("last_iterations"))
-    table = judge(results, tuple(claim for claim in CLAIMS if claim.experiment in experiments))
+    of_paper = tuple(claim for claim in CLAIMS if claim.experiment in experiments)
+    table = judge(results, (*of_paper, *claims_of(results, tuple(spec["criteria"]))))
     metrics = [results.tables[name] for name in ("metrics", "digits_metrics") if name in results.tables]
     about = [spec["study"], *(line for one in metrics for line in missing_seeds(one, measures(one)))]
     about += [line for one in metrics for line in endings(one, spec["criteria"])]

@@ -15,4 +15,4 @@ def run(job: "Job") -> None:
     spec, pruned = job.spec, job.arrays("machine")
     split = job.split(pruned)
     machines = [read_machine(pruned, seed) for seed in split[0]]
-    finish(job, split, machines, read_states(job.arrays("patterns")), spec["retraining"], spec["iteration"])
+    finish(job, split, machines, read_states(job.arrays("patterns")), {spec["iteration"]: spec["retraining"]})

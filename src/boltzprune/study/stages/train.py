@@ -1,6 +1,7 @@
 """Patterns -> trained RBMs, all seeds of a block side by side."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ def run(job: "Job") -> None:
     machines = [
         new_rbm(data_rate(cases), start.n_hidden, start.weight_sd, start.hidden_bias, seed) for seed in job.seeds
     ]
-    finish(job, (job.seeds, {}), machines, cases, spec["training"], iteration=0)
+    finish(job, (job.seeds, {}), machines, cases, {0: spec["training"]})
 
 
 def finish(
@@ -32,8 +33,7 @@ def finish(
     split: tuple[Sequence[int], Mapping[int, int]],
     machines: Sequence["BoltzmannMachine"],
     cases: np.ndarray,
-    training: "Training",
-    iteration: int,
+    trainings: Mapping[int, "Training"],
 ) -> None:
     """Train and write; the stream of a training is that of the seed and the iteration.
 
@@ -45,21 +45,34 @@ def finish(
     machines : sequence of BoltzmannMachine
         One for each of the former seeds.
     cases : (n_cases, n_visible) uint8 in {0, 1}
-    training : config.Training
-    iteration : int
-        0: the first training.
+    trainings : dict of int -> config.Training
+        Iteration (0: the first training) -> how it trains; one after the other, each from where the last one ended.
     """
     seeds, ended = split
-    keys = [fork(seed, "training", iteration) for seed in seeds]
-    n_updates = len(machines) * len(training.learning_rate) * -(-len(cases) // training.batch_size)
-    ordered: np.ndarray | list[np.ndarray] = cases
-    if training.order == "per_seed":
-        ordered = [cases[permutation(fork(seed, "order of patterns"), len(cases))] for seed in seeds]
-    names = [f"{job.stage}, seed {seed}" for seed in seeds]
+    batches = sum(len(one.learning_rate) * -(-len(cases) // one.batch_size) for one in trainings.values())
     arrays: dict[str, np.ndarray] = {}
-    with job.checkpoint() as checkpoint:
-        with job.progress(n_updates, "updates") as progress:
-            machines = train(machines, ordered, training, keys, Run(job.backend(), progress, names, checkpoint))
+    with ExitStack() as open_until_written:
+        parts = [open_until_written.enter_context(job.checkpoint(name)) for name in part_names(trainings)]
+        with job.progress(len(machines) * batches, "updates") as progress:
+            for (iteration, training), checkpoint in zip(trainings.items(), parts, strict=True):
+                ordered: np.ndarray | list[np.ndarray] = cases
+                if training.order == "per_seed":
+                    ordered = [cases[permutation(fork(seed, "order of patterns"), len(cases))] for seed in seeds]
+                keys = [fork(seed, "training", iteration) for seed in seeds]
+                names = training_names(job, seeds, iteration if len(trainings) > 1 else None)
+                machines = train(machines, ordered, training, keys, Run(job.backend(), progress, names, checkpoint))
+                checkpoint.flush()
         for seed, machine in zip(seeds, machines):
             arrays |= machine_arrays(seed, machine)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
+
+
+def part_names(trainings: Mapping[int, object]) -> list[str]:
+    """What tells the checkpoints of the trainings of one job apart: nothing where there is one training only."""
+    return [f"iteration{iteration}" for iteration in trainings] if len(trainings) > 1 else [""]
+
+
+def training_names(job: "Job", seeds: Sequence[int], iteration: int | None) -> list[str]:
+    """What messages call the training of each seed; an iteration tells the trainings of one job apart."""
+    which = "" if iteration is None else f", training of iteration {iteration}"
+    return [f"{job.stage}{which}, seed {seed}" for seed in seeds]

@@ -1,5 +1,7 @@
 """Stacked or pruned deep machines -> jointly trained machines; their persistent chains are kept."""
 
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,31 +11,64 @@ from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
+from boltzprune.study.stages.train import part_names, training_names
 
 if TYPE_CHECKING:
+    from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.study.config import JointTraining, Retraining
     from boltzprune.study.stages import Job
+
+Trained = tuple["BoltzmannMachine", tuple[np.ndarray, ...]]
+"""A machine and its persistent chains."""
 
 
 def run(job: "Job") -> None:
     """Train every seed's machine with the stream of its iteration (0: the first training), and write the machines."""
-    spec, before, backend = job.spec, job.arrays("machine"), job.backend()
-    seeds, ended = job.split(before)
-    cases, iteration = read_digits(job.arrays("digits")).cases, spec.get("iteration", 0)
+    spec, before = job.spec, job.arrays("machine")
+    split, cases = job.split(before), read_digits(job.arrays("digits")).cases
     training = spec["retraining"] if "retraining" in spec else spec["training"]
-    n_updates = len(seeds) * training.n_epochs * -(-len(cases) // training.batch_size)
-    machines = [read_machine(before, seed) for seed in seeds]
-    chains = [read_chains(before, seed, machine.layer_sizes) for seed, machine in zip(seeds, machines)]
-    if iteration and training.chains == "restart":
-        keys = [fork(seed, "restart of chains", iteration) for seed in seeds]
-        given = zip(machines, chains, keys)
-        chains = [restarted(machine, cases, len(old[0]), key, backend) for machine, old, key in given]
-    keys = [fork(seed, "training", iteration) for seed in seeds]
-    names = [f"{job.stage}, seed {seed}" for seed in seeds]
-    settings = training, spec["mean_field"], keys
+    machines = [read_machine(before, seed) for seed in split[0]]
+    chains = [read_chains(before, seed, machine.layer_sizes) for seed, machine in zip(split[0], machines)]
+    finish(job, split, list(zip(machines, chains)), cases, {spec.get("iteration", 0): training})
+
+
+def finish(
+    job: "Job",
+    split: tuple[Sequence[int], Mapping[int, int]],
+    trained: Sequence[Trained],
+    cases: np.ndarray,
+    trainings: "Mapping[int, JointTraining | Retraining]",
+) -> None:
+    """Train and write; the streams of a training are those of the seed and the iteration.
+
+    Parameters
+    ----------
+    job : stages.Job
+    split : (sequence of int, dict of int to int)
+        Seeds that have a machine, and those whose course has ended: see `Job.split`.
+    trained : sequence of (BoltzmannMachine, chains)
+        One for each of the former seeds, with its persistent chains, which go on unless a retraining restarts them.
+    cases : (n_cases, n_visible) uint8 in {0, 1}
+    trainings : dict of int -> config.JointTraining or config.Retraining
+        Iteration (0: the first training) -> how it trains; one after the other, each from where the last one ended.
+    """
+    (seeds, ended), backend = split, job.backend()
+    batches = sum(one.n_epochs * -(-len(cases) // one.batch_size) for one in trainings.values())
     arrays: dict[str, np.ndarray] = {}
-    with job.checkpoint() as checkpoint:
-        with job.progress(n_updates, "updates") as progress:
-            trained = train_jointly(machines, chains, cases, *settings, Run(backend, progress, names, checkpoint))
+    with ExitStack() as open_until_written:
+        parts = [open_until_written.enter_context(job.checkpoint(name)) for name in part_names(trainings)]
+        with job.progress(len(seeds) * batches, "updates") as progress:
+            for (iteration, training), checkpoint in zip(trainings.items(), parts, strict=True):
+                machines, chains = [machine for machine, _ in trained], [states for _, states in trained]
+                if iteration and training.chains == "restart":
+                    keys = [fork(seed, "restart of chains", iteration) for seed in seeds]
+                    given = zip(machines, chains, keys)
+                    chains = [restarted(machine, cases, len(old[0]), key, backend) for machine, old, key in given]
+                settings = training, job.spec["mean_field"], [fork(seed, "training", iteration) for seed in seeds]
+                names = training_names(job, seeds, iteration if len(trainings) > 1 else None)
+                run = Run(backend, progress, names, checkpoint)
+                trained = train_jointly(machines, chains, cases, *settings, run)
+                checkpoint.flush()
         for seed, (machine, states) in zip(seeds, trained):
             arrays |= machine_arrays(seed, machine) | chain_arrays(seed, states)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
