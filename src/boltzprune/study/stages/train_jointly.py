@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,7 +15,6 @@ from boltzprune.study.stages.train import part_names, training_names
 
 if TYPE_CHECKING:
     from boltzprune.core.machine import BoltzmannMachine
-    from boltzprune.study.config import JointTraining, Retraining
     from boltzprune.study.stages import Job
 
 Trained = tuple["BoltzmannMachine", tuple[np.ndarray, ...]]
@@ -37,7 +36,7 @@ def finish(
     split: tuple[Sequence[int], Mapping[int, int]],
     trained: Sequence[Trained],
     cases: np.ndarray,
-    trainings: "Mapping[int, JointTraining | Retraining]",
+    trainings: Mapping[int, Any],
 ) -> None:
     """Train and write; the streams of a training are those of the seed and the iteration.
 
