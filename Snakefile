@@ -1,7 +1,8 @@
 # boltzprune: which synapses can a Boltzmann machine lose? One command makes every figure and table from raw images:
 #     boltzprune run                               the default study, on an embedded data set
 #     boltzprune run fig2                          one target of: all, patches, fig1, fig2, table1,
-#                                                 digits, fig3, fig4, s1, s2, per_digit, claims
+#                                                 digits, fig3, fig4, s1, s2, per_digit, claims,
+#                                                 controls_patches, controls_digits
 #     boltzprune run patches config/paper.yaml     another study: its values replace those of config/config.yaml
 # `boltzprune run` is a call of Snakemake; the same by hand, with any option of Snakemake:
 #     snakemake --cores all patches --configfile config/paper.yaml
@@ -45,7 +46,7 @@ wildcard_constraints:
     block=r"\d+-\d+",
     criterion="|".join(map(re.escape, CRITERIA | DIGIT_CRITERIA)),
     iteration=r"[1-9]\d*",
-    phase="pruned|retrained|" + CONTROL,
+    phase=f"pruned|retrained|{CONTROL}",
 
 
 resource_scopes:

@@ -30,10 +30,10 @@ ROOT = Path(__file__).resolve().parent.parent
 TABLE = ROOT / "src" / "boltzprune" / "study" / "cost" / "rates.json"
 PATCHES = {
     "experiments": ["patches"],
-    "patches": {"criteria": ["eigenvector", "random_weights"], "iterations": 1, "controls": []},
+    "patches": {"criteria": ["eigenvector", "random_weights"], "iterations": 1, "controls": ["scratch"]},
 }
 WIDE = {"data": {"radius": 3.0, "n_patterns": 6000}, "machine": {"n_hidden": 97}}
-DIGITS = {"experiments": ["digits"], "digits": {"criteria": ["variance_fi"], "iterations": 1}}
+DIGITS = {"experiments": ["digits"], "digits": {"criteria": ["variance_fi"], "iterations": 1, "controls": ["rewind"]}}
 PAPER = {
     "preset": "published",
     "digits": {

@@ -514,9 +514,53 @@ BUGS = [
     Bug(
         "retraining: the random numbers of the training",
         "study/stages/retrain.py",
-        'spec["retraining"], spec["iteration"])',
-        'spec["retraining"], 0)',
+        '{spec["iteration"]: spec["retraining"]})',
+        '{0: spec["retraining"]})',
         "pruning/test_controls.py",
+    ),
+    Bug(
+        "controls: scratch begins with the weights of the initial machine",
+        "study/stages/train_anew.py",
+        "new_rbm(*options, seed, other)",
+        "new_rbm(*options, seed)",
+        "pruning/test_controls_anew.py",
+    ),
+    Bug(
+        "controls: trained anew without the last retraining",
+        "study/stages/train_anew.py",
+        'range(1, spec["iteration"] + 1)',
+        'range(1, spec["iteration"])',
+        "pruning/test_controls_anew.py",
+    ),
+    Bug(
+        "controls: of a DBM only the lower layer keeps the architecture",
+        "study/stages/train_deep_anew.py",
+        "like.masks[layer : layer + 1], like.units",
+        "like.masks[layer : layer + 1] if not layer else [like.masks[1] | True], like.units",
+        "pruning/test_controls_anew.py",
+    ),
+    Bug(
+        "controls: a machine beside the wrong seed's",
+        "report/figures/anew.py",
+        "ratios = (by_seed[criterion, phase] / kept).dropna()",
+        "ratios = by_seed[criterion, phase] / kept.to_numpy()[::-1]",
+        "report/test_figure_controls.py",
+    ),
+    Bug(
+        "claims: the controls are corrected together with the paper's",
+        "report/claims/__init__.py",
+        "for family in dict.fromkeys((claim.origin, claim.experiment) for claim in claims):\n"
+        "        mine = [row for row in measured if (row[0].origin, row[0].experiment) == family]",
+        "for family in dict.fromkeys((claim.experiment, claim.experiment) for claim in claims):\n"
+        "        mine = [row for row in measured if (row[0].experiment, row[0].experiment) == family]",
+        "report/test_claims_controls.py",
+    ),
+    Bug(
+        "claims: the architecture against the wrong weights",
+        "report/claims/controls.py",
+        'partial(_ratio, measure, (SCRATCH, "retrained"))',
+        'partial(_ratio, measure, ("retrained", SCRATCH))',
+        "report/test_claims_controls.py",
     ),
     Bug(
         "jobs: an experiment's own number of seeds is not looked at",

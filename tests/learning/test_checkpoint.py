@@ -27,10 +27,12 @@ from boltzprune.study.stages import Job, run
 
 TRAINING = {"learning_rate": [0.1, 0.3, 0.2, 0.05, 0.1], "momentum": [0.5, 0.9, 0.8, 0.9, 0.5]}
 PATCHES = {"train": {"training": TRAINING}, "retrain": {"retraining": TRAINING}}
+PATCHES |= {"train_anew": {"retraining": TRAINING | {"batch_size": 5}}}
 DIGITS = {
     "pretrain": {"pretraining": {"first": {"n_epochs": 4}, "second": {"n_epochs": 3}}},
     "train_jointly": {},
     "retrain_jointly": {"retraining": {"n_epochs": 3}},
+    "train_deep_anew": {"pretraining": {"first": {"n_epochs": 2}, "second": {"n_epochs": 2}}},
 }
 
 
@@ -45,10 +47,12 @@ def cases(tiny, deep, tmp_path):
     def make(stage, device, **changed):
         study, of = (tiny, PATCHES) if stage in PATCHES else (deep, DIGITS)
         values = {"iteration": 1} if stage.startswith("re") else {}
+        values |= {"iteration": 2, "phase": "scratch"} if stage.endswith("anew") else {}
         spec = json.loads(jobs.job(study.study, stage, **values)["spec"])
         spec = merged(merged(spec, of[stage]), changed) | {"device": device}
         data = "patterns" if stage in PATCHES else "digits"
         machine = {"retrain": "anti_fi1_pruned", "retrain_jointly": "anti_fi1_pruned", "train_jointly": "pretrained"}
+        machine |= dict.fromkeys(("train_anew", "train_deep_anew"), "anti_fi2_retrained")
         inputs = {data: [study.folder / f"{data}.npz"]}
         inputs |= {"machine": [study.folder / f"{machine[stage]}.npz"]} if stage in machine else {}
         return Job(stage, inputs, {"machine": tmp_path / f"{stage}.npz"}, spec, (0, 1))
@@ -146,6 +150,19 @@ def test_the_first_rbm_is_not_trained_again(cases, monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     run(job)
     assert "pretrain: 126 updates in " in caplog.text and ", after 168 of an earlier run" in caplog.text
+
+
+def test_of_trainings_one_after_the_other_those_that_ended_are_not_done_again(cases, monkeypatch, caplog):
+    monkeypatch.setenv(checkpoint.SECONDS, "inf")
+    job = cases("train_anew", "reference")
+    expected = result(job)
+    assert killed_after(2 * 211 + 2 * 5 * 43 + 1, job, monkeypatch)  # in the second retraining, of batches of five
+    names = sorted(path.name for path in job.outputs["machine"].parent.iterdir())
+    assert names == [f"train_anew.npz.iteration{k}.checkpoint" for k in (0, 1)]
+    caplog.set_level(logging.INFO)
+    assert result(job) == expected
+    assert f"train_anew: {2 * 5 * 43} updates in " in caplog.text
+    assert f", after {2 * 211 + 2 * 5 * 43} of an earlier run" in caplog.text
 
 
 @pytest.mark.parametrize(

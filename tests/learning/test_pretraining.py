@@ -233,7 +233,9 @@ def _runs(backend, progress):
 
 def _pretrain(backend, progress, seed=3, n_chains=7, cases=None, **changed):
     cases = _cases() if cases is None else cases
-    return pretraining.pretrain([_rbms(seed)], cases, _settings(**changed), n_chains, [seed], _runs(backend, progress))[0]
+    return pretraining.pretrain([_rbms(seed)], cases, _settings(**changed), n_chains, [seed], _runs(backend, progress))[
+        0
+    ]
 
 
 class Spy(reference.Backend):
@@ -296,9 +298,7 @@ def test_more_chains_than_cases_start_at_the_first_again(progress):
 
 def test_seeds_do_not_depend_on_their_company_and_differ(backend, progress):
     alone = {seed: _pretrain(backend, progress, seed=seed) for seed in (3, 4)}
-    together = pretraining.pretrain(
-        [_rbms(4), _rbms(3)], _cases(), _settings(), 7, [4, 3], _runs(backend, progress)
-    )
+    together = pretraining.pretrain([_rbms(4), _rbms(3)], _cases(), _settings(), 7, [4, 3], _runs(backend, progress))
     for seed, (machine, chains) in zip((4, 3), together, strict=True):
         assert all(a.tobytes() == b.tobytes() for a, b in zip(_arrays(machine), _arrays(alone[seed][0])))
         assert all(np.array_equal(a, b) for a, b in zip(chains, alone[seed][1]))
@@ -322,9 +322,7 @@ def test_pretraining_learns(progress):
     masks, start = [np.ones((5, 7), bool), np.ones((7, 3), bool)], START.model_copy(update={"n_hidden": [7, 3]})
     steps = RbmTraining(n_epochs=10, learning_rate=[0.2, 0.05], momentum_rule="classical")
     settings = PreTraining(first=steps, second=SecondRbm(**steps.model_dump()))
-    [(machine, _)] = pretraining.pretrain(
-        [_rbms(3, masks, start)], patterns, settings, 7, [3], _runs(CPU, progress)
-    )
+    [(machine, _)] = pretraining.pretrain([_rbms(3, masks, start)], patterns, settings, 7, [3], _runs(CPU, progress))
     before = pretraining.layer_rbm(masks[0], 0, start, 3)
     after = BoltzmannMachine(machine.weights[:1], machine.biases[:2], machine.masks[:1])
     codes = patterns @ np.array([16, 8, 4, 2, 1])

@@ -38,7 +38,7 @@ def rows(study, name, phase, last=9):
 def test_means_and_deviations_over_seeds(small, name, panel, measures, phases):
     table, frame = tables(small, name)[panel], small.tables["digits_metrics"]
     measured = table[(table["phase"] != "reference") & table["measure"].isin(measures)]
-    assert len(measured) == len(measures) * (1 + 3 * 3 * len(phases))
+    assert len(measured) == len(measures) * (1 + 3 * 3 * len(phases) + 3)  # of the control, three
     assert set(measured["phase"]) == {"initial", *phases}
     for row in measured.to_dict("records"):
         keys = ["criterion", "iteration", "phase"]

@@ -47,7 +47,7 @@ CURVES = {
 }
 CURVES |= {"s2a": CURVES["fig3"], "s2b": CURVES["fig4"]}
 LEGENDS = {
-    "fig3": ["raw pixels", "initial machine"],
+    "fig3": ["raw pixels", "Unpruned, trained as long", "initial machine"],
     "fig4": ["test digits", "random patterns", "initial machine", "even over 3 classes", "after retraining"],
     "s1": ["raw pixels", "activity of h1 starts to rise", "activity of h2 starts to rise", "lowest error"],
 }

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from claims_tables import CLAIMS_FILES
 
+from boltzprune.pruning.controls import ANEW, CONTROLS, UNPRUNED
 from boltzprune.report.figures import FIGURES
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import Arrays, read_machine
@@ -22,6 +23,8 @@ N_CLASSES = 4
 KEYS = ["criterion", "iteration", "phase", "seed"]
 CHAINS = [f"{criterion}{i}" for criterion in ("random_units", "anti_fi") for i in (1, 2)]
 MACHINES = ["initial", *(f"{chain}_{phase}" for chain in CHAINS for phase in ("pruned", "retrained"))]
+MACHINES += [f"{chain}_{phase}" for chain in CHAINS if chain.endswith("2") for phase in ANEW]
+MACHINES += [f"{UNPRUNED}{i}_retrained" for i in (1, 2)]
 
 
 def write_images(path, seed=23):
@@ -55,6 +58,7 @@ def deep_values(file, **digits):
         "retraining": training | {"n_epochs": 2, "schedule_epochs": None},
         "sampling": {"n_samples": N_SAMPLES, "n_gibbs_steps": 5},
         "criteria": ["random_units", "anti_fi"],
+        "controls": [*CONTROLS],
         "iterations": 2,
         "pruning": {"fraction": [0.4, 0.5], "whole_units": "proportion"},
         "evaluation": {"strength_raw": 0.3, "strength_encoding": 0.7, "ais_chains": 7, "ais_temperatures": 11},
@@ -85,6 +89,8 @@ class DeepRunner:
         self.initial()
         for criterion in self.study.digits.criteria:
             self.chain(criterion)
+            self.anew(criterion)
+        self.unpruned()
         self.results()
         return self
 
@@ -126,26 +132,61 @@ class DeepRunner:
             inputs = {"machine": f"{before}.npz", "statistics": f"{before}_statistics.npz"}
             outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
             self("prune_deep", jobs.prune_job(self.study, criterion, iteration, "prune_deep"), inputs, outputs)
-            inputs = {"machine": f"{pruned}.npz", "digits": "digits.npz"}
-            job = jobs.job(self.study, "retrain_jointly", iteration=iteration)
-            self("retrain_jointly", job, inputs, {"machine": f"{retrained}.npz"})
+            self.retrain(pruned, iteration, retrained)
             for phase, name in (("pruned", pruned), ("retrained", retrained)):
                 self.sample(criterion, iteration, phase, name)
             self.evaluate([pruned, retrained], f"{criterion}{iteration}")
             before = retrained
 
+    def retrain(self, before, iteration, retrained):
+        job, inputs = jobs.job(self.study, "retrain_jointly", iteration=iteration), {"digits": "digits.npz"}
+        self("retrain_jointly", job, inputs | {"machine": f"{before}.npz"}, {"machine": f"{retrained}.npz"})
+
+    def unpruned(self):
+        before = "initial"
+        for iteration in self.iterations if UNPRUNED in self.study.digits.controls else ():
+            retrained = f"{UNPRUNED}{iteration}_retrained"
+            self.retrain(before, iteration, retrained)
+            self.sample(UNPRUNED, iteration, "retrained", retrained)
+            self.evaluate([retrained], f"{UNPRUNED}{iteration}")
+            before = retrained
+
+    def anew(self, criterion):
+        last = self.study.digits.iterations
+        for phase in self.phases:
+            name, job = (
+                f"{criterion}{last}_{phase}",
+                jobs.job(self.study, "train_deep_anew", iteration=last, phase=phase),
+            )
+            inputs = {"machine": f"{criterion}{last}_retrained.npz", "digits": "digits.npz"}
+            self("train_deep_anew", job, inputs, {"machine": f"{name}.npz"})
+            self.sample(criterion, last, phase, name)
+            self.evaluate([name], name)
+
+    @property
+    def iterations(self):
+        return range(1, self.study.digits.iterations + 1)
+
+    @property
+    def phases(self):
+        """Controls that train architectures anew."""
+        return [phase for phase in ANEW if phase in self.study.digits.controls]
+
     def results(self):
-        iterations = range(1, self.study.digits.iterations + 1)
-        chains = [f"{name}{i}" for name in self.study.digits.criteria for i in iterations]
+        criteria, last = self.study.digits.criteria, self.study.digits.iterations
+        chains = [f"{name}{i}" for name in criteria for i in self.iterations]
+        judged = ["initial", *chains, *(f"{name}{last}_{phase}" for name in criteria for phase in self.phases)]
+        judged += [f"{UNPRUNED}{i}" for i in self.iterations if UNPRUNED in self.study.digits.controls]
         inputs = {"digits": "digits.npz", "records": [f"{name}_record.csv" for name in chains]}
-        inputs |= {kind: [f"{name}_{kind}.csv" for name in ["initial", *chains]] for kind in ("metrics", "classes")}
+        inputs |= {kind: [f"{name}_{kind}.csv" for name in judged] for kind in ("metrics", "classes")}
         inputs["samples"] = ["initial_samples.npz", *(f"{name}_retrained_samples.npz" for name in chains)]
         names = ("metrics", "classes", "pixels", "examples")
         outputs = {name: f"digits_{name}.csv" for name in names}
         self("collect_digits", jobs.job(self.study, "collect_digits"), inputs, outputs)
         outputs = {"csv": "per_digit.csv", "markdown": "per_digit.md", "latex": "per_digit.tex"}
         self("per_digit", jobs.table_job(self.study, "per_digit"), {"classes": "digits_classes.csv"}, outputs)
-        for name in DIGIT_FIGURES:
+        shown = [name for name in DIGIT_FIGURES if self.phases or not FIGURES[name].anew]
+        for name in shown:
             self("figure", jobs.figure_job(self.study, name), available(FIGURES[name].inputs), {"folder": "figures"})
         outputs = CLAIMS_FILES
         inputs = [name for name in CLAIMS_INPUTS if name.startswith("digits")]

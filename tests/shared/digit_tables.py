@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from boltzprune.pruning.controls import ANEW
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.report.figures import FIGURES
 
@@ -41,6 +42,7 @@ class Digits:
             "digits_examples": self._examples(),
             "digits_references": self._references(),
         }
+        self.tables["digits_metrics"] = pd.concat([self.tables["digits_metrics"], self._controls()], ignore_index=True)
         self._patterns()
         self.write()
 
@@ -101,6 +103,18 @@ class Digits:
             "activity_1": 0.4 * noise(0.01) * (1 - 0.03 * k + 0.006 * k**2),
             "activity_2": 0.005 * noise(0.2) * 1.5**(lost * 2),
         }  # fmt: skip
+
+    def _controls(self):
+        """Rows of the controls: sizes as of the retrained machines, everything else other by a factor for each."""
+        metrics, rng = self.tables["digits_metrics"], np.random.default_rng(29)
+        last = metrics[(metrics["iteration"] == self.iterations) & (metrics["phase"] == "retrained")]
+        parts = [last.assign(phase=phase) for phase in ANEW]
+        initial = metrics[metrics["phase"] == "initial"]
+        every = range(1, self.iterations + 1)
+        parts += [initial.assign(criterion="unpruned", iteration=k, phase="retrained") for k in every]
+        made = pd.concat(parts, ignore_index=True)
+        made["encoding_error"] = np.clip(made["encoding_error"] * np.exp(0.3 * rng.standard_normal(len(made))), 0, 0.93)
+        return made
 
     def _classes(self):
         rows = []

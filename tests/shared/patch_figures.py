@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from boltzprune.pruning.controls import ANEW
 from boltzprune.pruning.criteria import CRITERIA as LIST
 from boltzprune.report.figures import FIGURES
 from boltzprune.results.store import write_arrays
@@ -90,11 +91,13 @@ class PatchStudy:
         rows = [("none", 0, "initial")]
         rows += [(c, k, p) for c in CRITERIA for k in range(1, ITERATIONS + 1) for p in ("pruned", "retrained")]
         rows += [("unpruned", k, "retrained") for k in range(1, ITERATIONS + 1)]
+        anew, of_controls = [(c, ITERATIONS, p) for c in CRITERIA for p in ANEW], np.random.default_rng(37)
         found = []
-        for criterion, iteration, phase in rows:
-            level = self.rng.uniform(0.3, 3.0, 3)
+        for criterion, iteration, phase in rows + anew:
+            rng = of_controls if phase in ANEW else self.rng
+            level = rng.uniform(0.3, 3.0, 3)
             for seed in SEEDS:
-                mse, exact, sampled = level * self.rng.lognormal(sigma=0.7, size=3)
+                mse, exact, sampled = level * rng.lognormal(sigma=0.7, size=3)
                 about = {"criterion": criterion, "iteration": iteration, "phase": phase, "seed": seed}
                 values = {"mse_sampled": mse, "kl_exact": exact, "kl_sampled": 9 * sampled, "missing_share": 0.01}
                 found.append(about | values)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from boltzprune.pruning.controls import ANEW, CONTROLS, COURSES
 from boltzprune.report.figures import FIGURES
 from boltzprune.study import jobs
 from boltzprune.study.settings import study_from
@@ -30,6 +31,7 @@ def tiny_values(file, **patches):
         "machine": {"n_hidden": 7},
         "training": {"learning_rate": [0.1], "momentum": [0.5]},
         "criteria": ["eigenvector", "anti_fi"],
+        "controls": [*CONTROLS],
         "iterations": 2,
         "pruning": {"threshold": "rank", "anti_fi_threshold": "rank"},
     }
@@ -63,10 +65,17 @@ class Runner:
         self.initial()
         for criterion in self.study.patches.criteria:
             self.chain(criterion)
-        for control in self.study.patches.controls:
+        for control in self.courses:
             self.control(control)
+        for criterion in self.study.patches.criteria:
+            self.anew(criterion)
         self.results()
         return self
+
+    @property
+    def courses(self):
+        """Controls that have courses of their own."""
+        return [name for name in COURSES if name in self.study.patches.controls]
 
     def initial(self):
         self("fetch", jobs.fetch_job(self.study), {}, {"manifest": "source.json"})
@@ -115,18 +124,29 @@ class Runner:
             self.evaluate([retrained], f"{name}{iteration}_metrics.csv")
             before = retrained
 
+    def anew(self, criterion):
+        last = self.study.patches.iterations
+        for phase in (name for name in ANEW if name in self.study.patches.controls):
+            name, job = f"{criterion}{last}_{phase}", jobs.job(self.study, "train_anew", iteration=last, phase=phase)
+            inputs = {"machine": f"{criterion}{last}_retrained.npz", "patterns": "patterns.npz"}
+            self("train_anew", job, inputs, {"machine": f"{name}.npz"})
+            self.sample(criterion, last, phase, name)
+            self.evaluate([name], f"{name}_metrics.csv")
+
     def results(self):
         names, last = self.study.patches.criteria, self.study.patches.iterations
         metrics = ["initial_metrics.csv"]
-        every = [*names, *self.study.patches.controls]
+        every = [*names, *self.courses]
         metrics += [f"{name}{i}_metrics.csv" for name in every for i in range(1, last + 1)]
+        anew = [phase for phase in ANEW if phase in self.study.patches.controls]
+        metrics += [f"{name}{last}_{phase}_metrics.csv" for name in names for phase in anew]
         statistics = ["initial_statistics.npz", *(f"{name}{last}_retrained_statistics.npz" for name in names)]
         inputs = {"patterns": "patterns.npz", "metrics": metrics, "statistics": statistics}
         outputs = {"metrics": "metrics.csv", "pattern_probabilities": "pattern_probabilities.csv"}
         self("collect", jobs.job(self.study, "collect"), inputs, outputs)
         outputs = {"csv": "table1.csv", "markdown": "table1.md", "latex": "table1.tex"}
         self("table1", jobs.table_job(self.study, "table1"), {"metrics": "metrics.csv"}, outputs)
-        for name in PATCH_FIGURES:
+        for name in jobs.figures(self.study, "patches"):
             self("figure", jobs.figure_job(self.study, name), self.figure_inputs(name), {"folder": "figures"})
 
     def figure_inputs(self, name):

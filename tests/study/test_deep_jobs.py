@@ -23,16 +23,16 @@ from boltzprune.study.settings import study_from
         ({"digits": {"data": {"n_train": 11}}}, {"prepare_digits"} | DIGITS_PRINTED),
         ({"digits": {"data": {"n_classes": 11}}}, {"prepare_digits", "study"}),
         ({"digits": {"data": {"seed": 3}}}, {"prepare_digits", "study"}),
-        ({"digits": {"machine": {"n_hidden": [64, 11]}}}, {"pretrain"} | DIGITS_PRINTED),
-        ({"digits": {"machine": {"weight_sd": 0.3}}}, {"pretrain", "study"}),
-        ({"digits": {"pretraining": {"second": {"n_epochs": 3}}}}, {"pretrain", "study"}),
-        ({"digits": {"pretraining": {"doubled_inputs": False}}}, {"pretrain", "study"}),
-        ({"digits": {"n_chains": 7}}, {"pretrain", "study"}),
-        ({"digits": {"training": {"n_epochs": 3}}}, {"train_jointly", "study"}),
-        ({"digits": {"retraining": {"n_epochs": 3}}}, {"retrain_jointly", "study"}),
+        ({"digits": {"machine": {"n_hidden": [64, 11]}}}, {"train_deep_anew", "pretrain"} | DIGITS_PRINTED),
+        ({"digits": {"machine": {"weight_sd": 0.3}}}, {"train_deep_anew", "pretrain", "study"}),
+        ({"digits": {"pretraining": {"second": {"n_epochs": 3}}}}, {"train_deep_anew", "pretrain", "study"}),
+        ({"digits": {"pretraining": {"doubled_inputs": False}}}, {"train_deep_anew", "pretrain", "study"}),
+        ({"digits": {"n_chains": 7}}, {"train_deep_anew", "pretrain", "study"}),
+        ({"digits": {"training": {"n_epochs": 3}}}, {"train_deep_anew", "train_jointly", "study"}),
+        ({"digits": {"retraining": {"n_epochs": 3}}}, {"train_deep_anew", "retrain_jointly", "study"}),
         (
             {"digits": {"mean_field": {"max_updates": 7}}},
-            {"train_jointly", "retrain_jointly", "evaluate_digits", "study"},
+            {"train_deep_anew", "train_jointly", "retrain_jointly", "evaluate_digits", "study"},
         ),
         ({"digits": {"sampling": {"n_gibbs_steps": 7}}}, {"sample_deep", "study"}),
         ({"digits": {"sampling": {"chains": "fresh"}}}, {"sample_deep"} | DIGITS_PRINTED),
@@ -43,7 +43,7 @@ from boltzprune.study.settings import study_from
         ),
         ({"digits": {"pruning": {"anti_fi_threshold": "percentile"}}}, {"prune_deep anti_fi", "study"}),
         ({"digits": {"pruning": {"whole_units": "proportion"}}}, {"prune_deep random_units", "study"}),
-        ({"digits": {"retraining": {"chains": "go_on"}}}, {"retrain_jointly", "study"}),
+        ({"digits": {"retraining": {"chains": "go_on"}}}, {"train_deep_anew", "retrain_jointly", "study"}),
         ({"digits": {"evaluation": {"after_pruning": True}}}, {"study"}),  # more jobs, none changed
         (
             {"digits": {"pruning": {"zero_rule": "ratio"}}},
@@ -51,7 +51,10 @@ from boltzprune.study.settings import study_from
         ),
         ({"digits": {"pruning": {"variance_weighting": "squared_weight"}}}, {"prune_deep variance_fi", "study"}),
         ({"digits": {"iterations": 5}}, {"study"}),
-        ({"digits": {"criteria": DIGITS_CRITERIA[:-1]}}, {"fig3", "fig4", "s1", "s2a", "s2b", "per_digit", "study"}),
+        (
+            {"digits": {"criteria": DIGITS_CRITERIA[:-1]}},
+            {"fig3", "fig4", "s1", "s2a", "s2b", "controls_digits", "per_digit", "study"},
+        ),
         ({"digits": {"evaluation": {"strength_raw": 0.2}}}, {"reference", "study"}),
         ({"digits": {"evaluation": {"strength_encoding": 0.2}}}, {"evaluate_digits", "study"}),
         ({"digits": {"evaluation": {"encoding": "sampled"}}}, {"evaluate_digits", "study"}),
@@ -68,7 +71,7 @@ def test_an_edit_changes_the_jobs_that_depend_on_it_and_no_other(values, expecte
 def test_every_key_of_the_digits_reaches_some_job():
     """The file beside the results and the line that every figure shows know each key; some other job has to as well."""
     given = json.dumps([json.loads(job["spec"]) for name, job in all_jobs({}).items() if name not in PRINTED])
-    about = ("seeds", "criteria", "iterations")  # which jobs there are
+    about = ("seeds", "criteria", "controls", "iterations")  # which jobs there are
     for key in type(study_from({}).digits).model_fields:
         assert key in about or f'"{key}": ' in given, key
 

@@ -22,7 +22,8 @@ NO_JOB_CHANGES = {
     "digits.seeds": "as seeds",
     "patches.criteria": "which chains there are",
     "digits.criteria": "which chains there are",
-    "patches.controls": "which chains there are",
+    "patches.controls": "which machines there are",
+    "digits.controls": "which machines there are",
     "patches.iterations": "how long the chains are",
     "digits.iterations": "how long the chains are",
     "digits.evaluation.after_pruning": "which files are evaluated",
@@ -49,6 +50,7 @@ OTHER = {
     "figures.colours": {"anti_fi": "#aa0000"},
     "patches.data.file": "y.npz",
     "patches.controls": [],
+    "digits.controls": ["rewind"],
     "parts": ["results/other"],
 }
 """Keys whose other value cannot be guessed from the one that they have."""

@@ -25,6 +25,7 @@ def all_jobs(values):
         "prepare": jobs.prepare_job(study),
         "train": jobs.job(study, "train"),
         "retrain": jobs.job(study, "retrain", iteration=1),
+        "train_anew": jobs.job(study, "train_anew", iteration=2, phase="scratch"),
         "sample_initial": jobs.sample_job(study, jobs.NO_CRITERION, 0, "initial"),
         "evaluate": jobs.job(study, "evaluate"),
         "collect": jobs.job(study, "collect"),
@@ -48,6 +49,7 @@ def deep_jobs(study):
         "pretrain": jobs.job(study, "pretrain"),
         "train_jointly": jobs.job(study, "train_jointly"),
         "retrain_jointly": jobs.job(study, "retrain_jointly", iteration=1),
+        "train_deep_anew": jobs.job(study, "train_deep_anew", iteration=2, phase="rewind"),
         "sample_deep": jobs.job(study, "sample_deep", criterion="anti_fi", iteration=1, phase="pruned"),
         "evaluate_digits": jobs.job(study, "evaluate_digits"),
         "collect_digits": jobs.job(study, "collect_digits"),
@@ -63,14 +65,14 @@ def differing(values):
 
 
 PATCHES_CRITERIA, DIGITS_CRITERIA = (getattr(study_from({}), name).criteria for name in ("patches", "digits"))
-PATCHES_PRINTED = {"study", "fig1", "fig2", "table1", "claims"}
-DIGITS_PRINTED = {"study", "fig3", "fig4", "s1", "s2a", "s2b", "per_digit", "claims"}
+PATCHES_PRINTED = {"study", "fig1", "fig2", "controls_patches", "table1", "claims"}
+DIGITS_PRINTED = {"study", "fig3", "fig4", "s1", "s2a", "s2b", "controls_digits", "per_digit", "claims"}
 PRINTED = PATCHES_PRINTED | DIGITS_PRINTED
 BY_CRITERION = {name for name, row in FIGURES.items() if row.by_criterion}
 PRUNE = {f"prune {name}" for name in PATCHES_CRITERIA}
 PRUNE_DEEP = {f"prune_deep {name}" for name in DIGITS_CRITERIA}
 SAMPLE = {"sample_initial"} | {f"sample {name}" for name in PATCHES_CRITERIA}
-TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
+TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly", "train_deep_anew"}
 
 
 @pytest.mark.parametrize(
@@ -89,22 +91,27 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         (
             {"preset": "paper"},
             PRINTED
-            | {"train", "retrain", "reference", "evaluate_digits"}
+            | {"train", "retrain", "train_anew", "reference", "evaluate_digits"}
             | TRAIN_DEEP
             | {f"{prune} {name}" for prune in ("prune", "prune_deep") for name in ("anti_fi", "random_units")}
             - {"prune_deep anti_fi"},
         ),
         (
             {"device": "reference"},
-            {"study", "train", "retrain", "sample_deep", "reference", "evaluate_digits"} | TRAIN_DEEP | SAMPLE,
+            {"study", "train", "retrain", "train_anew", "sample_deep", "reference", "evaluate_digits"}
+            | TRAIN_DEEP
+            | SAMPLE,
         ),
         ({"patches": {"data": {"file": "y.npz"}}}, {"fetch", "study"}),
         ({"patches": {"data": {"download": False}}}, {"fetch", "study"}),
         ({"patches": {"data": {"radius": 1.5}}}, {"prepare"} | PATCHES_PRINTED),
         ({"patches": {"data": {"seed": 3}}}, {"prepare", "study"}),
-        ({"patches": {"machine": {"n_hidden": 71}}}, {"train", "study", "claims"}),  # which say it differs
-        ({"patches": {"retraining": {"batch_size": 7}}}, {"retrain", "study"}),
-        ({"patches": {"training": {"batch_size": 7}}}, {"train", "retrain", "study"}),
+        (
+            {"patches": {"machine": {"n_hidden": 71}}},
+            {"train", "train_anew", "study", "claims"},
+        ),  # which say it differs
+        ({"patches": {"retraining": {"batch_size": 7}}}, {"retrain", "train_anew", "study"}),
+        ({"patches": {"training": {"batch_size": 7}}}, {"train", "retrain", "train_anew", "study"}),
         ({"patches": {"sampling": {"n_gibbs_steps": 7}}}, SAMPLE | {"study"}),
         ({"patches": {"sampling": {"method": "gibbs"}}}, SAMPLE | PATCHES_PRINTED),
         ({"patches": {"pruning": {"fraction": 0.4}}}, PRUNE | {"study"}),
@@ -114,11 +121,11 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly"}
         ),
         ({"patches": {"pruning": {"anti_fi_threshold": "rank"}}}, {"prune anti_fi", "study"}),
         ({"patches": {"pruning": {"whole_units": "weights"}}}, {"prune random_units", "study"}),
-        ({"patches": {"training": {"order": "per_seed"}}}, {"train", "retrain", "study"}),
+        ({"patches": {"training": {"order": "per_seed"}}}, {"train", "retrain", "train_anew", "study"}),
         ({"patches": {"pruning": {"eigenvector_entry": "signed"}}}, {"prune eigenvector", "study"}),
         ({"patches": {"evaluation": {"missing_patterns": "drop"}}}, {"evaluate", "collect", "study"}),
         ({"patches": {"iterations": 4}}, {"study"}),
-        ({"patches": {"criteria": PATCHES_CRITERIA[:-1]}}, {"fig2", "table1", "study"}),
+        ({"patches": {"criteria": PATCHES_CRITERIA[:-1]}}, {"fig2", "controls_patches", "table1", "study"}),
     ],
     ids=in_order,
 )

@@ -94,12 +94,12 @@ def test_the_record_tells_what_went(tiny):
 
 def test_metrics_of_every_machine_once(tiny):
     metrics = pd.read_csv(tiny.folder / "metrics.csv")
-    assert len(metrics) == 2 * (1 + 2 * 2 * 2 + 2)
+    assert len(metrics) == 2 * (1 + 2 * 2 * 2 + 2 + 2 * 2)
     keys = ["criterion", "iteration", "phase", "seed"]
     assert not metrics.duplicated(keys).any()
     assert metrics.sort_values(keys, ignore_index=True).equals(metrics)
     assert set(metrics[metrics["iteration"] == 0]["phase"]) == {"initial"}
-    assert set(metrics["phase"]) == {"initial", "pruned", "retrained"}
+    assert set(metrics["phase"]) == {"initial", "pruned", "retrained", "rewind", "scratch"}
 
 
 def test_metrics_by_hand(tiny):

@@ -17,7 +17,9 @@ def closest(evidence):
 closest.label = "Closest & 100 %"
 """
 CRITERIA = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance_fi", "rules.py:closest"]}
-VALUES = merged(TINY, {experiment: {"criteria": names} for experiment, names in CRITERIA.items()})
+CONTROLS = {"patches": ["unpruned", "scratch"], "digits": ["unpruned", "rewind"]}
+OWN_VALUES = {name: {"criteria": CRITERIA[name], "controls": CONTROLS[name]} for name in CRITERIA}
+VALUES = merged(TINY, OWN_VALUES)
 VALUES["device"] = "reference"
 """Nothing to compile, which takes longer than this study."""
 WHAT_JOBS_LOAD = """

@@ -22,7 +22,7 @@ class Edit:
     dated : float or None
         Date of those files, seconds since 1970; None: now.
     study : str
-        finished; other: device auto, with data in files and two blocks of seeds; uncontrolled: without the control.
+        finished; other: device auto, with data in files and two blocks of seeds; uncontrolled: without controls.
     """
 
     expected: dict
@@ -39,29 +39,39 @@ def times(n, *jobs):
 
 
 CLAIMS, STUDY = {"claims": 1}, {"study": 1}
-RESULTS = {"collect": 1, "table1": 1, "draw_fig2": 1, **CLAIMS}
-CHAIN = {"prune": 1, "retrain": 1, "sample": 2, "evaluate": 1}
+FIGURES_2 = {"draw_fig2": 1, "draw_controls_patches": 1}
+RESULTS = {"collect": 1, "table1": 1, **FIGURES_2, **CLAIMS}
+ANEW = {"train_anew": 1, "evaluate_anew": 1}
+CHAIN = {"prune": 1, "retrain": 1, "sample": 3, "evaluate": 1, **ANEW}
 CHAINS = times(2, CHAIN)
 CONTROL = {"retrain_unpruned": 1, "sample": 1, "evaluate_unpruned": 1}
-ALL_CHAINS = {**CHAINS, **CONTROL, "sample": 2 * 2 + 1}
-FROM_RETRAINING = {**CONTROL, "retrain": 2, "sample": 2 + 1, "evaluate": 2, **RESULTS}
-EVALUATION = {"evaluate_initial": 1, "evaluate": 2, "evaluate_unpruned": 1, **RESULTS}
+ALL_CHAINS = {**CHAINS, **CONTROL, "sample": 2 * 3 + 1}
+FROM_RETRAINING = {**CONTROL, "retrain": 2, "evaluate": 2, **times(2, ANEW), "sample": 2 * 2 + 1, **RESULTS}
+EVALUATION = {"evaluate_initial": 1, "evaluate": 2, "evaluate_unpruned": 1, "evaluate_anew": 2, **RESULTS}
 TRAINING = {"train": 1, "sample_initial": 1, "evaluate_initial": 1, "draw_fig1": 1, **ALL_CHAINS, **RESULTS}
 SAMPLING = {rule: n for rule, n in TRAINING.items() if rule not in ("train", "retrain_unpruned")}
 PATTERNS = {"prepare": 1, **TRAINING}
 
-DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1")}
+DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1", "controls_digits")}
 DEEP_RESULTS = {"collect_digits": 1, "per_digit": 1, **DEEP_FIGURES, **CLAIMS}
-DEEP_CHAIN = {"prune_deep": 1, "retrain_jointly": 1, "sample_deep": 2, "evaluate_digits": 1}
+DEEP_ANEW = {"train_deep_anew": 1, "evaluate_deep_anew": 1}
+DEEP_CHAIN = {"prune_deep": 1, "retrain_jointly": 1, "sample_deep": 3, "evaluate_digits": 1, **DEEP_ANEW}
 DEEP_CHAINS = times(2, DEEP_CHAIN)
-DEEP_EVALUATION = {"evaluate_initial_deep": 1, "evaluate_digits": 2, **DEEP_RESULTS}
-FROM_DEEP_RETRAINING = {"retrain_jointly": 2, "sample_deep": 2, "evaluate_digits": 2, **DEEP_RESULTS}
-DEEP_SAMPLING = {"sample_initial_deep": 1, "evaluate_initial_deep": 1, **DEEP_CHAINS, **DEEP_RESULTS}
-JOINT_TRAINING = {"train_jointly": 1, **DEEP_SAMPLING}
+DEEP_CONTROL = {"retrain_unpruned_deep": 1, "sample_deep": 1, "evaluate_unpruned_deep": 1}
+ALL_DEEP_CHAINS = {**DEEP_CHAINS, **DEEP_CONTROL, "sample_deep": 2 * 3 + 1}
+DEEP_EVALUATION = {"evaluate_initial_deep": 1, "evaluate_digits": 2, "evaluate_unpruned_deep": 1}
+DEEP_EVALUATION |= {"evaluate_deep_anew": 2, **DEEP_RESULTS}
+FROM_DEEP_RETRAINING = {**DEEP_CONTROL, "retrain_jointly": 2, "evaluate_digits": 2, **times(2, DEEP_ANEW)}
+FROM_DEEP_RETRAINING |= {"sample_deep": 2 * 2 + 1, **DEEP_RESULTS}
+JOINT_TRAINING = {"train_jointly": 1, "sample_initial_deep": 1, "evaluate_initial_deep": 1}
+JOINT_TRAINING |= {**ALL_DEEP_CHAINS, **DEEP_RESULTS}
+DEEP_SAMPLING = {
+    rule: n for rule, n in JOINT_TRAINING.items() if rule not in ("train_jointly", "retrain_unpruned_deep")
+}
 PRETRAINING = {"pretrain": 1, **JOINT_TRAINING}
 DIGITS = {"reference": 1, **PRETRAINING}
 IMAGES = {"prepare_digits": 1, **DIGITS}
-FIGURES = {"draw_fig1": 1, "draw_fig2": 1, **DEEP_FIGURES}
+FIGURES = {"draw_fig1": 1, **FIGURES_2, **DEEP_FIGURES}
 EVERYTHING = {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES, **STUDY}
 TOGETHER = dict.fromkeys(("fetch", "prepare", "fetch_digits", "prepare_digits", "merge_digits", "per_digit"), 1)
 TOGETHER |= RESULTS | FIGURES | STUDY
@@ -75,6 +85,8 @@ def blocks(n, jobs):
     return {rule: count * (n if rule in BLOCK else 1) for rule, count in jobs.items()}
 
 
+WITHOUT_CONTROLS = {rule: n for rule, n in RESULTS.items() if rule != "draw_controls_patches"}
+WITHOUT_DEEP_CONTROLS = {rule: n for rule, n in DEEP_RESULTS.items() if rule != "draw_controls_digits"}
 OURS = {"patches": ["eigenvector", "rules.py:closest"], "digits": ["variance_fi", "rules.py:closest"]}
 """Criteria of the study."""
 RATE = {"learning_rate": [0.04], "momentum": [0.5], "momentum_rule": "scaled"}
@@ -121,11 +133,14 @@ CONFIGURATION = {
     "patches.criteria, one more": Edit({**CHAIN, **RESULTS, **STUDY}, patches(criteria=[*OURS["patches"], "anti_fi"])),
     "patches.criteria, one less": Edit(RESULTS | STUDY, patches(criteria=["eigenvector"])),
     "patches.criteria, another order": Edit(
-        {"table1": 1, "draw_fig2": 1, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
+        {"table1": 1, **FIGURES_2, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
     ),
-    "patches.controls, none": Edit(RESULTS | STUDY, patches(controls=[])),
-    "patches.controls, one where there was none": Edit(
-        {**CONTROL, **RESULTS, **STUDY}, patches(controls=["unpruned"]), study="uncontrolled"
+    "patches.controls, none": Edit(WITHOUT_CONTROLS | STUDY, patches(controls=[])),
+    "patches.controls, unpruned where there was none": Edit(
+        {**CONTROL, **WITHOUT_CONTROLS, **STUDY}, patches(controls=["unpruned"]), study="uncontrolled"
+    ),
+    "patches.controls, scratch where there was none": Edit(
+        {**times(2, ANEW), "sample": 2, **RESULTS, **STUDY}, patches(controls=["scratch"]), study="uncontrolled"
     ),
     "patches.iterations, one more": Edit({**ALL_CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
     "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
@@ -148,7 +163,16 @@ CONFIGURATION = {
         digits(criteria=[*OURS["digits"], "other_rules.py:mine"]),
         files={"other_rules.py": "def mine(evidence):\n    return evidence.pair_mean\n"},
     ),
-    "digits.iterations, one more": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(iterations=2)),
+    "digits.controls, none": Edit(WITHOUT_DEEP_CONTROLS | STUDY, digits(controls=[])),
+    "digits.controls, unpruned where there was none": Edit(
+        {**DEEP_CONTROL, **WITHOUT_DEEP_CONTROLS, **STUDY}, digits(controls=["unpruned"]), study="uncontrolled"
+    ),
+    "digits.controls, rewind where there was none": Edit(
+        {**times(2, DEEP_ANEW), "sample_deep": 2, **DEEP_RESULTS, **STUDY},
+        digits(controls=["rewind"]),
+        study="uncontrolled",
+    ),
+    "digits.iterations, one more": Edit({**ALL_DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(iterations=2)),
     "digits.pruning.fraction": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(pruning={"fraction": [0.2, 0.3]})),
     "digits.evaluation.strength_encoding": Edit(DEEP_EVALUATION | STUDY, digits(evaluation={"strength_encoding": 0.5})),
     "digits.evaluation.strength_raw": Edit(
@@ -161,7 +185,7 @@ CONFIGURATION = {
     "digits.retraining.chains": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"chains": "go_on"})),
     "figures.dpi, figures.formats": Edit(FIGURES, {"figures": {"dpi": 60}}),
     "figures.colours, a criterion of the patches": Edit(
-        {"draw_fig2": 1}, {"figures": {"colours": {"eigenvector": "#aa0000"}}}
+        FIGURES_2, {"figures": {"colours": {"eigenvector": "#aa0000"}}}
     ),
     "figures.colours, a criterion of the digits": Edit(
         DEEP_FIGURES, {"figures": {"colours": {"variance_fi": "#aa0000"}}}
@@ -192,6 +216,7 @@ STAGES = {
     "sample": SAMPLING,
     "prune": CHAINS | RESULTS | DEEP_CHAINS | DEEP_RESULTS,
     "retrain": FROM_RETRAINING,
+    "train_anew": {**times(2, ANEW), "sample": 2, **RESULTS},
     "evaluate": EVALUATION,
     "collect": RESULTS,
     "table1": {"table1": 1},
@@ -199,6 +224,7 @@ STAGES = {
     "reference": {"reference": 1, **DEEP_EVALUATION},
     "pretrain": PRETRAINING,
     "train_jointly": JOINT_TRAINING,
+    "train_deep_anew": {**times(2, DEEP_ANEW), "sample_deep": 2, **DEEP_RESULTS},
     "sample_deep": DEEP_SAMPLING,
     "evaluate_digits": DEEP_EVALUATION,
     "collect_digits": DEEP_RESULTS,

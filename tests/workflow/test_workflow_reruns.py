@@ -15,6 +15,7 @@ import pytest
 from edits import DATA, EDITS, OTHER, STAGES
 from workflow_copy import ROOT
 
+from boltzprune.pruning.controls import ANEW
 from boltzprune.study import stages
 from boltzprune.study.config import Digits, Figures, Patches, Study
 from boltzprune.study.settings import merged
@@ -49,10 +50,14 @@ def other(finished, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def uncontrolled(finished, tmp_path_factory):
-    """As if the study had been computed without the control."""
+    """As if the study had been computed without controls."""
     made = finished.beside(tmp_path_factory.mktemp("uncontrolled"))
-    shutil.rmtree(made.folder / "results" / "tiny" / "patches" / "seeds0-2" / "unpruned")
-    made.values = merged(made.values, {"patches": {"controls": []}})
+    for experiment in ("patches", "digits"):
+        place = made.folder / "results" / "tiny" / experiment / "seeds0-2"
+        shutil.rmtree(place / "unpruned")
+        for path in (path for phase in ANEW for path in place.rglob(f"{phase}*")):
+            path.unlink()
+    made.values = merged(made.values, {name: {"controls": []} for name in ("patches", "digits")})
     made.write(made.values)
     done = made.snakemake("--touch", "--cores", "1")
     assert done.returncode == 0, done.stdout

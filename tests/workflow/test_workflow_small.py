@@ -52,7 +52,7 @@ def test_every_result_is_there(study):
 def test_metrics_are_those_of_the_machines(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "metrics.csv")
-    assert len(metrics) == 3 * (1 + 2 * 2 + 1)
+    assert len(metrics) == 3 * (1 + 2 * 2 + 1 + 2)
     patterns, counts = count_patterns(read_states(Arrays(results / "patches" / "patterns.npz")))
     folders = {
         "none": "initial",
@@ -67,9 +67,11 @@ def test_metrics_are_those_of_the_machines(study):
     assert metrics["kl_exact"].nunique() == len(metrics)
 
 
+PHASES = ("pruned", "retrained", "rewind")
 DEEP_FILES = [
     "initial/initial",
-    *(f"{name}/iteration1/{phase}" for name in ("variance_fi", "rules.closest") for phase in ("pruned", "retrained")),
+    *(f"{name}/iteration1/{phase}" for name in ("variance_fi", "rules.closest") for phase in PHASES),
+    "unpruned/iteration1/retrained",
 ]
 
 
@@ -81,7 +83,9 @@ def test_every_file_of_the_digits_is_made_from_the_right_ones(study):
         path = digits / BLOCK / name
         about, sampled = Arrays(f"{path}.npz").provenance, Arrays(f"{path}_statistics.npz").provenance
         before = {"initial": "initial/pretrained", "pruned": "initial/initial"}.get(path.name)
-        before = digits / BLOCK / f"{before}.npz" if before else path.with_name("pruned.npz")
+        before = "initial/initial" if name.startswith("unpruned") else before
+        anew = "retrained.npz" if path.name == "rewind" else "pruned.npz"
+        before = digits / BLOCK / f"{before}.npz" if before else path.with_name(anew)
         assert about["inputs"]["machine"] == [checksum(before)]
         assert sampled["inputs"] == {"machine": [checksum(f"{path}.npz")], "digits": [data]}
         if path.name == "pruned":
@@ -90,7 +94,8 @@ def test_every_file_of_the_digits_is_made_from_the_right_ones(study):
         else:
             assert about["inputs"]["digits"] == [data]
         spec, names = sampled["spec"], study.values["digits"]["criteria"]
-        criterion = {"initial": "none", "variance_fi": names[0], "rules.closest": names[1]}[name.partition("/")[0]]
+        criteria = {"initial": "none", "variance_fi": names[0], "rules.closest": names[1], "unpruned": "unpruned"}
+        criterion = criteria[name.partition("/")[0]]
         expected = (criterion, int(path.name != "initial"), path.name)
         assert (spec["criterion"], spec["iteration"], spec["phase"]) == expected
         assert about["seeds"] == sampled["seeds"] == list(SEEDS)
@@ -100,9 +105,10 @@ def test_every_file_of_the_digits_is_made_from_the_right_ones(study):
 def test_metrics_of_the_digits_are_those_of_the_machines_and_statistics(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "digits_metrics.csv")
-    assert len(metrics) == 3 * (1 + 2 * 2)
+    assert len(metrics) == 3 * (1 + 2 * 2 + 1 + 2)
     folders = {
         "none": "initial",
+        "unpruned": "unpruned/iteration1",
         "variance_fi": "variance_fi/iteration1",
         "rules.py:closest": "rules.closest/iteration1",
     }
@@ -234,6 +240,7 @@ def test_figure_s2_is_drawn_where_figures_3_and_4_leave_out_iterations(bare):
 
 def test_every_target_is_there(bare):
     names = "all patches digits fig1 fig2 fig3 fig4 s1 s2 table1 per_digit claims study".split()
+    names += ["controls_patches", "controls_digits"]
     assert {*names} <= set(bare.snakemake("--list-rules").stdout.split())
 
 

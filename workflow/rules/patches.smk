@@ -122,9 +122,7 @@ rule train_anew:
     resources:
         **needs("train_anew", mem_mb=1000),
     params:
-        job=lambda wildcards: jobs.job(
-            STUDY, "train_anew", iteration=int(wildcards.iteration), phase=wildcards.phase
-        ),
+        job=lambda wildcards: jobs.job(STUDY, "train_anew", iteration=int(wildcards.iteration), phase=wildcards.phase),
     shell:
         command("train_anew", SEEDS, THREADS)
 

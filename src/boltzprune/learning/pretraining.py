@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def layer_rbm(
-    mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int, purpose: str = "initial weights"
+    mask: npt.NDArray[np.bool_], layer: int, start: Any, seed: int, other_weights: bool = False
 ) -> BoltzmannMachine:
     """The RBM of one weight layer before training: W ~ N(0, weight_sd^2) where the mask has a weight, constant biases.
 
@@ -29,8 +29,8 @@ def layer_rbm(
     start : config.DeepMachine
         Its weight_sd, visible_bias and hidden_bias are read.
     seed : int
-    purpose : str
-        Of the random numbers that the weights are drawn from.
+    other_weights : bool
+        Whether they are drawn from the second stream of the seed, for a machine that begins differently.
 
     Returns
     -------
@@ -38,7 +38,8 @@ def layer_rbm(
     """
     from scipy.special import ndtri
 
-    u = uniform_double(fork(seed, purpose, layer), 0, 0, np.arange(len(mask)), mask.shape[1])
+    key = fork(seed, "other initial weights", layer) if other_weights else fork(seed, "initial weights", layer)
+    u = uniform_double(key, 0, 0, np.arange(len(mask)), mask.shape[1])
     weights = (start.weight_sd * ndtri(u) * mask).astype(np.float32)
     biases = [np.full(n, bias, np.float32) for n, bias in zip(mask.shape, (start.visible_bias, start.hidden_bias))]
     return BoltzmannMachine((weights,), tuple(biases), (mask,))

@@ -62,7 +62,7 @@ def new_rbm(
     weight_sd: float,
     hidden_bias: float,
     seed: int,
-    purpose: str = "initial weights",
+    other_weights: bool = False,
 ) -> BoltzmannMachine:
     """An RBM before training.
 
@@ -76,8 +76,8 @@ def new_rbm(
     n_hidden : int
     weight_sd, hidden_bias : float
     seed : int
-    purpose : str
-        Of the random numbers that the weights are drawn from.
+    other_weights : bool
+        Whether they are drawn from the second stream of the seed, for a machine that begins differently.
 
     Returns
     -------
@@ -85,7 +85,8 @@ def new_rbm(
     """
     from scipy.special import ndtri
 
-    u = uniform_double(fork(seed, purpose), 0, 0, np.arange(len(rate)), n_hidden)
+    key = fork(seed, "other initial weights") if other_weights else fork(seed, "initial weights")
+    u = uniform_double(key, 0, 0, np.arange(len(rate)), n_hidden)
     weights = (weight_sd * ndtri(u)).astype(np.float32)
     biases = (np.log(rate / (1.0 - rate)).astype(np.float32), np.full(n_hidden, hidden_bias, dtype=np.float32))
     return BoltzmannMachine((weights,), biases, (np.ones(weights.shape, dtype=bool),))

@@ -21,20 +21,23 @@ class Control:
     ----------
     label : str
         What the control is called in legends.
-    draw : str
-        Of a control that trains a pruned architecture anew: purpose of the random numbers that its first weights are
-        drawn from, see `streams.PURPOSES`. Empty: the control is a course, iteration by iteration, of its own.
+    anew : bool
+        Whether it trains the last architecture of every criterion anew; else it is a course, iteration by iteration,
+        of its own.
+    other_weights : bool
+        Whether it begins with other weights than the machine began with.
     """
 
     label: str
-    draw: str = ""
+    anew: bool = False
+    other_weights: bool = False
 
 
 UNPRUNED = "unpruned"
 CONTROLS = {
     UNPRUNED: Control("Unpruned, trained as long"),
-    "rewind": Control("Rewound: its first weights again", "initial weights"),
-    "scratch": Control("From scratch: other first weights", "other initial weights"),
+    "rewind": Control("Rewound: its first weights again", anew=True),
+    "scratch": Control("From scratch: other first weights", anew=True, other_weights=True),
 }
 """Name, in the configuration, in paths and in tables -> control.
 
@@ -46,6 +49,6 @@ and the weights that the initial machine began with (rewind), or with weights dr
 (scratch). They get the training, and then every retraining, of the pruned machine with the same random numbers, but are
 not pruned in between. Their names stand in the column phase, in place of "retrained".
 """
-COURSES = tuple(name for name, row in CONTROLS.items() if not row.draw)
-ANEW = tuple(name for name, row in CONTROLS.items() if row.draw)
+COURSES = tuple(name for name, row in CONTROLS.items() if not row.anew)
+ANEW = tuple(name for name, row in CONTROLS.items() if row.anew)
 """Controls by kind."""

@@ -99,7 +99,9 @@ def _counts(rows: Sequence[dict[str, str]]) -> list[str]:
     """How many statements have which verdict, by experiment: the paper's, and those about controls."""
     counted = []
     for (origin, experiment), label in FAMILIES.items():
-        found = Counter(row["verdict"] for row in rows if (row["origin"], row["experiment"]) == (origin, experiment))
+        found = Counter(
+            row["verdict"] for row in rows if (row.get("origin", OF_PAPER), row["experiment"]) == (origin, experiment)
+        )
         counted += [[label, *(str(found[verdict]) for verdict in VERDICTS)]] if found else []
     return [table(["Statements of the paper", *VERDICTS], counted)] if counted else []
 

@@ -8,8 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from boltzprune.errors import InputError
-from boltzprune.pruning.controls import ANEW, COURSES
+from boltzprune.pruning.controls import ANEW, CONTROLS, UNPRUNED
 from boltzprune.report.claims.statistics import pseudo_median
 from boltzprune.report.figures.curves import log_axis, sample_handle
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
@@ -25,13 +24,13 @@ WORDS = {"rewind": "rewound to first weights", "scratch": "from scratch"}
 MARKS: dict[str, dict[str, Any]] = {"rewind": {"marker": "<", "mfc": "white"}, "scratch": {"marker": "o"}}
 BARS: dict[str, Any] = {"ms": 4, "elinewidth": 0.9, "lw": 1.0}
 LEVELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "none": ("initial machine", {"color": INK, "lw": 0.8, "ls": ":"}),
-    COURSES[0]: ("unpruned, trained as long", {"color": INK, "lw": 0.9, "ls": "--"}),
+    "none": ("Initial machines", {"color": INK, "lw": 0.8, "ls": ":"}),
+    UNPRUNED: (CONTROLS[UNPRUNED].label, {"color": INK, "lw": 0.9, "ls": "--"}),
 }
 """Of what is no architecture that a criterion has left: label and look of its level."""
 
 
-def tables(metrics: pd.DataFrame, measure: str, experiment: str) -> dict[str, pd.DataFrame]:
+def tables(metrics: pd.DataFrame, measure: str) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (the measure of every machine, over seeds) and B (ratios, seed by seed).
 
     Parameters
@@ -40,8 +39,6 @@ def tables(metrics: pd.DataFrame, measure: str, experiment: str) -> dict[str, pd
         Of all machines of an experiment.
     measure
         Column of it, above 0.
-    experiment
-        Whose configuration would ask for controls.
 
     Returns
     -------
@@ -52,12 +49,8 @@ def tables(metrics: pd.DataFrame, measure: str, experiment: str) -> dict[str, pd
     """
     metrics = of_machines(metrics)
     metrics = metrics[np.isfinite(metrics[measure]) & (metrics[measure] > 0)]
-    last = metrics.loc[metrics["phase"].isin(ANEW), "iteration"]
-    if last.empty:
-        raise InputError(
-            f"no machine was trained anew: set {experiment}.controls to [unpruned, {', '.join(ANEW)}] and run again"
-        )
-    shown = metrics[(metrics["iteration"] == last.max()) | (metrics["phase"] == "initial")]
+    last = metrics.loc[metrics["phase"].isin(ANEW), "iteration"].max()
+    shown = metrics[(metrics["iteration"] == last) | (metrics["phase"] == "initial")]
     shown = shown[shown["phase"].isin(["initial", *PLACES])]
     levels = shown.groupby(KEYS, sort=False)[measure].agg(
         median="median", q25=lambda x: x.quantile(0.25), q75=lambda x: x.quantile(0.75), n="count"
@@ -68,7 +61,7 @@ def tables(metrics: pd.DataFrame, measure: str, experiment: str) -> dict[str, pd
 def _ratios(shown: pd.DataFrame, measure: str) -> pd.DataFrame:
     """Each control as a ratio to the machine of the same seed and criterion that kept its weights."""
     rows = []
-    by_seed = shown.set_index(["criterion", "phase", "seed"])[measure]
+    by_seed = shown.set_index(["criterion", "phase", "seed"])[measure].sort_index()
     for criterion, phase in dict.fromkeys((name, phase) for name, phase, _ in by_seed.index if phase in ANEW):
         kept = by_seed.get((criterion, "retrained"), pd.Series(dtype=float))
         ratios = (by_seed[criterion, phase] / kept).dropna()
@@ -100,6 +93,8 @@ def draw(
     """
     table, ratios = panels["a.csv"], panels["b.csv"]
     names = [name for name in look.labels if name in set(ratios["criterion"])]
+    if not names:
+        return _nothing()
     figure = constrained((7.5, 3.3 + 0.12 * max(0, len(names) - 7)), (0, 0.03, 1, 0.97))
     (body,) = below_each_other(figure, [1])
     left, right = body.subplots(1, 2, width_ratios=[1.25, 1])
@@ -119,6 +114,16 @@ def draw(
     extra = [sample_handle(f"B: {WORDS[phase]}", ls="none", **MARKS[phase]) for phase in kinds]
     handles = [*left.get_legend_handles_labels()[0], *extra]
     body.legend(handles, [handle.get_label() for handle in handles], loc="outside lower center", ncol=4)
+    return figure
+
+
+def _nothing() -> Figure:
+    """The figure of a study that has no architecture to train anew, or no control that would."""
+    figure = constrained((7.5, 1.2), (0, 0.1, 1, 0.9))
+    axes = figure.add_subplot()
+    axes.axis("off")
+    why = "no course has a machine after the last iteration, or `controls` has neither rewind nor scratch."
+    axes.text(0.5, 0.5, f"No architecture was trained anew: {why}", ha="center", va="center")
     return figure
 
 
@@ -146,14 +151,8 @@ def _draw_ratios(axes: Axes, ratios: pd.DataFrame, names: Sequence[str], look: L
             for row in ratios[(ratios["criterion"] == name) & (ratios["phase"] == phase)].to_dict("records"):
                 y = place + (0.16 if phase == "scratch" else -0.16)
                 ends = [[row["estimate"] - row["low"]], [row["high"] - row["estimate"]]]
-                axes.errorbar(
-                    [row["estimate"]],
-                    [y],
-                    xerr=np.nan_to_num(ends),
-                    color=look.colours[name],
-                    ls="none",
-                    **(BARS | marks),
-                )
+                about = {"color": look.colours[name], "label": f"{look.labels[name]}, {WORDS[phase]}", "ls": "none"}
+                axes.errorbar([row["estimate"]], [y], xerr=np.nan_to_num(ends), **(BARS | marks | about))
     axes.axvline(1, color=INK, lw=0.8, ls=":", zorder=0.5)
     known = ratios[ratios["criterion"].isin(names)]
     ends = known[["estimate", "low", "high"]].to_numpy(float)

@@ -31,9 +31,7 @@ FIGURE = figures.Figure(
 
 def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (encoding error) and B (ratios)."""
-    return anew.tables(
-        tidy.read(inputs["digits_metrics"], "digits_metrics", ["encoding_error"]), "encoding_error", "digits"
-    )
+    return anew.tables(tidy.read(inputs["digits_metrics"], "digits_metrics", ["encoding_error"]), "encoding_error")
 
 
 def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:

@@ -33,10 +33,10 @@ def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A (divergence) and B (ratios)."""
     metrics = tidy.read(inputs["metrics"], "metrics", ["kl_exact", "kl_sampled"])
     measure = "kl_exact" if metrics["kl_exact"].notna().any() else "kl_sampled"
-    return anew.tables(metrics, measure, "patches")
+    return anew.tables(metrics, measure)
 
 
 def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
     """The figure, from the tables."""
-    how = {"kl_exact": "exact", "kl_sampled": "from samples"}[panels["a.csv"]["measure"].iloc[0]]
+    how = "exact" if "kl_exact" in set(panels["a.csv"]["measure"]) else "from samples"
     return anew.draw(panels, look, f"KL(data ‖ model), {how} (nats)")

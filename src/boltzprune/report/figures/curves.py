@@ -12,6 +12,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from boltzprune.pruning.controls import CONTROLS, UNPRUNED
 from boltzprune.report.figures import digits
 from boltzprune.report.figures.style import INK, Look
 from boltzprune.report.published import of_column
@@ -45,6 +46,13 @@ def reference_line(axes: Axes, table: pd.DataFrame, name: str, label: str, scale
     rows = table[(table["phase"] == "reference") & (table["criterion"] == name)]
     for value in rows["mean"]:
         axes.axhline(scale * value, label=label, **(REFERENCES | line))
+
+
+def unpruned_line(axes: Axes, table: pd.DataFrame, scale: float = 1.0) -> None:
+    """A horizontal line at the control unpruned after its last iteration, where the table of `over_seeds` has it."""
+    rows = table[table["criterion"] == UNPRUNED].sort_values("iteration")
+    for value in rows["mean"].tail(1):
+        axes.axhline(scale * value, label=CONTROLS[UNPRUNED].label, ls="--", **REFERENCES)
 
 
 def on_log_axis(mean: npt.ArrayLike, sd: npt.ArrayLike, floor: float) -> tuple[np.ndarray, np.ndarray]:

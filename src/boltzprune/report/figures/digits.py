@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from boltzprune.pruning.controls import ANEW
 from boltzprune.report.figures.style import Look
 from boltzprune.results import tidy
 from boltzprune.results.tidy import KEYS
 
 
 def read(inputs: Mapping[str, Sequence[Path]], name: str, needs: Sequence[str] = ()) -> pd.DataFrame:
-    """The table of that name, with the columns needed.
+    """The table of that name, with the columns needed, without machines that are trained anew (see `anew`).
 
     Parameters
     ----------
@@ -24,7 +25,8 @@ def read(inputs: Mapping[str, Sequence[Path]], name: str, needs: Sequence[str] =
     needs
         Columns besides those that it always has.
     """
-    return tidy.read(inputs[name], name, needs)
+    table = tidy.read(inputs[name], name, needs)
+    return table[~table["phase"].isin(ANEW)] if "phase" in table else table
 
 
 def over_seeds(metrics: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
-from boltzprune.pruning.controls import CONTROLS
+from boltzprune.pruning.controls import ANEW, CONTROLS, COURSES
 from boltzprune.report import figures
 from boltzprune.report.figures.style import (
     INK,
@@ -59,6 +59,7 @@ def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
     patterns = tidy.read(inputs["pattern_probabilities"], "pattern_probabilities", QUARTILES)
     metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", "missing_share", *MEASURES])
+    metrics = metrics[~metrics["phase"].isin(ANEW)]
     keys, missing = ["criterion", "iteration", "phase"], _missing(metrics)
     patterns = patterns.merge(_errors(metrics).merge(missing, on=keys), on=keys, how="left")
     initial, divergence = patterns["iteration"] == 0, _divergence(metrics).merge(missing, on=keys, how="left")
@@ -203,7 +204,7 @@ def _warning(missing: pd.Series) -> str:
 
 def _draw_divergence(figure: FigureBase, table: pd.DataFrame, measure: str, names: Sequence[str], look: Look) -> None:
     """C: divergence after pruning (left) and after retraining (right, with the controls), over seeds."""
-    controls = {name: row.label for name, row in CONTROLS.items() if name in set(table["criterion"])}
+    controls = {name: CONTROLS[name].label for name in COURSES if name in set(table["criterion"])}
     low, high = int(table["n"].min()), int(table["n"].max())
     n_seeds = f"{high}" if low == high else f"{low} to {high}"
     part = table[table["measure"] == measure]

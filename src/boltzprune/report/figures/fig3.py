@@ -35,7 +35,8 @@ FIGURE = figures.Figure(
     "Boltzmann machine as a sketch: each unit of h1 sees a receptive field of neighbouring pixels, or the whole "
     "image if the study says so; each unit of h2 is connected to all of h1; the classifier reads h2. B: share of "
     "the test images that a logistic regression on h2 gets wrong, against the remaining weights, after "
-    "retraining; dotted: the same classifier on raw pixels; diamond: initial machines. C: units that remain in h1"
+    "retraining; dotted: the same classifier on raw pixels; diamond: initial machines; dashed, if "
+    "`digits.controls` has `unpruned`: these, trained on without pruning for as long. C: units that remain in h1"
     " and h2; curves are of different width, so that those that others cover are seen. Mean and standard "
     "deviation over seeds; open marks, where the study has the paper's size: one run of the authors, read off "
     "their notebook, which prunes a tenth of both weight layers. D: fraction of seeds in which a pixel has no "
@@ -177,6 +178,7 @@ def _draw_curves(
     floor = 0.5 / errors["n_test"].max()
     curves.per_criterion(axes, errors, names, look, scale=100, floor=floor)
     curves.reference_line(axes, errors, "raw", "raw pixels", 100, ls=":")
+    curves.unpruned_line(axes, errors, 100)
     measured, units = (table[table["phase"].isin(["initial", "retrained"])] for table in (errors, units))
     curves.weights_axis(axes, measured)
     raw = 100 * errors.loc[errors["phase"] == "reference", "mean"].clip(lower=floor)

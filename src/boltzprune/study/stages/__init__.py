@@ -3,10 +3,11 @@
 import functools
 import importlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
 
 __all__ = ["CLAIMS_INPUTS", "SECTIONS", "STAGES", "Job", "run"]
+
+
+Training = TypeVar("Training")
+"""Settings of a training."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,33 @@ class Job:
         key = self.provenance() | {"code": code, "processor": self._processor(), "part": part}
         output = self.outputs["machine"]
         return Checkpoint(output.with_name(f"{output.name}{part and f'.{part}'}{CHECKPOINT}"), key)
+
+    @contextmanager
+    def one_after_the_other(
+        self, trainings: Mapping[int, Training]
+    ) -> Iterator[list[tuple[int, Training, Checkpoint, str]]]:
+        """The trainings of a job, each with a checkpoint that is kept until the block ends well, and with its name.
+
+        Parameters
+        ----------
+        trainings : dict of int -> settings
+            Iteration -> how it trains.
+
+        Yields
+        ------
+        list of (iteration, settings, Checkpoint, what messages call it)
+        """
+        several = len(trainings) > 1
+        with ExitStack() as stack:
+            yield [
+                (
+                    iteration,
+                    training,
+                    stack.enter_context(self.checkpoint(f"iteration{iteration}" if several else "")),
+                    f"{self.stage}, training of iteration {iteration}" if several else self.stage,
+                )
+                for iteration, training in trainings.items()
+            ]
 
     def _processor(self) -> str | None:
         """What the bits of a training depend on besides: on the CPU its kind; a card is among the versions."""

@@ -1,7 +1,6 @@
 """Patterns -> trained RBMs, all seeds of a block side by side."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,28 +50,17 @@ def finish(
     seeds, ended = split
     batches = sum(len(one.learning_rate) * -(-len(cases) // one.batch_size) for one in trainings.values())
     arrays: dict[str, np.ndarray] = {}
-    with ExitStack() as open_until_written:
-        parts = [open_until_written.enter_context(job.checkpoint(name)) for name in part_names(trainings)]
+    with job.one_after_the_other(trainings) as parts:
         with job.progress(len(machines) * batches, "updates") as progress:
-            for (iteration, training), checkpoint in zip(trainings.items(), parts, strict=True):
+            for iteration, training, checkpoint, name in parts:
                 ordered: np.ndarray | list[np.ndarray] = cases
                 if training.order == "per_seed":
                     ordered = [cases[permutation(fork(seed, "order of patterns"), len(cases))] for seed in seeds]
                 keys = [fork(seed, "training", iteration) for seed in seeds]
-                names = training_names(job, seeds, iteration if len(trainings) > 1 else None)
+                names = [f"{name}, seed {seed}" for seed in seeds]
                 machines = train(machines, ordered, training, keys, Run(job.backend(), progress, names, checkpoint))
-                checkpoint.flush()
+                if len(trainings) > 1:  # so that none is done again
+                    checkpoint.flush()
         for seed, machine in zip(seeds, machines):
             arrays |= machine_arrays(seed, machine)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
-
-
-def part_names(trainings: Mapping[int, object]) -> list[str]:
-    """What tells the checkpoints of the trainings of one job apart: nothing where there is one training only."""
-    return [f"iteration{iteration}" for iteration in trainings] if len(trainings) > 1 else [""]
-
-
-def training_names(job: "Job", seeds: Sequence[int], iteration: int | None) -> list[str]:
-    """What messages call the training of each seed; an iteration tells the trainings of one job apart."""
-    which = "" if iteration is None else f", training of iteration {iteration}"
-    return [f"{job.stage}{which}, seed {seed}" for seed in seeds]

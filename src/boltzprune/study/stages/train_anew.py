@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 def run(job: "Job") -> None:
     """Begin as the initial machine or a new draw, with the weights that are left, and train as the pruned one was."""
     spec, pruned, cases = job.spec, job.arrays("machine"), read_states(job.arrays("patterns"))
-    start, purpose, split = spec["machine"], CONTROLS[spec["phase"]].draw, job.split(pruned)
+    start, other, split = spec["machine"], CONTROLS[spec["phase"]].other_weights, job.split(pruned)
     options = data_rate(cases), start.n_hidden, start.weight_sd, start.hidden_bias
     machines = []
     for seed in split[0]:
         like = read_machine(pruned, seed)
-        machines.append(with_architecture(new_rbm(*options, seed, purpose), like.masks, like.units))
+        machines.append(with_architecture(new_rbm(*options, seed, other), like.masks, like.units))
     finish(
         job,
         split,

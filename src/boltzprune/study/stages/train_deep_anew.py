@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 def run(job: "Job") -> None:
     """Begin as the initial machine or a new draw, with the weights that are left, and train as the pruned one was."""
     spec, pruned, digits = job.spec, job.arrays("machine"), read_digits(job.arrays("digits"))
-    masks, purpose, split = (
+    masks, other, split = (
         initial_masks(digits.shape, spec["machine"]),
-        CONTROLS[spec["phase"]].draw,
+        CONTROLS[spec["phase"]].other_weights,
         job.split(pruned),
     )
     stacks = []
     for seed in split[0]:
         like = read_machine(pruned, seed)
-        rbms = [layer_rbm(mask, layer, spec["machine"], seed, purpose) for layer, mask in enumerate(masks)]
+        rbms = [layer_rbm(mask, layer, spec["machine"], seed, other) for layer, mask in enumerate(masks)]
         parts = ((rbm, like.masks[layer : layer + 1], like.units[layer : layer + 2]) for layer, rbm in enumerate(rbms))
         stacks.append([with_architecture(*part) for part in parts])
     trainings = {0: spec["training"]} | dict.fromkeys(range(1, spec["iteration"] + 1), spec["retraining"])

@@ -1,7 +1,6 @@
 """Stacked or pruned deep machines -> jointly trained machines; their persistent chains are kept."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +10,6 @@ from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
 from boltzprune.results.store import chain_arrays, machine_arrays, read_chains, read_machine, write_arrays
-from boltzprune.study.stages.train import part_names, training_names
 
 if TYPE_CHECKING:
     from boltzprune.core.machine import BoltzmannMachine
@@ -54,20 +52,20 @@ def finish(
     (seeds, ended), backend = split, job.backend()
     batches = sum(one.n_epochs * -(-len(cases) // one.batch_size) for one in trainings.values())
     arrays: dict[str, np.ndarray] = {}
-    with ExitStack() as open_until_written:
-        parts = [open_until_written.enter_context(job.checkpoint(name)) for name in part_names(trainings)]
+    with job.one_after_the_other(trainings) as parts:
         with job.progress(len(seeds) * batches, "updates") as progress:
-            for (iteration, training), checkpoint in zip(trainings.items(), parts, strict=True):
+            for iteration, training, checkpoint, name in parts:
                 machines, chains = [machine for machine, _ in trained], [states for _, states in trained]
                 if iteration and training.chains == "restart":
                     keys = [fork(seed, "restart of chains", iteration) for seed in seeds]
                     given = zip(machines, chains, keys)
                     chains = [restarted(machine, cases, len(old[0]), key, backend) for machine, old, key in given]
                 settings = training, job.spec["mean_field"], [fork(seed, "training", iteration) for seed in seeds]
-                names = training_names(job, seeds, iteration if len(trainings) > 1 else None)
+                names = [f"{name}, seed {seed}" for seed in seeds]
                 run = Run(backend, progress, names, checkpoint)
                 trained = train_jointly(machines, chains, cases, *settings, run)
-                checkpoint.flush()
+                if len(trainings) > 1:  # so that none is done again
+                    checkpoint.flush()
         for seed, (machine, states) in zip(seeds, trained):
             arrays |= machine_arrays(seed, machine) | chain_arrays(seed, states)
         write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
