@@ -29,7 +29,7 @@ PAGES = {
     "Start": ["tutorial", "running", "faq"],
     "Yours": ["library", "api", "own_criterion", "own_data"],
     "Notebooks": ["notebooks/theory", "notebooks/spikes", "notebooks/criterion"],
-    "The paper": ["experiments", "results", "reproduces", "theory", "deviations", "results/README"],
+    "The paper": ["experiments", "results", "reproduces", "controls", "theory", "deviations", "results/README"],
     "Settings": ["configuration", "settings", "config/README", "commands", "results_files"],
     "Computers": ["clusters", "gpu", "speed", "reruns", "faults"],
     "About": ["testing", "glossary", "CONTRIBUTING", "CHANGELOG"],

@@ -64,9 +64,9 @@ def test_half_of_the_paper_s_units_is_gone_with_the_seventh_pruning():
         machine = prune_with(rule, machine, statistics=random_statistics(machine), iteration=iteration).machine
         numbers.append(machine.layer_sizes[1])
     assert numbers == [70, 35, 17, 8, 4, 2, 1, 0]
-    assert [ends_at(masks, rule, pruning, n) for n in (3, 6, 7, 20)] == [None, None, 7, 7]
-    assert ends_at(masks, rule, Pruning(fraction=0.5, whole_units="count"), 50) is None
-    assert ends_at([np.ones((13, 70), bool)], CRITERIA["variance_fi"], pruning, 20) == 10  # 910, 455, ..., 1, none
+    assert [ends_at(masks, rule, [pruning] * n) for n in (3, 6, 7, 20)] == [None, None, 7, 7]
+    assert ends_at(masks, rule, [Pruning(fraction=0.5, whole_units="count")] * 50) is None
+    assert ends_at([np.ones((13, 70), bool)], CRITERIA["variance_fi"], [pruning] * 20) == 10  # 910, 455, ..., 1, none
 
 
 @pytest.mark.parametrize("threshold", ["rank", "percentile"])
@@ -75,7 +75,7 @@ def test_a_sequence_of_prunings_ends_when_foretold(name, threshold):
     """Of an RBM just then, since no two saliencies are equal; of a DBM then or before, for units that lead nowhere."""
     rules, seed = {"threshold": threshold, "anti_fi_threshold": threshold}, 3
     pruning = Pruning(fraction=0.4, **rules)
-    foretold = ends_at([np.ones((5, 7), bool)], CRITERIA[name], pruning, 30)
+    foretold = ends_at([np.ones((5, 7), bool)], CRITERIA[name], [pruning] * 30)
     machine = random_machine(5, 7)
     for iteration in range(1, (foretold or 30) + 1):
         assert not machine.is_empty
@@ -83,7 +83,7 @@ def test_a_sequence_of_prunings_ends_when_foretold(name, threshold):
         machine = prune_with(CRITERIA[name], machine, 0.4, seed, iteration, statistics, **rules).machine
     assert machine.is_empty == (foretold is not None) == (name != "anti_fi" or threshold == "rank")
     deep = DeepPruning(**rules).model_copy(update={"fraction": [0.4, 0.6]})
-    foretold = ends_at([np.ones((5, 7), bool), np.ones((7, 3), bool)], CRITERIA[name], deep, 30)
+    foretold = ends_at([np.ones((5, 7), bool), np.ones((7, 3), bool)], CRITERIA[name], [deep] * 30)
     machine = full_machine(5, 7, 3)
     for iteration in range(1, (foretold or 30) + 1):
         if not machine.is_empty:
@@ -100,24 +100,24 @@ def test_the_ratio_of_zeros_can_keep_more_weights():
         DeepPruning(threshold="rank", zero_rule=reading).model_copy(update={"fraction": [0.8, 0.8]})
         for reading in ("share", "ratio")
     )
-    assert ends_at(masks, rule, share, 9) == 2  # 20, 4, none
-    assert ends_at(masks, rule, ratio, 9) == 5  # 20, 11, 6, 3, 1, none
-    assert ends_at(masks, CRITERIA["weight_magnitude"], ratio, 9) == 2
+    assert ends_at(masks, rule, [share] * 9) == 2  # 20, 4, none
+    assert ends_at(masks, rule, [ratio] * 9) == 5  # 20, 11, 6, 3, 1, none
+    assert ends_at(masks, CRITERIA["weight_magnitude"], [ratio] * 9) == 2
 
 
 def test_no_criterion_of_the_studies_of_the_paper_ends():
     """The masks of both experiments at the paper's size, with every preset: 3 and 10 iterations."""
     for preset in PRESETS.values():
         pruning = Pruning(fraction=0.5, **preset["patches"]["pruning"])
-        assert not any(ends_at([np.ones((13, 70), bool)], row, pruning, 3) for row in CRITERIA.values())
+        assert not any(ends_at([np.ones((13, 70), bool)], row, [pruning] * 3) for row in CRITERIA.values())
         pruning = DeepPruning(**preset["digits"]["pruning"])
         masks = [receptive_fields((20, 20), 5), np.ones((400, 676), bool)]
-        assert not any(ends_at(masks, CRITERIA[name], pruning, 10) for name in DEEP)
+        assert not any(ends_at(masks, CRITERIA[name], [pruning] * 10) for name in DEEP)
 
 
 def test_the_end_of_a_criterion_of_whole_units_that_reads_the_eigenvector_is_foretold():
     rule = dataclasses.replace(CRITERIA["random_units"], needs="eigenvector")
-    assert ends_at([np.ones((13, 70), bool)], rule, Pruning(fraction=0.5, whole_units="weights"), 20) == 7
+    assert ends_at([np.ones((13, 70), bool)], rule, [Pruning(fraction=0.5, whole_units="weights")] * 20) == 7
 
 
 def test_no_machine_is_trained_at_once():

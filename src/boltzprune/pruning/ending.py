@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from boltzprune.pruning.criteria import Criterion
 
 
-def ends_at(
-    masks: Sequence[npt.NDArray[np.bool_]], criterion: "Criterion", pruning: Any, n_iterations: int
-) -> int | None:
+def ends_at(masks: Sequence[npt.NDArray[np.bool_]], criterion: "Criterion", prunings: Sequence[Any]) -> int | None:
     """The iteration with whose pruning the courses of a criterion end, at the latest.
 
     A criterion that removes weights: most are left if all saliencies differ and none is 0 (more than that only by the
@@ -34,10 +32,8 @@ def ends_at(
     masks : sequence of (n_lower, n_upper) bool
         Weights of the initial machine, one array for each weight layer.
     criterion : criteria.Criterion
-    pruning : config.Pruning or config.DeepPruning
-        As for `prune.prune`.
-    n_iterations : int
-        How far to look.
+    prunings : sequence of config.Pruning or config.DeepPruning
+        Of each iteration, as for `prune.prune`.
 
     Returns
     -------
@@ -45,8 +41,8 @@ def ends_at(
         None if a machine can be left after all of them.
     """
     masks, numbers = tuple(masks), [int(np.count_nonzero(mask)) for mask in masks]
-    fractions = fractions_of(pruning, len(masks))
-    for iteration in range(1, n_iterations + 1):
+    for iteration, pruning in enumerate(prunings, start=1):
+        fractions = fractions_of(pruning, len(masks))
         if criterion.whole_units:
             masks = _without_units(masks, criterion, pruning)
             numbers = [int(np.count_nonzero(mask)) for mask in masks]

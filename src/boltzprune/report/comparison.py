@@ -112,7 +112,7 @@ def differences(experiment: str, section: Any) -> dict[str, str]:
     found = {}
     for name in dict.fromkeys(value.source for value in published.PUBLISHED if value.experiment == experiment):
         found[f"{name}, before pruning"] = of_size
-        found[name] = of_size or _differing(section, published.SOURCES[name].settings)
+        found[name] = of_size or _differing(section, {**published.SOURCES[name].settings, "pruning.schedule": None})
     return found
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.errors import InputError
 from boltzprune.pruning import prune as rules
 from boltzprune.pruning.criteria import Criterion, Evidence, resolve
 from boltzprune.pruning.prune import Pruned
@@ -27,6 +28,8 @@ def criterion_and_name(criterion: Rule) -> tuple[Criterion, str]:
 
 def _section(machine: BoltzmannMachine, settings: dict[str, Any], name: str) -> Pruning | DeepPruning:
     """How an RBM, or a DBM, is pruned."""
+    if "schedule" in settings:
+        raise InputError(f"{name}: schedule is a key of studies; here every pruning is given its own fraction")
     if machine.is_rbm:
         return section(Pruning, settings, name)
     fraction = settings.get("fraction")

@@ -19,6 +19,7 @@ from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve
 from boltzprune.pruning.ending import ends_at
 from boltzprune.sampling.exact import MAX_VISIBLE
 from boltzprune.study.config import OWN_CRITERION, DeepMachine, Digits, PatchData, Patches, Study
+from boltzprune.study.config.base import in_iteration
 
 Rows = dict[str, Criterion | None]
 """Name -> criterion; None: it cannot be loaded."""
@@ -169,9 +170,13 @@ def _ends_of_patches(patches: Patches, rows: Rows) -> Iterator[str]:
 def _ends(experiment: str, section: Patches | Digits, masks: Sequence[np.ndarray], rows: Rows) -> Iterator[str]:
     """Criteria whose courses end before the last iteration, by that in which they do."""
     ends: dict[int | None, list[str]] = {}
+    schedule, iterations = section.pruning.schedule, range(1, section.iterations + 1)
+    if schedule and len(schedule) < section.iterations:
+        return
+    prunings = [in_iteration(section.pruning, iteration) for iteration in iterations]
     for name in section.criteria:
         if row := rows.get(name):
-            ends.setdefault(ends_at(masks, row, section.pruning, section.iterations), []).append(name)
+            ends.setdefault(ends_at(masks, row, prunings), []).append(name)
     for end, names in sorted((end, names) for end, names in ends.items() if end):
         yield (
             f"{experiment}.iterations = {section.iterations}: no weight is left in iteration {end} of "

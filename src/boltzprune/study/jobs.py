@@ -20,6 +20,7 @@ from boltzprune.results.provenance import code_digest, criterion_digest
 from boltzprune.sampling.statistics import MAX_VISIBLE_AUTO
 from boltzprune.study import feasible, raw_data
 from boltzprune.study.config import EXPERIMENTS, Study
+from boltzprune.study.config.base import in_iteration
 from boltzprune.study.stages import SECTIONS, STAGES
 
 NO_CRITERION = "none"
@@ -197,6 +198,8 @@ def sample_job(study: Study, criterion: str, iteration: int, phase: str) -> dict
 def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune") -> dict[str, Any]:
     """The job of `prune` or `prune_deep`: the digest of this criterion alone, and no option that only others declare.
 
+    Of a schedule it is told the fraction of its iteration, so that an edit of a later one leaves it as it is.
+
     A key of section `pruning` that no criterion declares concerns all of them.
 
     Parameters
@@ -208,9 +211,10 @@ def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune"
     stage : str
     """
     row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
+    pruning = in_iteration(pruning, iteration)
     of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)
     given = job(study, stage, criterion=criterion, iteration=iteration)
-    given = _with(given, pruning=pruning.model_dump(exclude=of_others))
+    given = _with(given, pruning=pruning.model_dump(exclude={"schedule", *of_others}))
     return given | {"code": given["code"] + criterion_digest(criterion, row)}
 
 

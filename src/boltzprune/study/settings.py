@@ -218,6 +218,12 @@ def _check_together(study: Study, name: str | Layers) -> None:
         if section.data.source == "npz" and not section.data.file:
             problems.append(f"{experiment}.data.file = None: source npz needs the path of an .npz file")
         problems += [f"{experiment}.{problem}" for problem in _problems_of_criteria(section.criteria)]
+        schedule = section.pruning.schedule
+        if schedule and len(schedule) < section.iterations:
+            problems.append(
+                f"{experiment}.pruning.schedule = {schedule}: {len(schedule)} iterations have a fraction, and "
+                f"{experiment}.iterations is {section.iterations}; expected a fraction for each"
+            )
         problems += [f"{experiment}.data.{problem}" for problem in paths.problems_of_data(section.data)]
     problems += feasible.problems(study)
     known = list(dict.fromkeys([*study.patches.criteria, *study.digits.criteria]))

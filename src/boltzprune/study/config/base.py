@@ -4,7 +4,7 @@ import os
 import re
 import reprlib
 from collections.abc import Iterable
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, GetPydanticSchema, ValidationError
 from pydantic_core import core_schema
@@ -47,6 +47,10 @@ THRESHOLD = (
     "Which weights go. rank: exactly the fraction, ties broken at random; percentile: all weights whose saliency is at "
     "or below the percentile, ties together. Paper: rank."
 )
+SCHEDULE = (
+    "Fraction of each iteration, the first one first, in place of `fraction`; at least as many as iterations. null: "
+    "`fraction` in every iteration. Paper: null."
+)
 ANTI_FI_THRESHOLD = (
     "The same for criterion anti_fi, which removes the highest values. rank: exactly the fraction, ties broken at "
     "random; percentile: those above the opposite percentile, so that ties stay. Paper: rank."
@@ -70,6 +74,13 @@ class Section(BaseModel):
 
 
 Kind = TypeVar("Kind", bound=Section)
+
+
+def in_iteration(pruning: Kind, iteration: int) -> Kind:
+    """Section `pruning` of either experiment as one iteration goes by it: with its own fraction, without a schedule."""
+    schedule: Any = getattr(pruning, "schedule", None)
+    fraction = schedule[iteration - 1] if schedule else getattr(pruning, "fraction", None)
+    return pruning.model_copy(update={"fraction": fraction, "schedule": None})
 
 
 def checked(model: type[Kind], values: object, name: str) -> Kind:

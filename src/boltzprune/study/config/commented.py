@@ -134,6 +134,7 @@ def _list(schema: Mapping[str, Any]) -> str:
     """What a key takes whose value is a list."""
     entry = schema["items"]
     each = f"{entry['type']}s{_bounds(entry)}" if entry.get("type") in ARTICLES else takes(entry)
+    each = f"lists of {each.removeprefix('a list of ')}" if entry.get("type") == "array" else each
     n = schema.get("maxItems")
     return f"{n} {each}" if n and n == schema.get("minItems") else f"a list of {each}"
 

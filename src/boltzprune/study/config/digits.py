@@ -9,6 +9,7 @@ from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
     ITERATIONS,
+    SCHEDULE,
     THRESHOLD,
     Controls,
     Count,
@@ -22,6 +23,9 @@ from boltzprune.study.config.base import (
     Threshold,
     check_criteria,
 )
+
+BothFractions = Annotated[list[Fraction], Field(min_length=2, max_length=2)]
+"""Of the weights v-h1 and of the weights h1-h2."""
 
 
 class DigitData(Section):
@@ -238,11 +242,12 @@ class DeepSampling(Section):
 class DeepPruning(Section):
     """Which share of the weights goes in one iteration."""
 
-    fraction: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
+    fraction: BothFractions = Field(
         [0.10, 0.50],
         description="Fraction of the remaining weights that one iteration removes, from v-h1 and from h1-h2. "
         "Paper: [0.1, 0.25].",
     )
+    schedule: Annotated[list[BothFractions], Field(min_length=1)] | None = Field(None, description=SCHEDULE)
     threshold: Threshold = Field("percentile", description=THRESHOLD)
     anti_fi_threshold: Threshold = Field("rank", description=ANTI_FI_THRESHOLD)
     whole_units: Literal["proportion", "layer"] = Field(

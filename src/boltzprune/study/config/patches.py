@@ -8,6 +8,7 @@ from boltzprune.datasets import SOURCES
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
     ITERATIONS,
+    SCHEDULE,
     THRESHOLD,
     Controls,
     Count,
@@ -153,6 +154,7 @@ class Pruning(Section):
     fraction: Fraction = Field(
         0.5, description="Fraction of the remaining weights that one iteration removes. Paper: 0.5."
     )
+    schedule: Annotated[list[Fraction], Field(min_length=1)] | None = Field(None, description=SCHEDULE)
     threshold: Threshold = Field("percentile", description=THRESHOLD)
     anti_fi_threshold: Threshold = Field("percentile", description=ANTI_FI_THRESHOLD)
     whole_units: Literal["weights", "count"] = Field(
