@@ -1,6 +1,6 @@
 """What pruned architectures are worth: machines trained anew beside those that kept their weights, seed by seed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,13 +70,7 @@ def _ratios(shown: pd.DataFrame, measure: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["criterion", "phase", "estimate", "low", "high", "n"])
 
 
-def draw(
-    panels: Mapping[str, pd.DataFrame],
-    look: Look,
-    what: str,
-    scale: float = 1.0,
-    text: Callable[[float], str] = "{:g}".format,
-) -> Figure:
+def draw(panels: Mapping[str, pd.DataFrame], look: Look, what: str, scale: float = 1.0) -> Figure:
     """The figure, from the tables.
 
     Parameters
@@ -88,8 +82,6 @@ def draw(
         The measure, in words.
     scale
         What it is multiplied with.
-    text
-        Makes the label of a tick.
     """
     table, ratios = panels["a.csv"], panels["b.csv"]
     names = [name for name in look.labels if name in set(ratios["criterion"])]
@@ -100,9 +92,8 @@ def draw(
     left, right = body.subplots(1, 2, width_ratios=[1.25, 1])
     _draw_levels(left, table, names, look, scale)
     shown = table[table["criterion"].isin([*names, *LEVELS])]
-    log_axis(
-        left, "y", scale * shown["median"], 0 * shown["median"], scale * shown[["q25", "q75"]].to_numpy().ravel(), text
-    )
+    ends = scale * shown[["q25", "q75"]].to_numpy().ravel()
+    log_axis(left, "y", scale * shown["median"], 0 * shown["median"], ends)
     low, high = int(table["n"].min()), int(table["n"].max())
     n_seeds = f"{high}" if low == high else f"{low} to {high}"
     left.set(ylabel=what, title="The last architectures, by what they start from")
