@@ -136,13 +136,13 @@ TOLD = {
 
 
 def test_tables_and_figures_name_what_ended(study):
-    told = f"Ended, no weight left: {TOLD[study.experiment]}"
+    told = f"Ended early: {TOLD[study.experiment]}"
     pages = ["per_digit.md", "per_digit.tex", "claims.md"] if study.deep else ["table1.md", "table1.tex"]
     for page in pages:
         assert told in (study.folder / page).read_text().replace("\\_", "_")
     for name in ("fig3", "fig4", "s1", "s2a", "s2b") if study.deep else ("fig2",):
         text = (study.folder / "figures" / f"{name}.svg").read_text()
-        assert "Ended, no weight left: " in text and "after iteration 2 in" in text
+        assert "Ended early: " in text and "after iteration 2 in" in text
     assert not study.deep or "no row of seed" not in (study.folder / "claims.md").read_text()
 
 

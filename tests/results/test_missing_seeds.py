@@ -198,7 +198,7 @@ def with_ends():
 def test_a_sequence_that_ended_lacks_nothing_and_is_named(with_ends):
     assert missing_seeds(with_ends, COLUMNS) == ["Missing: a, iteration 2, pruned: no row of seed 0."]
     told = "b with the first pruning in 5 of 5 seeds; First after iteration 1 in 2 of 5 seeds (1, 3)."
-    assert endings(with_ends, {"b": "b", "a": "First"}) == [f"Ended, no weight left: {told}"]
+    assert endings(with_ends, {"b": "b", "a": "First"}) == [f"Ended early: {told}"]
     assert endings(with_ends[with_ends["phase"] != "ended"], LABELS) == []
 
 
@@ -232,7 +232,7 @@ def test_figures_grow_by_the_lines_that_name_what_ended(tiny, tmp_path):
             drawn.append(fig2.draw(panels, look))
             return drawn[-1]
 
-    for notes in ((), ("Ended, no weight left: " + "word " * 60,)):
+    for notes in ((), ("Ended early: " + "word " * 60,)):
         save(Spy, panels, spec | {"notes": notes}, tmp_path)
     heights = [figure.get_figheight() for figure in drawn]
     assert heights[1] - heights[0] == pytest.approx(2 * LINE_HEIGHT)

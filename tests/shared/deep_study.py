@@ -130,6 +130,10 @@ class DeepRunner:
         for iteration in range(1, (last or self.study.digits.iterations) + 1):
             pruned, retrained = (f"{criterion}{iteration}_{phase}" for phase in ("pruned", "retrained"))
             inputs = {"machine": f"{before}.npz", "statistics": f"{before}_statistics.npz"}
+            if jobs.stops(self.study, "digits"):
+                inputs["metrics"] = [
+                    f"{name}_metrics.csv" for name in ("initial", *(f"{criterion}{k}" for k in range(1, iteration)))
+                ]
             outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
             self("prune_deep", jobs.prune_job(self.study, criterion, iteration, "prune_deep"), inputs, outputs)
             self.retrain(pruned, iteration, retrained)

@@ -102,6 +102,9 @@ class Runner:
         for iteration in range(1, self.study.patches.iterations + 1):
             pruned, retrained = (f"{criterion}{iteration}_{phase}" for phase in ("pruned", "retrained"))
             inputs = {"machine": f"{before}.npz", "statistics": f"{before}_statistics.npz"}
+            if jobs.stops(self.study, "patches"):
+                so_far = [f"{criterion}{k}_metrics.csv" for k in range(1, iteration)]
+                inputs["metrics"] = ["initial_metrics.csv", *so_far]
             outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
             self("prune", jobs.prune_job(self.study, criterion, iteration), inputs, outputs)
             self.retrain(pruned, iteration, retrained)

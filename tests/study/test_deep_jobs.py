@@ -71,7 +71,7 @@ def test_an_edit_changes_the_jobs_that_depend_on_it_and_no_other(values, expecte
 def test_every_key_of_the_digits_reaches_some_job():
     """The file beside the results and the line that every figure shows know each key; some other job has to as well."""
     given = json.dumps([json.loads(job["spec"]) for name, job in all_jobs({}).items() if name not in PRINTED])
-    about = ("seeds", "criteria", "controls", "iterations")  # which jobs there are
+    about = ("seeds", "criteria", "controls", "iterations", "stop")  # which jobs there are, and what null leaves out
     for key in type(study_from({}).digits).model_fields:
         assert key in about or f'"{key}": ' in given, key
 

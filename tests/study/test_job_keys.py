@@ -57,7 +57,7 @@ OTHER = {
 }
 """Keys whose other value cannot be guessed from the one that they have."""
 NULL = {"directory": "here", "file": "x.npz", "seeds": 11, "n_samples": 11, "n_train": 11, "n_test": 11}
-NULL |= {"schedule_epochs": 23, "last_learning_rate": 0.003}
+NULL |= {"divergence": 2.5, "encoding_error": 2.5, "activity": "h1", "schedule_epochs": 23, "last_learning_rate": 0.003}
 """Keys that may be null -> another value."""
 OF_DIGITS = {"data": {"source": "mnist"}, "machine": {"n_hidden": [784, 7]}, "evaluation": {"encoding": "sampled"}}
 STUDY = study_from(merged(BASE, {"digits": OF_DIGITS}))

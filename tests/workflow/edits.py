@@ -145,6 +145,7 @@ CONFIGURATION = {
     "patches.iterations, one more": Edit({**ALL_CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
     "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
     "patches.pruning.schedule, the same fraction for its iteration": Edit(STUDY, patches(pruning={"schedule": [0.5]})),
+    "patches.stop.divergence": Edit({**CHAINS, **RESULTS, **STUDY}, patches(stop={"divergence": 9.0})),
     "patches.evaluation.missing_patterns": Edit(EVALUATION | STUDY, patches(evaluation={"missing_patterns": "drop"})),
     "digits.data.crop": Edit(IMAGES | STUDY, digits(data={"crop": 1}, machine={"n_hidden": [36, 7]})),
     "digits.machine.weight_sd": Edit(PRETRAINING | STUDY, digits(machine={"weight_sd": 0.3})),
@@ -178,6 +179,7 @@ CONFIGURATION = {
     "digits.pruning.schedule, other fractions": Edit(
         {**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(pruning={"schedule": [[0.2, 0.3]]})
     ),
+    "digits.stop.activity": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(stop={"activity": "h1"})),
     "digits.evaluation.strength_encoding": Edit(DEEP_EVALUATION | STUDY, digits(evaluation={"strength_encoding": 0.5})),
     "digits.evaluation.strength_raw": Edit(
         {"reference": 1, **DEEP_EVALUATION, **STUDY}, digits(evaluation={"strength_raw": 0.5})

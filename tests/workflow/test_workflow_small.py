@@ -244,6 +244,37 @@ def test_every_target_is_there(bare):
     assert {*names} <= set(bare.snakemake("--list-rules").stdout.split())
 
 
+def test_where_courses_may_stop_a_pruning_reads_the_metrics_so_far(bare):
+    """A real run: all courses of the patches stop after the first iteration, and the tables say so."""
+    patches = {"criteria": ["variance_fi"], "iterations": 3, "controls": ["scratch"], "stop": {"divergence": 1e-6}}
+    bare.write(merged(TINY, {"study": "stops", "device": "reference", "patches": patches}))
+    done = bare.snakemake(
+        "--cores", "2", "patches", "claims", "--until", "table1", "draw_fig2", "draw_controls_patches"
+    )
+    planned = bare.snakemake("--dry-run", "--forceall", "patches")
+    bare.write(TINY)
+    assert done.returncode == 0, done.stdout
+    chain = "results/stops/patches/seeds0-2"
+    inputs = re.search(
+        rf"^rule prune:\n    input: (.*)\n    output: {chain}/variance_fi/iteration3", planned.stdout, re.M
+    )
+    of_metrics = [path for path in inputs[1].split(", ") if path.endswith("metrics.csv")]
+    before = [f"{chain}/initial", *(f"{chain}/variance_fi/iteration{k}" for k in (1, 2))]
+    assert of_metrics == [f"{place}/metrics.csv" for place in before]
+    table = pd.read_csv(bare.folder / "results" / "stops" / "tables" / "metrics.csv")
+    assert table.groupby("iteration")["phase"].agg(set).to_dict() == {
+        0: {"initial"},
+        1: {"pruned", "retrained"},
+        2: {"ended"},
+        3: {"ended"},
+    }
+    assert (bare.folder / "results" / "stops" / "figures" / "controls_patches.png").is_file()
+    log = (
+        bare.folder / "results" / "stops" / "logs" / "seeds0-2" / "variance_fi" / "iteration2" / "prune.log"
+    ).read_text()
+    assert log.count("stopped before iteration 2: kl_exact is ") == 3
+
+
 def test_lint(bare):
     done = bare.snakemake("--lint")
     assert done.returncode == 0, done.stdout

@@ -184,6 +184,22 @@ def previous(name, folder=PATCHES):
     return path
 
 
+def so_far(experiment, folder=PATCHES):
+    """Further inputs of a pruning: the metrics before it, from which a study with `stop` tells what goes on."""
+
+    def paths(wildcards):
+        block = f"{folder}/seeds{wildcards.block}"
+        before = [f"{wildcards.criterion}/iteration{k}" for k in range(1, int(wildcards.iteration))]
+        return [f"{block}/{place}/metrics.csv" for place in ("initial", *before)]
+
+    return {"metrics": paths} if jobs.stops(STUDY, experiment) else {}
+
+
+def pruning_command(stage, experiment, *options):
+    """The command of a pruning: where a study has `stop`, with a list of files, which can be long."""
+    return command(stage, *options, LISTED) if jobs.stops(STUDY, experiment) else command(stage, *options, metrics=0)
+
+
 def of_parts(table):
     """That table of the digits of all parts of the study."""
     return [parts.table(part, table) for part in PARTS.get("digits", ())]

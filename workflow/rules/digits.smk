@@ -113,6 +113,7 @@ rule evaluate_initial_deep:
 
 rule prune_deep:
     input:
+        **so_far("digits", DIGITS),
         machine=previous(".npz", DIGITS),
         statistics=previous("_statistics.npz", DIGITS),
     output:
@@ -127,11 +128,12 @@ rule prune_deep:
     resources:
         **needs("prune_deep", mem_mb=1500),
     params:
+        **({"files": listed} if jobs.stops(STUDY, "digits") else {}),
         job=lambda wildcards: jobs.prune_job(
             STUDY, DIGIT_CRITERIA[wildcards.criterion], int(wildcards.iteration), "prune_deep"
         ),
     shell:
-        command("prune_deep", SEEDS, THREADS)
+        pruning_command("prune_deep", "digits", SEEDS, THREADS)
 
 
 rule retrain_jointly:

@@ -66,6 +66,7 @@ rule evaluate_initial:
 
 rule prune:
     input:
+        **so_far("patches"),
         machine=previous(".npz"),
         statistics=previous("_statistics.npz"),
     output:
@@ -80,9 +81,10 @@ rule prune:
     resources:
         **needs("prune", mem_mb=1000),
     params:
+        **({"files": listed} if jobs.stops(STUDY, "patches") else {}),
         job=lambda wildcards: jobs.prune_job(STUDY, CRITERIA[wildcards.criterion], int(wildcards.iteration)),
     shell:
-        command("prune", SEEDS)
+        pruning_command("prune", "patches", SEEDS)
 
 
 rule retrain:

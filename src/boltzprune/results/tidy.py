@@ -183,7 +183,7 @@ def endings(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
         found.setdefault(criterion, []).append(f"{when} in {len(rows)} of {n_seeds} seeds{which}")
     names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
     told = "; ".join(f"{labels.get(name, name)} {', '.join(found[name])}" for name in names)
-    return [f"Ended, no weight left: {told}."] if told else []
+    return [f"Ended early: {told}."] if told else []
 
 
 def measures(table: "pd.DataFrame") -> list[str]:

@@ -169,6 +169,19 @@ def _with(given: Mapping[str, Any], **sections: object) -> dict[str, Any]:
     return {**given, "spec": json.dumps(json.loads(given["spec"]) | sections)}
 
 
+def _without(given: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """A job without a key of its spec."""
+    return {
+        **given,
+        "spec": json.dumps({name: value for name, value in json.loads(given["spec"]).items() if name != key}),
+    }
+
+
+def stops(study: Study, experiment: str) -> bool:
+    """Whether courses of an experiment may stop early, so that prunings have to see the metrics so far."""
+    return any(value is not None for value in getattr(study, experiment).stop.model_dump().values())
+
+
 def needs_eigenvector(name: str) -> bool:
     """Whether a criterion needs the leading eigenvector of the FIM."""
     return _resolved(name).needs == "eigenvector"
@@ -214,6 +227,8 @@ def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune"
     pruning = in_iteration(pruning, iteration)
     of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)
     given = job(study, stage, criterion=criterion, iteration=iteration)
+    if not stops(study, STAGES[stage].experiment):
+        given = _without(given, "stop")
     given = _with(given, pruning=pruning.model_dump(exclude={"schedule", *of_others}))
     return given | {"code": given["code"] + criterion_digest(criterion, row)}
 

@@ -15,6 +15,7 @@ from boltzprune.study.config.digits import (
     DeepMachine,
     DeepPruning,
     DeepSampling,
+    DeepStop,
     DigitData,
     DigitEvaluation,
     Digits,
@@ -23,7 +24,16 @@ from boltzprune.study.config.digits import (
     PreTraining,
     Retraining,
 )
-from boltzprune.study.config.patches import Evaluation, PatchData, Patches, PatchMachine, Pruning, Sampling, Training
+from boltzprune.study.config.patches import (
+    Evaluation,
+    PatchData,
+    Patches,
+    PatchMachine,
+    Pruning,
+    Sampling,
+    Stop,
+    Training,
+)
 from boltzprune.study.config.presets import PRESETS, RENAMED
 
 __all__ = [
@@ -33,6 +43,7 @@ __all__ = [
     "DeepMachine",
     "DeepPruning",
     "DeepSampling",
+    "DeepStop",
     "DigitData",
     "DigitEvaluation",
     "Digits",
@@ -47,6 +58,7 @@ __all__ = [
     "Retraining",
     "Sampling",
     "Section",
+    "Stop",
     "Study",
     "Training",
 ]

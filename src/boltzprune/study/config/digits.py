@@ -269,6 +269,21 @@ class DeepPruning(Section):
     )
 
 
+class DeepStop(Section):
+    """When the course of a seed ends before its last iteration, as for the patches."""
+
+    encoding_error: Positive | None = Field(
+        None,
+        description="A course stops after the first iteration whose retrained machine has an encoding error of more "
+        "than this many times that of the initial machine of the seed. null: never. Paper: null.",
+    )
+    activity: Literal["h1", "h2"] | None = Field(
+        None,
+        description="A course stops after the first iteration with which the mean activity of this layer has risen in "
+        "the free-running machine, a signal that needs no look at the data (S1). null: never. Paper: null.",
+    )
+
+
 class DigitEvaluation(Section):
     """How encodings and generated digits are judged."""
 
@@ -331,6 +346,7 @@ class Digits(Section):
     )
     iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 10.")
     pruning: DeepPruning = Field(default_factory=DeepPruning)
+    stop: DeepStop = Field(default_factory=DeepStop)
     evaluation: DigitEvaluation = Field(default_factory=DigitEvaluation)
 
     @field_validator("criteria")

@@ -169,6 +169,21 @@ class Pruning(Section):
     )
 
 
+class Stop(Section):
+    """When the course of a seed ends before its last iteration; what it has made until then stays.
+
+    It is as if the next pruning left no weight: tables and figures show the iterations before and say which courses
+    have ended. All that a course makes before it stops is what it makes without this section.
+    """
+
+    divergence: Positive | None = Field(
+        None,
+        description="A course stops after the first iteration whose retrained machine diverges from the data more than "
+        "this many times as much as the initial machine of the seed (KL, exact where it can be enumerated). null: "
+        "never. Paper: null.",
+    )
+
+
 class Evaluation(Section):
     """How patterns of the data are compared with patterns of the samples."""
 
@@ -213,6 +228,7 @@ class Patches(Section):
     )
     iterations: Count = Field(3, description=f"{ITERATIONS} Paper: 3.")
     pruning: Pruning = Field(default_factory=Pruning)
+    stop: Stop = Field(default_factory=Stop)
     evaluation: Evaluation = Field(default_factory=Evaluation)
 
     @field_validator("criteria")

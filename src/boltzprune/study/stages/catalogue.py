@@ -70,10 +70,11 @@ STAGES = {
     ),
     "prune": Stage(
         "machines and statistics -> pruned machines and a record",
-        ("machine", "statistics"),
+        ("machine", "statistics", "metrics"),
         ("machine", "record"),
-        ("pruning", "criterion", "iteration"),
+        ("pruning", "stop", "criterion", "iteration"),
         "prune",
+        ("metrics", "stop"),
     ),
     "retrain": Stage(
         "machines, pruned or of a control -> retrained machines",
@@ -162,10 +163,11 @@ STAGES = {
     ),
     "prune_deep": _digits(
         "DBMs and statistics -> pruned DBMs and a record",
-        ("machine", "statistics"),
+        ("machine", "statistics", "metrics"),
         ("machine", "record"),
-        ("pruning", "criterion", "iteration"),
+        ("pruning", "stop", "criterion", "iteration"),
         "prune",
+        ("metrics", "stop"),
     ),
     "evaluate_digits": _digits(
         "DBMs, statistics and samples -> metrics",
@@ -246,6 +248,7 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
         "retraining": config.Training,
         "sampling": config.Sampling,
         "pruning": config.Pruning,
+        "stop": config.Stop,
         "evaluation": config.Evaluation,
     },
     "digits": {
@@ -257,6 +260,7 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
         "retraining": config.Retraining,
         "sampling": config.DeepSampling,
         "pruning": config.DeepPruning,
+        "stop": config.DeepStop,
         "evaluation": config.DigitEvaluation,
     },
 }

@@ -5,14 +5,16 @@ the same in both; the records have the columns that the tables of each experimen
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from boltzprune.core.machine import without_units
+from boltzprune.evaluation.stopping import stopped
 from boltzprune.pruning.criteria import resolve
 from boltzprune.pruning.prune import Pruned, prune
+from boltzprune.results import tidy
 from boltzprune.results.store import (
     chain_arrays,
     machine_arrays,
@@ -40,6 +42,8 @@ def run(job: "Job") -> None:
     (seeds, ended), arrays = job.split(machines), dict[str, np.ndarray]()
     rows: dict[int, dict[str, Any]] = {}
     record = _record_of_digits if is_deep else _record_of_patches
+    ended |= dict.fromkeys(_stopped(job, seeds), spec["iteration"])
+    seeds = [seed for seed in seeds if seed not in ended]
     for seed in ended:
         nothing = without_units(np.size(spec["pruning"].fraction))
         rows[seed] = record(nothing, Pruned(nothing, (0,) * len(nothing.weights), [], (), np.zeros(0, dtype=np.int64)))
@@ -51,11 +55,31 @@ def run(job: "Job") -> None:
         rows[seed] = record(machine, pruned)
         if pruned.machine.is_empty:
             ended[seed] = spec["iteration"]
+            log.warning("%s, seed %d: the pruning of iteration %d leaves no weights", *_named(job, seed))
         else:
             left = [states[:, keep] for states, keep in zip(chains, pruned.remaining)]
             arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
     write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
     _write_record(job, rows, ended)
+
+
+def _stopped(job: "Job", seeds: Sequence[int]) -> list[int]:
+    """Seeds whose course the study stops here, by the metrics of its machines so far; the log says why."""
+    stop = job.spec.get("stop")
+    if stop is None:
+        return []
+    table = "digits_metrics" if job.stage == "prune_deep" else "metrics"
+    metrics, found = tidy.read(job.inputs["metrics"], table), []
+    for seed in seeds:
+        if why := stopped(metrics, stop, seed):
+            log.warning("%s, seed %d: stopped before iteration %d: %s", *_named(job, seed), why)
+            found.append(seed)
+    return found
+
+
+def _named(job: "Job", seed: int) -> tuple[str, int, int]:
+    """Criterion, seed and iteration of a pruning, for its log."""
+    return job.raw_spec["criterion"], seed, job.raw_spec["iteration"]
 
 
 def _record_of_patches(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, Any]:
@@ -86,7 +110,7 @@ def _record_of_digits(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, A
 
 
 def _write_record(job: "Job", rows: Mapping[int, dict[str, Any]], ended: Mapping[int, int]) -> None:
-    """Write the record of a pruning, a line for each seed of the job, and name the courses that end with it.
+    """Write the record of a pruning, a line for each seed of the job.
 
     Parameters
     ----------
@@ -97,9 +121,5 @@ def _write_record(job: "Job", rows: Mapping[int, dict[str, Any]], ended: Mapping
         Seed -> iteration whose pruning left no weights.
     """
     name, iteration = job.raw_spec["criterion"], job.raw_spec["iteration"]
-    for seed in (seed for seed in job.seeds if ended.get(seed) == iteration):
-        log.warning(
-            "%s, seed %d: the pruning of iteration %d leaves no weights, so it ends here", name, seed, iteration
-        )
     keys = {"criterion": name, "iteration": iteration}
     write_rows(job.outputs["record"], [keys | {"seed": seed} | rows[seed] for seed in job.seeds])
