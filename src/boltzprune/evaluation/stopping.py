@@ -44,7 +44,9 @@ def stopped(metrics: "pd.DataFrame", stop: Any, seed: int) -> str:
             column = next((name for name in FACTORS[key] if rows[name].notna().all()), FACTORS[key][-1])
             numbers = rows[column].to_numpy(float)
             if rises_above(numbers, value):
-                return f"{column} is {numbers[-1]:.3g}, more than {value:g} times the initial machine's {numbers[0]:.3g}"
+                return (
+                    f"{column} is {numbers[-1]:.3g}, more than {value:g} times the initial machine's {numbers[0]:.3g}"
+                )
         elif stop_signal(numbers := rows[f"activity_{value[1]}"].to_numpy(float)) is not None:
             return f"the mean activity of {value} has risen: {', '.join(f'{number:.3g}' for number in numbers)}"
     return ""
