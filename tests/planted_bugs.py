@@ -519,6 +519,27 @@ BUGS = [
         "pruning/test_controls.py",
     ),
     Bug(
+        "stop: the machine before its retraining is judged",
+        "evaluation/stopping.py",
+        'isin(["initial", "retrained"])',
+        'isin(["initial", "pruned"])',
+        "study/test_stop.py",
+    ),
+    Bug(
+        "stop: a seed is judged by all of them",
+        "evaluation/stopping.py",
+        '(metrics["seed"] == seed) & ',
+        "",
+        "study/test_stop.py",
+    ),
+    Bug(
+        "schedule: the fraction of the iteration before",
+        "study/config/base.py",
+        "schedule[iteration - 1]",
+        "schedule[iteration - 2]",
+        "study/test_schedule.py",
+    ),
+    Bug(
         "controls: scratch begins with the weights of the initial machine",
         "study/stages/train_anew.py",
         "new_rbm(*options, seed, other)",
