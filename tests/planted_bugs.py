@@ -519,6 +519,13 @@ BUGS = [
         "pruning/test_controls.py",
     ),
     Bug(
+        "conditional statistics: every pattern counts alike",
+        "sampling/statistics.py",
+        "share = counts / len(visible)",
+        "share = np.ones(len(counts)) / len(counts)",
+        "sampling/test_conditional.py",
+    ),
+    Bug(
         "stop: the machine before its retraining is judged",
         "evaluation/stopping.py",
         'isin(["initial", "retrained"])',

@@ -47,7 +47,8 @@ class PrunedRBM(PrunedMachine):
     n_sampling_steps : int
         Gibbs steps before a chain is read.
     statistics : str
-        What the criteria see. sampled: means over the samples; enumerated: exact ones, up to 20 visible units.
+        What the criteria see. sampled: means over the samples; conditional: of hidden units their probabilities given
+        the visible states; enumerated: exact ones, up to 20 visible units.
     binarize : float, 'mean' or None
         None: X has to be 0 and 1. A number: values above it become 1. 'mean': values above the mean of the training
         cases become 1.
@@ -109,7 +110,7 @@ class PrunedRBM(PrunedMachine):
         sampling: Literal["auto", "exact", "gibbs"] = "auto",
         n_samples: int | None = None,
         n_sampling_steps: int = 200,
-        statistics: Literal["sampled", "enumerated"] = "sampled",
+        statistics: Literal["sampled", "conditional", "enumerated"] = "sampled",
         binarize: float | Literal["mean"] | None = None,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",

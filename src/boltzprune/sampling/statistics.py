@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
-from boltzprune.core.machine import BoltzmannMachine, check_states, require_rbm
+from boltzprune.core.machine import BoltzmannMachine, check_states, require_rbm, sigmoid
 from boltzprune.sampling import exact, gibbs
 from boltzprune.sampling.gibbs import Progress
 
@@ -57,7 +57,8 @@ def estimate(
     machine : BoltzmannMachine
     samples : tuple of (n_samples, n_units) uint8
     sampling : config.Sampling
-        Its key statistics is read: enumerated, or sampled.
+        Its key statistics is read: enumerated, conditional, or sampled. The FIM is that of the samples unless it is
+        enumerated.
     backend : Backend
 
     Returns
@@ -72,7 +73,37 @@ def estimate(
     layers, n_samples = [backend.pack(states) for states in samples], len(samples[0])
     visible, hidden = layers
     fisher = functools.partial(sampled_fisher_matrix, visible, hidden, machine.masks[0], n_samples, backend)
+    if sampling.statistics == "conditional":
+        return conditional_statistics(machine, backend.to_host(samples[0])), fisher
     return sampled_statistics(layers, n_samples, backend), fisher
+
+
+def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.uint8]) -> Statistics:
+    """Means over samples of the visible state, of each hidden unit its probability given the sample, not its state.
+
+    <h_j> = mean_c p_j(v_c), <v_i h_j> = mean_c v_ci p_j(v_c), p_j(v) = s(b_j + v.W_j): unbiased as the means over the
+    states are, and for the same samples never of larger variance (Rao-Blackwell), since p_j(v) is the mean of h_j over
+    all that it can be given v. What chance is left is that of the visible states.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        With one weight layer.
+    visible : (n_samples, n_visible) uint8 in {0, 1}
+
+    Returns
+    -------
+    Statistics
+        With n_samples the number of the samples, so that intervals that follow from it are too wide, if anything.
+    """
+    require_rbm(machine, "statistics.conditional_statistics", "statistics.deep_statistics")
+    patterns, counts = np.unique(visible, axis=0, return_counts=True)  # given a pattern, p(h|v) is the same
+    share = counts / len(visible)
+    states, weights = patterns.astype(np.float64), machine.weights[0].astype(np.float64)
+    hidden = sigmoid(states @ weights + machine.biases[1].astype(np.float64))
+    shared = share[:, None] * states
+    rates, means = (shared.sum(axis=0), share @ hidden), shared.T @ hidden  # rounding can lead beyond 1
+    return Statistics(len(visible), tuple(np.minimum(rate, 1.0) for rate in rates), (np.minimum(means, 1.0),))
 
 
 class _Chains(Protocol):

@@ -141,10 +141,12 @@ class Sampling(Section):
         None, description="Samples of the joint state; null: as many as patterns. Paper: 90000."
     )
     n_gibbs_steps: Count = Field(200, description="Method gibbs: Gibbs steps before a chain is read. Paper: 200.")
-    statistics: Literal["sampled", "enumerated"] = Field(
+    statistics: Literal["sampled", "conditional", "enumerated"] = Field(
         "sampled",
-        description="What the criteria see. sampled: rates and pair means over the samples; enumerated: exact "
-        "ones, for at most 20 visible units. Paper: sampled.",
+        description="What the criteria see. sampled: rates and pair means over the samples; conditional: of the hidden "
+        "units their probabilities given each sampled visible state, not their sampled states, which leaves less to "
+        "chance (the leading eigenvector still comes from the samples); enumerated: exact ones, for at most 20 visible "
+        "units. Paper: sampled.",
     )
 
 

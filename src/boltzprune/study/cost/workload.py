@@ -186,6 +186,8 @@ def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int])
         means: Amounts = {"enumerated": 2**n_visible * n_hidden, "products": 2**n_visible * n_parameters**2}
     else:
         means = {"pair_bits": n_samples * (n_weights + n_parameters**2)}
+        if settings.statistics == "conditional":
+            means = _sum(means, {"products": 2 * n_samples * n_weights})
     return _times(n_seeds, _sum(amounts, means, {"eigen": n_parameters**3}))
 
 
