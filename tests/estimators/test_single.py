@@ -36,6 +36,10 @@ def test_examples_in_docstrings_run(name):
         (lambda: boltzprune.train_rbm(RBM, PATTERNS[:, :3]), r"cases has 3 columns, but the machine has 5 visible"),
         (lambda: boltzprune.train_rbm(DBM, PATTERNS), r"train_rbm is for machines with one weight layer.*train_dbm"),
         (lambda: boltzprune.train_rbm(RBM, PATTERNS, rate=[0.1]), r"train_rbm.rate = \[0.1\]: Extra inputs"),
+        (
+            lambda: boltzprune.prune(RBM, boltzprune.observe(RBM, 101), schedule=[0.5]),
+            r"prune: schedule is a key of studies; here every pruning is given its own fraction",
+        ),
         (lambda: boltzprune.observe(RBM, 1), r"observe.n_samples = 1: Input should be greater than or equal to 2"),
         (lambda: boltzprune.observe(RBM, 11, chains=()), r"chains are those of a DBM, and this machine is an RBM"),
         (lambda: boltzprune.observe(DBM, 11, eigenvector=True), r"full Fisher information matrix is computed for RBMs"),

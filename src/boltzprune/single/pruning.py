@@ -28,7 +28,7 @@ def criterion_and_name(criterion: Rule) -> tuple[Criterion, str]:
 
 def _section(machine: BoltzmannMachine, settings: dict[str, Any], name: str) -> Pruning | DeepPruning:
     """How an RBM, or a DBM, is pruned."""
-    if "schedule" in settings:
+    if settings.get("schedule") is not None:
         raise InputError(f"{name}: schedule is a key of studies; here every pruning is given its own fraction")
     if machine.is_rbm:
         return section(Pruning, settings, name)
