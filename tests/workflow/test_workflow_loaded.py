@@ -7,7 +7,7 @@ BY_SKLEARN = {"pandas", "rich", "scipy"}
 """What scikit-learn loads, in some versions."""
 USED = {
     **{stage: {"sklearn"} for stage in ("prepare", "prepare_digits", "reference", "evaluate_digits")},
-    **{stage: {"scipy"} for stage in ("train", "pretrain", "sample")},
+    **{stage: {"scipy"} for stage in ("train", "train_anew", "pretrain", "train_deep_anew", "sample")},
     **{stage: {"pandas"} for stage in ("collect", "collect_digits", "table1", "per_digit")},
     "claims": {"pandas", "scipy"},
     "figure": {"matplotlib", "pandas", "scipy"},

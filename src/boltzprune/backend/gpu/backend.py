@@ -176,7 +176,7 @@ class Backend:
                 kind: tuple[Any, ...] = "small", id(one)
             else:
                 plan = cd_large.plan(machine, epoch.batch_size, self.card)
-                kind = "wide", plan and plan.n_blocks, len(one)
+                kind = "wide", plan and plan.n_blocks, one.shape
             groups.setdefault(kind, []).append(place)
         return memory.in_groups(
             self.card, groups, work, lambda kind, part: self._cd_group(kind[0], kind[1], part, epoch, report)
