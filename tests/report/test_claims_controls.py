@@ -120,7 +120,7 @@ def test_what_is_compared_with_and_is_not_there(tmp_path):
 
 def test_samples_that_miss_the_data_decide_nothing(good):
     good.tables["metrics"]["kl_exact"] = np.nan
-    assert own(good).loc["patches", "reason"].str.contains("of the data are patterns that no sample shows").all()
+    assert own(good).loc[["patches"], "reason"].str.contains("of the data are patterns that no sample shows").all()
 
 
 def test_they_are_a_family_of_their_own(good, tmp_path):

@@ -89,6 +89,7 @@ def test_ratios_are_seed_by_seed_with_their_intervals(shown):
             assert line.get_xdata() == pytest.approx([estimate]) and abs(line.get_ydata()[0] - place) < 0.4
             if np.isfinite(low):
                 assert np.array(bars.get_segments())[0, :, 0] == pytest.approx([low, high])
+    assert axes.get_ylim() == (len(labels) - 0.5, -0.5), "a row for each, whatever marks it has"
     table = tables(study, name)["b.csv"]
     assert len(table) == 2 * len(labels) and set(table["n"]) == {5}
 

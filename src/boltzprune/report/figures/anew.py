@@ -149,6 +149,6 @@ def _draw_ratios(axes: Axes, ratios: pd.DataFrame, names: Sequence[str], look: L
     ends = known[["estimate", "low", "high"]].to_numpy(float)
     log_axis(axes, "x", known["estimate"], 0 * known["estimate"], [1, *ends[np.isfinite(ends)]])
     axes.set_yticks(range(len(names)), [look.labels[name] for name in names])
-    axes.invert_yaxis()
+    axes.set_ylim(len(names) - 0.5, -0.5)  # the first one at the top
     axes.set_xlabel("ratio (pseudo-median, 95 % interval)")
     axes.set_title("Trained anew, relative to kept weights")
