@@ -562,7 +562,7 @@ BUGS = [
     ),
     Bug(
         "controls: trained anew without the last retraining",
-        "study/stages/train_anew.py",
+        "learning/training.py",
         'range(1, spec["iteration"] + 1)',
         'range(1, spec["iteration"])',
         "pruning/test_controls_anew.py",

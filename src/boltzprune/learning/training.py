@@ -1,7 +1,7 @@
 """Training of RBMs by contrastive divergence, many side by side. The only writer of weights besides pruning."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -174,6 +174,17 @@ def train(
         if run.checkpoint:
             run.checkpoint.save(number + 1, f"epoch {number + 1}", results)
     return [machine for machine, _ in results]
+
+
+def course(spec: Mapping[str, Any]) -> dict[int, Any]:
+    """All trainings that a machine gets up to an iteration: {0: training, 1: retraining, ..., iteration: retraining}.
+
+    Parameters
+    ----------
+    spec : dict
+        Of a stage, with sections training and retraining, and the iteration.
+    """
+    return {0: spec["training"]} | dict.fromkeys(range(1, spec["iteration"] + 1), spec["retraining"])
 
 
 def resumed(run: Run, start: list[Any], n_updates: Sequence[int]) -> tuple[int, list[Any]]:

@@ -159,6 +159,11 @@ def of_machines(table: "pd.DataFrame") -> "pd.DataFrame":
     return table[table["phase"] != ENDED]
 
 
+def of_courses(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows that are of a course, not of a machine that was trained anew (see `pruning.controls`)."""
+    return table[~table["phase"].isin(ANEW)]
+
+
 def endings(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
     """Which courses ended before the last iteration, in words.
 

@@ -170,10 +170,7 @@ def _ends_of_patches(patches: Patches, rows: Rows) -> Iterator[str]:
 def _ends(experiment: str, section: Patches | Digits, masks: Sequence[np.ndarray], rows: Rows) -> Iterator[str]:
     """Criteria whose courses end before the last iteration, by that in which they do."""
     ends: dict[int | None, list[str]] = {}
-    schedule, iterations = section.pruning.schedule, range(1, section.iterations + 1)
-    if schedule and len(schedule) < section.iterations:
-        return
-    prunings = [in_iteration(section.pruning, iteration) for iteration in iterations]
+    prunings = [in_iteration(section.pruning, iteration) for iteration in range(1, section.iterations + 1)]
     for name in section.criteria:
         if row := rows.get(name):
             ends.setdefault(ends_at(masks, row, prunings), []).append(name)

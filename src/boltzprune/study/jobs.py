@@ -12,6 +12,7 @@ from typing import Any
 from boltzprune.backend import candidates
 from boltzprune.datasets import BY_EXPERIMENT
 from boltzprune.errors import InputError
+from boltzprune.evaluation.stopping import rules_of
 from boltzprune.pruning.controls import ANEW, CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, Criterion, resolve, slug
 from boltzprune.report import comparison
@@ -179,7 +180,7 @@ def _without(given: Mapping[str, Any], key: str) -> dict[str, Any]:
 
 def stops(study: Study, experiment: str) -> bool:
     """Whether courses of an experiment may stop early, so that prunings have to see the metrics so far."""
-    return any(value is not None for value in getattr(study, experiment).stop.model_dump().values())
+    return bool(rules_of(getattr(study, experiment).stop))
 
 
 def needs_eigenvector(name: str) -> bool:

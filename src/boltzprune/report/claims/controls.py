@@ -56,20 +56,12 @@ def _encoding_error(results: Results) -> Far:
 
 
 def _ratio(measure: Callable[[Results], Far], phases: tuple[str, str], results: Results, criterion: str) -> Finding:
-    """A `Finding`: the measure in one phase as a ratio to that in another, below 1."""
+    """A `Finding`: the measure in one phase as a ratio to that in another, or of the unpruned machine, below 1."""
     far = measure(results)
-    mine, other = (far(criterion, phase) for phase in phases)
-    first, second = pair(mine, other)
+    numbers = (far(UNPRUNED, "retrained") if phase == UNPRUNED else far(criterion, phase) for phase in phases)
+    first, second = pair(*numbers)
     text = f"{phases[0]} {show(first)}, {phases[1]} {show(second)}; ratio {show(first / second)}"
     return found(first / second, text, f"ratio of {phases[0]} to {phases[1]}", ratio_below(first / second))
-
-
-def _than_unpruned(measure: Callable[[Results], Far], results: Results, criterion: str) -> Finding:
-    """A `Finding`: the measure from scratch as a ratio to that of the unpruned machine, below 1."""
-    far = measure(results)
-    first, second = pair(far(criterion, SCRATCH), far(UNPRUNED, "retrained"))
-    text = f"scratch {show(first)}, unpruned {show(second)}; ratio {show(first / second)}"
-    return found(first / second, text, "ratio of scratch to unpruned", ratio_below(first / second))
 
 
 def _than_chance(measure: Callable[[Results], Far], results: Results, criterion: str) -> Finding:
@@ -145,7 +137,7 @@ def _claims(experiment: str) -> Iterator[tuple[tuple[str, ...], Claim]]:
             "The architecture does better than the whole machine.",
             "from scratch, with other first weights, is below that of the unpruned machine trained for as many epochs: "
             f"{LOG_RANKS}",
-            partial(_than_unpruned, measure),
+            partial(_ratio, measure, (SCRATCH, UNPRUNED)),
         ),
     )
     yield (

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from boltzprune.pruning.controls import ANEW, CONTROLS, UNPRUNED
 from boltzprune.report.claims.statistics import pseudo_median
 from boltzprune.report.figures.curves import log_axis, sample_handle
-from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, panel_letter
+from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, from_to, panel_letter
 from boltzprune.results.tidy import KEYS, of_machines
 
 PLACES = {
@@ -94,10 +94,8 @@ def draw(panels: Mapping[str, pd.DataFrame], look: Look, what: str, scale: float
     shown = table[table["criterion"].isin([*names, *LEVELS])]
     ends = scale * shown[["q25", "q75"]].to_numpy().ravel()
     log_axis(left, "y", scale * shown["median"], 0 * shown["median"], ends)
-    low, high = int(table["n"].min()), int(table["n"].max())
-    n_seeds = f"{high}" if low == high else f"{low} to {high}"
     left.set(ylabel=what, title="The last architectures, by what they start from")
-    left.set_xlabel(f"starting weights (n = {n_seeds} seeds, median and quartiles)")
+    left.set_xlabel(f"starting weights (n = {from_to(table['n'])} seeds, median and quartiles)")
     _draw_ratios(right, ratios, names, look)
     for axes, letter, dx in ((left, "A", -0.1), (right, "B", -0.28)):
         panel_letter(axes, letter, dx)

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from boltzprune.pruning.controls import ANEW
-from boltzprune.report.figures.style import Look
+from boltzprune.report.figures.style import Look, from_to
 from boltzprune.results import tidy
 from boltzprune.results.tidy import KEYS
 
@@ -26,7 +25,7 @@ def read(inputs: Mapping[str, Sequence[Path]], name: str, needs: Sequence[str] =
         Columns besides those that it always has.
     """
     table = tidy.read(inputs[name], name, needs)
-    return table[~table["phase"].isin(ANEW)] if "phase" in table else table
+    return tidy.of_courses(table) if "phase" in table else table
 
 
 def over_seeds(metrics: pd.DataFrame, measures: Sequence[str]) -> pd.DataFrame:
@@ -126,10 +125,7 @@ def path(table: pd.DataFrame, name: str, phase: str) -> pd.DataFrame:
 
 def seeds_text(table: pd.DataFrame) -> str:
     """How many seeds are behind a table, and what the bars are."""
-    low, high = int(table["n"].min()), int(table["n"].max())
-    if high == 1:
-        return "1 seed, no spread"
-    return f"mean ± SD, n = {low} seeds" if low == high else f"mean ± SD, n = {low} to {high} seeds"
+    return "1 seed, no spread" if table["n"].max() == 1 else f"mean ± SD, n = {from_to(table['n'])} seeds"
 
 
 def title(label: str, width: int = 17) -> str:

@@ -13,7 +13,7 @@ from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
-from boltzprune.pruning.controls import ANEW, CONTROLS, COURSES
+from boltzprune.pruning.controls import CONTROLS, COURSES
 from boltzprune.report import figures
 from boltzprune.report.figures.style import (
     INK,
@@ -21,6 +21,7 @@ from boltzprune.report.figures.style import (
     below_each_other,
     constrained,
     criterion_title,
+    from_to,
     panel_letter,
 )
 from boltzprune.results import tidy
@@ -59,7 +60,7 @@ def panels(inputs: Mapping[str, Sequence[Path]]) -> dict[str, pd.DataFrame]:
     """Tidy tables of panels A and B (patterns) and C (divergence, summarised over seeds)."""
     patterns = tidy.read(inputs["pattern_probabilities"], "pattern_probabilities", QUARTILES)
     metrics = tidy.read(inputs["metrics"], "metrics", ["mse_sampled", "missing_share", *MEASURES])
-    metrics = metrics[~metrics["phase"].isin(ANEW)]
+    metrics = tidy.of_courses(metrics)
     keys, missing = ["criterion", "iteration", "phase"], _missing(metrics)
     patterns = patterns.merge(_errors(metrics).merge(missing, on=keys), on=keys, how="left")
     initial, divergence = patterns["iteration"] == 0, _divergence(metrics).merge(missing, on=keys, how="left")
@@ -205,8 +206,6 @@ def _warning(missing: pd.Series) -> str:
 def _draw_divergence(figure: FigureBase, table: pd.DataFrame, measure: str, names: Sequence[str], look: Look) -> None:
     """C: divergence after pruning (left) and after retraining (right, with the controls), over seeds."""
     controls = {name: CONTROLS[name].label for name in COURSES if name in set(table["criterion"])}
-    low, high = int(table["n"].min()), int(table["n"].max())
-    n_seeds = f"{high}" if low == high else f"{low} to {high}"
     part = table[table["measure"] == measure]
     start = part[part["iteration"] == 0].iloc[0]
     grid = figure.add_gridspec(1, 2)
@@ -227,7 +226,7 @@ def _draw_divergence(figure: FigureBase, table: pd.DataFrame, measure: str, name
         warning = _warning(shown) if measure == "kl_sampled" else ""
         axes.set_title(f"{title}, KL {MEASURES[measure]}{warning}")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.set_xlabel(f"pruning iteration (n = {n_seeds} seeds, median and quartiles)")
+        axes.set_xlabel(f"pruning iteration (n = {from_to(table['n'])} seeds, median and quartiles)")
         if phase == "pruned":
             axes.set_ylabel("KL(data ‖ model) (nats)")
             panel_letter(axes, "C", dx=-0.06)

@@ -20,6 +20,7 @@ from boltzprune.report.figures.style import (
     below_each_other,
     constrained,
     criterion_title,
+    from_to,
     panel_letter,
 )
 from boltzprune.results.prepared import read_images
@@ -221,7 +222,6 @@ def _draw_maps(figure: FigureBase, maps: pd.DataFrame, shape: tuple[int, int], l
             )
         shown.append(axes)
     if shown:
-        low, high = int(maps["n_seeds"].min()), int(maps["n_seeds"].max())
-        count = f"{high}" if low == high else f"{low} to {high}"
+        count = from_to(maps["n_seeds"])
         bar = figure.colorbar(drawn, ax=shown, fraction=0.03, pad=0.01, aspect=14, shrink=0.8)
-        bar.set_label(f"pixel disconnected\n(fraction of {count} {'seed' if high == 1 else 'seeds'})")
+        bar.set_label(f"pixel disconnected\n(fraction of {count} {'seed' if count == '1' else 'seeds'})")

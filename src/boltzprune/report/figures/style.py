@@ -160,6 +160,12 @@ def _settle(figure: Figure) -> None:
         axes.set_position((left, bottom, width, height))
 
 
+def from_to(counts: pd.Series) -> str:
+    """The smallest and the largest of some numbers of seeds in words: 5, or 4 to 7."""
+    low, high = int(counts.min()), int(counts.max())
+    return f"{high}" if low == high else f"{low} to {high}"
+
+
 def criterion_title(axes: Axes, text: str, colour: str, loc: Literal["left", "center"] = "center") -> None:
     """A title in dark ink, and below it a line in the colour of a criterion: not every colour can be read as text.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from boltzprune.backend.cpu import loops
 from boltzprune.core import schedules
-from boltzprune.learning.training import decay_of
+from boltzprune.learning.training import course, decay_of
 from boltzprune.sampling import exact, statistics
 from boltzprune.study.config import JointTraining, MeanField, Training
 from boltzprune.study.config.digits import RbmTraining
@@ -167,9 +167,9 @@ def _train(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) 
 
 
 def _train_anew(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
-    (n_visible, n_hidden), parts = found.layers, [spec["training"], *[spec["retraining"]] * spec["iteration"]]
+    n_visible, n_hidden = found.layers
     sizes = found.n_cases, n_visible, n_hidden, n_visible * n_hidden
-    return _times(n_seeds, _sum(*(contrastive(part, *sizes) for part in parts)))
+    return _times(n_seeds, _sum(*(contrastive(part, *sizes) for part in course(spec).values())))
 
 
 def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
@@ -222,8 +222,7 @@ def _train_jointly(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str
 
 
 def _train_deep_anew(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
-    parts = [spec["training"], *[spec["retraining"]] * spec["iteration"]]
-    jointly = _sum(*(joint(part, spec["mean_field"], found) for part in parts))
+    jointly = _sum(*(joint(part, spec["mean_field"], found) for part in course(spec).values()))
     return _sum(_pretrain(spec, found, n_seeds, n_inputs), _times(n_seeds, jointly))
 
 

@@ -60,7 +60,7 @@ def run(job: "Job") -> None:
             left = [states[:, keep] for states, keep in zip(chains, pruned.remaining)]
             arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
     write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
-    _write_record(job, rows, ended)
+    _write_record(job, rows)
 
 
 def _stopped(job: "Job", seeds: Sequence[int]) -> list[int]:
@@ -109,7 +109,7 @@ def _record_of_digits(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, A
     return record
 
 
-def _write_record(job: "Job", rows: Mapping[int, dict[str, Any]], ended: Mapping[int, int]) -> None:
+def _write_record(job: "Job", rows: Mapping[int, dict[str, Any]]) -> None:
     """Write the record of a pruning, a line for each seed of the job.
 
     Parameters
@@ -117,8 +117,6 @@ def _write_record(job: "Job", rows: Mapping[int, dict[str, Any]], ended: Mapping
     job : stages.Job
     rows : dict of int -> dict
         Of each seed, what went.
-    ended : dict of int -> int
-        Seed -> iteration whose pruning left no weights.
     """
     name, iteration = job.raw_spec["criterion"], job.raw_spec["iteration"]
     keys = {"criterion": name, "iteration": iteration}

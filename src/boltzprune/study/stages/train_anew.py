@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from boltzprune.core.machine import with_architecture
-from boltzprune.learning.training import data_rate, new_rbm
+from boltzprune.learning.training import course, data_rate, new_rbm
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.results.prepared import read_states
 from boltzprune.results.store import read_machine
@@ -22,10 +22,4 @@ def run(job: "Job") -> None:
     for seed in split[0]:
         like = read_machine(pruned, seed)
         machines.append(with_architecture(new_rbm(*options, seed, other), like.masks, like.units))
-    finish(
-        job,
-        split,
-        machines,
-        cases,
-        {0: spec["training"]} | dict.fromkeys(range(1, spec["iteration"] + 1), spec["retraining"]),
-    )
+    finish(job, split, machines, cases, course(spec))
