@@ -93,12 +93,13 @@ def place(finished, tmp_path_factory):
     (folder / "my_rules.py").write_text("def used(evidence):\n    return abs(evidence.weights) * evidence.pair_mean\n")
     np.savez(folder / "my_images.npz", images=np.random.default_rng(3).random((11, 23, 29)))
     others = folder / "from-the-other-computer"
-    digits = folder / "docs" / "results" / "digits"
-    shutil.copytree(ROOT / "docs" / "results" / "digits", digits)
+    stored = folder / "docs" / "results"
+    for name in ("digits", "digits-seed5"):
+        shutil.copytree(ROOT / "docs" / "results" / name, stored / name)
     (folder / "results" / "my-study").symlink_to(folder / "results" / "tiny")
     _with_other_seeds(folder / "results" / "tiny", others / "my-study", 100)
-    _with_other_seeds(digits, folder / "results" / "paper", 100)
-    _with_other_seeds(digits, others / "paper", 200)
+    _with_other_seeds(stored / "digits", folder / "results" / "paper", 100)
+    _with_other_seeds(stored / "digits", others / "paper", 200)
     (folder / "bin").mkdir()
     for name, script in STAND_INS.items():
         text = script.format(python=sys.executable, here=folder / "bin", make=shutil.which("make"))
