@@ -4,8 +4,8 @@ After Scholl, Rule & Hennig (2021), "The information theory of developmental pru
 PLOS Computational Biology 17(10): e1009458.
 
     estimators      PrunedRBM, PrunedDBM: fit, prune, retrain, in the style of scikit-learn
-    one machine     new_rbm, train_rbm, new_dbm, train_dbm, observe, importance, prune, sample, encode, log_likelihood,
-                    log_z: functions of arrays
+    one machine     new_rbm, train_rbm, new_dbm, train_dbm, observe, importance, kept_probability, prune, sample,
+                    encode, log_likelihood, log_z: functions of arrays
     records         BoltzmannMachine, Evidence, Statistics, and CRITERIA, the list of criteria
     equations       deletion_cost, energy, fisher_diagonal, fisher_interval, heuristic_diagonal, receptive_fields
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from boltzprune.estimators.rbm import PrunedRBM
     from boltzprune.pruning.criteria import CRITERIA, Evidence
     from boltzprune.single.activity import Activity, encode, log_likelihood, log_z, observe, sample
-    from boltzprune.single.pruning import importance, prune
+    from boltzprune.single.pruning import importance, kept_probability, prune
     from boltzprune.single.training import new_dbm, new_rbm, train_dbm, train_rbm
 
 __version__ = "0.1.0"
@@ -36,7 +36,7 @@ HOMES = {
     "estimators.rbm": ("PrunedRBM",),
     "pruning.criteria": ("CRITERIA", "Evidence"),
     "single.activity": ("Activity", "encode", "log_likelihood", "log_z", "observe", "sample"),
-    "single.pruning": ("importance", "prune"),
+    "single.pruning": ("importance", "kept_probability", "prune"),
     "single.training": ("new_dbm", "new_rbm", "train_dbm", "train_rbm"),
 }
 """Module -> what it has for everybody. It is imported when somebody asks: the command line needs none of it."""
@@ -55,6 +55,7 @@ __all__ = [
     "fisher_interval",
     "heuristic_diagonal",
     "importance",
+    "kept_probability",
     "log_likelihood",
     "log_z",
     "new_dbm",

@@ -13,7 +13,7 @@ from boltzprune.report.figures.style import LINE_HEIGHT, save
 from boltzprune.report.tables.per_digit import per_digit
 from boltzprune.report.tables.table1 import as_latex, as_markdown, remaining_units
 from boltzprune.results.store import Arrays, read_machine, write_arrays
-from boltzprune.results.tidy import endings, missing_seeds
+from boltzprune.results.tidy import cautions, endings, missing_seeds, unmixed
 from boltzprune.study.stages import Job, collect_digits
 from boltzprune.study.stages import claims as claims_stage
 from boltzprune.study.stages import per_digit as per_digit_stage
@@ -239,3 +239,17 @@ def test_figures_grow_by_the_lines_that_name_what_ended(tiny, tmp_path):
     tops = [[axes.get_window_extent().y1 / figure.dpi for axes in figure.axes] for figure in drawn]
     assert np.array(tops[1]) - np.array(tops[0]) == pytest.approx(2 * LINE_HEIGHT, abs=0.02)
     assert drawn[1].texts[-1].get_text().count("\n") == 2
+
+
+def test_machines_whose_chains_mix_too_slowly_are_counted():
+    table = metrics(np.random.default_rng(3))
+    assert unmixed(table, LABELS) == []
+    table["mixes"] = 1.0
+    assert unmixed(table, LABELS) == []
+    is_a = (table["criterion"] == "a") & (table["seed"] < 2)
+    table.loc[is_a & (table["phase"] == "pruned") & (table["iteration"] == 1), "mixes"] = 0.0
+    table.loc[(table["criterion"] == "none") & (table["seed"] == 4), "mixes"] = 0.0
+    table.loc[table["criterion"] == "b", "mixes"] = np.nan  # not sampled by chains
+    [line] = unmixed(table, LABELS)
+    assert line == "Chains mix too slowly in some machines: 1 of 5 of the initial machines, 2 of 20 of First."
+    assert cautions(table, LABELS) == [line]

@@ -145,6 +145,7 @@ class Runner:
         metrics += [f"{name}{last}_{phase}_metrics.csv" for name in names for phase in anew]
         statistics = ["initial_statistics.npz", *(f"{name}{last}_retrained_statistics.npz" for name in names)]
         inputs = {"patterns": "patterns.npz", "metrics": metrics, "statistics": statistics}
+        inputs["records"] = [f"{name}{i}_record.csv" for name in names for i in range(1, last + 1)]
         outputs = {"metrics": "metrics.csv", "pattern_probabilities": "pattern_probabilities.csv"}
         self("collect", jobs.job(self.study, "collect"), inputs, outputs)
         outputs = {"csv": "table1.csv", "markdown": "table1.md", "latex": "table1.tex"}

@@ -229,6 +229,13 @@ def all_metrics():
     return initial + chains + trained_anew(STUDY.patches, CHAIN, "metrics.csv", BLOCKS, CRITERIA)
 
 
+def all_records():
+    """Records of all prunings of the patches; the tables of parts have what is in them."""
+    iterations = range(1, STUDY.patches.iterations + 1)
+    found = expand(f"{CHAIN}/record.csv", block=BLOCKS, criterion=CRITERIA, iteration=iterations)
+    return {} if STUDY.parts else {"records": found}
+
+
 def trained_anew(section, chain, name, blocks, criteria):
     """That file of every control that trains an architecture anew: of all criteria, after the last iteration."""
     wanted = [control for control in ANEW if control in section.controls]

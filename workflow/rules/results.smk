@@ -3,6 +3,7 @@
 
 rule collect:
     input:
+        **all_records(),
         patterns=f"{PATCHES}/patterns.npz",
         metrics=all_metrics(),
         statistics=statistics(last=False) + statistics(last=True),

@@ -52,6 +52,9 @@ class Statistics:
         <s> of every layer.
     pair_means : tuple of (n_lower, n_upper) float64, in [0, 1]
         <s_i s_j> of neighbouring layers.
+    rate_effective, pair_effective : tuple of arrays like rates and pair_means
+        How many independent samples would leave as much to chance, of each mean; empty where all samples are
+        independent. Chains that are read again and again give less than n_samples.
 
     Examples
     --------
@@ -63,6 +66,14 @@ class Statistics:
     n_samples: int
     rates: tuple[np.ndarray, ...]
     pair_means: tuple[np.ndarray, ...]
+    rate_effective: tuple[np.ndarray, ...] = ()
+    pair_effective: tuple[np.ndarray, ...] = ()
+
+    @property
+    def worth(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """Independent samples behind the rates of each layer, and behind the pair means: an array, or one number."""
+        rates = self.rate_effective or (self.n_samples,) * len(self.rates)
+        return rates, self.pair_effective or (self.n_samples,) * len(self.pair_means)
 
 
 def sampled_statistics(layers: Sequence[Any], n_samples: int, backend: Counting) -> Statistics:
@@ -118,7 +129,7 @@ def fisher_diagonal(mean: npt.ArrayLike, n_samples: int = 0) -> npt.NDArray[np.f
 
 
 def fisher_interval(
-    mean: npt.ArrayLike, n_samples: int, level: float = 0.95
+    mean: npt.ArrayLike, n_samples: npt.ArrayLike, level: float = 0.95
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Interval for F = p (1 - p) (Eq. 4) from the mean of n independent samples of a Bernoulli variable.
 
@@ -132,8 +143,9 @@ def fisher_interval(
     ----------
     mean : array in [0, 1]
         <v_i h_j> for weights, <v_i> or <h_j> for biases.
-    n_samples : int
-        Independent samples behind the mean; 0 if it is exact.
+    n_samples : int, or array like `mean` of numbers >= 1
+        Independent samples behind the mean, or as many as leave as much to chance (`Statistics.worth`); 0 if it is
+        exact.
     level : float in (0, 1)
 
     Returns
@@ -149,11 +161,12 @@ def fisher_interval(
     (array([0.076, 0.249]), array([0.105, 0.25 ]))
     """
     mean = np.asarray(mean, dtype=np.float64)
-    if n_samples == 0:
+    if np.ndim(n_samples) == 0 and n_samples == 0:
         return mean * (1.0 - mean), mean * (1.0 - mean)
     from scipy.special import betaincinv
 
-    k = np.rint(mean * n_samples)
+    n_samples = np.asarray(n_samples, dtype=np.float64)
+    k = np.clip(mean * n_samples, 0.0, n_samples)
     low, high = (betaincinv(k + 0.5, n_samples - k + 0.5, q) for q in (0.5 - level / 2, 0.5 + level / 2))
     low, high = np.where(k == 0, 0.0, low), np.where(k == n_samples, 1.0, high)
     ends = low * (1.0 - low), high * (1.0 - high)

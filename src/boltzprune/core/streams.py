@@ -35,6 +35,8 @@ PURPOSES = (
     "order of patterns",
     "trial of a criterion",
     "other initial weights",
+    "chains from two starts",
+    "samples drawn again",
 )
 """Everything that the package uses random numbers for: two purposes never share a stream."""
 

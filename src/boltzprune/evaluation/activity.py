@@ -1,14 +1,40 @@
-"""The stop signal: the iteration at which the mean activity of a hidden layer starts to rise."""
+"""The free-running activity: what its samples are worth, and the stop signal, with which the activity of a hidden layer
+starts to rise.
+"""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     import pandas as pd
+
+    from boltzprune.core.fisher import Statistics
 
 HIDDEN_LAYERS = (1, 2)
 N_ERRORS = 2
 """Standard errors that a mean over seeds has to rise by."""
+
+
+def n_effective(statistics: "Statistics", masks: Sequence[np.ndarray]) -> float:
+    """Independent samples that would leave as much to chance in the pair means of a machine's weights, all together.
+
+    sum p (1 - p) / sum (p (1 - p) / n) over the pairs with a weight, n the number that each is worth
+    (`Statistics.worth`). NaN if the means are exact, or every pair is always the same.
+
+    Parameters
+    ----------
+    statistics : fisher.Statistics
+    masks : list of (n_lower, n_upper) bool
+        Which weights exist.
+    """
+    if statistics.n_samples == 0:
+        return float("nan")
+    every = zip(statistics.pair_means, statistics.worth[1], masks, strict=True)
+    parts = [(mean[mask] * (1.0 - mean[mask]), np.broadcast_to(n, mask.shape)[mask]) for mean, n, mask in every]
+    total = sum(float(variance.sum()) for variance, _ in parts)
+    return total / sum(float((variance / n).sum()) for variance, n in parts) if total else float("nan")
 
 
 def stop_signal(activity: Sequence[float]) -> int | None:

@@ -52,15 +52,15 @@ def evidence_of(
         fork(seed, "random units", iteration), 0, layer + 1, np.zeros(1), upper.max(initial=-1) + 1
     )
     return Evidence(
-        weights=_read_only(machine.weights[layer]),
-        mask=_read_only(machine.masks[layer]),
-        lower_rate=_read_only(statistics.rates[layer]),
-        upper_rate=_read_only(statistics.rates[layer + 1]),
-        pair_mean=_read_only(statistics.pair_means[layer]),
+        weights=read_only(machine.weights[layer]),
+        mask=read_only(machine.masks[layer]),
+        lower_rate=read_only(statistics.rates[layer]),
+        upper_rate=read_only(statistics.rates[layer + 1]),
+        pair_mean=read_only(statistics.pair_means[layer]),
         n_samples=statistics.n_samples,
-        eigenvector=None if vector is None else _read_only(vector),
-        uniform_weights=_read_only(of_weights),
-        uniform_units=_read_only(of_units[0][upper]),
+        eigenvector=None if vector is None else read_only(vector),
+        uniform_weights=read_only(of_weights),
+        uniform_units=read_only(of_units[0][upper]),
         options={name: getattr(pruning, name) for name in criterion.options if hasattr(pruning, name)},
     )
 
@@ -128,7 +128,7 @@ def check_eigenvector(
         )
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def read_only(array: np.ndarray) -> np.ndarray:
     """A view that a user's criterion cannot write to."""
     view = array.view()
     view.flags.writeable = False

@@ -22,7 +22,7 @@ from boltzprune.pruning.weights import drop_weights, drop_zeros
 
 if TYPE_CHECKING:
     from boltzprune.core.fisher import Statistics
-    from boltzprune.pruning.criteria import Criterion
+    from boltzprune.pruning.criteria import Criterion, Evidence
 
 
 class RemovedUnit(NamedTuple):
@@ -108,15 +108,37 @@ def prune(
         If the criterion misbehaves (see `criteria.saliency_of`), the statistics or the eigenvector are not of this
         machine, the criterion needs an eigenvector that is missing, or there is not one fraction for each weight layer.
     """
-    fractions = fractions_of(pruning, len(machine.weights))
     of_weights = saliencies(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
+    ties = tie_breakers(machine, seed, iteration)
+    return _without_dead_ends(machine, *chosen(machine, of_weights, criterion, pruning, ties))
+
+
+def tie_breakers(machine: BoltzmannMachine, seed: int, iteration: int) -> list[npt.NDArray[np.float64]]:
+    """A random number for each weight of each layer, by which equal weights go: list of (n_lower, n_upper) float64."""
     key, units = fork(seed, "ties", iteration), machine.units
-    ties = [numbers_per_weight(*pair, layer, key) for layer, pair in enumerate(zip(units[:-1], units[1:]))]
+    return [numbers_per_weight(*pair, layer, key) for layer, pair in enumerate(zip(units[:-1], units[1:]))]
+
+
+def chosen(
+    machine: BoltzmannMachine,
+    of_weights: Sequence[np.ndarray],
+    criterion: "Criterion",
+    pruning: Any,
+    ties: Sequence[np.ndarray],
+) -> tuple[list[npt.NDArray[np.bool_]], list[npt.NDArray[np.bool_]]]:
+    """What the rules choose by the saliencies of every weight layer, of equal ones by ties; others as of `prune`.
+
+    Returns
+    -------
+    tuple
+        Which weights of each layer stay, and which units of each hidden layer go: two lists of arrays of bool.
+    """
+    fractions = fractions_of(pruning, len(machine.weights))
     if criterion.whole_units:
-        return _without_dead_ends(machine, *drop_units(of_weights, machine.masks, fractions, pruning.whole_units, ties))
+        return drop_units(of_weights, machine.masks, fractions, pruning.whole_units, ties)
     layers = zip(of_weights, machine.masks, fractions, ties, strict=True)
     masks = [_without_weights(*of_layer, criterion, pruning) for of_layer in layers]
-    return _without_dead_ends(machine, masks, [np.zeros(mask.shape[1], dtype=bool) for mask in masks])
+    return masks, [np.zeros(mask.shape[1], dtype=bool) for mask in masks]
 
 
 def saliencies(
@@ -136,11 +158,25 @@ def saliencies(
     list of (n_lower, n_upper) float64
         High = keep; of what has no weight, whatever the criterion returns there.
     """
+    shown = shown_of(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
+    return [saliency_of(criterion, name, evidence) for evidence in shown]
+
+
+def shown_of(
+    machine: BoltzmannMachine,
+    statistics: "Statistics",
+    criterion: "Criterion",
+    name: str,
+    pruning: Any,
+    seed: int,
+    iteration: int,
+    leading_eigenvector: np.ndarray | None = None,
+) -> "list[Evidence]":
+    """What the criterion is shown of every weight layer, checked; parameters and errors as of `prune`."""
     check_statistics(machine, statistics)
     check_eigenvector(machine, leading_eigenvector, criterion, name)
-    shown = criterion, pruning, seed, iteration, leading_eigenvector
-    layers = range(len(machine.weights))
-    return [saliency_of(criterion, name, evidence_of(machine, layer, statistics, *shown)) for layer in layers]
+    others = criterion, pruning, seed, iteration, leading_eigenvector
+    return [evidence_of(machine, layer, statistics, *others) for layer in range(len(machine.weights))]
 
 
 def fractions_of(pruning: Any, n_weight_layers: int) -> list[float]:

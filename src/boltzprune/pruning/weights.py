@@ -35,11 +35,15 @@ def drop_lowest(
     -------
     (n_lower, n_upper) bool, with exactly `n_kept(mask.sum(), fraction)` True
     """
-    order = np.lexsort((tie_breaker[mask], saliency[mask]))
-    keep = np.zeros(len(order), dtype=bool)
-    keep[order[len(order) - n_kept(len(order), fraction) :]] = True
-    kept = np.zeros_like(mask)
-    kept[mask] = keep
+    of_weights = saliency[mask]
+    n_go = len(of_weights) - n_kept(len(of_weights), fraction)
+    kept = mask.copy()
+    if n_go:
+        last = np.partition(of_weights, n_go - 1)[n_go - 1]
+        keep, equal = of_weights >= last, np.flatnonzero(of_weights == last)
+        n_equal = n_go - int(np.count_nonzero(~keep))
+        keep[equal[np.argsort(tie_breaker[mask][equal], kind="stable")[:n_equal]]] = False
+        kept[mask] = keep
     return kept
 
 

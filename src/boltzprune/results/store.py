@@ -8,6 +8,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ from boltzprune.results.whole_files import atomic
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from boltzprune.sampling.mixing import Mixing
 
 PROVENANCE, MAX_JSON = "provenance", 2**24
 CHECKPOINT = ".checkpoint"
@@ -272,24 +275,52 @@ def read_chains(arrays: Arrays, seed: int, layer_sizes: Sequence[int]) -> tuple[
 
 
 def statistics_arrays(seed: int, statistics: Statistics) -> dict[str, np.ndarray]:
-    """`Statistics` as named arrays: seed3/n_samples, seed3/rate0, seed3/pair_mean0, ..."""
+    """`Statistics` as named arrays: seed3/n_samples, seed3/rate0, seed3/pair_mean0, seed3/rate_effective0, ..."""
     arrays = {f"seed{seed}/n_samples": np.array(statistics.n_samples)}
-    arrays |= {f"seed{seed}/rate{i}": rate for i, rate in enumerate(statistics.rates)}
-    return arrays | {f"seed{seed}/pair_mean{i}": mean for i, mean in enumerate(statistics.pair_means)}
+    for name, group in (
+        ("rate", statistics.rates),
+        ("pair_mean", statistics.pair_means),
+        ("rate_effective", statistics.rate_effective),
+        ("pair_effective", statistics.pair_effective),
+    ):
+        arrays |= {f"seed{seed}/{name}{layer}": array for layer, array in enumerate(group)}
+    return arrays
 
 
 def read_statistics(arrays: Arrays, seed: int) -> tuple[Statistics, np.ndarray | None]:
     """The `Statistics` of one seed from `Arrays` that stage `sample` wrote, and its leading eigenvector or None."""
     name = f"seed{seed}/"
-    n_layers = sum(key.startswith(f"{name}rate") for key in arrays.names)
+    n_layers = sum(re.fullmatch(rf"{name}rate\d+", key) is not None for key in arrays.names)
     rates = _layers(arrays, f"{name}rate", n_layers, "f", (None,))
     sizes = [len(rate) for rate in rates]
-    pair_means = tuple(
-        arrays.checked(f"{name}pair_mean{i}", "f", shape) for i, shape in enumerate(zip(sizes[:-1], sizes[1:]))
-    )
+    pairs = list(zip(sizes[:-1], sizes[1:]))
+    pair_means = tuple(arrays.checked(f"{name}pair_mean{i}", "f", shape) for i, shape in enumerate(pairs))
+    effective: tuple[tuple[np.ndarray, ...], ...] = ((), ())
+    if f"{name}rate_effective0" in arrays.names:
+        effective = (
+            tuple(arrays.checked(f"{name}rate_effective{i}", "f", (n,)) for i, n in enumerate(sizes)),
+            tuple(arrays.checked(f"{name}pair_effective{i}", "f", shape) for i, shape in enumerate(pairs)),
+        )
     if any((mean < 0).any() or (mean > 1).any() for mean in (*rates, *pair_means)):
         raise arrays.damaged(f"a mean of seed {seed} is not in [0, 1]")
     leading = None
     if f"{name}eigenvectors" in arrays.names:
         leading = arrays.checked(f"{name}eigenvectors", "f", (2, None))[0]
-    return Statistics(arrays.number(f"{name}n_samples"), rates, pair_means), leading
+    return Statistics(arrays.number(f"{name}n_samples"), rates, pair_means, *effective), leading
+
+
+MIXING = ("energy_time", "rate_time", "p_memory", "p_starts", "mixes")
+"""What is kept of `mixing.Mixing`, as columns of metrics; `mixes` is 0 where there was a warning, else 1."""
+
+
+def mixing_array(mixing: "Mixing", warning: str) -> npt.NDArray[np.float64]:
+    """`MIXING` as an array."""
+    return np.array([*(getattr(mixing, name) for name in MIXING[:-1]), not warning], dtype=np.float64)
+
+
+def read_mixing(arrays: Arrays, seed: int) -> dict[str, float]:
+    """`MIXING` of one seed from `Arrays` that a stage `sample` wrote; NaN where the samples are not of chains."""
+    name = f"seed{seed}/mixing"
+    if name not in arrays.names:
+        return dict.fromkeys(MIXING, np.nan)
+    return dict(zip(MIXING, arrays.checked(name, "f", (len(MIXING),)).tolist()))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEYS = ["criterion", "iteration", "phase"]
+KEYS_OF_PRUNINGS = ("criterion", "iteration", "seed")
 
 
 @dataclass(frozen=True)
@@ -44,14 +45,17 @@ TABLES = {
     "digits_pixels": Table(("criterion", "iteration", "pixel"), ("disconnected", "n_seeds")),
     "digits_examples": Table((*KEYS, "seed", "sample"), ("pattern",)),
     "digits_references": Table(("reference",), ("error",)),
-    "records": Table(("criterion", "iteration", "seed"), ("n_weights_1", "pixels_disconnected")),
+    "records": Table(KEYS_OF_PRUNINGS, ("undecided_1", "kept_again_1")),
+    "digits_records": Table(KEYS_OF_PRUNINGS, ("n_weights_1", "pixels_disconnected", "undecided_1", "kept_again_1")),
 }
 """Name -> table; those of one seed, before they are collected, have the same columns."""
 
 TEXT = re.compile(r"criterion|phase|reference|pattern|hidden_removed|units_removed_\d+|(pixels|visible)_disconnected")
 FRACTION = re.compile(
     r"(\w+_)?error|(missing_)?share|(border_|centre_)?disconnected|quality(_\w+)?|activity_\d+|hidden_rate"
+    r"|p_(memory|starts)|mixes|(undecided|kept_again)_\d+"
 )
+DECISION = re.compile(r"(undecided|kept_again)_\d+")
 COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+)?")
 WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
@@ -189,6 +193,45 @@ def endings(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
     names = sorted(found, key=lambda name: order.index(name) if name in order else len(order))
     told = "; ".join(f"{labels.get(name, name)} {', '.join(found[name])}" for name in names)
     return [f"Ended early: {told}."] if told else []
+
+
+def with_decisions(metrics: "pd.DataFrame", records: "pd.DataFrame") -> "pd.DataFrame":
+    """Metrics with the columns of the records that tell how far the samples decided each pruning (`redraws.Decided`).
+
+    They stand in every row of a machine that this pruning made, whatever was done with it since.
+    """
+    columns = [name for name in records if DECISION.fullmatch(name)]
+    return metrics.merge(records[[*KEYS_OF_PRUNINGS, *columns]], on=list(KEYS_OF_PRUNINGS), how="left")
+
+
+def unmixed(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
+    """Which machines were sampled by chains that have not forgotten their start, in words.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        `KEYS`, seed and, where samples are of chains, mixes (0 or 1).
+    labels : dict of str -> str
+        As of `endings`.
+
+    Returns
+    -------
+    list of str
+        One sentence; none if all chains have.
+    """
+    if "mixes" not in table:
+        return []
+    sampled, found = table[table["mixes"].notna()], []
+    for (criterion, is_initial), rows in sampled.groupby(["criterion", sampled["phase"] == "initial"], sort=False):
+        if n := int((rows["mixes"] == 0).sum()):
+            what = "the initial machines" if is_initial else labels.get(criterion, criterion)
+            found.append(f"{n} of {len(rows)} of {what}")
+    return [f"Chains mix too slowly in some machines: {', '.join(found)}."] if found else []
+
+
+def cautions(table: "pd.DataFrame", labels: Mapping[str, str]) -> list[str]:
+    """What a reader of a table has to know of its rows: `endings`, `unmixed`."""
+    return [*endings(table, labels), *unmixed(table, labels)]
 
 
 def measures(table: "pd.DataFrame") -> list[str]:

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from boltzprune.core.fisher import Statistics, sampled_fisher_matrix, sampled_st
 from boltzprune.core.machine import BoltzmannMachine, check_states, require_rbm, sigmoid
 from boltzprune.sampling import exact, gibbs
 from boltzprune.sampling.gibbs import Progress
+from boltzprune.sampling.mixing import effective_samples
 
 if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
@@ -41,10 +43,15 @@ def draw(
     tuple of (n_samples, n_units) uint8
         All layers, where the backend computes.
     """
-    few = machine.is_rbm and machine.layer_sizes[0] <= MAX_VISIBLE_AUTO
-    if sampling.method == "exact" or (sampling.method == "auto" and few):
+    if is_exact(machine, sampling):
         return exact.sample(machine, n_samples, key, backend)
     return gibbs.sample(machine, n_samples, sampling.n_gibbs_steps, key, backend)
+
+
+def is_exact(machine: BoltzmannMachine, sampling: Any) -> bool:
+    """Whether `draw` draws by enumeration, without chains."""
+    few = machine.is_rbm and machine.layer_sizes[0] <= MAX_VISIBLE_AUTO
+    return bool(sampling.method == "exact" or (sampling.method == "auto" and few))
 
 
 def estimate(
@@ -141,14 +148,19 @@ def _read(
 
 
 class _Tally:
-    """Ones and common ones of the samples of one machine, and its visible states."""
+    """Ones and common ones of the samples of one machine, and the samples themselves, in bits.
 
-    def __init__(self, machine: BoltzmannMachine, backend: "Backend", progress: Progress | None) -> None:
+    `n_chains`: of how many persistent chains they are; 0 if every sample is a chain of its own.
+    """
+
+    def __init__(
+        self, machine: BoltzmannMachine, backend: "Backend", progress: Progress | None, n_chains: int = 0
+    ) -> None:
         sizes = machine.layer_sizes
         self.ones: list[np.ndarray] = [np.zeros(n) for n in sizes]
         self.pairs: list[np.ndarray] = [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
-        self.visible: list[npt.NDArray[np.uint8]] = []
-        self.backend, self.progress = backend, progress
+        self.states: list[list[npt.NDArray[np.uint8]]] = [[] for _ in (sizes if n_chains else sizes[:1])]
+        self.backend, self.progress, self.n_chains = backend, progress, n_chains
 
     def add(self, states: Sequence[Any]) -> None:
         """More samples: (n, n_units) uint8 for each layer, where the backend computes."""
@@ -156,14 +168,19 @@ class _Tally:
         part = sampled_statistics([self.backend.pack(layer) for layer in states], n, self.backend)
         for total, rate in zip(self.ones + self.pairs, part.rates + part.pair_means):
             total += np.rint(rate * n)
-        self.visible.append(np.packbits(self.backend.to_host(states[0]), axis=1))
+        for kept, layer in zip(self.states, states):
+            kept.append(np.packbits(self.backend.to_host(layer), axis=1))
         if self.progress is not None:
             self.progress.advance(n)
 
     def result(self, n_samples: int) -> tuple[Statistics, npt.NDArray[np.uint8]]:
         """Statistics, and the visible states, bit-packed along the units."""
         rates, means = (tuple(total / n_samples for total in group) for group in (self.ones, self.pairs))
-        return Statistics(n_samples, rates, means), np.concatenate(self.visible)
+        found, states = Statistics(n_samples, rates, means), [np.concatenate(layer) for layer in self.states]
+        if 0 < self.n_chains < n_samples:
+            of_rates, of_pairs = effective_samples(states, self.n_chains, found, self.backend)
+            found = replace(found, rate_effective=of_rates, pair_effective=of_pairs)
+        return found, states[0]
 
 
 def deep_statistics(
@@ -233,7 +250,7 @@ def deep_statistics_of_all(
         for machine, states in zip(machines, chains, strict=True):
             check_states(states, machine.layer_sizes, "chains")
         if run := backend.free_run(machines, chains, keys):
-            tallies = [_Tally(machine, backend, progress) for machine in machines]
+            tallies = [_Tally(machine, backend, progress, len(chains[0][0])) for machine in machines]
             size = _piece(max(machines, key=lambda one: sum(one.layer_sizes)), n_samples, backend) // len(machines)
             _read(run, tallies, n_samples, len(chains[0][0]), sampling.n_gibbs_steps, size)
             return [tally.result(n_samples) for tally in tallies]
@@ -242,11 +259,12 @@ def deep_statistics_of_all(
         one: tuple[BoltzmannMachine, Sequence[np.ndarray], np.uint64],
     ) -> tuple[Statistics, npt.NDArray[np.uint8]]:
         machine, states, key = one
-        tally, size = _Tally(machine, backend, progress), _piece(machine, n_samples, backend)
+        n_chains = len(states[0]) if sampling.chains == "persistent" else 0
+        tally, size = _Tally(machine, backend, progress, n_chains), _piece(machine, n_samples, backend)
         machine = backend.on_device(machine)
-        if sampling.chains == "persistent":
+        if n_chains:
             run = _Alone(machine, states, key, backend)
-            _read(run, [tally], n_samples, len(states[0]), sampling.n_gibbs_steps, size)
+            _read(run, [tally], n_samples, n_chains, sampling.n_gibbs_steps, size)
             return tally.result(n_samples)
         for first in range(0, n_samples, size):
             n = min(size, n_samples - first)

@@ -11,6 +11,7 @@ from boltzprune.errors import InputError
 from boltzprune.pruning import prune as rules
 from boltzprune.pruning.criteria import Criterion, Evidence, resolve
 from boltzprune.pruning.prune import Pruned
+from boltzprune.pruning.redraws import decided
 from boltzprune.single.activity import Activity
 from boltzprune.single.settings import section
 from boltzprune.study.config import Pruning
@@ -136,3 +137,53 @@ def prune(
     rule, name = criterion_and_name(criterion)
     how = _section(machine, settings, "prune")
     return rules.prune(machine, activity.statistics, rule, name, how, seed, iteration, activity.eigenvector)
+
+
+def kept_probability(
+    machine: BoltzmannMachine,
+    activity: Activity,
+    criterion: Rule = "variance_fi",
+    *,
+    seed: int = 0,
+    iteration: int = 1,
+    **settings: Any,
+) -> tuple[npt.NDArray[np.float64], ...]:
+    """P(kept): how likely every weight would stay if other samples of the same machine were behind its activity.
+
+    The statistics are drawn again 40 times from what the samples say of their distribution (`pruning.redraws`), and
+    the criterion chooses every time. Weights of 0 or 1 are decided; the others depend on the samples that happened to
+    be drawn, and more samples would decide them.
+
+    Parameters
+    ----------
+    machine, activity, criterion, seed, iteration, **settings
+        As of `prune`; a criterion by the leading eigenvector is refused, since its matrix is not drawn again.
+
+    Returns
+    -------
+    tuple of (n_lower, n_upper) float64, in [0, 1]
+        Of each weight layer; NaN where the machine has no weight.
+
+    Raises
+    ------
+    InputError
+        As of `prune`.
+
+    Examples
+    --------
+    >>> import numpy as np, boltzprune
+    >>> machine = boltzprune.new_rbm(np.eye(5), n_hidden=3)
+    >>> activity = boltzprune.observe(machine, 1000, device="cpu")
+    >>> (by_size,) = boltzprune.kept_probability(machine, activity, "weight_magnitude")
+    >>> sorted(set(by_size.ravel().tolist()))
+    [0.0, 1.0]
+    """
+    rule, name = criterion_and_name(criterion)
+    how = _section(machine, settings, "kept_probability")
+    if rule.needs == "eigenvector":
+        raise InputError(
+            f"kept_probability: criterion {name!r} goes by the leading eigenvector, whose matrix is not drawn again; "
+            "expected a criterion by rates, pair means or weights"
+        )
+    found = decided(machine, activity.statistics, rule, name, how, seed, iteration)
+    return tuple(layer.probability for layer in found)

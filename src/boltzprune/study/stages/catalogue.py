@@ -98,11 +98,12 @@ STAGES = {
         "evaluate",
     ),
     "collect": Stage(
-        "all metrics -> one tidy table; patterns of data and models -> another",
-        ("patterns", "metrics", "statistics"),
+        "all metrics and records -> one tidy table; patterns of data and models -> another",
+        ("patterns", "metrics", "statistics", "records"),
         ("metrics", "pattern_probabilities"),
         ("evaluation",),
         "collect",
+        ("records",),
     ),
     "table1": Stage(
         "metrics -> Table 1",

@@ -9,7 +9,7 @@ from boltzprune.report.claims.collected import read
 from boltzprune.report.claims.controls import claims_of
 from boltzprune.report.claims.page import as_markdown
 from boltzprune.results.store import write_bytes, write_table
-from boltzprune.results.tidy import endings, measures, missing_seeds
+from boltzprune.results.tidy import cautions, measures, missing_seeds
 from boltzprune.study.stages.catalogue import CLAIMS_INPUTS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def run(job: "Job") -> None:
     table = judge(results, (*of_paper, *claims_of(results, tuple(spec["criteria"]))))
     metrics = [results.tables[name] for name in ("metrics", "digits_metrics") if name in results.tables]
     about = [spec["study"], *(line for one in metrics for line in missing_seeds(one, measures(one)))]
-    about += [line for one in metrics for line in endings(one, spec["criteria"])]
+    about += [line for one in metrics for line in cautions(one, spec["criteria"])]
     beside = comparison.compare(results.tables, spec.get("not_compared", {}))
     write_table(job.outputs["csv"], table)
     write_table(job.outputs["published"], beside)

@@ -1,4 +1,4 @@
-"""All metrics -> one tidy table; every pattern of the data under data and models -> another."""
+"""All metrics and records -> one tidy table; every pattern of the data under data and models -> another."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 def run(job: "Job") -> None:
     """Write the two tables; the statistics given are those whose patterns are wanted, of seeds that have a machine."""
     metrics = tidy.read(job.inputs["metrics"], "metrics")
-    for line in (*tidy.missing_seeds(metrics, tidy.measures(metrics)), *tidy.endings(metrics, {})):
+    if "records" in job.inputs:
+        metrics = tidy.with_decisions(metrics, tidy.read(job.inputs["records"], "records"))
+    for line in (*tidy.missing_seeds(metrics, tidy.measures(metrics)), *tidy.cautions(metrics, {})):
         log.warning("%s", line)
     write_table(job.outputs["metrics"], tidy.in_order(metrics, "metrics"))
     write_table(job.outputs["pattern_probabilities"], _pattern_table(job))

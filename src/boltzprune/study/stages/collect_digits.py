@@ -25,16 +25,17 @@ def run(job: "Job") -> None:
 
     A class that none of the images has is no class: it has no line.
     """
-    digits, records = read_digits(job.arrays("digits")), tidy.read(job.inputs["records"], "records")
+    digits, records = read_digits(job.arrays("digits")), tidy.read(job.inputs["records"], "digits_records")
     lost = _lost_pixels(records, digits.states.shape[1])
     metrics = tidy.read(job.inputs["metrics"], "digits_metrics")
     left = (records["n_weights_1"] > 0).to_numpy()  # where the course has not ended
     regions = _regions(records[left], lost[left], digits.shape)
     metrics = metrics.merge(regions, on=["criterion", "iteration", "seed"], how="left")
+    metrics = tidy.with_decisions(metrics, records)
     classes = tidy.read(job.inputs["classes"], "digits_classes")
     classes = classes[classes["digit"].isin(np.unique(digits.labels))]
     missing = [tidy.missing_seeds(metrics, tidy.measures(metrics)), tidy.missing_seeds(classes, ["share"])]
-    for line in (*missing[0], *missing[1], *tidy.endings(metrics, {})):
+    for line in (*missing[0], *missing[1], *tidy.cautions(metrics, {})):
         log.warning("%s", line)
     write_table(job.outputs["metrics"], tidy.in_order(metrics, "digits_metrics"))
     write_table(job.outputs["classes"], tidy.in_order(classes, "digits_classes"))

@@ -7,6 +7,7 @@ import numpy as np
 from boltzprune.core.fisher import fisher_diagonal, heuristic_diagonal
 from boltzprune.core.machine import without_units
 from boltzprune.errors import InputError
+from boltzprune.evaluation.activity import n_effective
 from boltzprune.evaluation.patterns import (
     count_patterns,
     counts_of,
@@ -20,7 +21,7 @@ from boltzprune.evaluation.patterns import (
 )
 from boltzprune.results import tidy
 from boltzprune.results.prepared import read_states
-from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
+from boltzprune.results.store import Arrays, read_machine, read_mixing, read_statistics, write_rows
 from boltzprune.sampling import exact
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def run(job: "Job") -> None:
         for seed in seeds:
             machine = read_machine(machines, seed)
             fit = _fit(machine, statistics, seed, data, missing)
-            rows.append({**about, "seed": seed, **_sizes(machine), **fit, **_heuristic(machine, statistics, seed)})
+            rows.append({**about, "seed": seed, **_sizes(machine), **fit, **_means(machine, statistics, seed)})
     write_rows(job.outputs["metrics"], [*rows, *ended.values()])
 
 
@@ -89,8 +90,8 @@ def _fit(
     }
 
 
-def _heuristic(machine: "BoltzmannMachine", statistics: Arrays, seed: int) -> dict[str, float]:
-    """How well the heuristic estimate of the weights' Fisher information agrees with the variance estimate.
+def _means(machine: "BoltzmannMachine", statistics: Arrays, seed: int) -> dict[str, float]:
+    """What the samples are worth, and how well the heuristic estimate of the weights' FI agrees with that of variance.
 
     Pearson's correlation over the existing weights, and the median of the difference relative to the variance estimate,
     where that is above 0; NaN where they are not defined.
@@ -102,7 +103,8 @@ def _heuristic(machine: "BoltzmannMachine", statistics: Arrays, seed: int) -> di
     varies = len(variance) > 1 and variance.std() > 0 and heuristic.std() > 0
     known = variance > 0
     off = np.abs(heuristic - variance)[known] / variance[known]
-    return {
+    return read_mixing(statistics, seed) | {
+        "n_effective": n_effective(means, machine.masks),
         "heuristic_correlation": float(np.corrcoef(variance, heuristic)[0, 1]) if varies else np.nan,
         "heuristic_relative_difference": float(np.median(off)) if known.any() else np.nan,
     }

@@ -8,12 +8,12 @@ import numpy as np
 from boltzprune.core.machine import without_units
 from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
-from boltzprune.evaluation.activity import HIDDEN_LAYERS
+from boltzprune.evaluation.activity import HIDDEN_LAYERS, n_effective
 from boltzprune.evaluation.encoding import encode, encode_by_sampling, error, fit, read_classifier
 from boltzprune.evaluation.generation import generation
 from boltzprune.results import tidy
 from boltzprune.results.prepared import read_digits
-from boltzprune.results.store import Arrays, read_machine, read_statistics, write_rows
+from boltzprune.results.store import Arrays, read_machine, read_mixing, read_statistics, write_rows
 from boltzprune.sampling.ais import ais, variational_bounds
 
 if TYPE_CHECKING:
@@ -49,9 +49,8 @@ def run(job: "Job") -> None:
             machine = read_machine(machines, row["seed"])
             visible = samples.states(f"seed{row['seed']}/visible", digits.states.shape[1])
             made = generation(judge, visible, backend)
-            metrics = (
-                row | _sizes(machine) | _encoding(job.spec, machine, row, digits, backend) | _activity(statistics, row)
-            )
+            metrics = row | _sizes(machine) | _encoding(job.spec, machine, row, digits, backend)
+            metrics |= _activity(machine, statistics, row)
             metrics |= {key: getattr(made, key) for key in ("quality_mean", "quality_class_mean", "diversity")}
             progress.advance(1)
             return metrics, _classes(row, made, judge, digits.n_classes)
@@ -71,10 +70,11 @@ def _sizes(machine: "BoltzmannMachine") -> dict[str, int]:
     return sizes | {"n_visible_connected": int(machine.masks[0].any(axis=1).sum())}
 
 
-def _activity(statistics: Arrays, row: Mapping[str, Any]) -> dict[str, float]:
-    """Mean rate of the units of every hidden layer while the machine runs freely."""
-    rates = read_statistics(statistics, row["seed"])[0].rates
-    return {f"activity_{i}": float(rate.mean()) for i, rate in enumerate(rates[1:], start=1)}
+def _activity(machine: "BoltzmannMachine", statistics: Arrays, row: Mapping[str, Any]) -> dict[str, float]:
+    """Mean rate of the units of every hidden layer while the machine runs freely, and what its samples are worth."""
+    means = read_statistics(statistics, row["seed"])[0]
+    found = {f"activity_{i}": float(rate.mean()) for i, rate in enumerate(means.rates[1:], start=1)}
+    return found | read_mixing(statistics, row["seed"]) | {"n_effective": n_effective(means, machine.masks)}
 
 
 def _encoding(

@@ -24,5 +24,5 @@ def run(job: "Job") -> None:
     tables = module.panels({key: job.inputs[key] for key in row.inputs})
     spec = job.raw_spec | ({"last_iterations": {}} if row.all_iterations else {})
     metrics = [tidy.read(job.inputs[key], key) for key in ("metrics", "digits_metrics") if key in row.inputs]
-    spec["notes"] = tuple(line for table in metrics for line in tidy.endings(table, spec.get("criteria", {})))
+    spec["notes"] = tuple(line for table in metrics for line in tidy.cautions(table, spec.get("criteria", {})))
     save(module, {panel: tables[panel] for panel in row.panels}, spec, job.outputs["folder"])

@@ -19,7 +19,7 @@ def run(job: "Job") -> None:
     read = {name: tidy.read(job.inputs[name], f"digits_{name}") for name in ("metrics", "classes", "examples")}
     for line in (
         *tidy.missing_seeds(read["metrics"], tidy.measures(read["metrics"])),
-        *tidy.endings(read["metrics"], {}),
+        *tidy.cautions(read["metrics"], {}),
     ):
         log.warning("%s", line)
     read["examples"] = _examples(read["examples"])

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boltzprune.core.machine import without_units
+from boltzprune.errors import InputError
 from boltzprune.evaluation.stopping import stopped
 from boltzprune.pruning.criteria import resolve
 from boltzprune.pruning.prune import Pruned, prune
+from boltzprune.pruning.redraws import decided
 from boltzprune.results import tidy
 from boltzprune.results.store import (
     chain_arrays,
@@ -26,10 +28,14 @@ from boltzprune.results.store import (
 )
 
 if TYPE_CHECKING:
+    from boltzprune.core.fisher import Statistics
     from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.pruning.criteria import Criterion
     from boltzprune.study.stages import Job
 
 log = logging.getLogger(__name__)
+DECISIONS = ("undecided", "kept_again")
+"""What is kept of `redraws.Decided`, of each weight layer."""
 
 
 def run(job: "Job") -> None:
@@ -47,12 +53,13 @@ def run(job: "Job") -> None:
     for seed in ended:
         nothing = without_units(np.size(spec["pruning"].fraction))
         rows[seed] = record(nothing, Pruned(nothing, (0,) * len(nothing.weights), [], (), np.zeros(0, dtype=np.int64)))
+        rows[seed] |= _unknown(len(nothing.weights))
     for seed in seeds:
         machine = read_machine(machines, seed)
         chains = read_chains(machines, seed, machine.layer_sizes) if is_deep else ()
         means, leading = read_statistics(statistics, seed)
         pruned = prune(machine, means, criterion, name, spec["pruning"], seed, spec["iteration"], leading)
-        rows[seed] = record(machine, pruned)
+        rows[seed] = record(machine, pruned) | _decided(job, criterion, machine, means, seed)
         if pruned.machine.is_empty:
             ended[seed] = spec["iteration"]
             log.warning("%s, seed %d: the pruning of iteration %d leaves no weights", *_named(job, seed))
@@ -75,6 +82,30 @@ def _stopped(job: "Job", seeds: Sequence[int]) -> list[int]:
             log.warning("%s, seed %d: stopped before iteration %d: %s", *_named(job, seed), why)
             found.append(seed)
     return found
+
+
+def _decided(
+    job: "Job", criterion: "Criterion", machine: "BoltzmannMachine", statistics: "Statistics", seed: int
+) -> dict[str, float]:
+    """How far the samples decide the pruning: undecided_1 and kept_again_1 of the lowest weight layer, and so on.
+
+    They are unknown for a criterion by the leading eigenvector, whose matrix is not drawn again, and for one of a
+    user's own that fails with redrawn statistics, which ends no study: the log says so.
+    """
+    spec, name = job.spec, job.spec["criterion"]
+    if criterion.needs == "eigenvector":
+        return _unknown(len(machine.weights))
+    try:
+        found = decided(machine, statistics, criterion, name, spec["pruning"], seed, spec["iteration"])
+    except InputError as error:
+        log.warning("%s, seed %d, iteration %d: with statistics drawn again, %s", *_named(job, seed), error)
+        return _unknown(len(machine.weights))
+    return {f"{name}_{i}": getattr(layer, name) for i, layer in enumerate(found, start=1) for name in DECISIONS}
+
+
+def _unknown(n_weight_layers: int) -> dict[str, float]:
+    """As `_decided`, of a pruning of which it is not known."""
+    return {f"{name}_{i}": np.nan for i in range(1, n_weight_layers + 1) for name in DECISIONS}
 
 
 def _named(job: "Job", seed: int) -> tuple[str, int, int]:

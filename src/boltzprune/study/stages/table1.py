@@ -16,7 +16,7 @@ def run(job: "Job") -> None:
     spec, [path] = job.spec, job.inputs["metrics"]
     metrics = tidy.read([path], "metrics", ["n_hidden", "n_weights"])
     about = " ".join(
-        [spec["study"], *tidy.missing_seeds(metrics, ["n_hidden"]), *tidy.endings(metrics, spec["criteria"])]
+        [spec["study"], *tidy.missing_seeds(metrics, ["n_hidden"]), *tidy.cautions(metrics, spec["criteria"])]
     )
     table = remaining_units(metrics, spec["criteria"])
     if table.empty:

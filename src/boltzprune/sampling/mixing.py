@@ -1,0 +1,297 @@
+"""How much samples of Markov chains are worth: how many independent ones, and whether they have forgotten their start.
+
+Two ways of sampling need two answers. Chains that are read once each (`gibbs.sample`) give independent samples, but
+those of the wrong distribution if too few Gibbs steps lie before the reading: `diagnose` lets some chains run from the
+data and as many from random states. Chains that are read again and again (`statistics.deep_statistics`) have samples
+that depend on each other: `effective_samples` tells how many independent ones leave as much to chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from boltzprune.core.machine import BoltzmannMachine
+from boltzprune.core.streams import fork, uniform
+
+if TYPE_CHECKING:
+    from boltzprune.backend.arrays import Backend
+    from boltzprune.core.fisher import Statistics
+
+N_CHAINS = 256
+"""Chains from the data, and as many from random states."""
+MAX_READS = 128
+"""States that are kept of a chain in the second half of its steps."""
+LEVEL = 0.001
+"""Chains are told to depend on their start if they did so by chance in a smaller share of machines that mix."""
+WINDOW = 5.0
+"""The sum over lags ends at the first one of so many autocorrelation times (Sokal 1997)."""
+LEAST_LENGTH = 10
+"""Times its autocorrelation time that a persistent chain has to be long, by rule of thumb."""
+N_BLOCKS = 20
+"""Parts of the samples, at least, whose scatter tells how much is left to chance."""
+MAX_BYTES = 1 << 26
+"""Memory for the pairs of some chains at once."""
+ROUNDED = 2.0**20
+"""Parameters are rounded to multiples of 1 / ROUNDED where energies are summed: their sums are exact in any order."""
+
+
+@dataclass(frozen=True)
+class Mixing:
+    """Whether chains of a machine forget their start within the Gibbs steps they are given.
+
+    Attributes
+    ----------
+    energy_time : float
+        Integrated autocorrelation time of the energy, in Gibbs steps.
+    rate_time : float
+        The longest integrated autocorrelation time of the state of a unit, in Gibbs steps.
+    p_memory : float, in [0, 1]
+        How likely the states of some unit at half time and at the end would agree as much as they do if the end had
+        forgotten half time; of the unit that agrees most, times the number of units (Bonferroni).
+    p_starts : float, in [0, 1]
+        How likely the rate of some unit would differ at the end between chains from the data and from random states as
+        much as it does if both had reached the same distribution; as p_memory.
+    """
+
+    energy_time: float
+    rate_time: float
+    p_memory: float
+    p_starts: float
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with samples that are chains of their own, in words; empty if nothing speaks for a memory."""
+        if min(self.p_memory, self.p_starts) >= LEVEL:
+            return ""
+        return (
+            f"chains have not forgotten their start when they are read (p = {self.p_memory:.1g} that they have "
+            f"forgotten half time, {self.p_starts:.1g} that chains from the data and from random states agree); "
+            "the samples are not those of the machine: raise sampling.n_gibbs_steps"
+        )
+
+
+def persistent_warning(statistics: "Statistics", n_chains: int) -> str:
+    """What is wrong with samples of persistent chains, in words; empty if each chain is long enough to forget.
+
+    A chain is long enough if its reads are `LEAST_LENGTH` times the autocorrelation time of the rates, or more: the
+    mean of n_samples / n_effective over the units of a layer, by the variance of their states, of the slowest layer.
+    """
+    if not statistics.rate_effective:
+        return ""
+    times = []
+    for rate, effective in zip(statistics.rates, statistics.rate_effective):
+        variance = rate * (1.0 - rate)
+        if variance.any():
+            times.append(float(variance @ (statistics.n_samples / effective) / variance.sum()))
+    n_reads, time = -(-statistics.n_samples // n_chains), max(times, default=1.0)
+    if n_reads >= LEAST_LENGTH * time:
+        return ""
+    return (
+        f"each chain is read {n_reads} times, but its states stay alike for {time:.1f} reads (autocorrelation time; at "
+        f"most a share of 1/{LEAST_LENGTH} is expected): raise sampling.n_gibbs_steps or sampling.n_samples"
+    )
+
+
+def autocorrelation_time(series: npt.ArrayLike) -> float:
+    """Integrated autocorrelation time tau = 1 + 2 sum_k rho_k of one number that several chains report at every step.
+
+    The sum ends at the first lag of `WINDOW` tau or more (Sokal 1997), or at the last one. The autocorrelation rho is
+    about the mean of all chains together: chains that stay apart, each in a place of its own, show in it as a long
+    memory, which they would not about the mean of each.
+
+    Parameters
+    ----------
+    series : (n_steps, n_chains) array of numbers
+        Of equilibrated chains.
+
+    Returns
+    -------
+    float, >= 1
+        In steps; the mean over n steps of a chain is worth n / tau independent values. 1 if the number never changes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> autocorrelation_time(np.tile([0.0, 1.0], (50, 1)))
+    99.0
+    """
+    values = np.asarray(series, dtype=np.float64)
+    n_steps = len(values)
+    centred = values - values.mean()
+    spectrum = np.fft.rfft(centred, 2 * n_steps, axis=0)
+    sums = np.fft.irfft((spectrum * spectrum.conj()).real.sum(axis=1), 2 * n_steps)[:n_steps]
+    covariance = sums / (values.shape[1] * np.arange(n_steps, 0, -1))
+    if not covariance[0] > 0:
+        return 1.0
+    times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
+    ends = np.flatnonzero(np.arange(n_steps) >= WINDOW * times)
+    return float(max(1.0, times[ends[0] if len(ends) else -1].round(9)))
+
+
+def diagnose(
+    machine: BoltzmannMachine, cases: npt.NDArray[np.uint8], n_gibbs_steps: int, seed: int, backend: "Backend"
+) -> Mixing:
+    """Let `N_CHAINS` chains run from the data and as many from random states, and look whether they forget that.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+    cases : (n_cases, n_visible) uint8 in {0, 1}
+        The data, of which the chains take cases at equal distances. The hidden layers of all chains begin as one Gibbs
+        step with the visible layer clamped makes them from silence.
+    n_gibbs_steps : int, >= 1
+        As many as samples are given before they are read.
+    seed : int
+        Of the machine.
+    backend : Backend
+
+    Returns
+    -------
+    Mixing
+    """
+    sizes, key = machine.layer_sizes, fork(seed, "chains from two starts")
+    visible = uniform(key, 0, 0, np.arange(2 * N_CHAINS), sizes[0]) < 0.5
+    visible[:N_CHAINS] = cases[np.arange(N_CHAINS) * len(cases) // N_CHAINS]
+    on_device, n = backend.on_device(machine), 2 * N_CHAINS
+    states = [backend.asarray(visible.astype(np.uint8))]
+    states += [backend.xp.zeros((n, n_units), dtype=np.uint8) for n_units in sizes[1:]]
+    states = backend.advance(on_device, states, key, 0, 1, 0, 1)
+    half = n_gibbs_steps // 2
+    states = backend.advance(on_device, states, key, 1, half, 0)
+    every = max(1, -(-(n_gibbs_steps - half) // MAX_READS))
+    reads = [[backend.to_host(layer) for layer in states]]
+    for step in range(half + 1, n_gibbs_steps + 1, every):
+        states = backend.advance(on_device, states, key, step, min(every, n_gibbs_steps + 1 - step), 0)
+        reads.append([backend.to_host(layer) for layer in states])
+    units = [np.concatenate(read, axis=1) for read in reads]
+    whole = len(reads) if (n_gibbs_steps - half) % every == 0 else len(reads) - 1  # reads at equal distances
+    energies = np.array([_energies(machine, read) for read in reads[:whole]])
+    series = np.array(units[:whole])
+    times = [autocorrelation_time(series[:, :, unit]) for unit in range(series.shape[2])]
+    first, last = units[0].astype(bool), units[-1].astype(bool)
+    ours = np.zeros_like(last)
+    ours[:N_CHAINS] = True
+    return Mixing(
+        every * autocorrelation_time(energies),
+        every * max(times),
+        _agreement(first, last, two_sided=False),
+        _agreement(ours, last, two_sided=True),
+    )
+
+
+def _energies(machine: BoltzmannMachine, states: Sequence[np.ndarray]) -> npt.NDArray[np.float64]:
+    """Energies of joint states, of parameters that are rounded: sums of multiples of 1 / ROUNDED below 2^33 are exact.
+
+    Other energies would depend, in their last bits, on the order in which a library sums.
+    """
+    s = [layer.astype(np.float64) for layer in states]
+    rounded = [[np.rint(x * ROUNDED) / ROUNDED for x in group] for group in (machine.weights, machine.biases)]
+    total = -sum(((s[i] @ w.astype(np.float64)) * s[i + 1]).sum(axis=1) for i, w in enumerate(rounded[0]))
+    return np.asarray(total - sum(layer @ bias.astype(np.float64) for layer, bias in zip(s, rounded[1])))
+
+
+def _agreement(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], two_sided: bool) -> float:
+    """Smallest probability, times their number, of as many rows with both a and b if the two were independent.
+
+    Fisher's exact test of every column: with the margins given, the rows with both follow a hypergeometric law.
+
+    Parameters
+    ----------
+    a, b : (n, n_columns) bool
+    two_sided : bool
+        Whether fewer such rows count as well as more of them.
+    """
+    from scipy.stats import hypergeom
+
+    n, n_columns = a.shape
+    both, law = (a & b).sum(axis=0), hypergeom(n, a.sum(axis=0), b.sum(axis=0))
+    p = law.sf(both - 1)
+    if two_sided:
+        p = 2 * np.minimum(p, law.cdf(both))
+    return float(min(1.0, n_columns * p.min()))
+
+
+def effective_samples(
+    layers: Sequence[npt.NDArray[np.uint8]], n_chains: int, statistics: "Statistics", backend: "Backend"
+) -> tuple[tuple[npt.NDArray[np.float32], ...], tuple[npt.NDArray[np.float32], ...]]:
+    """Independent samples that would leave as much to chance as those of persistent chains, of every mean.
+
+    The samples are cut into blocks that have little to do with each other: each chain is one, or several if there are
+    fewer than `N_BLOCKS` chains. With S_b the sum and T_b the number of samples in block b of B, the variance of the
+    mean p = sum S_b / N is B / (B - 1) sum (S_b - p T_b)^2 / N^2, and n_effective = p (1 - p) / variance, at most N.
+
+    Parameters
+    ----------
+    layers : list of (n_samples, n_bytes) uint8
+        Samples of every layer, bit-packed along the units (`np.packbits`); sample s is of chain s % n_chains.
+    n_chains : int, >= 1
+    statistics : fisher.Statistics
+        Their means.
+    backend : Backend
+
+    Returns
+    -------
+    tuple of two tuples
+        Of the rates, (n_units,) float32 for each layer, and of the pair means, (n_lower, n_upper) float32 for each pair
+        of neighbouring layers. Of a mean of 0 or 1: n_samples.
+    """
+    n_samples, sizes = len(layers[0]), [len(rate) for rate in statistics.rates]
+    n_reads = -(-n_samples // n_chains)
+    n_parts = max(1, min(-(-N_BLOCKS // n_chains), n_reads))
+    edges = [part * n_reads // n_parts for part in range(n_parts + 1)]
+    sums = [_Scatter((n,)) for n in sizes] + [_Scatter(pair) for pair in zip(sizes[:-1], sizes[1:])]
+    largest = max(a * b for a, b in zip(sizes[:-1], sizes[1:]))
+    chunk = max(1, min(n_chains, MAX_BYTES // (4 * largest), MAX_BYTES // (4 * max(sizes) * n_reads)))
+    for first, end in zip(edges[:-1], edges[1:]):
+        for chain in range(0, n_chains, chunk):
+            chains = np.arange(chain, min(chain + chunk, n_chains))
+            which = np.arange(first, end) * n_chains + chains[:, None]  # (chains, reads)
+            is_there = which < n_samples
+            if not is_there.any():
+                continue
+            lengths = is_there.sum(axis=1)
+            states = [_unpacked(layer, which, is_there, n, backend) for layer, n in zip(layers, sizes)]
+            for scatter, state in zip(sums, states):
+                scatter.add(state.sum(axis=1), lengths, backend)
+            for scatter, lower, upper in zip(sums[len(sizes) :], states[:-1], states[1:]):
+                scatter.add(backend.xp.matmul(lower.transpose(0, 2, 1), upper), lengths, backend)
+    means = (*statistics.rates, *statistics.pair_means)
+    found = [scatter.effective(mean, n_samples) for scatter, mean in zip(sums, means, strict=True)]
+    return tuple(found[: len(sizes)]), tuple(found[len(sizes) :])
+
+
+def _unpacked(
+    layer: npt.NDArray[np.uint8], which: np.ndarray, is_there: np.ndarray, n_units: int, backend: "Backend"
+) -> Any:
+    """States of some samples, 0 where there is none: (chains, reads, n_units) float32, where the backend computes."""
+    rows = layer[np.where(is_there, which, 0)]
+    bits = np.unpackbits(rows, axis=2, count=n_units) & is_there[:, :, None].astype(np.uint8)
+    return backend.asarray(bits).astype(np.float32)
+
+
+class _Scatter:
+    """Sums over blocks that the scatter of their means follows from; counts, so that no order changes a bit."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.squares, self.products = np.zeros(shape), np.zeros(shape)
+        self.lengths, self.n_blocks = 0.0, 0
+
+    def add(self, counts: Any, lengths: np.ndarray, backend: "Backend") -> None:
+        """More blocks: their counts, (n_blocks, *shape) where the backend computes, and their numbers of samples."""
+        counts = counts.astype(np.float64)
+        of_block = backend.asarray(lengths.astype(np.float64)).reshape(-1, *(1,) * (counts.ndim - 1))
+        self.squares += backend.to_host((counts * counts).sum(axis=0))
+        self.products += backend.to_host((counts * of_block).sum(axis=0))
+        self.lengths += float((lengths.astype(np.float64) ** 2).sum())
+        self.n_blocks += int((lengths > 0).sum())
+
+    def effective(self, mean: np.ndarray, n_samples: int) -> npt.NDArray[np.float32]:
+        """Independent samples that leave as much to chance."""
+        off = self.squares - 2 * mean * self.products + mean**2 * self.lengths
+        chance, n = mean * (1.0 - mean), self.n_blocks
+        known = (off > 0) & (chance > 0) & (n > 1)
+        found = chance * n_samples**2 * (n - 1) / (n * np.where(known, off, 1.0))
+        return np.where(known, np.minimum(found, n_samples), n_samples).astype(np.float32)
