@@ -187,6 +187,9 @@ class DeepRunner:
         names = ("metrics", "classes", "pixels", "examples")
         outputs = {name: f"digits_{name}.csv" for name in names}
         self("collect_digits", jobs.job(self.study, "collect_digits"), inputs, outputs)
+        inputs = {"initial": "initial.npz", "machine": [f"{name}_pruned.npz" for name in chains]}
+        outputs = {name: f"digits_{name}.csv" for name in ("survival", "overlap", "agreement")}
+        self("survivors_deep", jobs.job(self.study, "survivors_deep"), inputs, outputs)
         outputs = {"csv": "per_digit.csv", "markdown": "per_digit.md", "latex": "per_digit.tex"}
         self("per_digit", jobs.table_job(self.study, "per_digit"), {"classes": "digits_classes.csv"}, outputs)
         shown = [name for name in DIGIT_FIGURES if self.phases or not FIGURES[name].anew]

@@ -148,10 +148,17 @@ class Runner:
         inputs["records"] = [f"{name}{i}_record.csv" for name in names for i in range(1, last + 1)]
         outputs = {"metrics": "metrics.csv", "pattern_probabilities": "pattern_probabilities.csv"}
         self("collect", jobs.job(self.study, "collect"), inputs, outputs)
+        self.survivors()
         outputs = {"csv": "table1.csv", "markdown": "table1.md", "latex": "table1.tex"}
         self("table1", jobs.table_job(self.study, "table1"), {"metrics": "metrics.csv"}, outputs)
         for name in jobs.figures(self.study, "patches"):
             self("figure", jobs.figure_job(self.study, name), self.figure_inputs(name), {"folder": "figures"})
+
+    def survivors(self):
+        names, last = self.study.patches.criteria, self.study.patches.iterations
+        pruned = [f"{name}{i}_pruned.npz" for name in names for i in range(1, last + 1)]
+        outputs = {name: f"{name}.csv" for name in ("survival", "overlap", "agreement")}
+        self("survivors", jobs.job(self.study, "survivors"), {"initial": "initial.npz", "machine": pruned}, outputs)
 
     def figure_inputs(self, name):
         """The files that a figure reads."""
@@ -160,5 +167,6 @@ class Runner:
             "statistics": "initial_statistics.npz",
             "metrics": "metrics.csv",
             "pattern_probabilities": "pattern_probabilities.csv",
+            **{name: f"{name}.csv" for name in ("survival", "overlap", "agreement")},
         }
         return {key: available[key] for key in FIGURES[name].inputs}

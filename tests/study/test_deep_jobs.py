@@ -53,7 +53,7 @@ from boltzprune.study.settings import study_from
         ({"digits": {"iterations": 5}}, {"study"}),
         (
             {"digits": {"criteria": DIGITS_CRITERIA[:-1]}},
-            {"fig3", "fig4", "s1", "s2a", "s2b", "controls_digits", "per_digit", "study"},
+            {"fig3", "fig4", "s1", "s2a", "s2b", "controls_digits", "survival_digits", "per_digit", "study"},
         ),
         ({"digits": {"evaluation": {"strength_raw": 0.2}}}, {"reference", "study"}),
         ({"digits": {"evaluation": {"strength_encoding": 0.2}}}, {"evaluate_digits", "study"}),
@@ -96,21 +96,26 @@ def test_a_criterion_has_one_colour_in_both_experiments(tmp_path):
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
-        ({}, ["fig3", "fig4", "s1"]),
-        ({"anti_fi": 3, "variance_fi": 5}, ["fig3", "fig4", "s1"]),
-        ({"anti_fi": 2, "variance_fi": 5}, ["fig3", "fig4", "s1", "s2a", "s2b"]),
+        ({}, ["fig3", "fig4", "s1", "survival_digits"]),
+        ({"anti_fi": 3, "variance_fi": 5}, ["fig3", "fig4", "s1", "survival_digits"]),
+        ({"anti_fi": 2, "variance_fi": 5}, ["fig3", "fig4", "s1", "s2a", "s2b", "survival_digits"]),
     ],
 )
 def test_figures_that_would_repeat_others_belong_to_no_study(last, expected):
     study = study_from({"figures": {"last_iterations": last}, "digits": {"iterations": 3}})
     assert jobs.figures(study, "digits") == expected
-    assert jobs.figures(study, "patches") == ["fig1", "fig2"]
+    assert jobs.figures(study, "patches") == ["fig1", "fig2", "survival_patches"]
 
 
 def test_a_criterion_of_the_patches_alone_leaves_out_no_iteration_of_the_digits():
     own = {"patches": {"criteria": ["eigenvector"], "iterations": 7}, "digits": {"iterations": 3}}
     study = study_from(own | {"figures": {"last_iterations": {"eigenvector": 2}}})
-    assert jobs.figures(study, "digits") == ["fig3", "fig4", "s1"]
+    assert jobs.figures(study, "digits") == ["fig3", "fig4", "s1", "survival_digits"]
+
+
+def test_figures_of_machines_belong_to_no_study_that_has_tables_alone():
+    study = study_from({"parts": ["results/one"]})
+    assert (jobs.figures(study, "patches"), jobs.figures(study, "digits")) == (["fig1", "fig2"], ["fig3", "fig4", "s1"])
 
 
 def test_what_the_figures_of_the_digits_are_told():

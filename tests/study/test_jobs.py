@@ -29,6 +29,7 @@ def all_jobs(values):
         "sample_initial": jobs.sample_job(study, jobs.NO_CRITERION, 0, "initial"),
         "evaluate": jobs.job(study, "evaluate"),
         "collect": jobs.job(study, "collect"),
+        "survivors": jobs.job(study, "survivors"),
         "table1": jobs.table_job(study, "table1"),
         "study": jobs.study_job(study),
         "claims": jobs.claims_job(study),
@@ -53,6 +54,7 @@ def deep_jobs(study):
         "sample_deep": jobs.job(study, "sample_deep", criterion="anti_fi", iteration=1, phase="pruned"),
         "evaluate_digits": jobs.job(study, "evaluate_digits"),
         "collect_digits": jobs.job(study, "collect_digits"),
+        "survivors_deep": jobs.job(study, "survivors_deep"),
         "merge_digits": jobs.job(study, "merge_digits"),
         "per_digit": jobs.table_job(study, "per_digit"),
     }
@@ -65,8 +67,9 @@ def differing(values):
 
 
 PATCHES_CRITERIA, DIGITS_CRITERIA = (getattr(study_from({}), name).criteria for name in ("patches", "digits"))
-PATCHES_PRINTED = {"study", "fig1", "fig2", "controls_patches", "table1", "claims"}
-DIGITS_PRINTED = {"study", "fig3", "fig4", "s1", "s2a", "s2b", "controls_digits", "per_digit", "claims"}
+PATCHES_PRINTED = {"study", "fig1", "fig2", "controls_patches", "survival_patches", "table1", "claims"}
+DIGITS_PRINTED = {"study", "per_digit", "claims", "fig3", "fig4", "s1", "s2a", "s2b"}
+DIGITS_PRINTED |= {"controls_digits", "survival_digits"}
 PRINTED = PATCHES_PRINTED | DIGITS_PRINTED
 BY_CRITERION = {name for name, row in FIGURES.items() if row.by_criterion}
 PRUNE = {f"prune {name}" for name in PATCHES_CRITERIA}
@@ -125,7 +128,10 @@ TRAIN_DEEP = {"pretrain", "train_jointly", "retrain_jointly", "train_deep_anew"}
         ({"patches": {"pruning": {"eigenvector_entry": "signed"}}}, {"prune eigenvector", "study"}),
         ({"patches": {"evaluation": {"missing_patterns": "drop"}}}, {"evaluate", "collect", "study"}),
         ({"patches": {"iterations": 4}}, {"study"}),
-        ({"patches": {"criteria": PATCHES_CRITERIA[:-1]}}, {"fig2", "controls_patches", "table1", "study"}),
+        (
+            {"patches": {"criteria": PATCHES_CRITERIA[:-1]}},
+            {"fig2", "controls_patches", "survival_patches", "table1", "study"},
+        ),
     ],
     ids=in_order,
 )

@@ -249,11 +249,25 @@ def all_digit_chains(name, blocks=DIGIT_BLOCKS, criteria=DIGIT_CRITERIA):
     return expand(f"{DIGIT_CHAIN}/{name}", block=blocks, criterion=criteria, iteration=iterations)
 
 
+def all_pruned(section, chain, blocks, criteria):
+    """The machines after every pruning, of all criteria."""
+    iterations = range(1, section.iterations + 1)
+    return expand(f"{chain}/pruned.npz", criterion=criteria, iteration=iterations, block=blocks)
+
+
 def all_judged(name):
     """That file of all machines of the digits, those of controls included."""
     initial, anew = expand(f"{DIGIT_BLOCK}/initial/{name}", block=DIGIT_BLOCKS), (name, DIGIT_BLOCKS, DIGIT_CRITERIA)
     chains = all_digit_chains(name, criteria=DIGIT_CHAINS)
     return initial + chains + trained_anew(STUDY.digits, DIGIT_CHAIN, *anew)
+
+
+def of_machines(wildcards):
+    """Input function: refuses what is made of all machines in a study that has tables of other studies alone."""
+    raise WorkflowError(
+        f"this needs the machines of every pruning, and study {STUDY.study} is put together from the tables of "
+        f"{', '.join(STUDY.parts)}; ask for it in those studies"
+    )
 
 
 def all_digits(name, last=None, blocks=DIGIT_BLOCKS):
@@ -276,6 +290,13 @@ AVAILABLE = {
             "digits_pixels",
             "digits_examples",
             "digits_references",
+        )
+    },
+    **{
+        name: of_machines if STUDY.parts else [f"{RESULTS}/tables/{name}.csv"]
+        for name in (
+            *STAGES["survivors"].outputs,
+            *(f"digits_{name}" for name in STAGES["survivors_deep"].outputs),
         )
     },
 }

@@ -113,6 +113,54 @@ else:
             command("collect_digits", LISTED)
 
 
+def survivors(prefix):
+    """The tables of who survives, which are made of the machines."""
+    return {name: f"{RESULTS}/tables/{prefix}{name}.csv" for name in STAGES["survivors"].outputs}
+
+
+if not STUDY.parts:
+
+    rule survivors:
+        input:
+            initial=expand(rules.train.output.machine, block=BLOCKS),
+            machine=all_pruned(STUDY.patches, CHAIN, BLOCKS, CRITERIA),
+        output:
+            **survivors(""),
+        log:
+            log_of("survivors"),
+        benchmark:
+            benchmark_of("survivors")
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            **needs("survivors", mem_mb=1000),
+        params:
+            job=jobs.job(STUDY, "survivors"),
+            files=listed,
+        shell:
+            command("survivors", LISTED)
+
+    rule survivors_deep:
+        input:
+            initial=expand(rules.train_jointly.output.machine, block=DIGIT_BLOCKS),
+            machine=all_pruned(STUDY.digits, DIGIT_CHAIN, DIGIT_BLOCKS, DIGIT_CRITERIA),
+        output:
+            **survivors("digits_"),
+        log:
+            log_of("survivors_deep"),
+        benchmark:
+            benchmark_of("survivors_deep")
+        conda:
+            "../../envs/cpu.yaml"
+        resources:
+            **needs("survivors_deep", mem_mb=1500),
+        params:
+            job=jobs.job(STUDY, "survivors_deep"),
+            files=listed,
+        shell:
+            command("survivors_deep", LISTED)
+
+
 rule per_digit:
     input:
         classes=AVAILABLE["digits_classes"],

@@ -45,19 +45,38 @@ TABLES = {
     "digits_pixels": Table(("criterion", "iteration", "pixel"), ("disconnected", "n_seeds")),
     "digits_examples": Table((*KEYS, "seed", "sample"), ("pattern",)),
     "digits_references": Table(("reference",), ("error",)),
+    **{
+        f"{experiment}{name}": table
+        for experiment in ("", "digits_")
+        for name, table in {
+            "survival": Table((*KEYS, "seed", "layer"), ("n_weights", "n_units", "share_weights", "share_units")),
+            "overlap": Table(("criterion", "other", "iteration", "seed", "layer"), ("overlap",)),
+            "agreement": Table(("criterion", "iteration", "layer", "seed"), ("agreement",)),
+        }.items()
+    },
     "records": Table(KEYS_OF_PRUNINGS, ("undecided_1", "kept_again_1")),
     "digits_records": Table(KEYS_OF_PRUNINGS, ("n_weights_1", "pixels_disconnected", "undecided_1", "kept_again_1")),
 }
 """Name -> table; those of one seed, before they are collected, have the same columns."""
 
-TEXT = re.compile(r"criterion|phase|reference|pattern|hidden_removed|units_removed_\d+|(pixels|visible)_disconnected")
+TEXT = re.compile(
+    r"criterion|other|phase|reference|pattern|hidden_removed|units_removed_\d+|(pixels|visible)_disconnected"
+)
 FRACTION = re.compile(
-    r"(\w+_)?error|(missing_)?share|(border_|centre_)?disconnected|quality(_\w+)?|activity_\d+|hidden_rate"
-    r"|p_(memory|starts)|mixes|(undecided|kept_again)_\d+"
+    r"(\w+_)?error|(missing_)?share|share_(weights|units)|(border_|centre_)?disconnected|quality(_\w+)?|activity_\d+"
+    r"|hidden_rate|p_(memory|starts)|mixes|(undecided|kept_again)_\d+"
 )
 DECISION = re.compile(r"(undecided|kept_again)_\d+")
-COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+)?")
-WHOLE = {"iteration": 10**5, "seed": 2**63 - 1, "digit": 255, "pixel": 10**7, "sample": 10**7, "n_seeds": 10**6}
+COUNT, SIZE = re.compile(r"n_\w+"), re.compile(r"n_(weights|hidden|units)(_\d+|_other)?")
+WHOLE = {
+    "iteration": 10**5,
+    "seed": 2**63 - 1,
+    "layer": 100,
+    "digit": 255,
+    "pixel": 10**7,
+    "sample": 10**7,
+    "n_seeds": 10**6,
+}
 """Columns of whole numbers from 0 on, never empty, and the largest that is believed."""
 MAX_BYTES = 2**28
 PHASES = ("initial", "pruned", "retrained", *ANEW)

@@ -246,6 +246,7 @@ def figures(study: Study, experiment: str) -> list[str]:
     shown, n_iterations, anew = study.figures.last_iterations, section.iterations, {*ANEW} & {*section.controls}
     left_out = any(shown.get(name, n_iterations) < n_iterations for name in section.criteria)
     mine = [(name, row) for name, row in FIGURES.items() if row.experiment == experiment]
+    mine = [(name, row) for name, row in mine if not (row.machines and study.parts)]
     return [name for name, row in mine if (left_out or not row.repeats) and (anew or not row.anew)]
 
 

@@ -22,8 +22,9 @@ class Figure:
     Attributes
     ----------
     inputs : tuple of str
-        What it reads. Of the patches: patterns, statistics (of the initial machines), metrics, pattern_probabilities;
-        of the digits: digits (the data), digits_metrics, digits_pixels, digits_examples, digits_references.
+        What it reads. Of the patches: patterns, statistics (of the initial machines), metrics, pattern_probabilities,
+        survival, overlap, agreement; of the digits: digits (the data), digits_metrics, digits_pixels, digits_examples,
+        digits_references, digits_survival, digits_overlap, digits_agreement.
     panels : tuple of str
         Names of the tables behind it, each a file {figure}_{panel}.csv (or .csv.gz where it ends so).
     by_criterion : bool
@@ -42,6 +43,9 @@ class Figure:
         one, unless its target is asked for.
     anew : bool
         Whether it shows controls that train architectures anew. A study without such controls does without it.
+    machines : bool
+        Whether what it reads is made of all machines. A study that is put together from the tables of others (see
+        `study.parts`) has none, and does without it.
     """
 
     inputs: tuple[str, ...]
@@ -54,6 +58,7 @@ class Figure:
     published: bool = False
     repeats: str = ""
     anew: bool = False
+    machines: bool = False
 
 
 def _declared(path: Path) -> Figure | None:

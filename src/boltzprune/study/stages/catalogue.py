@@ -105,6 +105,13 @@ STAGES = {
         "collect",
         ("records",),
     ),
+    "survivors": Stage(
+        "machines after every pruning -> which weights and units are left, and how far criteria and seeds agree",
+        ("initial", "machine"),
+        ("survival", "overlap", "agreement"),
+        (),
+        "survivors",
+    ),
     "table1": Stage(
         "metrics -> Table 1",
         ("metrics",),
@@ -183,6 +190,13 @@ STAGES = {
         ("metrics", "classes", "pixels", "examples"),
         (),
         "collect_digits",
+    ),
+    "survivors_deep": _digits(
+        "DBMs after every pruning -> which weights and units are left, and how far criteria and seeds agree",
+        ("initial", "machine"),
+        ("survival", "overlap", "agreement"),
+        (),
+        "survivors",
     ),
     "merge_digits": _digits(
         "tidy tables of several studies, each with other seeds -> those of all seeds",

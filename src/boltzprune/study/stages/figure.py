@@ -11,6 +11,9 @@ from boltzprune.results import tidy
 if TYPE_CHECKING:
     from boltzprune.study.stages import Job
 
+WITH_PHASES = ("metrics", "digits_metrics", "survival", "digits_survival")
+"""Tables that tell which courses have ended."""
+
 
 def run(job: "Job") -> None:
     """Write {name}_{panel}.csv for each panel first, then draw the figure from those tables alone."""
@@ -23,6 +26,6 @@ def run(job: "Job") -> None:
     module = importlib.import_module(module_of(name))
     tables = module.panels({key: job.inputs[key] for key in row.inputs})
     spec = job.raw_spec | ({"last_iterations": {}} if row.all_iterations else {})
-    metrics = [tidy.read(job.inputs[key], key) for key in ("metrics", "digits_metrics") if key in row.inputs]
+    metrics = [tidy.read(job.inputs[key], key) for key in WITH_PHASES if key in row.inputs]
     spec["notes"] = tuple(line for table in metrics for line in tidy.cautions(table, spec.get("criteria", {})))
     save(module, {panel: tables[panel] for panel in row.panels}, spec, job.outputs["folder"])
