@@ -2,7 +2,8 @@
 #     boltzprune run                               the default study, on an embedded data set
 #     boltzprune run fig2                          one target of: all, patches, fig1, fig2, table1,
 #                                                 digits, fig3, fig4, s1, s2, per_digit, claims,
-#                                                 controls_patches, controls_digits
+#                                                 controls_patches, controls_digits,
+#                                                 survival_patches, survival_digits
 #     boltzprune run patches config/paper.yaml     another study: its values replace those of config/config.yaml
 # `boltzprune run` is a call of Snakemake; the same by hand, with any option of Snakemake:
 #     snakemake --cores all patches --configfile config/paper.yaml

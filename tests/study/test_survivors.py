@@ -135,7 +135,7 @@ def test_seeds_agree_by_the_share_of_weights_at_the_units_that_all_of_them_have(
 
 
 def test_a_seed_whose_course_has_ended_has_nothing_left_and_costs_the_others_nothing(found):
-    experiment, runner, tables = found
+    _, runner, tables = found
     arrays = Arrays(runner.folder / "anti_fi2.npz")
     left = {name: arrays[name] for name in arrays.names - {"provenance"} if not name.startswith("seed1/")}
     about = arrays.provenance | {"seeds": [0, 2], "ended": {"1": 2}}

@@ -41,9 +41,10 @@ def times(n, *jobs):
 CLAIMS, STUDY = {"claims": 1}, {"study": 1}
 FIGURES_2 = {"draw_fig2": 1, "draw_controls_patches": 1}
 RESULTS = {"collect": 1, "table1": 1, **FIGURES_2, **CLAIMS}
+SURVIVORS = {"survivors": 1, "draw_survival_patches": 1}
 ANEW = {"train_anew": 1, "evaluate_anew": 1}
 CHAIN = {"prune": 1, "retrain": 1, "sample": 3, "evaluate": 1, **ANEW}
-CHAINS = times(2, CHAIN)
+CHAINS = {**times(2, CHAIN), **SURVIVORS}
 CONTROL = {"retrain_unpruned": 1, "sample": 1, "evaluate_unpruned": 1}
 ALL_CHAINS = {**CHAINS, **CONTROL, "sample": 2 * 3 + 1}
 FROM_RETRAINING = {**CONTROL, "retrain": 2, "evaluate": 2, **times(2, ANEW), "sample": 2 * 2 + 1, **RESULTS}
@@ -56,7 +57,8 @@ DEEP_FIGURES = {f"draw_{name}": 1 for name in ("fig3", "fig4", "s1", "controls_d
 DEEP_RESULTS = {"collect_digits": 1, "per_digit": 1, **DEEP_FIGURES, **CLAIMS}
 DEEP_ANEW = {"train_deep_anew": 1, "evaluate_deep_anew": 1}
 DEEP_CHAIN = {"prune_deep": 1, "retrain_jointly": 1, "sample_deep": 3, "evaluate_digits": 1, **DEEP_ANEW}
-DEEP_CHAINS = times(2, DEEP_CHAIN)
+DEEP_SURVIVORS = {"survivors_deep": 1, "draw_survival_digits": 1}
+DEEP_CHAINS = {**times(2, DEEP_CHAIN), **DEEP_SURVIVORS}
 DEEP_CONTROL = {"retrain_unpruned_deep": 1, "sample_deep": 1, "evaluate_unpruned_deep": 1}
 ALL_DEEP_CHAINS = {**DEEP_CHAINS, **DEEP_CONTROL, "sample_deep": 2 * 3 + 1}
 DEEP_EVALUATION = {"evaluate_initial_deep": 1, "evaluate_digits": 2, "evaluate_unpruned_deep": 1}
@@ -71,11 +73,13 @@ DEEP_SAMPLING = {
 PRETRAINING = {"pretrain": 1, **JOINT_TRAINING}
 DIGITS = {"reference": 1, **PRETRAINING}
 IMAGES = {"prepare_digits": 1, **DIGITS}
-FIGURES = {"draw_fig1": 1, **FIGURES_2, **DEEP_FIGURES}
+BY_CRITERION = {**FIGURES_2, "draw_survival_patches": 1}
+DEEP_BY_CRITERION = {**DEEP_FIGURES, "draw_survival_digits": 1}
+FIGURES = {"draw_fig1": 1, **BY_CRITERION, **DEEP_BY_CRITERION}
 EVERYTHING = {"fetch": 1, **PATTERNS, "fetch_digits": 1, **IMAGES, **STUDY}
 TOGETHER = dict.fromkeys(("fetch", "prepare", "fetch_digits", "prepare_digits", "merge_digits", "per_digit"), 1)
-TOGETHER |= RESULTS | FIGURES | STUDY
-BLOCK = {*TRAINING, *PRETRAINING} - {*RESULTS, *DEEP_RESULTS, "draw_fig1"}
+TOGETHER |= RESULTS | DEEP_FIGURES | STUDY | {"draw_fig1": 1}
+BLOCK = {*TRAINING, *PRETRAINING} - {*RESULTS, *DEEP_RESULTS, *SURVIVORS, *DEEP_SURVIVORS, "draw_fig1"}
 """Rules with a job for each block of seeds."""
 OF_SEEDS = TRAINING | PRETRAINING | STUDY
 
@@ -111,15 +115,17 @@ CONFIGURATION = {
     "device": Edit(TRAINING | DIGITS | STUDY, {"device": "cpu"}),
     "seeds, more": Edit(OF_SEEDS, {"seeds": 6}),
     "seeds, fewer, by whole blocks": Edit(
-        {"draw_fig1": 1, **RESULTS, **DEEP_RESULTS, **STUDY}, {"seeds": 3}, study="other"
+        {**FIGURES, **RESULTS, **SURVIVORS, **DEEP_RESULTS, **DEEP_SURVIVORS, **STUDY}, {"seeds": 3}, study="other"
     ),
     "seeds, fewer, and a block of another size": Edit(OF_SEEDS, {"seeds": 2}),
     "patches.seeds, more": Edit(TRAINING | STUDY, patches(seeds=6)),
     "patches.seeds, fewer, by whole blocks": Edit(
-        {"draw_fig1": 1, **RESULTS, **STUDY}, patches(seeds=3), study="other"
+        {"draw_fig1": 1, **RESULTS, **SURVIVORS, **STUDY}, patches(seeds=3), study="other"
     ),
     "digits.seeds, more": Edit(PRETRAINING | STUDY, digits(seeds=6)),
-    "digits.seeds, fewer, by whole blocks": Edit({**DEEP_RESULTS, **STUDY}, digits(seeds=3), study="other"),
+    "digits.seeds, fewer, by whole blocks": Edit(
+        {**DEEP_RESULTS, **DEEP_SURVIVORS, **STUDY}, digits(seeds=3), study="other"
+    ),
     "first_seed": Edit(OF_SEEDS, {"first_seed": 3}),
     "parts, in a study of another name": Edit(TOGETHER, {"study": "again", "parts": ["results/tiny"]}),
     "seeds_per_job, other blocks": Edit(blocks(2, OF_SEEDS), {"seeds_per_job": 2}),
@@ -130,10 +136,12 @@ CONFIGURATION = {
     "patches.training.learning_rate": Edit(TRAINING | STUDY, patches(training={"learning_rate": [0.04]})),
     "patches.retraining": Edit(FROM_RETRAINING | STUDY, patches(retraining=RATE)),
     "patches.sampling.n_gibbs_steps": Edit(SAMPLING | STUDY, patches(sampling={"n_gibbs_steps": 201})),
-    "patches.criteria, one more": Edit({**CHAIN, **RESULTS, **STUDY}, patches(criteria=[*OURS["patches"], "anti_fi"])),
-    "patches.criteria, one less": Edit(RESULTS | STUDY, patches(criteria=["eigenvector"])),
+    "patches.criteria, one more": Edit(
+        {**CHAIN, **RESULTS, **SURVIVORS, **STUDY}, patches(criteria=[*OURS["patches"], "anti_fi"])
+    ),
+    "patches.criteria, one less": Edit(RESULTS | SURVIVORS | STUDY, patches(criteria=["eigenvector"])),
     "patches.criteria, another order": Edit(
-        {"table1": 1, **FIGURES_2, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
+        {"table1": 1, **BY_CRITERION, **CLAIMS, **STUDY}, patches(criteria=OURS["patches"][::-1])
     ),
     "patches.controls, none": Edit(WITHOUT_CONTROLS | STUDY, patches(controls=[])),
     "patches.controls, unpruned where there was none": Edit(
@@ -161,7 +169,7 @@ CONFIGURATION = {
     "digits.retraining.n_epochs": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"n_epochs": 3})),
     "digits.sampling.n_gibbs_steps": Edit(DEEP_SAMPLING | STUDY, digits(sampling={"n_gibbs_steps": 4})),
     "digits.criteria, one of your own more": Edit(
-        {**DEEP_CHAIN, **DEEP_RESULTS, **STUDY},
+        {**DEEP_CHAIN, **DEEP_RESULTS, **DEEP_SURVIVORS, **STUDY},
         digits(criteria=[*OURS["digits"], "other_rules.py:mine"]),
         files={"other_rules.py": "def mine(evidence):\n    return evidence.pair_mean\n"},
     ),
@@ -191,10 +199,10 @@ CONFIGURATION = {
     "digits.retraining.chains": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"chains": "go_on"})),
     "figures.dpi, figures.formats": Edit(FIGURES, {"figures": {"dpi": 60}}),
     "figures.colours, a criterion of the patches": Edit(
-        FIGURES_2, {"figures": {"colours": {"eigenvector": "#aa0000"}}}
+        BY_CRITERION, {"figures": {"colours": {"eigenvector": "#aa0000"}}}
     ),
     "figures.colours, a criterion of the digits": Edit(
-        DEEP_FIGURES, {"figures": {"colours": {"variance_fi": "#aa0000"}}}
+        DEEP_BY_CRITERION, {"figures": {"colours": {"variance_fi": "#aa0000"}}}
     ),
     "figures.last_iterations": Edit(
         {"draw_fig3": 1, "draw_fig4": 1, **CLAIMS}, {"figures": {"last_iterations": {"variance_fi": 1}}}
@@ -234,6 +242,7 @@ STAGES = {
     "sample_deep": DEEP_SAMPLING,
     "evaluate_digits": DEEP_EVALUATION,
     "collect_digits": DEEP_RESULTS,
+    "survivors": {**SURVIVORS, **DEEP_SURVIVORS},
     "merge_digits": {},
     "per_digit": {"per_digit": 1},
     "claims": CLAIMS,
@@ -260,15 +269,16 @@ CODE = {
     "report/tables/per_digit.py": Edit({"per_digit": 1}, sources=line("report/tables/per_digit.py", "INITIAL = ")),
     "report/claims/digits.py": Edit(CLAIMS, sources=line("report/claims/digits.py", "import numpy")),
     "pruning/criteria.py, one criterion of the patches": Edit(
-        CHAIN | RESULTS,
+        CHAIN | RESULTS | SURVIVORS,
         sources=code("pruning/criteria.py", '    signed = evidence.options["eigenvector_entry"]', "    signed = 1"),
     ),
     "pruning/criteria.py, one criterion of the digits": Edit(
-        DEEP_CHAIN | DEEP_RESULTS,
+        DEEP_CHAIN | DEEP_RESULTS | DEEP_SURVIVORS,
         sources=code("pruning/criteria.py", "    diagonal = fisher_", "    diagonal = 2 * fisher_"),
     ),
     "a file with a criterion of your own": Edit(
-        {**CHAIN, **RESULTS, **DEEP_CHAIN, **DEEP_RESULTS}, sources=(("rules.py", "0.25", "0.26"),)
+        {**CHAIN, **RESULTS, **SURVIVORS, **DEEP_CHAIN, **DEEP_RESULTS, **DEEP_SURVIVORS},
+        sources=(("rules.py", "0.25", "0.26"),),
     ),
     "report/figures/fig1.py": Edit(
         {"draw_fig1": 1}, sources=code("report/figures/fig1.py", "SIDE = 1200", "SIDE = 1201")

@@ -8,7 +8,8 @@ BY_SKLEARN = {"pandas", "rich", "scipy"}
 USED = {
     **{stage: {"sklearn"} for stage in ("prepare", "prepare_digits", "reference", "evaluate_digits")},
     **{stage: {"scipy"} for stage in ("train", "train_anew", "pretrain", "train_deep_anew", "sample")},
-    **{stage: {"pandas"} for stage in ("collect", "collect_digits", "table1", "per_digit")},
+    **{stage: {"pandas"} for stage in ("collect", "collect_digits", "survivors", "survivors_deep")},
+    **{stage: {"pandas"} for stage in ("table1", "per_digit")},
     "claims": {"pandas", "scipy"},
     "figure": {"matplotlib", "pandas", "scipy"},
     "study": {"yaml"},

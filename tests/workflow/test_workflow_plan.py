@@ -13,7 +13,7 @@ from boltzprune.study.settings import merged
 
 pytestmark = pytest.mark.slow
 
-N_JOBS = 63
+N_JOBS = 67
 """Jobs of the finished study."""
 
 
@@ -73,7 +73,7 @@ def test_the_plan_names_keys_code_versions_times_and_sizes(copied):
     assert found["retrain"][2] == "what it reads is computed anew"
     measured = copied.folder / "results" / "tiny" / "logs"
     jobs = "train sample_initial evaluate_initial collect table1 claims study per_digit fig1 fig2".split()
-    jobs.append("controls_patches")
+    jobs += ["controls_patches", "survivors", "survival_patches"]
     times = [seconds(path) for name in jobs for path in measured.rglob(f"{name}.sha256") if "digits" not in path.parts]
     times += [seconds(path) for path in (measured / "seeds0-2").glob("*/iteration1/*.sha256")]
     assert len(times) == sum(planned.values())
@@ -99,7 +99,7 @@ def test_times_of_another_study_are_said_to_be_so_and_none_is_invented(copied):
     assert found["pretrain"] == ["1", "unknown", "no result yet"]
     planned = copied.planned()
     n = sum(count for rule, count in planned.items() if re.search("pretrain|jointly|_deep|evaluate_digits", rule))
-    n -= planned["prune_deep"]
+    n -= planned["prune_deep"] + planned["survivors_deep"]
     assert f"{N_JOBS - n - planned['prune_deep']} jobs scaled from the jobs of their stage in study tiny, " in plan
     assert f"{planned['prune_deep']} jobs by rates measured on one core of " in plan, "it computes on CPUs only"
     assert f"Time of {n} jobs unknown, since none of the kind has run here on this device: " in plan

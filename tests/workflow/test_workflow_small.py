@@ -33,6 +33,7 @@ def test_every_result_is_there(study):
     assert {path.name for path in (results / "figures").iterdir()} == figures
     tables = {"metrics.csv", "pattern_probabilities.csv", "claims.csv", "claims.md", "published.csv"}
     tables |= {f"digits_{name}.csv" for name in ("metrics", "classes", "pixels", "examples", "references")}
+    tables |= {f"{prefix}{name}.csv" for prefix in ("", "digits_") for name in ("survival", "overlap", "agreement")}
     tables |= {f"{name}.{extension}" for name in ("table1", "per_digit") for extension in ("csv", "md", "tex")}
     assert {path.name for path in (results / "tables").iterdir()} == tables
     assert not list(results.rglob("*.partial*"))
@@ -215,8 +216,8 @@ TARGETS = {
     "fig3": {"draw_fig3"},
     "per_digit": {"per_digit"},
     "claims": {"claims"},
-    "digits": {"draw_fig3", "draw_fig4", "draw_s1", "per_digit", "study"},
-    "patches": {"draw_fig1", "draw_fig2", "table1", "study"},
+    "digits": {"draw_fig3", "draw_fig4", "draw_s1", "draw_survival_digits", "per_digit", "study"},
+    "patches": {"draw_fig1", "draw_fig2", "draw_survival_patches", "table1", "study"},
 }
 
 
@@ -240,7 +241,7 @@ def test_figure_s2_is_drawn_where_figures_3_and_4_leave_out_iterations(bare):
 
 def test_every_target_is_there(bare):
     names = "all patches digits fig1 fig2 fig3 fig4 s1 s2 table1 per_digit claims study".split()
-    names += ["controls_patches", "controls_digits"]
+    names += ["controls_patches", "controls_digits", "survival_patches", "survival_digits"]
     assert {*names} <= set(bare.snakemake("--list-rules").stdout.split())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
@@ -19,8 +20,8 @@ UNITS = {0: "pixels", 1: "units of h1"}
 """Layer -> its units, of those that are the same in every seed."""
 GAP, SPAN = 0.05, 0.4
 """How far lines of criteria stand beside each other, in iterations, and all of them together at most."""
-COLOURS, GREY = "PuOr", "#d8d8d8"
-"""From -1 to 1; where there is no number."""
+COLOURS, GREY = LinearSegmentedColormap.from_list("overlap", ["#F1A340", "#FFFFFF", "#998EC3"]), "#d8d8d8"
+"""From -1 to 1, so light that ink is read on them; where there is no number."""
 
 
 def tables(inputs: Mapping[str, Sequence[Path]], prefix: str = "") -> dict[str, pd.DataFrame]:
@@ -142,7 +143,7 @@ def _map(axes: Axes, pairs: pd.DataFrame, names: Sequence[str], look: Look, with
     size = 6 if len(names) <= 7 else 5
     for (i, j), value in np.ndenumerate(image):
         text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
-        axes.text(j, i, text, ha="center", va="center", fontsize=size, color="white" if abs(value) > 0.7 else INK)
+        axes.text(j, i, text, ha="center", va="center", fontsize=size, color=INK)
     labels = [look.labels[name] for name in names]
     axes.set_xticks(range(len(names)), labels, rotation=90)
     axes.set_yticks(range(len(names)), labels if with_names else [])
