@@ -121,7 +121,7 @@ def test_the_paper_takes_hours_by_the_rates_of_the_package(copied):
 def test_the_status_of_a_study_that_is_not_done(copied):
     edit(copied, {"patches": {"iterations": 2}, "digits": {"sampling": {"n_gibbs_steps": 4}}})
     chain = copied.folder / "results" / "tiny" / "patches" / "seeds0-2" / "eigenvector" / "iteration1"
-    (chain / "pruned.npz").unlink()
+    (chain / "pruned_statistics.npz").unlink()
     begun = "results/tiny/patches/seeds0-2/eigenvector/iteration2/pruned.npz"
     mark = copied.folder / ".snakemake" / "incomplete" / base64.urlsafe_b64encode(begun.encode()).decode()
     mark.write_text("{}")
@@ -137,7 +137,7 @@ def test_the_status_of_a_study_that_is_not_done(copied):
     assert numbers["sample_deep"] == [7, 0, 7, 0]
     assert re.search(r"\neigenvector +1  0-2\n", status)
     assert re.search(r"\nvariance_fi +0  0-2\n", status)
-    lost = (chain / "pruned.npz").relative_to(copied.folder)
+    lost = (chain / "pruned_statistics.npz").relative_to(copied.folder)
     assert f"1 result missing, which nothing that is to do needs: {lost}\n" in status
     assert re.search(
         r"running or killed:\n  prune 0-2 eigenvector 2: for [\d.]+ s; its log was written never\n", status

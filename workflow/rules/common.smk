@@ -249,6 +249,11 @@ def all_digit_chains(name, blocks=DIGIT_BLOCKS, criteria=DIGIT_CRITERIA):
     return expand(f"{DIGIT_CHAIN}/{name}", block=blocks, criterion=criteria, iteration=iterations)
 
 
+def survival_tables(prefix):
+    """The tables of who survives, which are made of the machines."""
+    return {name: f"{RESULTS}/tables/{prefix}{name}.csv" for name in STAGES["survivors"].outputs}
+
+
 def all_pruned(section, chain, blocks, criteria):
     """The machines after every pruning, of all criteria."""
     iterations = range(1, section.iterations + 1)

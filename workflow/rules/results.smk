@@ -113,11 +113,6 @@ else:
             command("collect_digits", LISTED)
 
 
-def survivors(prefix):
-    """The tables of who survives, which are made of the machines."""
-    return {name: f"{RESULTS}/tables/{prefix}{name}.csv" for name in STAGES["survivors"].outputs}
-
-
 if not STUDY.parts:
 
     rule survivors:
@@ -125,7 +120,7 @@ if not STUDY.parts:
             initial=expand(rules.train.output.machine, block=BLOCKS),
             machine=all_pruned(STUDY.patches, CHAIN, BLOCKS, CRITERIA),
         output:
-            **survivors(""),
+            **survival_tables(""),
         log:
             log_of("survivors"),
         benchmark:
@@ -145,7 +140,7 @@ if not STUDY.parts:
             initial=expand(rules.train_jointly.output.machine, block=DIGIT_BLOCKS),
             machine=all_pruned(STUDY.digits, DIGIT_CHAIN, DIGIT_BLOCKS, DIGIT_CRITERIA),
         output:
-            **survivors("digits_"),
+            **survival_tables("digits_"),
         log:
             log_of("survivors_deep"),
         benchmark:
