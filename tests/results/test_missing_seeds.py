@@ -162,10 +162,12 @@ def test_collecting_tells_in_the_log(deep, tmp_path, caplog):
     outputs = {name: tmp_path / f"{name}.csv" for name in ("metrics", "classes", "pixels", "examples")}
     caplog.set_level(logging.WARNING)
     collect_digits.run(Job("collect_digits", inputs, outputs, {}, (0, 1)))
-    assert caplog.messages == []
+    [slow] = caplog.messages  # its chains are read a few times
+    assert slow.startswith("Chains mix too slowly in some machines: 2 of 2 of the initial machines, ")
+    caplog.clear()
     inputs["metrics"][2] = tmp_path / "broken.csv"
     collect_digits.run(Job("collect_digits", inputs, outputs, {}, (0, 1)))
-    assert caplog.messages == ["Missing: random_units, iteration 2, retrained: no row of seed 1."]
+    assert caplog.messages[:-1] == ["Missing: random_units, iteration 2, retrained: no row of seed 1."]
 
 
 def test_a_machine_that_is_not_finite_is_not_read(deep, tmp_path):

@@ -59,7 +59,7 @@ def made(stage, table):
 
 TABLES = {
     "metrics": (metrics(PATCHES), lambda path: tidy.read([path], "metrics")),
-    "records": (record_table(), lambda path: tidy.read([path], "records")),
+    "records": (record_table(), lambda path: tidy.read([path], "digits_records")),
     "examples": (example_table(), lambda path: tidy.read([path], "digits_examples")),
     "Table 1": (metrics(PATCHES), made("table1", "metrics")),
     "table per digit": (class_table(), made("per_digit", "classes")),

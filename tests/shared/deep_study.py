@@ -134,23 +134,27 @@ class DeepRunner:
                 inputs["metrics"] = [
                     f"{name}_metrics.csv" for name in ("initial", *(f"{criterion}{k}" for k in range(1, iteration)))
                 ]
+            if jobs.regrows(self.study, "digits"):
+                inputs["initial"] = "initial.npz"
             outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
             self("prune_deep", jobs.prune_job(self.study, criterion, iteration, "prune_deep"), inputs, outputs)
-            self.retrain(pruned, iteration, retrained)
+            self.retrain(pruned, iteration, retrained, before)
             for phase, name in (("pruned", pruned), ("retrained", retrained)):
                 self.sample(criterion, iteration, phase, name)
             self.evaluate([pruned, retrained], f"{criterion}{iteration}")
             before = retrained
 
-    def retrain(self, before, iteration, retrained):
+    def retrain(self, machine, iteration, retrained, before):
         job, inputs = jobs.job(self.study, "retrain_jointly", iteration=iteration), {"digits": "digits.npz"}
-        self("retrain_jointly", job, inputs | {"machine": f"{before}.npz"}, {"machine": f"{retrained}.npz"})
+        if jobs.draws_back(self.study, "digits"):
+            inputs["before"] = f"{before}.npz"
+        self("retrain_jointly", job, inputs | {"machine": f"{machine}.npz"}, {"machine": f"{retrained}.npz"})
 
     def unpruned(self):
         before = "initial"
         for iteration in self.iterations if UNPRUNED in self.study.digits.controls else ():
             retrained = f"{UNPRUNED}{iteration}_retrained"
-            self.retrain(before, iteration, retrained)
+            self.retrain(before, iteration, retrained, before)
             self.sample(UNPRUNED, iteration, "retrained", retrained)
             self.evaluate([retrained], f"{UNPRUNED}{iteration}")
             before = retrained

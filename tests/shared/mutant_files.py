@@ -79,8 +79,12 @@ def pixel_table():
 
 
 def record_table():
-    rows = [f"{c},{k},{s},120,3 7 11,\n{c},{k},{s + 7},120,," for c in LABELS for k in (1, 2) for s in (0, 1)]
-    return "\n".join(["criterion,iteration,seed,n_weights_1,pixels_disconnected,units_removed_1", *rows, ""]).encode()
+    rows = [
+        f"{c},{k},{s},120,3 7 11,,0.1,0.9\n{c},{k},{s + 7},120,,,0.2,"
+        for c in LABELS for k in (1, 2) for s in (0, 1)
+    ]  # fmt: skip
+    columns = "criterion,iteration,seed,n_weights_1,pixels_disconnected,units_removed_1,undecided_1,kept_again_1"
+    return "\n".join([columns, *rows, ""]).encode()
 
 
 def example_table():

@@ -107,22 +107,24 @@ class Runner:
                 inputs["metrics"] = ["initial_metrics.csv", *so_far]
             outputs = {"machine": f"{pruned}.npz", "record": f"{criterion}{iteration}_record.csv"}
             self("prune", jobs.prune_job(self.study, criterion, iteration), inputs, outputs)
-            self.retrain(pruned, iteration, retrained)
+            self.retrain(pruned, iteration, retrained, before)
             for phase, name in (("pruned", pruned), ("retrained", retrained)):
                 self.sample(criterion, iteration, phase, name)
             self.evaluate([pruned, retrained], f"{criterion}{iteration}_metrics.csv")
             before = retrained
 
-    def retrain(self, before, iteration, name):
+    def retrain(self, machine, iteration, name, before):
         job = jobs.job(self.study, "retrain", iteration=iteration)
-        inputs = {"machine": f"{before}.npz", "patterns": "patterns.npz"}
+        inputs = {"machine": f"{machine}.npz", "patterns": "patterns.npz"}
+        if jobs.draws_back(self.study, "patches"):
+            inputs["before"] = f"{before}.npz"
         self("retrain", job, inputs, {"machine": f"{name}.npz"})
 
     def control(self, name):
         before = "initial"
         for iteration in range(1, self.study.patches.iterations + 1):
             retrained = f"{name}{iteration}_retrained"
-            self.retrain(before, iteration, retrained)
+            self.retrain(before, iteration, retrained, before)
             self.sample(name, iteration, "retrained", retrained)
             self.evaluate([retrained], f"{name}{iteration}_metrics.csv")
             before = retrained

@@ -260,7 +260,7 @@ def test_the_seeds_differ(deep):
 
 def test_the_devices_agree(deep, compiled):
     frames = [pd.read_csv(folder / "initial_metrics.csv") for folder in (deep.folder, compiled["both"].folder)]
-    sizes = [name for name in frames[0] if name.startswith("n_") and name != "n_mean_field"]
+    sizes = [name for name in frames[0] if name.startswith("n_") and name not in ("n_mean_field", "n_effective")]
     assert frames[0][sizes].equals(frames[1][sizes])
     for seed in (0, 1):
         (a, _), (b, _) = (load(runner, "pretrained", seed) for runner in (deep, compiled["both"]))

@@ -34,12 +34,14 @@ from boltzprune.sampling import exact
 
 EMPTY_FOR_PRUNED = "encoding_error encoding_train_error encoding_converged n_mean_field log_z log_z_sd bound".split()
 REGIONS = ["border_disconnected", "centre_disconnected"]
+OF_PRUNINGS = [*REGIONS, *(f"{name}_{layer}" for layer in (1, 2) for name in ("undecided", "kept_again"))]
 COLUMNS = [
     *KEYS,
     *"n_weights n_weights_1 n_weights_2 n_units_1 n_units_2 n_visible_connected".split(),
     *EMPTY_FOR_PRUNED,
     *"activity_1 activity_2 quality_mean quality_class_mean diversity".split(),
-    *REGIONS,
+    *"energy_time rate_time p_memory p_starts mixes n_effective".split(),
+    *OF_PRUNINGS,
 ]
 
 
@@ -87,7 +89,7 @@ def test_metrics_of_every_machine_once(deep):
     pruned = found["phase"] == "pruned"
     for name in COLUMNS:
         expected = pruned if name in EMPTY_FOR_PRUNED else np.zeros(len(found), dtype=bool)
-        expected = found["criterion"].isin(["none", "unpruned"]) if name in REGIONS else expected
+        expected = found["criterion"].isin(["none", "unpruned"]) if name in OF_PRUNINGS else expected
         assert found[name].isna().equals(pd.Series(expected)), name
 
 

@@ -54,10 +54,13 @@ OTHER = {
     "digits.pruning.schedule": [[0.3, 0.2]] * 10,
     "digits.controls": ["rewind"],
     "parts": ["results/other"],
+    "patches.pruning.regrowth": {"fraction": 0.3, "by": "random"},
+    "digits.pruning.regrowth": {"fraction": 0.3, "by": "correlation"},
 }
 """Keys whose other value cannot be guessed from the one that they have."""
 NULL = {"directory": "here", "file": "x.npz", "seeds": 11, "n_samples": 11, "n_train": 11, "n_test": 11}
 NULL |= {"divergence": 2.5, "encoding_error": 2.5, "activity": "h1", "schedule_epochs": 23, "last_learning_rate": 0.003}
+NULL |= {"homeostasis": 0.3}
 """Keys that may be null -> another value."""
 OF_DIGITS = {"data": {"source": "mnist"}, "machine": {"n_hidden": [784, 7]}, "evaluation": {"encoding": "sampled"}}
 STUDY = study_from(merged(BASE, {"digits": OF_DIGITS}))
@@ -200,5 +203,5 @@ def test_every_key_of_pruning_that_a_criterion_leaves_out_is_anothers():
     for experiment, stage in (("patches", "prune"), ("digits", "prune_deep")):
         section = getattr(STUDY, experiment)
         told = {name: {*spec(jobs.prune_job(STUDY, name, 1, stage))["pruning"]} for name in section.criteria}
-        assert set.union(*told.values()) == {*type(section.pruning).model_fields} - {"schedule"}
+        assert set.union(*told.values()) == {*type(section.pruning).model_fields} - {"schedule", "regrowth"}
         assert set.intersection(*told.values()) == {"fraction"}

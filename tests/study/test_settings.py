@@ -46,7 +46,7 @@ def uncommented(text):
 
 def test_retraining_is_training_unless_it_is_given():
     study = study_from({"preset": "paper"})
-    assert study.patches.retraining == study.patches.training
+    assert study.patches.retraining.model_dump() == study.patches.training.model_dump() | {"homeostasis": None}
     assert study.patches.retraining.learning_rate == [0.1, 0.01]
     own = study_from({"preset": "paper", "patches": {"retraining": {"learning_rate": [0.003, 0.001]}}}).patches
     assert own.retraining.learning_rate == [0.003, 0.001]

@@ -135,6 +135,7 @@ CONFIGURATION = {
     "patches.machine.n_hidden": Edit(TRAINING | STUDY, patches(machine={"n_hidden": 8})),
     "patches.training.learning_rate": Edit(TRAINING | STUDY, patches(training={"learning_rate": [0.04]})),
     "patches.retraining": Edit(FROM_RETRAINING | STUDY, patches(retraining=RATE)),
+    "patches.retraining.homeostasis": Edit(FROM_RETRAINING | STUDY, patches(retraining={"homeostasis": 0.3})),
     "patches.sampling.n_gibbs_steps": Edit(SAMPLING | STUDY, patches(sampling={"n_gibbs_steps": 201})),
     "patches.criteria, one more": Edit(
         {**CHAIN, **RESULTS, **SURVIVORS, **STUDY}, patches(criteria=[*OURS["patches"], "anti_fi"])
@@ -153,6 +154,9 @@ CONFIGURATION = {
     "patches.iterations, one more": Edit({**ALL_CHAINS, **RESULTS, **STUDY}, patches(iterations=2)),
     "patches.pruning.fraction": Edit({**CHAINS, **RESULTS, **STUDY}, patches(pruning={"fraction": 0.4})),
     "patches.pruning.schedule, the same fraction for its iteration": Edit(STUDY, patches(pruning={"schedule": [0.5]})),
+    "patches.pruning.regrowth": Edit(
+        {**CHAINS, **RESULTS, **STUDY}, patches(pruning={"regrowth": {"fraction": 0.3, "by": "random"}})
+    ),
     "patches.stop.divergence": Edit({**CHAINS, **RESULTS, **STUDY}, patches(stop={"divergence": 9.0})),
     "patches.evaluation.missing_patterns": Edit(EVALUATION | STUDY, patches(evaluation={"missing_patterns": "drop"})),
     "digits.data.crop": Edit(IMAGES | STUDY, digits(data={"crop": 1}, machine={"n_hidden": [36, 7]})),
@@ -166,6 +170,7 @@ CONFIGURATION = {
     "digits.training.learning_rate, first and last swapped": Edit(
         JOINT_TRAINING | STUDY, digits(training={"learning_rate": [0.05, 0.1]})
     ),
+    "digits.retraining.homeostasis": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"homeostasis": 0.3})),
     "digits.retraining.n_epochs": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"n_epochs": 3})),
     "digits.sampling.n_gibbs_steps": Edit(DEEP_SAMPLING | STUDY, digits(sampling={"n_gibbs_steps": 4})),
     "digits.criteria, one of your own more": Edit(
@@ -186,6 +191,9 @@ CONFIGURATION = {
     "digits.pruning.fraction": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(pruning={"fraction": [0.2, 0.3]})),
     "digits.pruning.schedule, other fractions": Edit(
         {**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(pruning={"schedule": [[0.2, 0.3]]})
+    ),
+    "digits.pruning.regrowth": Edit(
+        {**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(pruning={"regrowth": {"fraction": 0.3, "by": "correlation"}})
     ),
     "digits.stop.activity": Edit({**DEEP_CHAINS, **DEEP_RESULTS, **STUDY}, digits(stop={"activity": "h1"})),
     "digits.evaluation.strength_encoding": Edit(DEEP_EVALUATION | STUDY, digits(evaluation={"strength_encoding": 0.5})),

@@ -195,9 +195,26 @@ def so_far(experiment, folder=PATCHES):
     return {"metrics": paths} if jobs.stops(STUDY, experiment) else {}
 
 
+def first_machines(experiment, folder):
+    """Further input of a pruning of deep machines: where weights may grow again, the initial machines say where."""
+    return {"initial": f"{folder}/{OF_BLOCK}/initial/initial.npz"} if jobs.regrows(STUDY, experiment) else {}
+
+
+def before_pruning(experiment, folder):
+    """Further input of a retraining: with homeostasis, the machines before the pruning."""
+    return {"before": previous(".npz", folder)} if jobs.draws_back(STUDY, experiment) else {}
+
+
+def retraining_command(stage, experiment):
+    """The command of a retraining."""
+    return command(stage, SEEDS, THREADS, **({} if jobs.draws_back(STUDY, experiment) else {"before": 0}))
+
+
 def pruning_command(stage, experiment, *options):
     """The command of a pruning: where a study has `stop`, with a list of files, which can be long."""
-    return command(stage, *options, LISTED) if jobs.stops(STUDY, experiment) else command(stage, *options, metrics=0)
+    if jobs.stops(STUDY, experiment):
+        return command(stage, *options, LISTED)
+    return command(stage, *options, metrics=0, **({} if jobs.regrows(STUDY, experiment) else {"initial": 0}))
 
 
 def of_parts(table):

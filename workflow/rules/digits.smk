@@ -114,6 +114,7 @@ rule evaluate_initial_deep:
 rule prune_deep:
     input:
         **so_far("digits", DIGITS),
+        **first_machines("digits", DIGITS),
         machine=previous(".npz", DIGITS),
         statistics=previous("_statistics.npz", DIGITS),
     output:
@@ -138,6 +139,7 @@ rule prune_deep:
 
 rule retrain_jointly:
     input:
+        **before_pruning("digits", DIGITS),
         machine=rules.prune_deep.output.machine,
         digits=f"{DIGITS}/digits.npz",
     output:
@@ -153,11 +155,12 @@ rule retrain_jointly:
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain_jointly", iteration=int(wildcards.iteration)),
     shell:
-        command("retrain_jointly", SEEDS, THREADS)
+        retraining_command("retrain_jointly", "digits")
 
 
 use rule retrain_jointly as retrain_unpruned_deep with:
     input:
+        **before_pruning("digits", DIGITS),
         machine=previous(".npz", DIGITS),
         digits=f"{DIGITS}/digits.npz",
     output:

@@ -89,6 +89,7 @@ rule prune:
 
 rule retrain:
     input:
+        **before_pruning("patches", PATCHES),
         machine=rules.prune.output.machine,
         patterns=f"{PATCHES}/patterns.npz",
     output:
@@ -104,7 +105,7 @@ rule retrain:
     params:
         job=lambda wildcards: jobs.job(STUDY, "retrain", iteration=int(wildcards.iteration)),
     shell:
-        command("retrain", SEEDS, THREADS)
+        retraining_command("retrain", "patches")
 
 
 rule train_anew:
@@ -176,6 +177,7 @@ rule evaluate:
 
 use rule retrain as retrain_unpruned with:
     input:
+        **before_pruning("patches", PATCHES),
         machine=previous(".npz"),
         patterns=f"{PATCHES}/patterns.npz",
     output:

@@ -37,6 +37,7 @@ PURPOSES = (
     "other initial weights",
     "chains from two starts",
     "samples drawn again",
+    "regrowth",
 )
 """Everything that the package uses random numbers for: two purposes never share a stream."""
 

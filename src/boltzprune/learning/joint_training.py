@@ -17,6 +17,7 @@ from boltzprune.learning.training import Run, decay_of, not_finite, resumed
 
 if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
+    from boltzprune.learning.homeostasis import Homeostasis
 
 UPDATES_AT_ONCE = 5_000
 """Of each machine between two places where a checkpoint can be taken: a long epoch of many seeds takes hours. Compiled
@@ -33,6 +34,7 @@ def train_jointly(
     mean_field: Any,
     keys: Sequence[np.uint64],
     run: Run,
+    homeostasis: "Homeostasis | None" = None,
 ) -> list[tuple[BoltzmannMachine, tuple[np.ndarray, ...]]]:
     """Train deep machines, each on all its layers at once, on the same cases.
 
@@ -51,6 +53,8 @@ def train_jointly(
     keys : list of np.uint64
         Streams of the chains.
     run : training.Run
+    homeostasis : homeostasis.Homeostasis or None
+        What moves the hidden biases of each machine after every epoch.
 
     Returns
     -------
@@ -89,6 +93,8 @@ def train_jointly(
         place = f"epoch {number + 1}, update {first + lengths[turn - 1]}"
         for name, (*_, n) in zip(names, found):
             log.info("%s: %s, %.1f mean-field sweeps an image", name, place, n / len(piece))
+        if homeostasis and first == firsts[-1]:
+            results = [(homeostasis.moved(one, machine), state) for one, (machine, state) in enumerate(results)]
         if run.checkpoint:
             run.checkpoint.save(turn, place, results)
     return [(machine, state.chains) for machine, state in results]

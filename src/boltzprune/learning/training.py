@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
     from boltzprune.core.joint import JointEpoch
     from boltzprune.learning.checkpoint import Checkpoint
+    from boltzprune.learning.homeostasis import Homeostasis
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +122,7 @@ def train(
     keys: Sequence[np.uint64],
     run: Run,
     gains: tuple[float, float] = (1.0, 1.0),
+    homeostasis: "Homeostasis | None" = None,
 ) -> list[BoltzmannMachine]:
     """Train RBMs by CD-k side by side, each with its own stream.
 
@@ -136,6 +138,8 @@ def train(
     run : Run
     gains : (float, float)
         Factors of the input upwards and downwards, see `contrastive.Epoch`.
+    homeostasis : homeostasis.Homeostasis or None
+        What moves the hidden biases of each machine after every epoch.
 
     Returns
     -------
@@ -171,6 +175,8 @@ def train(
         for name, (machine, _) in zip(names, results):
             if not all_finite(machine):
                 raise not_finite(name, number, "its last update", epoch)
+        if homeostasis:
+            results = [(homeostasis.moved(place, machine), rest) for place, (machine, rest) in enumerate(results)]
         if run.checkpoint:
             run.checkpoint.save(number + 1, f"epoch {number + 1}", results)
     return [machine for machine, _ in results]

@@ -2,11 +2,13 @@
 
 Every weight layer is pruned on its own: a criterion is shown what the layer shows (`evidence`), and the least salient
 weights of the layer go (`weights`), or whole units of all hidden layers (`units`). Then hidden units without weights on
-a side go too. An RBM is the machine of one weight layer. When nothing is left, see `pruning`.
+a side go too, and weights may grow again between those that remain (`regrowth`). An RBM is the machine of one weight
+layer. When nothing is left, see `pruning`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,6 +19,7 @@ from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
 from boltzprune.pruning.criteria import saliency_of
 from boltzprune.pruning.evidence import check_eigenvector, check_statistics, evidence_of, numbers_per_weight
+from boltzprune.pruning.regrowth import Masks, regrown
 from boltzprune.pruning.units import dead_ends, drop_units
 from boltzprune.pruning.weights import drop_weights, drop_zeros
 
@@ -54,13 +57,15 @@ class Pruned:
         Compact: removed units are gone, `machine.units` says which remain. If it `is_empty`, it has no hidden unit, and
         the course ends here.
     n_weights_removed : tuple of int
-        Of each weight layer.
+        Of each weight layer, how many fewer there are; weights that have grown count as never removed.
     units_removed : list of RemovedUnit
         By layer and place.
     remaining : tuple of (n_units,) bool
         Which units of each layer remain, in the order of the machine before; layer 0, the visible one, keeps all.
     visible_disconnected : (n,) int64
         Indices of the visible units without weights; they stay.
+    n_weights_grown : tuple of int
+        Of each weight layer, weights that have grown; empty without regrowth.
     """
 
     machine: BoltzmannMachine
@@ -68,6 +73,7 @@ class Pruned:
     units_removed: list[RemovedUnit]
     remaining: tuple[npt.NDArray[np.bool_], ...]
     visible_disconnected: npt.NDArray[np.integer]
+    n_weights_grown: tuple[int, ...] = ()
 
 
 def prune(
@@ -79,6 +85,7 @@ def prune(
     seed: int,
     iteration: int,
     leading_eigenvector: np.ndarray | None = None,
+    allowed: Sequence[npt.NDArray[np.bool_]] | None = None,
 ) -> Pruned:
     """Remove the least salient weights of every layer, or whole units, then the hidden units that lead nowhere.
 
@@ -92,11 +99,13 @@ def prune(
         Of the criterion, for messages.
     pruning : config.Pruning or config.DeepPruning
         Its fraction is read, and what the criterion goes by: whole_units, or its thresholds, its zero_rule if it has
-        one, and the options that the criterion declares.
+        one, its regrowth, and the options that the criterion declares.
     seed, iteration : int
         Random numbers depend on them and on the original indices of the units.
     leading_eigenvector : (n_parameters,) float64 or None
         Of the full FIM, for a criterion that needs it; of RBMs only.
+    allowed : sequence of (n_lower, n_upper) bool or None
+        Where weights may grow, of each weight layer; None: everywhere.
 
     Returns
     -------
@@ -110,7 +119,12 @@ def prune(
     """
     of_weights = saliencies(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
     ties = tie_breakers(machine, seed, iteration)
-    return _without_dead_ends(machine, *chosen(machine, of_weights, criterion, pruning, ties))
+    masks, units = chosen(machine, of_weights, criterion, pruning, ties)
+    if criterion.whole_units or pruning.regrowth is None:
+        return _without_dead_ends(machine, masks, units)
+    chosen_by = {"saliencies": of_weights, "ties": ties, "statistics": statistics, "regrowth": pruning.regrowth}
+    grow = partial(regrown, machine, **chosen_by, allowed=allowed, seed=seed, iteration=iteration)
+    return _without_dead_ends(machine, masks, units, grow)
 
 
 def tie_breakers(machine: BoltzmannMachine, seed: int, iteration: int) -> list[npt.NDArray[np.float64]]:
@@ -235,7 +249,10 @@ def _without_weights(
 
 
 def _without_dead_ends(
-    machine: BoltzmannMachine, masks: Sequence[npt.NDArray[np.bool_]], chosen: Sequence[npt.NDArray[np.bool_]]
+    machine: BoltzmannMachine,
+    masks: Masks,
+    chosen: Sequence[npt.NDArray[np.bool_]],
+    grow: Callable[[Masks, Masks], tuple[Masks, tuple[int, ...]]] | None = None,
 ) -> Pruned:
     """The machine with what is left of its weights, without units that were chosen or lead nowhere, and the record.
 
@@ -246,6 +263,8 @@ def _without_dead_ends(
     masks : list of (n_lower, n_upper) bool
     chosen : list of (n_units,) bool
         Of each hidden layer.
+    grow : callable or None
+        From these masks and the units that remain to masks with other weights, and how many have grown.
 
     Returns
     -------
@@ -259,9 +278,10 @@ def _without_dead_ends(
         for layer, reason in enumerate(reasons, start=1)
         for place in np.flatnonzero(reason != "")
     ]
+    masks, n_grown = grow(masks, remaining) if grow else (masks, ())
     left = compact(machine, masks, remaining)
     n_removed = tuple(before - after for before, after in zip(machine.n_weights, left.n_weights))
-    return Pruned(left, n_removed, removed, remaining, machine.units[0][~masks[0].any(axis=1)])
+    return Pruned(left, n_removed, removed, remaining, machine.units[0][~masks[0].any(axis=1)], n_grown)
 
 
 def compact(

@@ -95,6 +95,10 @@ def _verdict(value: published.Value, found: "pd.Series") -> str:
     return INSIDE if low <= found.max() and found.min() <= high else OUTSIDE
 
 
+NOT_PUBLISHED: dict[str, Any] = dict.fromkeys(("pruning.schedule", "pruning.regrowth", "retraining.homeostasis"))
+"""Keys behind which no published number stands, unless they are null."""
+
+
 def differences(experiment: str, section: Any) -> dict[str, str]:
     """Why the published numbers of an experiment cannot be compared with a study's, for each source; empty: they can.
 
@@ -112,7 +116,7 @@ def differences(experiment: str, section: Any) -> dict[str, str]:
     found = {}
     for name in dict.fromkeys(value.source for value in published.PUBLISHED if value.experiment == experiment):
         found[f"{name}, before pruning"] = of_size
-        found[name] = of_size or _differing(section, {**published.SOURCES[name].settings, "pruning.schedule": None})
+        found[name] = of_size or _differing(section, {**published.SOURCES[name].settings, **NOT_PUBLISHED})
     return found
 
 

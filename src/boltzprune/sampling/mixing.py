@@ -243,7 +243,7 @@ def effective_samples(
     n_parts = max(1, min(-(-N_BLOCKS // n_chains), n_reads))
     edges = [part * n_reads // n_parts for part in range(n_parts + 1)]
     sums = [_Scatter((n,)) for n in sizes] + [_Scatter(pair) for pair in zip(sizes[:-1], sizes[1:])]
-    largest = max(a * b for a, b in zip(sizes[:-1], sizes[1:]))
+    largest = max(1, *(a * b for a, b in zip(sizes[:-1], sizes[1:])))  # 1: no unit of a layer is left
     chunk = max(1, min(n_chains, MAX_BYTES // (4 * largest), MAX_BYTES // (4 * max(sizes) * n_reads)))
     for first, end in zip(edges[:-1], edges[1:]):
         for chain in range(0, n_chains, chunk):

@@ -21,6 +21,13 @@ Rule = str | Callable[[Evidence], np.ndarray]
 """A criterion: its name in the list, file.py:function, or a function from Evidence to a saliency per weight."""
 
 
+OF_STUDIES = {
+    "schedule": "here every pruning is given its own fraction",
+    "regrowth": "here it is not known where the machine had weights before any pruning; leave it out",
+}
+"""Keys of section `pruning` that functions for one machine do not take -> why."""
+
+
 def criterion_and_name(criterion: Rule) -> tuple[Criterion, str]:
     """A row of the list, or the like of it for a criterion of one's own, and what messages call it."""
     name = criterion if isinstance(criterion, str) else getattr(criterion, "__name__", type(criterion).__name__)
@@ -29,8 +36,9 @@ def criterion_and_name(criterion: Rule) -> tuple[Criterion, str]:
 
 def _section(machine: BoltzmannMachine, settings: dict[str, Any], name: str) -> Pruning | DeepPruning:
     """How an RBM, or a DBM, is pruned."""
-    if settings.get("schedule") is not None:
-        raise InputError(f"{name}: schedule is a key of studies; here every pruning is given its own fraction")
+    for key, why in OF_STUDIES.items():
+        if settings.get(key) is not None:
+            raise InputError(f"{name}: {key} is a key of studies; {why}")
     if machine.is_rbm:
         return section(Pruning, settings, name)
     fraction = settings.get("fraction")

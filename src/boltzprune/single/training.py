@@ -272,6 +272,11 @@ def train_dbm(
     (40, 2)
     """
     how: JointTraining = section(Retraining if iteration else JointTraining, settings, "train_dbm")
+    if getattr(how, "homeostasis", None) is not None:
+        raise InputError(
+            "train_dbm: homeostasis is a key of studies; here the machine before the pruning, whose rates are the "
+            "targets, is not known; leave it out"
+        )
     inference = section(MeanField, mean_field or {}, "train_dbm: mean_field")
     states, backend = states_of(cases, machine.layer_sizes[0]), backend_for(device, threads)
     if isinstance(how, Retraining) and how.chains == "restart":

@@ -79,6 +79,8 @@ UNUSED = {
         *("ais_chains", "ais_temperatures", "after_pruning"),
     },
     ("evaluate_digits", "evaluation"): {"strength_raw", "quality", "after_pruning"},
+    ("train_anew", "retraining"): {"homeostasis"},
+    ("train_deep_anew", "retraining"): {"homeostasis"},
 }
 """Stage and section -> the keys of it that the stage does not use. Named are those, so that a key which is new to a
 section reruns every stage that could use it."""
@@ -103,7 +105,10 @@ def job(study: Study, stage: str, /, **values: object) -> dict[str, Any]:
     experiment = getattr(study, row.experiment)
     for key in row.spec:
         if key in SECTIONS[row.experiment]:
-            spec[key] = getattr(experiment, key).model_dump(exclude=UNUSED.get((stage, key)))
+            unused = UNUSED.get((stage, key), set())
+            if key == "retraining" and not draws_back(study, row.experiment):
+                unused = unused | {"homeostasis"}
+            spec[key] = getattr(experiment, key).model_dump(exclude=unused)
         elif key == "device":
             spec[key] = study.device
         elif key == "n_chains":
@@ -183,6 +188,16 @@ def stops(study: Study, experiment: str) -> bool:
     return bool(rules_of(getattr(study, experiment).stop))
 
 
+def regrows(study: Study, experiment: str, criterion: Criterion | None = None) -> bool:
+    """Whether weights grow again after prunings of an experiment, by a criterion if one is given."""
+    return getattr(study, experiment).pruning.regrowth is not None and not (criterion and criterion.whole_units)
+
+
+def draws_back(study: Study, experiment: str) -> bool:
+    """Whether retrainings of an experiment have homeostasis, so that they have to see the machines before."""
+    return getattr(study, experiment).retraining.homeostasis is not None
+
+
 def needs_eigenvector(name: str) -> bool:
     """Whether a criterion needs the leading eigenvector of the FIM."""
     return _resolved(name).needs == "eigenvector"
@@ -224,13 +239,14 @@ def prune_job(study: Study, criterion: str, iteration: int, stage: str = "prune"
     iteration : int
     stage : str
     """
-    row, pruning = _resolved(criterion), getattr(study, STAGES[stage].experiment).pruning
-    pruning = in_iteration(pruning, iteration)
+    row, experiment = _resolved(criterion), STAGES[stage].experiment
+    pruning = in_iteration(getattr(study, experiment).pruning, iteration)
     of_others = set().union(*map(_options, CRITERIA.values())) - _options(row)
     given = job(study, stage, criterion=criterion, iteration=iteration)
-    if not stops(study, STAGES[stage].experiment):
+    if not stops(study, experiment):
         given = _without(given, "stop")
-    given = _with(given, pruning=pruning.model_dump(exclude={"schedule", *of_others}))
+    without = {"schedule", *of_others} | (set() if regrows(study, experiment, row) else {"regrowth"})
+    given = _with(given, pruning=pruning.model_dump(exclude=without))
     return given | {"code": given["code"] + criterion_digest(criterion, row)}
 
 

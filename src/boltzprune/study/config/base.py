@@ -12,6 +12,7 @@ from pydantic_core import core_schema
 from boltzprune.errors import InputError
 from boltzprune.pruning.controls import CONTROLS
 from boltzprune.pruning.criteria import CRITERIA, LONGEST_NAME, slug
+from boltzprune.pruning.regrowth import RULES
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$", max_length=LONGEST_NAME)]
 """The name of a folder."""
@@ -33,6 +34,7 @@ Positive = Annotated[float, Field(gt=0), BeforeValidator(_number)]
 NotNegative = Annotated[float, Field(ge=0), BeforeValidator(_number)]
 Momentum = Annotated[float, Field(ge=0, lt=1), BeforeValidator(_number)]
 Fraction = Annotated[float, Field(gt=0, lt=1), BeforeValidator(_number)]
+Share = Annotated[float, Field(gt=0, le=1), BeforeValidator(_number)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 OwnSeeds = Annotated[
@@ -55,6 +57,19 @@ ANTI_FI_THRESHOLD = (
     "The same for criterion anti_fi, which removes the highest values. rank: exactly the fraction, ties broken at "
     "random; percentile: those above the opposite percentile, so that ties stay. Paper: rank."
 )
+REGROWTH = (
+    "Weights that grow again, as {fraction: 0.3, by: correlation}; null: none. Of the number of weights that a pruning "
+    "has removed from a layer, this fraction, in (0, 1], grows between units that remain and had no weight, within "
+    "receptive fields; as many of the least salient weights that were kept go for them, so that the pruning leaves as "
+    "many weights as without regrowth. A first pruning finds no such place in a layer that has all its weights. "
+    "by: random, anywhere; correlation, where |<s_i s_j> - <s_i><s_j>| of the free-running machine is largest. A "
+    "weight that grows is 0 before the retraining. Criteria that remove whole units are left as they are. Paper: null."
+)
+HOMEOSTASIS = (
+    "After every epoch of a retraining the bias of each hidden unit moves by this share of logit(target) - "
+    "logit(rate), where rate is its mean activation over the training data and target what that was before the "
+    "pruning; null: by none. Controls rewind and scratch, which no pruning has changed, have none. Paper: null."
+)
 ITERATIONS = (
     "Number of iterations; in each, a machine is pruned and retrained. If a pruning leaves a weight layer without "
     "weights, the course of that seed under that criterion ends earlier: its earlier machines stay, tables and figures "
@@ -71,6 +86,22 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False, defer_build=True)
+
+
+def one_of(names: Iterable[str]) -> GetPydanticSchema:
+    """What makes `Annotated[str, one_of(names)]` take these names and no other, as `Literal` does.
+
+    `Literal` itself has to be written out, and would say again what a list of the package says.
+    """
+    schema = core_schema.literal_schema(list(names))
+    return GetPydanticSchema(lambda source, handler: schema)
+
+
+class Regrowth(Section):
+    """Which share of the weights that a pruning removes grows again, and where."""
+
+    fraction: Share
+    by: Annotated[str, one_of(RULES)]
 
 
 Kind = TypeVar("Kind", bound=Section)
@@ -105,15 +136,6 @@ def problems(error: ValidationError, name: str) -> str:
     """What is wrong with the values of the section of that name, in one line."""
     places = [(".".join(map(str, (name, *p["loc"]))), reprlib.repr(p["input"]), p["msg"]) for p in error.errors()]
     return "; ".join(f"{place} = {value}: {message}" for place, value, message in places)
-
-
-def one_of(names: Iterable[str]) -> GetPydanticSchema:
-    """What makes `Annotated[str, one_of(names)]` take these names and no other, as `Literal` does.
-
-    `Literal` itself has to be written out, and would say again what a list of the package says.
-    """
-    schema = core_schema.literal_schema(list(names))
-    return GetPydanticSchema(lambda source, handler: schema)
 
 
 def _distinct(names: list[str]) -> list[str]:

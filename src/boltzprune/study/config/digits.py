@@ -8,7 +8,9 @@ from boltzprune.datasets import LABELLED_SOURCES
 from boltzprune.pruning.criteria import CRITERIA
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
+    HOMEOSTASIS,
     ITERATIONS,
+    REGROWTH,
     SCHEDULE,
     THRESHOLD,
     Controls,
@@ -18,8 +20,10 @@ from boltzprune.study.config.base import (
     Number,
     OwnSeeds,
     Positive,
+    Regrowth,
     Section,
     Seed,
+    Share,
     Threshold,
     check_criteria,
 )
@@ -223,6 +227,7 @@ class Retraining(JointTraining):
         "images, with the hidden layers sampled upwards (authors' code); go_on: they go on from "
         "where they were. Paper: re-initialised.",
     )
+    homeostasis: Share | None = Field(None, description=HOMEOSTASIS)
 
 
 class DeepSampling(Section):
@@ -267,6 +272,7 @@ class DeepPruning(Section):
         description="Criterion variance_fi: as it is (none), or times the squared weight (squared_weight; "
         "preprint's code). Paper: none.",
     )
+    regrowth: Regrowth | None = Field(None, description=REGROWTH)
 
 
 class DeepStop(Section):

@@ -7,7 +7,9 @@ from pydantic import Field, field_validator, model_validator
 from boltzprune.datasets import SOURCES
 from boltzprune.study.config.base import (
     ANTI_FI_THRESHOLD,
+    HOMEOSTASIS,
     ITERATIONS,
+    REGROWTH,
     SCHEDULE,
     THRESHOLD,
     Controls,
@@ -18,8 +20,10 @@ from boltzprune.study.config.base import (
     Number,
     OwnSeeds,
     Positive,
+    Regrowth,
     Section,
     Seed,
+    Share,
     Threshold,
     check_criteria,
 )
@@ -128,6 +132,12 @@ class Training(Section):
         return self
 
 
+class PatchRetraining(Training):
+    """Training after each pruning."""
+
+    homeostasis: Share | None = Field(None, description=HOMEOSTASIS)
+
+
 class Sampling(Section):
     """How the statistics of the free-running model are estimated."""
 
@@ -169,6 +179,7 @@ class Pruning(Section):
         description="Criterion eigenvector: the magnitude of the entry of the leading eigenvector (paper), or "
         "the signed entry of the eigenvector oriented to a positive sum (preprint's code).",
     )
+    regrowth: Regrowth | None = Field(None, description=REGROWTH)
 
 
 class Stop(Section):
@@ -205,10 +216,10 @@ class Patches(Section):
     data: PatchData = Field(default_factory=PatchData)
     machine: PatchMachine = Field(default_factory=PatchMachine)
     training: Training = Field(default_factory=Training)
-    retraining: Training | None = Field(
+    retraining: PatchRetraining | None = Field(
         None,
         description="Training after each pruning, with the keys of training; null, or keys left out: as "
-        "training. Paper: as training.",
+        f"training. Paper: as training. One key more, homeostasis, a number in (0, 1] or null: {HOMEOSTASIS}",
     )
     sampling: Sampling = Field(default_factory=Sampling)
     criteria: Annotated[list[str], Field(min_length=1)] = Field(
@@ -252,5 +263,5 @@ class Patches(Section):
     @model_validator(mode="after")
     def _retrain_as_trained(self) -> Self:
         if self.retraining is None:
-            object.__setattr__(self, "retraining", self.training)
+            object.__setattr__(self, "retraining", PatchRetraining(**self.training.model_dump()))
         return self

@@ -3,7 +3,7 @@
 import functools
 import importlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from boltzprune.learning.checkpoint import Checkpoint
 from boltzprune.report.figures import FIGURES
 from boltzprune.results import records
 from boltzprune.results.processor import processor
-from boltzprune.results.store import CHECKPOINT, Arrays, checksum
+from boltzprune.results.store import CHECKPOINT, Arrays, checksum, read_machine
 from boltzprune.study.config.base import checked, problems
 from boltzprune.study.cost import sizes, workload
 from boltzprune.study.progress import Progress
@@ -26,6 +26,7 @@ from boltzprune.study.stages.catalogue import CLAIMS_INPUTS, SECTIONS, STAGES, V
 
 if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
+    from boltzprune.core.machine import BoltzmannMachine
 
 __all__ = ["CLAIMS_INPUTS", "SECTIONS", "STAGES", "Job", "run"]
 
@@ -74,6 +75,19 @@ class Job:
     def arrays(self, name: str) -> Arrays:
         """The one .npz file given under that name."""
         return Arrays(self.inputs[name][0])
+
+    def machines(self, name: str, seeds: Iterable[int], key: str) -> "list[BoltzmannMachine]":
+        """Machines that a key of the spec asks for besides, in a file given under that name.
+
+        Raises
+        ------
+        InputError
+            If there is no such file.
+        """
+        if name not in self.inputs:
+            raise InputError(f"{self.stage}: --in {name} is missing; {key} needs these machines")
+        arrays = self.arrays(name)
+        return [read_machine(arrays, seed) for seed in seeds]
 
     def backend(self) -> "Backend":
         """The backend that the spec asks for."""

@@ -78,10 +78,11 @@ STAGES = {
     ),
     "retrain": Stage(
         "machines, pruned or of a control -> retrained machines",
-        ("machine", "patterns"),
+        ("machine", "patterns", "before"),
         ("machine",),
         ("retraining", "device", "iteration"),
         "retrain",
+        ("before",),
     ),
     "train_anew": Stage(
         "pruned machines -> their architecture, trained anew for as long",
@@ -147,10 +148,11 @@ STAGES = {
     ),
     "retrain_jointly": _digits(
         "DBMs, pruned or of a control -> retrained DBMs",
-        ("machine", "digits"),
+        ("machine", "digits", "before"),
         ("machine",),
         ("retraining", "mean_field", "device", "iteration"),
         "train_jointly",
+        ("before",),
     ),
     "train_deep_anew": _digits(
         "pruned DBMs -> their architecture, pre-trained and trained anew for as long",
@@ -171,11 +173,11 @@ STAGES = {
     ),
     "prune_deep": _digits(
         "DBMs and statistics -> pruned DBMs and a record",
-        ("machine", "statistics", "metrics"),
+        ("machine", "statistics", "metrics", "initial"),
         ("machine", "record"),
         ("pruning", "stop", "criterion", "iteration"),
         "prune",
-        ("metrics", "stop"),
+        ("metrics", "initial", "stop"),
     ),
     "evaluate_digits": _digits(
         "DBMs, statistics and samples -> metrics",
@@ -260,7 +262,7 @@ SECTIONS: dict[str, dict[str, type[Section]]] = {
         "data": config.PatchData,
         "machine": config.PatchMachine,
         "training": config.Training,
-        "retraining": config.Training,
+        "retraining": config.PatchRetraining,
         "sampling": config.Sampling,
         "pruning": config.Pruning,
         "stop": config.Stop,

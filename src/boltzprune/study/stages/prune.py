@@ -1,7 +1,8 @@
 """Machines of any depth and their statistics -> pruned machines, and a record of what went.
 
 Stage `prune` is that of the patches, `prune_deep` that of the digits, whose machines have persistent chains. Pruning is
-the same in both; the records have the columns that the tables of each experiment are made of.
+the same in both; the records have the columns that the tables of each experiment are made of. Where weights may grow
+again, `prune_deep` reads the initial machines too, whose weights lie within receptive fields.
 """
 
 import logging
@@ -52,13 +53,17 @@ def run(job: "Job") -> None:
     seeds = [seed for seed in seeds if seed not in ended]
     for seed in ended:
         nothing = without_units(np.size(spec["pruning"].fraction))
-        rows[seed] = record(nothing, Pruned(nothing, (0,) * len(nothing.weights), [], (), np.zeros(0, dtype=np.int64)))
+        zeros = (0,) * len(nothing.weights)
+        grown = zeros if spec["pruning"].regrowth else ()
+        rows[seed] = record(nothing, Pruned(nothing, zeros, [], (), np.zeros(0, dtype=np.int64), grown))
         rows[seed] |= _unknown(len(nothing.weights))
     for seed in seeds:
         machine = read_machine(machines, seed)
         chains = read_chains(machines, seed, machine.layer_sizes) if is_deep else ()
         means, leading = read_statistics(statistics, seed)
-        pruned = prune(machine, means, criterion, name, spec["pruning"], seed, spec["iteration"], leading)
+        initial = job.machines("initial", [seed], "pruning.regrowth") if is_deep and spec["pruning"].regrowth else []
+        allowed = _allowed(initial[0], machine) if initial else None
+        pruned = prune(machine, means, criterion, name, spec["pruning"], seed, spec["iteration"], leading, allowed)
         rows[seed] = record(machine, pruned) | _decided(job, criterion, machine, means, seed)
         if pruned.machine.is_empty:
             ended[seed] = spec["iteration"]
@@ -68,6 +73,12 @@ def run(job: "Job") -> None:
             arrays |= machine_arrays(seed, pruned.machine) | chain_arrays(seed, left)
     write_arrays(job.outputs["machine"], arrays, job.provenance(ended))
     _write_record(job, rows)
+
+
+def _allowed(initial: "BoltzmannMachine", machine: "BoltzmannMachine") -> list[np.ndarray]:
+    """Where a weight of a machine may grow, of each weight layer: where its initial machine had one."""
+    places = zip(machine.units[:-1], machine.units[1:])
+    return [mask[np.ix_(*pair)] for mask, pair in zip(initial.masks, places)]
 
 
 def _stopped(job: "Job", seeds: Sequence[int]) -> list[int]:
@@ -114,10 +125,11 @@ def _named(job: "Job", seed: int) -> tuple[str, int, int]:
 
 
 def _record_of_patches(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, Any]:
-    """Weights and units before, what went, and which pixels have no weight."""
+    """Weights and units before, what went, what has grown if anything may, and which pixels have no weight."""
     return {
         "n_weights_before": before.n_weights[0],
         "n_weights_removed": pruned.n_weights_removed[0],
+        **dict(zip(("n_weights_grown",), pruned.n_weights_grown)),
         "n_hidden_before": before.layer_sizes[1],
         "hidden_removed": " ".join(str(removed.unit) for removed in pruned.units_removed),
         "visible_disconnected": " ".join(map(str, pruned.visible_disconnected)),
@@ -125,12 +137,13 @@ def _record_of_patches(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, 
 
 
 def _record_of_digits(before: "BoltzmannMachine", pruned: Pruned) -> dict[str, Any]:
-    """Weights and units before and after, what went and why, and which pixels have no weight."""
+    """Weights and units before and after, what went and why, what has grown if it may, and pixels without weights."""
     after = pruned.machine
     record: dict[str, Any] = {}
     for layer in range(len(before.weights)):
         record[f"n_weights_{layer + 1}_before"] = before.n_weights[layer]
         record[f"n_weights_{layer + 1}"] = after.n_weights[layer]
+        record |= {f"n_weights_{layer + 1}_grown": n for n in pruned.n_weights_grown[layer : layer + 1]}
         record[f"n_units_{layer + 1}_before"] = before.layer_sizes[layer + 1]
         record[f"n_units_{layer + 1}"] = after.layer_sizes[layer + 1]
     for layer in range(1, len(before.layer_sizes)):

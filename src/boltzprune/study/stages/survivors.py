@@ -82,7 +82,11 @@ def _overlaps(masks: Masks, initial: Mapping[int, BoltzmannMachine]) -> pd.DataF
                 for other in criteria[place:]:
                     found = overlap(left[name], left[other], n_initial)
                     about = {"criterion": name, "other": other, "iteration": iteration, "seed": seed}
-                    sizes: dict[str, float] = {"n_weights": found.n_one, "n_weights_other": found.n_other, "n_both": found.n_both}
+                    sizes: dict[str, float] = {
+                        "n_weights": found.n_one,
+                        "n_weights_other": found.n_other,
+                        "n_both": found.n_both,
+                    }
                     sizes |= {"n_expected": found.n_expected, "overlap": found.index}
                     rows.append({**about, "layer": layer + 1, **sizes})
     return pd.DataFrame(rows)

@@ -12,6 +12,7 @@ from boltzprune.results.store import machine_arrays, write_arrays
 
 if TYPE_CHECKING:
     from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.learning.homeostasis import Homeostasis
     from boltzprune.study.config import Training
     from boltzprune.study.stages import Job
 
@@ -33,6 +34,7 @@ def finish(
     machines: Sequence["BoltzmannMachine"],
     cases: np.ndarray,
     trainings: Mapping[int, "Training"],
+    held: "Homeostasis | None" = None,
 ) -> None:
     """Train and write; the stream of a training is that of the seed and the iteration.
 
@@ -46,6 +48,8 @@ def finish(
     cases : (n_cases, n_visible) uint8 in {0, 1}
     trainings : dict of int -> config.Training
         Iteration (0: the first training) -> how it trains; one after the other, each from where the last one ended.
+    held : homeostasis.Homeostasis or None
+        What moves the hidden biases after every epoch.
     """
     seeds, ended = split
     batches = sum(len(one.learning_rate) * -(-len(cases) // one.batch_size) for one in trainings.values())
@@ -58,7 +62,8 @@ def finish(
                     ordered = [cases[permutation(fork(seed, "order of patterns"), len(cases))] for seed in seeds]
                 keys = [fork(seed, "training", iteration) for seed in seeds]
                 names = [f"{name}, seed {seed}" for seed in seeds]
-                machines = train(machines, ordered, training, keys, Run(job.backend(), progress, names, checkpoint))
+                run = Run(job.backend(), progress, names, checkpoint)
+                machines = train(machines, ordered, training, keys, run, homeostasis=held)
                 if len(trainings) > 1:  # so that none is done again
                     checkpoint.flush()
         for seed, machine in zip(seeds, machines):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from boltzprune.core.streams import fork
+from boltzprune.learning.homeostasis import data_of, drawn_back
 from boltzprune.learning.joint_training import restarted, train_jointly
 from boltzprune.learning.training import Run
 from boltzprune.results.prepared import read_digits
@@ -13,6 +14,7 @@ from boltzprune.results.store import chain_arrays, machine_arrays, read_chains, 
 
 if TYPE_CHECKING:
     from boltzprune.core.machine import BoltzmannMachine
+    from boltzprune.learning.homeostasis import Homeostasis
     from boltzprune.study.stages import Job
 
 Trained = tuple["BoltzmannMachine", tuple[np.ndarray, ...]]
@@ -26,7 +28,12 @@ def run(job: "Job") -> None:
     training = spec["retraining"] if "retraining" in spec else spec["training"]
     machines = [read_machine(before, seed) for seed in split[0]]
     chains = [read_chains(before, seed, machine.layer_sizes) for seed, machine in zip(split[0], machines)]
-    finish(job, split, list(zip(machines, chains)), cases, {spec.get("iteration", 0): training})
+    held = None
+    if share := getattr(training, "homeostasis", None):
+        data = data_of(cases, spec["mean_field"].tolerance, spec["mean_field"].max_updates)
+        old = job.machines("before", split[0], "retraining.homeostasis")
+        held = drawn_back(share, old, machines, data, job.backend())
+    finish(job, split, list(zip(machines, chains)), cases, {spec.get("iteration", 0): training}, held)
 
 
 def finish(
@@ -35,6 +42,7 @@ def finish(
     trained: Sequence[Trained],
     cases: np.ndarray,
     trainings: Mapping[int, Any],
+    held: "Homeostasis | None" = None,
 ) -> None:
     """Train and write; the streams of a training are those of the seed and the iteration.
 
@@ -48,6 +56,8 @@ def finish(
     cases : (n_cases, n_visible) uint8 in {0, 1}
     trainings : dict of int -> config.JointTraining or config.Retraining
         Iteration (0: the first training) -> how it trains; one after the other, each from where the last one ended.
+    held : homeostasis.Homeostasis or None
+        What moves the hidden biases after every epoch.
     """
     (seeds, ended), backend = split, job.backend()
     batches = sum(one.n_epochs * -(-len(cases) // one.batch_size) for one in trainings.values())
@@ -63,7 +73,7 @@ def finish(
                 settings = training, job.spec["mean_field"], [fork(seed, "training", iteration) for seed in seeds]
                 names = [f"{name}, seed {seed}" for seed in seeds]
                 run = Run(backend, progress, names, checkpoint)
-                trained = train_jointly(machines, chains, cases, *settings, run)
+                trained = train_jointly(machines, chains, cases, *settings, run, held)
                 if len(trainings) > 1:  # so that none is done again
                     checkpoint.flush()
         for seed, (machine, states) in zip(seeds, trained):
