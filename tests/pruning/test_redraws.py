@@ -8,7 +8,7 @@ from boltzprune.backend import get_backend
 from boltzprune.core.fisher import Statistics
 from boltzprune.core.streams import fork
 from boltzprune.pruning.criteria import CRITERIA, resolve
-from boltzprune.pruning.prune import chosen, prune, saliencies, tie_breakers
+from boltzprune.pruning.prune import chosen, prune, saliencies, shown_of, tie_breakers
 from boltzprune.pruning.redraws import N_REDRAWS, decided, redrawn
 from boltzprune.sampling import exact
 from boltzprune.sampling.statistics import estimate
@@ -28,7 +28,8 @@ def of_samples(machine, n, seed):
 
 
 def kept(machine, statistics, name, seed=5):
-    found = saliencies(machine, statistics, CRITERIA[name], name, HOW, seed, 1)
+    shown = shown_of(machine, statistics, CRITERIA[name], name, HOW, seed, 1)
+    found = saliencies(CRITERIA[name], name, shown)
     return chosen(machine, found, CRITERIA[name], HOW, tie_breakers(machine, seed, 1))[0][0]
 
 

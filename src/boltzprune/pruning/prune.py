@@ -117,7 +117,8 @@ def prune(
         If the criterion misbehaves (see `criteria.saliency_of`), the statistics or the eigenvector are not of this
         machine, the criterion needs an eigenvector that is missing, or there is not one fraction for each weight layer.
     """
-    of_weights = saliencies(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
+    shown = shown_of(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
+    of_weights = saliencies(criterion, name, shown)
     ties = tie_breakers(machine, seed, iteration)
     masks, units = chosen(machine, of_weights, criterion, pruning, ties)
     if criterion.whole_units or pruning.regrowth is None:
@@ -155,24 +156,14 @@ def chosen(
     return masks, [np.zeros(mask.shape[1], dtype=bool) for mask in masks]
 
 
-def saliencies(
-    machine: BoltzmannMachine,
-    statistics: "Statistics",
-    criterion: "Criterion",
-    name: str,
-    pruning: Any,
-    seed: int,
-    iteration: int,
-    leading_eigenvector: np.ndarray | None = None,
-) -> list[npt.NDArray[np.float64]]:
-    """Saliency of every weight layer; parameters and errors as of `prune`.
+def saliencies(criterion: "Criterion", name: str, shown: "Sequence[Evidence]") -> list[npt.NDArray[np.float64]]:
+    """Saliency of every weight layer by what the criterion is shown of it; errors as of `prune`.
 
     Returns
     -------
     list of (n_lower, n_upper) float64
         High = keep; of what has no weight, whatever the criterion returns there.
     """
-    shown = shown_of(machine, statistics, criterion, name, pruning, seed, iteration, leading_eigenvector)
     return [saliency_of(criterion, name, evidence) for evidence in shown]
 
 

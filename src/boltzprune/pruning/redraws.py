@@ -12,9 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.core.streams import fork
-from boltzprune.pruning.criteria import saliency_of
 from boltzprune.pruning.evidence import read_only
-from boltzprune.pruning.prune import chosen, shown_of, tie_breakers
+from boltzprune.pruning.prune import chosen, saliencies, shown_of, tie_breakers
 
 if TYPE_CHECKING:
     from boltzprune.core.fisher import Statistics
@@ -99,7 +98,7 @@ def decided(
             replace(one, lower_rate=read_only(lower), upper_rate=read_only(upper), pair_mean=read_only(pairs))
             for one, lower, upper, pairs in of_layers
         ]
-        return chosen(machine, [saliency_of(criterion, name, one) for one in evidence], criterion, pruning, ties)[0]
+        return chosen(machine, saliencies(criterion, name, evidence), criterion, pruning, ties)[0]
 
     ours, counts = kept(statistics), [np.zeros(mask.shape) for mask in machine.masks]
     for _ in range(N_REDRAWS):

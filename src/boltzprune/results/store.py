@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 PROVENANCE, MAX_JSON = "provenance", 2**24
 CHECKPOINT = ".checkpoint"
 """End of the name of a file that is no result: where a training goes on from."""
-WHICH = {"criterion": str, "iteration": int, "phase": str}
-"""Keys of a spec that say which machines a result is of."""
+OF_PRUNING = {"criterion": str, "iteration": int}
+WHICH = {**OF_PRUNING, "phase": str}
+"""Keys of a spec that say which pruning, or which machines, a result is of."""
 
 
 def write_bytes(path: str | os.PathLike[str], content: bytes) -> None:
@@ -212,10 +213,19 @@ class Arrays:
     @property
     def about(self) -> dict[str, Any]:
         """Criterion, iteration and phase of the machines behind it."""
+        return self._told(WHICH, ", ".join(WHICH))
+
+    @property
+    def of_pruning(self) -> dict[str, Any]:
+        """Criterion and iteration of the pruning that it is of."""
+        return self._told(OF_PRUNING, "the criterion and the iteration of a pruning")
+
+    def _told(self, keys: Mapping[str, type], expected: str) -> dict[str, Any]:
+        """Values of the spec, each of its type; InputError if the file does not say them."""
         spec = self.provenance.get("spec")
-        found = {key: spec.get(key) if isinstance(spec, dict) else None for key in WHICH}
-        if [type(value) for value in found.values()] != list(WHICH.values()):
-            raise self.damaged(f"it is of {reprlib.repr(found)}; expected {', '.join(WHICH)}")
+        found = {key: spec.get(key) if isinstance(spec, dict) else None for key in keys}
+        if [type(value) for value in found.values()] != list(keys.values()):
+            raise self.damaged(f"it is of {reprlib.repr(found)}; expected {expected}")
         return found
 
 

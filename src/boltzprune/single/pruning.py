@@ -92,7 +92,8 @@ def importance(
     """
     rule, name = criterion_and_name(criterion)
     how = _section(machine, settings, "importance")
-    found = rules.saliencies(machine, activity.statistics, rule, name, how, seed, iteration, activity.eigenvector)
+    shown = rules.shown_of(machine, activity.statistics, rule, name, how, seed, iteration, activity.eigenvector)
+    found = rules.saliencies(rule, name, shown)
     return tuple(np.where(mask, saliency, np.nan) for mask, saliency in zip(machine.masks, found))
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from boltzprune.pruning.controls import ANEW, CONTROLS, UNPRUNED
 from boltzprune.report.claims.statistics import pseudo_median
-from boltzprune.report.figures.curves import log_axis, sample_handle
+from boltzprune.report.figures.curves import QUARTILES, log_axis, quartile_bars, sample_handle
 from boltzprune.report.figures.style import INK, Look, below_each_other, constrained, from_to, panel_letter
 from boltzprune.results.tidy import KEYS, of_machines
 
@@ -52,9 +52,7 @@ def tables(metrics: pd.DataFrame, measure: str) -> dict[str, pd.DataFrame]:
     last = metrics.loc[metrics["phase"].isin(ANEW), "iteration"].max()
     shown = metrics[(metrics["iteration"] == last) | (metrics["phase"] == "initial")]
     shown = shown[shown["phase"].isin(["initial", *PLACES])]
-    levels = shown.groupby(KEYS, sort=False)[measure].agg(
-        median="median", q25=lambda x: x.quantile(0.25), q75=lambda x: x.quantile(0.75), n="count"
-    )
+    levels = shown.groupby(KEYS, sort=False)[measure].agg(**QUARTILES)
     return {"a.csv": levels.reset_index().assign(measure=measure), "b.csv": _ratios(shown, measure)}
 
 
@@ -122,8 +120,7 @@ def _draw_levels(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Lo
     for place, name in enumerate(names):
         line = table[(table["criterion"] == name) & table["phase"].isin(places)]
         line = line.assign(x=line["phase"].map(places)).sort_values("x")
-        middle = scale * line["median"]
-        bars = np.abs(scale * line[["q25", "q75"]].to_numpy(float).T - middle.to_numpy())
+        middle, bars = scale * line["median"], quartile_bars(line, scale)
         x = line["x"] + 0.05 * (place - (len(names) - 1) / 2)
         axes.errorbar(x, middle, bars, marker="o", color=look.colours[name], label=look.labels[name], **BARS)
     for name, (label, level) in LEVELS.items():

@@ -24,6 +24,18 @@ PUBLISHED_LABEL = "open: a run of the authors, preprint's code"
 WIDEST = 3.2
 """Points of the first of several curves that may cover each other."""
 REFERENCES: dict[str, Any] = {"color": INK, "lw": 0.9, "zorder": 0.5}
+QUARTILES: dict[str, Any] = {
+    "median": "median",
+    "q25": lambda values: values.quantile(0.25),
+    "q75": lambda values: values.quantile(0.75),
+    "n": "count",
+}
+"""Columns of a table over seeds -> what they are of the seeds' values, of those that are numbers."""
+
+
+def quartile_bars(table: pd.DataFrame, scale: float = 1.0) -> np.ndarray:
+    """Lengths of bars from each median to the quartiles: (2, n) float64, from a table with columns of `QUARTILES`."""
+    return np.abs(scale * table[["q25", "q75"]].to_numpy(float).T - scale * table["median"].to_numpy(float))
 
 
 def reference_line(axes: Axes, table: pd.DataFrame, name: str, label: str, scale: float = 1.0, **line: Any) -> None:

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from boltzprune.evaluation.patterns import MAX_MISSING_SHARE
 from boltzprune.pruning.controls import CONTROLS, COURSES
 from boltzprune.report import figures
+from boltzprune.report.figures import curves
 from boltzprune.report.figures.style import (
     INK,
     Look,
@@ -83,14 +84,7 @@ def _divergence(metrics: pd.DataFrame) -> pd.DataFrame:
     """KL(data || model) per criterion, iteration and phase: mean, SD, median, quartiles, n; of finite ones."""
     long = metrics.melt(["criterion", "iteration", "phase", "seed"], list(MEASURES), "measure", "kl")
     groups = long[np.isfinite(long["kl"])].groupby(["measure", "criterion", "iteration", "phase"])["kl"]
-    return groups.agg(
-        mean="mean",
-        sd="std",
-        median="median",
-        q25=lambda x: x.quantile(0.25),
-        q75=lambda x: x.quantile(0.75),
-        n="count",
-    ).reset_index()
+    return groups.agg(mean="mean", sd="std", **curves.QUARTILES).reset_index()
 
 
 def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
@@ -193,7 +187,7 @@ def _sparse(value: float, _: int | None) -> str:
 def _draw_line(axes: Axes, line: pd.DataFrame, shift: float, label: str, marks: Mapping[str, Any]) -> None:
     """Medians along the iterations with quartiles as bars, moved aside so that bars of other lines stay readable."""
     line = line.sort_values("iteration").astype({"iteration": float, "median": float})
-    bars = np.abs(line[["q25", "q75"]].to_numpy(float).T - line["median"].to_numpy())
+    bars = curves.quartile_bars(line)
     axes.errorbar(line["iteration"] + shift, line["median"], bars, label=label, **marks)
 
 

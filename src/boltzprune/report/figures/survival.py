@@ -57,9 +57,7 @@ def tables(inputs: Mapping[str, Sequence[Path]], prefix: str = "") -> dict[str, 
 
 def _over_seeds(table: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
     """Median and quartiles over seeds, and how many there are."""
-    groups = table.groupby(keys, sort=False)[column]
-    found = groups.agg(median="median", q25=lambda x: x.quantile(0.25), q75=lambda x: x.quantile(0.75), n="count")
-    return found.reset_index()
+    return table.groupby(keys, sort=False)[column].agg(**curves.QUARTILES).reset_index()
 
 
 def draw(panels: Mapping[str, pd.DataFrame], look: Look) -> Figure:
@@ -126,9 +124,8 @@ def _lines(axes: Axes, table: pd.DataFrame, names: Sequence[str], look: Look, sc
     step = min(GAP, SPAN / max(1, len(names)))
     for place, name in enumerate(names):
         line = table[(table["criterion"].isin([name, "none"])) & (table["n"] > 0)].sort_values("iteration")
-        middle = scale * line["median"].to_numpy(float)
-        bars = np.abs(scale * line[["q25", "q75"]].to_numpy(float).T - middle)
         x = line["iteration"] + step * (place - (len(names) - 1) / 2)
+        middle, bars = scale * line["median"], curves.quartile_bars(line, scale)
         axes.errorbar(x, middle, bars, color=look.colours[name], label=look.labels[name], **MARKS)
 
 

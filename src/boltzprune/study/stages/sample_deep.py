@@ -23,6 +23,7 @@ def run(job: "Job") -> None:
     spec, machines, backend = job.spec, job.arrays("machine"), job.backend()
     seeds, ended = job.split(machines)
     cases, sampling = read_digits(job.arrays("digits")).cases, spec["sampling"]
+    is_persistent = sampling.chains == "persistent"
     n_samples = sampling.n_samples or len(cases)
     with job.progress(len(seeds) * n_samples, "samples") as progress:
         read = [read_machine(machines, seed) for seed in seeds]
@@ -35,7 +36,6 @@ def run(job: "Job") -> None:
         lambda of_seed: diagnose(of_seed[1], cases, sampling.n_gibbs_steps, of_seed[0], backend), list(zip(seeds, read))
     )
     for seed, (means, visible), mixed, states in zip(seeds, found, mixing, chains):
-        is_persistent = sampling.chains == "persistent"
         warning = persistent_warning(means, len(states[0])) if is_persistent else mixed.warning
         if warning:
             log.warning("%s, iteration %d, %s, seed %d: %s", *(spec[key] for key in KEYS), seed, warning)

@@ -29,7 +29,7 @@ def run(job: "Job") -> None:
     rows = [_survival({"criterion": "none", "iteration": 0}, seed, one, one) for seed, one in initial.items()]
     masks: dict[tuple[str, int, int], list[np.ndarray]] = {}
     for arrays in map(Arrays, job.inputs["machine"]):
-        about = _about(arrays)
+        about = arrays.of_pruning
         for seed in (*arrays.seeds, *arrays.ended):
             before = initial[seed]
             machine = without_units(len(before.weights)) if seed in arrays.ended else read_machine(arrays, seed)
@@ -40,15 +40,6 @@ def run(job: "Job") -> None:
     write_table(job.outputs["survival"], tidy.in_order(table, "survival"))
     write_table(job.outputs["overlap"], _overlaps(masks, initial))
     write_table(job.outputs["agreement"], _agreements(masks, initial))
-
-
-def _about(arrays: Arrays) -> dict[str, Any]:
-    """Criterion and iteration of a pruning; InputError if a file does not say them."""
-    spec = arrays.provenance.get("spec")
-    about = {key: spec.get(key) if isinstance(spec, dict) else None for key in ("criterion", "iteration")}
-    if [type(value) for value in about.values()] != [str, int]:
-        raise arrays.damaged(f"it is of {about}; expected the criterion and the iteration of a pruning")
-    return about
 
 
 def _survival(
