@@ -164,8 +164,8 @@ BUGS = [
     Bug(
         "pruning: the highest go",
         "pruning/weights.py",
-        "keep[order[len(order) - n_kept(len(order), fraction) :]] = True",
-        "keep[order[: n_kept(len(order), fraction)]] = True",
+        "of_weights = saliency[mask]",
+        "of_weights = -saliency[mask]",
         "pruning/test_pruning.py",
     ),
     Bug(
@@ -262,8 +262,8 @@ BUGS = [
     Bug(
         "pruning: ties go by their place",
         "pruning/weights.py",
-        "np.lexsort((tie_breaker[mask], saliency[mask]))",
-        'np.argsort(saliency[mask], kind="stable")',
+        'np.argsort(tie_breaker[mask][equal], kind="stable")[:n_equal]',
+        "np.arange(n_equal)",
         "pruning/test_pruning.py",
     ),
     Bug(

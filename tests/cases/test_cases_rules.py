@@ -136,7 +136,7 @@ def spread(folder, first):
     """Results of one block of seeds as those of all."""
     for seed in range(1, N_BLOCKS):
         copied = shutil.copytree(first, folder / f"seeds{seed}-{seed}")
-        for path in copied.rglob("metrics.csv"):
+        for path in (*copied.rglob("metrics.csv"), *copied.rglob("record.csv")):
             about = path.stat()
             table = pd.read_csv(path).assign(seed=seed)
             table.to_csv(path, index=False)
@@ -166,7 +166,7 @@ def test_no_number_of_files_is_too_many_for_the_last_steps(tmp_path):
     assert len(command[0]) < 1000 and len(command[1]) > 2**17
     lists = [shlex.split(line) for line in command[1].splitlines()]
     assert [(name, len(files)) for name, *files in lists] == [
-        *(("patterns", 1), ("metrics", 2 * N_BLOCKS), ("statistics", 2 * N_BLOCKS))
+        *(("records", N_BLOCKS), ("patterns", 1), ("metrics", 2 * N_BLOCKS), ("statistics", 2 * N_BLOCKS))
     ]
     metrics = pd.read_csv(tmp_path / target)
     assert metrics.groupby("phase")["seed"].agg(["nunique", "max"]).values.tolist() == [[N_BLOCKS, N_BLOCKS - 1]] * 3

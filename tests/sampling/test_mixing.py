@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import sampler_tests as samplers
+from scipy import stats
 
 from boltzprune.backend import get_backend
 from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval
@@ -81,6 +82,19 @@ def test_machines_that_mix_are_seldom_warned_of():
 
 def samplers_states(machine, n, seed):
     return exact.sample(machine, n, fork(seed, "samples"), CPU)[0]
+
+
+def test_agreement_is_that_of_fishers_exact_test():
+    random = np.random.default_rng(61)
+    for _ in range(101):
+        n, rates = random.integers(5, 61), random.random(7)
+        a, new = (random.random((n, 7)) < rates for _ in range(2))
+        b = np.where(random.random((n, 7)) < 0.5, a, new)
+        both, law = (a & b).sum(axis=0), stats.hypergeom(n, a.sum(axis=0), b.sum(axis=0))
+        more, less = law.sf(both - 1), law.cdf(both)
+        assert mixing._agreement(a, b, two_sided=False) == pytest.approx(min(1, 7 * more.min()), rel=1e-8)
+        expected = min(1, 7 * 2 * np.minimum(more, less).min())
+        assert mixing._agreement(a, b, two_sided=True) == pytest.approx(expected, rel=1e-8)
 
 
 def test_every_unit_and_both_starts_are_looked_at(monkeypatch):

@@ -18,6 +18,7 @@ from boltzprune.results.prepared import read_states
 from boltzprune.results.store import Arrays, checksum, read_machine, read_statistics
 from boltzprune.sampling import exact
 from boltzprune.study import jobs
+from boltzprune.study.config import PatchRetraining
 from boltzprune.study.progress import Progress
 from boltzprune.study.stages import Job, run
 
@@ -48,7 +49,8 @@ def test_retraining_keeps_the_mask_and_changes_the_values(tiny):
 def test_each_seed_has_its_own_order_of_the_patterns_where_the_configuration_says_so(tiny, tmp_path, stage, before):
     """Both trainings of a seed see one order; with the shared one, seeds that share machine and stream are equal."""
     training = tiny.study.patches.training.model_copy(update={"order": "per_seed"})
-    patches = tiny.study.patches.model_copy(update={"training": training, "retraining": training})
+    retraining = PatchRetraining(**training.model_dump())
+    patches = tiny.study.patches.model_copy(update={"training": training, "retraining": retraining})
     given = {"iteration": 1} if before else {}
     spec = json.loads(jobs.job(tiny.study.model_copy(update={"patches": patches}), stage, **given)["spec"])
     inputs = {"patterns": [tiny.folder / "patterns.npz"]}

@@ -124,7 +124,7 @@ def test_both_profiles_of_slurm_differ_in_how_gpus_are_asked_for():
 
 def test_every_rule_says_how_much_memory_and_time_the_stage_that_it_runs_takes():
     stages = stages_of_rules()
-    assert len(stages) == 36
+    assert len(stages) == 38
     for rule, text in texts_of_rules().items():
         found = re.findall(r'resources:\n +\*\*needs\("(\w+)", mem_mb=\d+\b', text)
         assert found == [stages[rule]] or (found == [] and text.startswith("use rule")), text

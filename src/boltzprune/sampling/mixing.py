@@ -6,6 +6,7 @@ data and as many from random states. Chains that are read again and again (`stat
 that depend on each other: `effective_samples` tells how many independent ones leave as much to chance.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -204,13 +205,20 @@ def _agreement(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], two_sided: bo
     two_sided : bool
         Whether fewer such rows count as well as more of them.
     """
-    from scipy.stats import hypergeom
-
     n, n_columns = a.shape
-    both, law = (a & b).sum(axis=0), hypergeom(n, a.sum(axis=0), b.sum(axis=0))
-    p = law.sf(both - 1)
+    n_a, n_b, both = (x.sum(axis=0)[:, None] for x in (a, b, a & b))
+    k, log_factorials = np.arange(n + 1), np.array([math.lgamma(i + 1.0) for i in range(n + 1)])
+
+    def log_choose(n_all: Any, n_some: Any) -> npt.NDArray[np.float64]:
+        possible = (n_some >= 0) & (n_some <= n_all)
+        some = np.where(possible, n_some, 0)
+        logs = log_factorials[n_all] - log_factorials[some] - log_factorials[n_all - some]
+        return np.where(possible, logs, -np.inf)
+
+    law = np.exp(log_choose(n_a, k) + log_choose(n - n_a, n_b - k) - log_choose(n, n_b))
+    p = np.where(k >= both, law, 0.0).sum(axis=1)
     if two_sided:
-        p = 2 * np.minimum(p, law.cdf(both))
+        p = 2 * np.minimum(p, np.where(k <= both, law, 0.0).sum(axis=1))
     return float(min(1.0, n_columns * p.min()))
 
 
@@ -253,23 +261,23 @@ def effective_samples(
             if not is_there.any():
                 continue
             lengths = is_there.sum(axis=1)
-            states = [_unpacked(layer, which, is_there, n, backend) for layer, n in zip(layers, sizes)]
+            states = [_unpacked(layer, which, is_there, n) for layer, n in zip(layers, sizes)]
             for scatter, state in zip(sums, states):
-                scatter.add(state.sum(axis=1), lengths, backend)
+                scatter.add(backend.asarray(state.sum(axis=1)), lengths, backend)
             for scatter, lower, upper in zip(sums[len(sizes) :], states[:-1], states[1:]):
-                scatter.add(backend.xp.matmul(lower.transpose(0, 2, 1), upper), lengths, backend)
+                by_unit = np.ascontiguousarray(lower.transpose(0, 2, 1))
+                scatter.add(backend.xp.matmul(backend.asarray(by_unit), backend.asarray(upper)), lengths, backend)
     means = (*statistics.rates, *statistics.pair_means)
     found = [scatter.effective(mean, n_samples) for scatter, mean in zip(sums, means, strict=True)]
     return tuple(found[: len(sizes)]), tuple(found[len(sizes) :])
 
 
 def _unpacked(
-    layer: npt.NDArray[np.uint8], which: np.ndarray, is_there: np.ndarray, n_units: int, backend: "Backend"
-) -> Any:
-    """States of some samples, 0 where there is none: (chains, reads, n_units) float32, where the backend computes."""
+    layer: npt.NDArray[np.uint8], which: np.ndarray, is_there: np.ndarray, n_units: int
+) -> npt.NDArray[np.float32]:
+    """States of some samples, 0 where there is none: (chains, reads, n_units) float32."""
     rows = layer[np.where(is_there, which, 0)]
-    bits = np.unpackbits(rows, axis=2, count=n_units) & is_there[:, :, None].astype(np.uint8)
-    return backend.asarray(bits).astype(np.float32)
+    return (np.unpackbits(rows, axis=2, count=n_units) & is_there[:, :, None].astype(np.uint8)).astype(np.float32)
 
 
 class _Scatter:

@@ -139,7 +139,7 @@ def _map(axes: Axes, pairs: pd.DataFrame, names: Sequence[str], look: Look, with
     axes.imshow(image, cmap=COLOURS, vmin=-1, vmax=1, interpolation="nearest", aspect="auto")
     size = 6 if len(names) <= 7 else 5
     for (i, j), value in np.ndenumerate(image):
-        text = "–" if np.isnan(value) else f"{value:.2f}".replace("-", "−")
+        text = "–" if np.isnan(value) else f"{round(value, 2) + 0.0:.2f}".replace("-", "−")  # no −0.00
         axes.text(j, i, text, ha="center", va="center", fontsize=size, color=INK)
     labels = [look.labels[name] for name in names]
     axes.set_xticks(range(len(names)), labels, rotation=90)
