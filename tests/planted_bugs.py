@@ -1418,6 +1418,13 @@ BUGS = [
         "sampling/test_mixing.py",
     ),
     Bug(
+        "mixing: the first reads of a unit are taken for its last ones",
+        "sampling/mixing.py",
+        "mean * (from_first + to_last)",
+        "mean * 2 * from_first",
+        "sampling/test_mixing.py",
+    ),
+    Bug(
         "mixing: the two starts are not told apart",
         "sampling/mixing.py",
         "ours[:N_CHAINS] = True",

@@ -15,6 +15,7 @@ from boltzprune.sampling.mixing import (
     diagnose,
     effective_samples,
     persistent_warning,
+    state_times,
 )
 from boltzprune.sampling.statistics import deep_statistics
 from boltzprune.study.config import DeepSampling
@@ -40,6 +41,16 @@ def test_chains_that_stay_apart_have_a_long_time():
     assert autocorrelation_time(noise) < 1.3
     assert autocorrelation_time(noise + places) > 60
     assert autocorrelation_time(np.full((11, 3), 0.7)) == 1
+
+
+def test_times_of_states_are_those_of_each_unit_as_a_series():
+    random = np.random.default_rng(11)
+    flips = random.random((29, 13, 71)) < random.uniform(0.02, 0.6, 71)
+    states = (np.cumsum(flips, axis=0) % 2).astype(np.uint8)
+    states[:, :, 3], states[:, :, 41] = 0, 1
+    expected = [autocorrelation_time(states[:, :, unit]) for unit in range(71)]
+    np.testing.assert_allclose(state_times(states), expected, rtol=0, atol=2e-9)
+    assert expected[3] == expected[41] == 1 and max(expected) > 10 and len(set(expected)) > 50
 
 
 def two_modes(strength, n_visible=17, n_hidden=11, seed=3):

@@ -1,5 +1,6 @@
 """Samples of the joint state by block Gibbs sampling, in pieces so that memory stays small."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -19,6 +20,25 @@ class Progress(Protocol):
 
     def advance(self, n: int, /) -> object:
         """Note n more samples done."""
+
+
+class Chains(Protocol):
+    """Chains of machines that advance side by side and are read in between: `Backend.free_run`, or `Alone`."""
+
+    def advance(self, first_step: int, n_gibbs_steps: int, /) -> Sequence[Sequence[Any]]:
+        """Of each machine the states of all layers after so many Gibbs steps."""
+
+
+class Alone:
+    """Chains of one machine, which lies where the backend computes, each time by `Backend.advance`."""
+
+    def __init__(self, machine: BoltzmannMachine, chains: Sequence[Any], key: np.uint64, backend: "Backend") -> None:
+        self.machine, self.states, self.key, self.backend = machine, list(chains), key, backend
+
+    def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Any]]:
+        """States of all layers after so many Gibbs steps, as those of the only machine."""
+        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_gibbs_steps, 0)
+        return [self.states]
 
 
 def sample(

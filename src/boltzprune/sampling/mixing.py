@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from boltzprune.core.machine import BoltzmannMachine
 from boltzprune.core.streams import fork, uniform
+from boltzprune.sampling.gibbs import Alone
 
 if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 N_CHAINS = 256
 """Chains from the data, and as many from random states."""
+ENERGY_OF_EVERY = 4
+"""The energy, which takes longest to compute, is looked at in every fourth chain."""
+UNITS_AT_ONCE = 32
+"""Units whose states are compared between all pairs of reads together, so that memory stays small."""
 MAX_READS = 128
 """States that are kept of a chain in the second half of its steps."""
 LEVEL = 0.001
@@ -46,7 +51,7 @@ class Mixing:
     Attributes
     ----------
     energy_time : float
-        Integrated autocorrelation time of the energy, in Gibbs steps.
+        Integrated autocorrelation time of the energy, in Gibbs steps; of every fourth chain.
     rate_time : float
         The longest integrated autocorrelation time of the state of a unit, in Gibbs steps.
     p_memory : float, in [0, 1]
@@ -124,12 +129,62 @@ def autocorrelation_time(series: npt.ArrayLike) -> float:
     centred = values - values.mean()
     spectrum = np.fft.rfft(centred, 2 * n_steps, axis=0)
     sums = np.fft.irfft((spectrum * spectrum.conj()).real.sum(axis=1), 2 * n_steps)[:n_steps]
-    covariance = sums / (values.shape[1] * np.arange(n_steps, 0, -1))
-    if not covariance[0] > 0:
-        return 1.0
-    times = 2.0 * np.cumsum(covariance / covariance[0]) - 1.0
-    ends = np.flatnonzero(np.arange(n_steps) >= WINDOW * times)
-    return float(max(1.0, times[ends[0] if len(ends) else -1].round(9)))
+    return float(_times(sums[:, None] / np.arange(n_steps, 0, -1)[:, None])[0])
+
+
+def _times(covariances: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Integrated autocorrelation times of several series, from their autocovariances up to a factor: (n_lags, n)."""
+    lags, varies = np.arange(len(covariances))[:, None], covariances[0] > 0
+    times = 2.0 * np.cumsum(covariances / np.where(varies, covariances[0], 1.0), axis=0) - 1.0
+    is_end = lags >= WINDOW * times
+    ends = np.where(is_end.any(axis=0), is_end.argmax(axis=0), len(covariances) - 1)
+    found = np.take_along_axis(times, ends[None], axis=0)[0]
+    return np.where(varies, np.maximum(1.0, found.round(9)), 1.0)
+
+
+def state_times(states: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """`autocorrelation_time` of the state of every unit, by counts of common ones, which no order of summing changes.
+
+    With m the mean of a unit, C chains and N reads, the products of the deviations at lag k have the sum
+
+        sum_c sum_t (s_t - m)(s_{t+k} - m) = S_k - m (A_k + B_k) + m^2 C (N - k),
+
+    S_k the pairs of reads of one chain that are both 1, and A_k and B_k the ones among the first and the last N - k
+    reads.
+
+    Parameters
+    ----------
+    states : (n_reads, n_chains, n_units) uint8 in {0, 1}
+
+    Returns
+    -------
+    (n_units,) float64, >= 1
+        In reads.
+    """
+    n_reads, n_chains, n_units = states.shape
+    n_pairs, found = n_chains * np.arange(n_reads, 0, -1.0)[:, None], np.empty(n_units)
+    for first in range(0, n_units, UNITS_AT_ONCE):
+        some = states[:, :, first : first + UNITS_AT_ONCE]
+        ones = np.ascontiguousarray(some.transpose(2, 0, 1), dtype=np.float32)
+        common = np.matmul(ones, ones.transpose(0, 2, 1))  # whole numbers, exact in float32
+        both = np.array([common.diagonal(lag, 1, 2).sum(axis=1, dtype=np.float64) for lag in range(n_reads)])
+        of_read = ones.sum(axis=2).T.astype(np.float64)
+        from_first = of_read.cumsum(axis=0)[::-1]
+        to_last = of_read[::-1].cumsum(axis=0)[::-1]
+        mean = of_read.sum(axis=0) / (n_reads * n_chains)
+        sums = both - mean * (from_first + to_last) + mean**2 * n_pairs
+        found[first : first + UNITS_AT_ONCE] = _times(sums / n_pairs)
+    return found
+
+
+def reading(n_gibbs_steps: int) -> tuple[int, int, int]:
+    """When `diagnose` reads its chains: after which step first, every how many steps, and how often at this distance.
+
+    One more read, after fewer steps, comes last where the end is not at this distance.
+    """
+    half = n_gibbs_steps // 2
+    every = max(1, -(-(n_gibbs_steps - half) // MAX_READS))
+    return half, every, 1 + (n_gibbs_steps - half) // every
 
 
 def diagnose(
@@ -160,24 +215,22 @@ def diagnose(
     states = [backend.asarray(visible.astype(np.uint8))]
     states += [backend.xp.zeros((n, n_units), dtype=np.uint8) for n_units in sizes[1:]]
     states = backend.advance(on_device, states, key, 0, 1, 0, 1)
-    half = n_gibbs_steps // 2
-    states = backend.advance(on_device, states, key, 1, half, 0)
-    every = max(1, -(-(n_gibbs_steps - half) // MAX_READS))
+    half, every, n_reads = reading(n_gibbs_steps)
+    states = [backend.to_host(layer) for layer in states]
+    run = backend.free_run([machine], [states], [key]) or Alone(on_device, states, key, backend)
+    [states] = run.advance(1, half)
     reads = [[backend.to_host(layer) for layer in states]]
     for step in range(half + 1, n_gibbs_steps + 1, every):
-        states = backend.advance(on_device, states, key, step, min(every, n_gibbs_steps + 1 - step), 0)
+        [states] = run.advance(step, min(every, n_gibbs_steps + 1 - step))
         reads.append([backend.to_host(layer) for layer in states])
-    units = [np.concatenate(read, axis=1) for read in reads]
-    whole = len(reads) if (n_gibbs_steps - half) % every == 0 else len(reads) - 1  # reads at equal distances
-    energies = np.array([_energies(machine, read) for read in reads[:whole]])
-    series = np.array(units[:whole])
-    times = [autocorrelation_time(series[:, :, unit]) for unit in range(series.shape[2])]
-    first, last = units[0].astype(bool), units[-1].astype(bool)
+    energies = [_energies(machine, [layer[::ENERGY_OF_EVERY] for layer in read]) for read in reads[:n_reads]]
+    times = np.concatenate([state_times(np.array(layer)) for layer in zip(*reads[:n_reads])])
+    first, last = (np.concatenate(read, axis=1).astype(bool) for read in (reads[0], reads[-1]))
     ours = np.zeros_like(last)
     ours[:N_CHAINS] = True
     return Mixing(
         every * autocorrelation_time(energies),
-        every * max(times),
+        every * float(times.max()),
         _agreement(first, last, two_sided=False),
         _agreement(ours, last, two_sided=True),
     )

@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -113,27 +113,8 @@ def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.ui
     return Statistics(len(visible), tuple(np.minimum(rate, 1.0) for rate in rates), (np.minimum(means, 1.0),))
 
 
-class _Chains(Protocol):
-    """Persistent chains of machines that advance side by side."""
-
-    def advance(self, first_step: int, n_gibbs_steps: int, /) -> Sequence[Sequence[Any]]:
-        """Of each machine the states of all layers after so many Gibbs steps."""
-
-
-class _Alone:
-    """Persistent chains of one machine."""
-
-    def __init__(self, machine: BoltzmannMachine, chains: Sequence[Any], key: np.uint64, backend: "Backend") -> None:
-        self.machine, self.states, self.key, self.backend = machine, list(chains), key, backend
-
-    def advance(self, first_step: int, n_gibbs_steps: int) -> list[list[Any]]:
-        """States of all layers after so many Gibbs steps, as those of the only machine."""
-        self.states = self.backend.advance(self.machine, self.states, self.key, first_step, n_gibbs_steps, 0)
-        return [self.states]
-
-
 def _read(
-    run: _Chains, tallies: Sequence["_Tally"], n_samples: int, n_chains: int, n_gibbs_steps: int, size: int
+    run: gibbs.Chains, tallies: Sequence["_Tally"], n_samples: int, n_chains: int, n_gibbs_steps: int, size: int
 ) -> None:
     """Count persistent chains of machines that advance side by side: all together, after every n_gibbs_steps."""
     reads_per_piece, n_reads = max(1, size // n_chains), -(-n_samples // n_chains)
@@ -263,7 +244,7 @@ def deep_statistics_of_all(
         tally, size = _Tally(machine, backend, progress, n_chains), _piece(machine, n_samples, backend)
         machine = backend.on_device(machine)
         if n_chains:
-            run = _Alone(machine, states, key, backend)
+            run = gibbs.Alone(machine, states, key, backend)
             _read(run, [tally], n_samples, n_chains, sampling.n_gibbs_steps, size)
             return tally.result(n_samples)
         for first in range(0, n_samples, size):
