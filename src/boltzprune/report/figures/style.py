@@ -146,13 +146,14 @@ def _settle(figure: Figure) -> None:
     which need other room, so that it is asked again until nothing moves.
     """
     before: list[Any] = []
-    for _ in range(MOST_LAYOUTS):
-        figure.draw_without_rendering()
+    engine = figure.get_layout_engine()
+    for _ in range(MOST_LAYOUTS if engine else 0):
+        engine.execute(figure)
         places = [axes.get_position(original=True).get_points().round(4).tolist() for axes in figure.axes]
         if places == before:
             break
         before = places
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none" every format would first be drawn once more, for a layout
     for part in figure.subfigs:
         part.bbox_relative.set_points(part.bbox_relative.get_points().round(6))
     for axes in figure.axes:
