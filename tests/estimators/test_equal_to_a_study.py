@@ -1,11 +1,17 @@
 """An estimator with the settings and the seed of a study has the bits of its machines, pruned and retrained alike."""
 
+import json
+
 import numpy as np
 import pytest
+from deep_study import DeepRunner, deep_values
 
 from boltzprune import PrunedDBM, PrunedRBM
 from boltzprune.results.prepared import read_digits, read_states
 from boltzprune.results.store import Arrays, read_chains, read_machine, read_statistics
+from boltzprune.study import jobs
+from boltzprune.study.settings import merged
+from boltzprune.study.stages import Job, run
 
 
 def assert_same(found, expected):
@@ -108,6 +114,31 @@ def test_a_dbm_goes_the_course_of_the_study(deep, criterion, seed):
     assert all(np.array_equal(one, other) for one, other in zip(estimator.chains_, expected, strict=True))
     visible = Arrays(deep.folder / f"{criterion}2_retrained_samples.npz").states(f"seed{seed}/visible", 15)
     assert np.array_equal(estimator.sample(len(visible)), visible)
+
+
+@pytest.mark.parametrize("chains", ["persistent", "fresh"])
+def test_a_dbm_has_the_conditional_statistics_of_the_study(deep, tmp_path, chains):
+    given = {"statistics": "conditional", "chains": chains}
+    values = merged(deep_values(deep.folder / "my_images.npz"), {"digits": {"sampling": given}})
+    study, plain = DeepRunner(values, tmp_path).study, settings(deep.study.digits.sampling, "n_gibbs_steps")
+    estimator = dbm(deep, 1).fit(read_digits(Arrays(deep.folder / "digits.npz")).cases)
+    for name, iteration in (("initial", 0), ("anti_fi1_pruned", 1)):
+        phase = name.rpartition("_")[2]
+        job = jobs.job(study, "sample_deep", criterion="anti_fi", iteration=iteration, phase=phase)
+        inputs = {"machine": [deep.folder / f"{name}.npz"], "digits": [deep.folder / "digits.npz"]}
+        outputs = {key: tmp_path / f"{name}_{key}.npz" for key in ("statistics", "samples")}
+        run(Job("sample_deep", inputs, outputs, json.loads(job["spec"]), (0, 1)))
+        expected = read_statistics(Arrays(outputs["statistics"]), 1)[0]
+        for how in ({"statistics": "conditional", "sampling": plain | {"chains": chains}}, {"sampling": plain | given}):
+            estimator.set_params(statistics="sampled").set_params(**how)
+            assert_same_statistics(estimator.statistics_, expected)
+        estimator.set_params(statistics="sampled", sampling=plain)
+        before = statistics_of_file(deep, name, 1)
+        assert_same_statistics(estimator.statistics_, before)
+        assert np.array_equal(before.rates[0], expected.rates[0]) == (chains == "persistent")
+        assert all((a != b).any() for a, b in zip(before.pair_means, expected.pair_means))
+        if not iteration:
+            estimator.prune("anti_fi", **settings(deep.study.digits.pruning))
 
 
 def test_a_machine_of_a_study_is_loaded_and_goes_on(tiny, patterns):

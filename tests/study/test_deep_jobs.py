@@ -36,6 +36,8 @@ from boltzprune.study.settings import study_from
         ),
         ({"digits": {"sampling": {"n_gibbs_steps": 7}}}, {"sample_deep", "study"}),
         ({"digits": {"sampling": {"chains": "fresh"}}}, {"sample_deep"} | DIGITS_PRINTED),
+        ({"digits": {"sampling": {"statistics": "conditional"}}}, {"sample_deep"} | DIGITS_PRINTED),
+        ({"digits": {"sampling": {"statistics": "sampled"}}}, set()),
         ({"digits": {"pruning": {"fraction": [0.1, 0.2]}}}, PRUNE_DEEP | {"study"}),
         (
             {"digits": {"pruning": {"threshold": "rank"}}},
@@ -167,6 +169,17 @@ def test_a_job_of_the_digits_has_their_sections():
     assert spec(jobs.job(study, "retrain_jointly", iteration=3))["retraining"] == study.digits.retraining.model_dump(
         exclude={"homeostasis"}
     )
+
+
+def test_a_job_that_samples_is_told_of_conditional_statistics_alone():
+    """Jobs that were finished before there were any are told what they were told then."""
+    told = {}
+    for kind in ("sampled", "conditional"):
+        study = study_from({"digits": {"sampling": {"statistics": kind, "n_samples": 11}}})
+        given = jobs.job(study, "sample_deep", criterion="anti_fi", iteration=2, phase="retrained")
+        told[kind] = spec(given)["sampling"]
+    assert told["sampled"] == {"chains": "persistent", "n_samples": 11, "n_gibbs_steps": 20}
+    assert told["conditional"] == told["sampled"] | {"statistics": "conditional"}
 
 
 def test_local_files_of_the_digits_are_found_too(tmp_path):

@@ -248,6 +248,8 @@ def test_the_summary_says_what_was_computed():
         "persistent chains."
     )
     assert "all training images" in jobs.summary(study_from({"digits": {"data": {"n_train": None}}}), "digits")
+    conditional = study_from({"digits": {"sampling": {"chains": "fresh", "statistics": "conditional"}}})
+    assert jobs.summary(conditional, "digits").endswith("; fresh chains, conditional statistics.")
 
 
 def test_local_files_are_found(tmp_path):

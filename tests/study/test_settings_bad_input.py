@@ -41,6 +41,11 @@ WRONG = [
     ("patches: {criteria: []}", "patches.criteria = []", "at least 1 item"),
     ("patches: {criteria: anti_fi}", "patches.criteria = 'anti_fi'", "expected a valid list"),
     ("patches: {criteria: ['nope.py:f']}", "patches.criteria = 'nope.py:f'", "there is no file nope.py"),
+    (
+        "digits: {sampling: {statistics: enumerated}}",
+        "digits.sampling.statistics = 'enumerated'",
+        "expected one of 'sampled' or 'conditional'",
+    ),
     ("patches: {controls: [rewound]}", "patches.controls.0 = 'rewound'", "expected one of 'unpruned'"),
     ("patches: {controls: [unpruned, unpruned]}", "patches.controls", "a control is listed twice"),
     ("patches: {criteria: [unpruned]}", "patches.criteria", "'unpruned' is no criterion"),

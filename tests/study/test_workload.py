@@ -123,6 +123,17 @@ def test_all_chains_are_read_together():
     assert fresh["gibbs"] == 31 * 11 * (FIRST + SECOND)
 
 
+def test_conditional_statistics_multiply_samples_by_weights_up_down_and_for_the_pairs():
+    """From h1 down to v nothing is computed; units that have a probability are counted once more."""
+    given, sampling = {"criterion": "x", "iteration": 1, "phase": "retrained"}, DIGITS["sampling"]
+    plain, found = (
+        work("sample_deep", 2, given=given, sampling={**sampling, "statistics": kind})
+        for kind in ("sampled", "conditional")
+    )
+    assert found == plain | {"products": 2 * 31 * (2 * FIRST + 3 * SECOND), "samples": 2 * 31 * (UNITS + 13 + 17)}
+    assert plain == work("sample_deep", 2, given=given)
+
+
 def test_encodings_are_inferred_and_classified_and_z_is_annealed():
     found = work("evaluate_digits", seeds=2)
     assert found == {

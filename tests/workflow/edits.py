@@ -173,6 +173,7 @@ CONFIGURATION = {
     "digits.retraining.homeostasis": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"homeostasis": 0.3})),
     "digits.retraining.n_epochs": Edit(FROM_DEEP_RETRAINING | STUDY, digits(retraining={"n_epochs": 3})),
     "digits.sampling.n_gibbs_steps": Edit(DEEP_SAMPLING | STUDY, digits(sampling={"n_gibbs_steps": 4})),
+    "digits.sampling.statistics": Edit(DEEP_SAMPLING | STUDY, digits(sampling={"statistics": "conditional"})),
     "digits.criteria, one of your own more": Edit(
         {**DEEP_CHAIN, **DEEP_RESULTS, **DEEP_SURVIVORS, **STUDY},
         digits(criteria=[*OURS["digits"], "other_rules.py:mine"]),

@@ -33,6 +33,9 @@ class PrunedDBM(PrunedMachine):
         Persistent Markov chains.
     n_samples : int, optional
         Samples of the free-running machine; default: as many as training cases.
+    statistics : str
+        What the criteria see, unless `sampling` says it. sampled: means over the samples; conditional: of hidden units
+        their probabilities given the layers next to them.
     weight_sd, visible_bias, hidden_bias : float
         Of the RBMs before their training.
     mask : (n_visible, n_hidden[0]) bool, optional
@@ -82,6 +85,7 @@ class PrunedDBM(PrunedMachine):
         sampling: Mapping[str, Any] | None = None,
         n_chains: int = 50,
         n_samples: int | None = None,
+        statistics: Literal["sampled", "conditional"] = "sampled",
         weight_sd: float = 0.2,
         visible_bias: float = -1.0,
         hidden_bias: float = -2.0,
@@ -100,6 +104,7 @@ class PrunedDBM(PrunedMachine):
         self.sampling = sampling
         self.n_chains = n_chains
         self.n_samples = n_samples
+        self.statistics = statistics
         self.weight_sd = weight_sd
         self.visible_bias = visible_bias
         self.hidden_bias = hidden_bias
@@ -129,7 +134,7 @@ class PrunedDBM(PrunedMachine):
         self.chains_ = tuple(states[:, keep] for states, keep in zip(self.chains_, pruned.remaining))
 
     def _free_run(self) -> tuple[int, dict[str, Any]]:
-        how = _given(self.sampling)
+        how = {"statistics": self.statistics} | _given(self.sampling)
         chains = self.chains_ if how.pop("chains", "persistent") == "persistent" else None
         return self._n_samples(self.n_samples), {**self._place(), "chains": chains, **how}
 

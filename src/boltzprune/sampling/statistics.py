@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from boltzprune.core.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
-from boltzprune.core.machine import BoltzmannMachine, check_states, require_rbm, sigmoid
+from boltzprune.core.machine import BoltzmannMachine, check_states, field_of, require_rbm, sigmoid
 from boltzprune.sampling import exact, gibbs
 from boltzprune.sampling.gibbs import Progress
 from boltzprune.sampling.mixing import effective_samples
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 MAX_VISIBLE_AUTO = 16
 PHASES = {"initial": 0, "retrained": 0, "pruned": 1, "rewind": 2, "scratch": 3}
 """Streams of the samples of one iteration: before and after its retraining, and of its controls."""
+CONDITIONAL_PIECE = 1 << 10
+"""Samples whose probabilities lie in memory together; a constant, since the last bits of sums depend on it."""
 
 
 def draw(
@@ -103,7 +105,7 @@ def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.ui
     Statistics
         With n_samples the number of the samples, so that intervals that follow from it are too wide, if anything.
     """
-    require_rbm(machine, "statistics.conditional_statistics", "statistics.deep_statistics")
+    require_rbm(machine, "statistics.conditional_statistics", "statistics.conditional_deep_statistics")
     patterns, counts = np.unique(visible, axis=0, return_counts=True)  # given a pattern, p(h|v) is the same
     share = counts / len(visible)
     states, weights = patterns.astype(np.float64), machine.weights[0].astype(np.float64)
@@ -111,6 +113,54 @@ def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.ui
     shared = share[:, None] * states
     rates, means = (shared.sum(axis=0), share @ hidden), shared.T @ hidden  # rounding can lead beyond 1
     return Statistics(len(visible), tuple(np.minimum(rate, 1.0) for rate in rates), (np.minimum(means, 1.0),))
+
+
+def conditional_deep_statistics(
+    machine: BoltzmannMachine, layers: Sequence[npt.NDArray[np.uint8]], sampled: Statistics
+) -> Statistics:
+    """Means over samples in which each unit of a hidden layer is its probability given the layers next to it.
+
+    With p_j = s(b_j + s_below.W + W.s_above) of unit j, given the sampled layers below and above it, <h_j> = mean p_j,
+    and of a pair with a unit of the layer below, <s_i h_j> = mean s_i p_j: p_j is the mean of h_j given all other
+    layers. Visible rates stay those of the samples. On the host, in double precision, `CONDITIONAL_PIECE` samples at a
+    time, whatever the backend and however the samples were drawn.
+
+    If the samples follow the machine, the means are unbiased as those of the states are, and if the samples are
+    independent, none has a larger variance (Rao-Blackwell). The reads of a persistent chain depend on each other. In
+    equilibrium, still no rate has a larger variance: odd layers are drawn given the even ones, and these given the odd
+    ones, so that the covariance of p_j between two reads lies between 0 and that of h_j (Liu, Wong & Kong 1994). Of
+    pair means this holds where reads have little to do with each other; where a chain hardly moves from one to the
+    next, the covariance of s_i p_j can be the larger one, and so can the variance of the mean.
+
+    Parameters
+    ----------
+    machine : BoltzmannMachine
+        With any number of layers, on the host.
+    layers : list of (n_samples, n_bytes) uint8
+        Samples of every layer, bit-packed along the units (`np.packbits`).
+    sampled : Statistics
+        Those of the same samples.
+
+    Returns
+    -------
+    Statistics
+        The numbers of samples and of effective ones are those of the sampled states, so that intervals that follow from
+        them are too wide, if anything, and of nearly silent units far too wide.
+    """
+    n_samples, sizes = len(layers[0]), machine.layer_sizes
+    weights, biases = (tuple(x.astype(np.float64) for x in group) for group in (machine.weights, machine.biases))
+    double = BoltzmannMachine(weights, biases, machine.masks)
+    rates, pairs = [np.zeros(n) for n in sizes[1:]], [np.zeros(pair) for pair in zip(sizes[:-1], sizes[1:])]
+    for first in range(0, n_samples, CONDITIONAL_PIECE):
+        piece = [layer[first : first + CONDITIONAL_PIECE] for layer in layers]
+        states = [np.unpackbits(bits, axis=1, count=n) for bits, n in zip(piece, sizes)]
+        for layer, (rate, pair) in enumerate(zip(rates, pairs), start=1):
+            hidden = sigmoid(field_of(double, states, layer))
+            rate += hidden.sum(axis=0)
+            pair += states[layer - 1].T.astype(np.float64) @ hidden
+    # none is above 1: a sum of n numbers of at most 1 does not round to more than n
+    means, pair_means = (tuple(total / n_samples for total in group) for group in (rates, pairs))
+    return replace(sampled, rates=(sampled.rates[0], *means), pair_means=pair_means)
 
 
 def _read(
@@ -131,16 +181,19 @@ def _read(
 class _Tally:
     """Ones and common ones of the samples of one machine, and the samples themselves, in bits.
 
-    `n_chains`: of how many persistent chains they are; 0 if every sample is a chain of its own.
+    `sampling`: its key statistics is read. `n_chains`: of how many persistent chains they are; 0 if every sample is a
+    chain of its own.
     """
 
     def __init__(
-        self, machine: BoltzmannMachine, backend: "Backend", progress: Progress | None, n_chains: int = 0
+        self, machine: BoltzmannMachine, sampling: Any, backend: "Backend", progress: Progress | None, n_chains: int
     ) -> None:
-        sizes = machine.layer_sizes
+        sizes, self.machine, self.is_conditional = machine.layer_sizes, machine, sampling.statistics == "conditional"
         self.ones: list[np.ndarray] = [np.zeros(n) for n in sizes]
         self.pairs: list[np.ndarray] = [np.zeros(shape) for shape in zip(sizes[:-1], sizes[1:])]
-        self.states: list[list[npt.NDArray[np.uint8]]] = [[] for _ in (sizes if n_chains else sizes[:1])]
+        self.states: list[list[npt.NDArray[np.uint8]]] = [
+            [] for _ in (sizes if n_chains or self.is_conditional else sizes[:1])
+        ]
         self.backend, self.progress, self.n_chains = backend, progress, n_chains
 
     def add(self, states: Sequence[Any]) -> None:
@@ -161,6 +214,8 @@ class _Tally:
         if 0 < self.n_chains < n_samples:
             of_rates, of_pairs = effective_samples(states, self.n_chains, found, self.backend)
             found = replace(found, rate_effective=of_rates, pair_effective=of_pairs)
+        if self.is_conditional:
+            found = conditional_deep_statistics(self.machine, states, found)
         return found, states[0]
 
 
@@ -182,7 +237,8 @@ def deep_statistics(
         Its persistent chains.
     n_samples : int
     sampling : config.DeepSampling
-        Its keys chains (persistent, or else fresh ones) and n_gibbs_steps are read.
+        Its keys chains (persistent, or else fresh ones), n_gibbs_steps and statistics (sampled, or conditional: see
+        `conditional_deep_statistics`) are read.
     key : np.uint64
         Stream of these samples.
     backend : Backend
@@ -231,17 +287,17 @@ def deep_statistics_of_all(
         for machine, states in zip(machines, chains, strict=True):
             check_states(states, machine.layer_sizes, "chains")
         if run := backend.free_run(machines, chains, keys):
-            tallies = [_Tally(machine, backend, progress, len(chains[0][0])) for machine in machines]
+            tallies = [_Tally(machine, sampling, backend, progress, len(chains[0][0])) for machine in machines]
             size = _piece(max(machines, key=lambda one: sum(one.layer_sizes)), n_samples, backend) // len(machines)
             _read(run, tallies, n_samples, len(chains[0][0]), sampling.n_gibbs_steps, size)
-            return [tally.result(n_samples) for tally in tallies]
+            return backend.map(lambda tally: tally.result(n_samples), tallies)
 
     def alone(
         one: tuple[BoltzmannMachine, Sequence[np.ndarray], np.uint64],
     ) -> tuple[Statistics, npt.NDArray[np.uint8]]:
         machine, states, key = one
         n_chains = len(states[0]) if sampling.chains == "persistent" else 0
-        tally, size = _Tally(machine, backend, progress, n_chains), _piece(machine, n_samples, backend)
+        tally, size = _Tally(machine, sampling, backend, progress, n_chains), _piece(machine, n_samples, backend)
         machine = backend.on_device(machine)
         if n_chains:
             run = gibbs.Alone(machine, states, key, backend)

@@ -75,7 +75,7 @@ def observe(
         As of `train_rbm`.
     **settings
         Keys of section `patches.sampling` (RBM: method, n_gibbs_steps, statistics) or `digits.sampling` (DBM:
-        n_gibbs_steps) of the configuration.
+        n_gibbs_steps, statistics) of the configuration.
 
     Returns
     -------

@@ -108,6 +108,8 @@ def job(study: Study, stage: str, /, **values: object) -> dict[str, Any]:
             unused = UNUSED.get((stage, key), set())
             if key == "retraining" and not draws_back(study, row.experiment):
                 unused = unused | {"homeostasis"}
+            if row.experiment == "digits" and key == "sampling" and not is_conditional(study):
+                unused = unused | {"statistics"}
             spec[key] = getattr(experiment, key).model_dump(exclude=unused)
         elif key == "device":
             spec[key] = study.device
@@ -196,6 +198,11 @@ def regrows(study: Study, experiment: str, criterion: Criterion | None = None) -
 def draws_back(study: Study, experiment: str) -> bool:
     """Whether retrainings of an experiment have homeostasis, so that they have to see the machines before."""
     return getattr(study, experiment).retraining.homeostasis is not None
+
+
+def is_conditional(study: Study) -> bool:
+    """Whether the statistics of deep machines take hidden units by their probabilities; else no job is told of it."""
+    return study.digits.sampling.statistics == "conditional"
 
 
 def needs_eigenvector(name: str) -> bool:
@@ -354,7 +361,8 @@ def summary(study: Study, experiment: str) -> str:
     if experiment == "digits":
         sizes = " and ".join(map(str, study.digits.machine.n_hidden))
         n = "all" if data.n_train is None else data.n_train
-        return f"{start}{n} training images, {sizes} hidden units; {repeated}; {sampling.chains} chains."
+        chains = f"{sampling.chains} chains" + ", conditional statistics" * is_conditional(study)
+        return f"{start}{n} training images, {sizes} hidden units; {repeated}; {chains}."
     n_visible = feasible.visible_units(study.patches)
     method = sampling.method
     if method == "auto" and n_visible is not None:

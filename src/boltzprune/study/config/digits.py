@@ -242,6 +242,13 @@ class DeepSampling(Section):
         None, description="Samples of the joint state; null: as many as training images. Paper: 60000."
     )
     n_gibbs_steps: Count = Field(20, description="Gibbs steps between two samples of a chain. Paper: 200.")
+    statistics: Literal["sampled", "conditional"] = Field(
+        "sampled",
+        description="What the criteria see. sampled: rates and pair means over the samples; conditional: of the units "
+        "of h1 and h2 their probabilities given the sampled layers next to them, not their sampled states, which "
+        "leaves less to chance. Of a nearly silent h2 hardly any mean is then 0, so that zero_rule finds next to "
+        "nothing (docs/theory.md). Paper: sampled.",
+    )
 
 
 class DeepPruning(Section):

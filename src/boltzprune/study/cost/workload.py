@@ -230,7 +230,10 @@ def _sample_deep(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, 
     settings = spec["sampling"]
     n_samples = settings.n_samples or found.n_cases
     n_reads = n_samples if settings.chains == "fresh" else -(-n_samples // found.n_chains) * found.n_chains
-    counted = {"samples": n_samples * sum(found.layers), "pair_bits": n_samples * sum(found.weights)}
+    counted: Amounts = {"samples": n_samples * sum(found.layers), "pair_bits": n_samples * sum(found.weights)}
+    if settings.statistics == "conditional":
+        n_products = 3 * sum(found.weights) - found.weights[0]  # fields up, down but for v, and pairs
+        counted = _sum(counted, {"products": n_samples * n_products, "samples": n_samples * sum(found.layers[1:])})
     return _times(n_seeds, _sum(gibbs(found, n_reads * settings.n_gibbs_steps), counted))
 
 
