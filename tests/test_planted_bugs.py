@@ -8,6 +8,7 @@ FAILED = 1
 """What pytest returns where tests failed, as opposed to a package that does not even import."""
 
 
+@pytest.mark.slow
 @pytest.mark.torture
 def test_a_planted_bug_is_caught(promise, at_scale, tmp_path):
     bugs = BUGS[: at_scale(1, len(BUGS))]

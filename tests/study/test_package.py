@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-pytestmark = pytest.mark.slow
 
 USE = """
 import json, sys
@@ -23,6 +22,8 @@ before = set(sys.modules)
 import numpy as np
 from boltzprune import PrunedDBM, PrunedRBM
 import boltzprune.backend.cpu.backend
+
+pytestmark = pytest.mark.slow
 X = np.random.default_rng(3).integers(0, 2, (31, 5))
 rbm = PrunedRBM(7, device="reference").fit(X).prune("variance_fi", fraction=0.5, threshold="rank").retrain(X)
 rbm.save("rbm.npz")
