@@ -19,6 +19,8 @@ from boltzprune.__main__ import _listed
 from boltzprune.study import paths
 from boltzprune.study.settings import merged
 
+pytestmark = pytest.mark.slow
+
 VALUES = merged(
     TINY,
     {
@@ -165,8 +167,6 @@ def test_deployed_from_github_without_the_package_it_says_what_to_install(deploy
 
 CONDA = """#!{python}
 import json, pathlib, sys, venv
-
-pytestmark = pytest.mark.slow
 here, words = pathlib.Path(__file__).parent, sys.argv[1:]
 if words[:2] == ["info", "--json"]:
     print(json.dumps({{"conda_prefix": str(here.parent), "platform": "linux-64"}}))

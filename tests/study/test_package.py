@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 USE = """
@@ -22,8 +24,6 @@ before = set(sys.modules)
 import numpy as np
 from boltzprune import PrunedDBM, PrunedRBM
 import boltzprune.backend.cpu.backend
-
-pytestmark = pytest.mark.slow
 X = np.random.default_rng(3).integers(0, 2, (31, 5))
 rbm = PrunedRBM(7, device="reference").fit(X).prune("variance_fi", fraction=0.5, threshold="rank").retrain(X)
 rbm.save("rbm.npz")

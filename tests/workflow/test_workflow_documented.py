@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 from documented import ROOT, commands
 
+pytestmark = pytest.mark.slow
+
 STAND_INS = {
     "snakemake": 'case " $* " in *" --unlock "*) ;; *) set -- "$@" --dry-run;; esac\n{python} -m snakemake "$@"',
     "boltzprune": (
@@ -68,8 +70,6 @@ KERNELS_CHECK = """
 import sys
 from boltzprune.__main__ import main
 from boltzprune.backend.gpu.kernels import KERNELS
-
-pytestmark = pytest.mark.slow
 for name in set(KERNELS) - {"pack"}:
     del KERNELS[name]
 sys.exit(main())
