@@ -51,7 +51,7 @@ def run(tmp_path, monkeypatch):
     return run
 
 
-@pytest.mark.parametrize("n_workers", [0, 2])
+@pytest.mark.parametrize("n_workers", [0, pytest.param(2, marks=pytest.mark.slow)])
 def test_one_line_for_each_need_that_is_not_met(run, n_workers):
     shown = run("--numprocesses", str(n_workers))
     lines = [line for line in shown.splitlines() if line.startswith("deselected:")]

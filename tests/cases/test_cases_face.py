@@ -96,6 +96,7 @@ def cells(tmp_path_factory):
 WORDS = "not computed: 20,943 parameters are more than 20,000"
 
 
+@pytest.mark.slow
 def test_many_cells_have_table_1_and_a_figure_1_with_words(cells):
     """scikit-learn/scikit-learn#9694: a wide, sparse matrix given to an RBM; no criterion needs its full FIM."""
     assert len(pd.read_csv(cells / "table1.csv"))
@@ -106,6 +107,7 @@ def test_many_cells_have_table_1_and_a_figure_1_with_words(cells):
     assert sizes == [0, 0, 20_943, 0]
 
 
+@pytest.mark.slow
 def test_claims_about_the_matrix_of_many_cells_say_why_they_are_not_testable(cells):
     claims = pd.read_csv(cells / "claims.csv", keep_default_na=False).set_index("claim")
     names = ["fisher_matrix_is_sparse", "leading_eigenvalue_dominates", "diagonal_follows_eigenvector"]
@@ -113,6 +115,7 @@ def test_claims_about_the_matrix_of_many_cells_say_why_they_are_not_testable(cel
     assert WORDS not in claims.loc["important_weights_cluster", "reason"]
 
 
+@pytest.mark.slow
 def test_a_criterion_that_needs_the_matrix_of_many_cells_says_so_too(cells):
     """Where `check` could not know the size, because the file was not there yet."""
     job = jobs.prune_job(study_from(tiny_values(cells / "not_there_yet.npz")), "eigenvector", 1)

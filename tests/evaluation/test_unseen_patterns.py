@@ -13,6 +13,8 @@ from boltzprune.report.figures import fig2
 from boltzprune.study import jobs
 from boltzprune.study.stages import Job, run
 
+pytestmark = pytest.mark.slow
+
 N_SEEDS = 6
 KL = {"retraining_restores", "retraining_restores_partly", "random_units_recover"}
 ERRORS = {"errors_are_larger_for_rare_patterns", "wrong_pruning_misses_frequent_patterns"}

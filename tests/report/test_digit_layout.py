@@ -48,7 +48,9 @@ def crowd(folder, variant):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("variant", ["paper", "least", "many classes", "twelve"])
+@pytest.mark.parametrize(
+    "variant", ["paper", *(pytest.param(name, marks=pytest.mark.slow) for name in ("least", "twelve")), "many classes"]
+)
 def test_nothing_overlaps_and_nothing_is_cut(variant, name, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
