@@ -3,14 +3,21 @@ PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 
-.PHONY: demo test test-slurm test-browser torture docs check lock benchmark benchmark-gpu clean
+.PHONY: demo test test-slow test-slurm test-browser torture docs check lock benchmark benchmark-gpu clean
 
 # every figure, table and claim of the default study, from images that come with scikit-learn
 demo: .venv/installed
 	$(BIN)/boltzprune run --cores $(CORES)
 
+PYTEST := $(BIN)/python -m pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 test: .venv/installed
-	$(BIN)/python -m pytest --numprocesses $(CORES) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) -m "not slow"
+
+# the tests that `make test` leaves out since they take longest: whole studies through the workflow, every command of the
+# documentation, notebooks, the site, loops compiled for other processors
+test-slow: .venv/installed
+	$(PYTEST) -m slow
 
 # the workflow on a real SLURM of one node, which is installed and started for it; needs root and apt-get. The plugin lies
 # in a folder of its own: where it is installed and no SLURM answers, every call of Snakemake waits for 10 s
@@ -28,7 +35,7 @@ test-browser: .venv/installed
 
 # every promise put to the test many times, hours of it; prints promise, tried, survived
 torture: .venv/installed
-	$(BIN)/python -m pytest -m torture --heavy
+	$(BIN)/python -m pytest -m "torture or slow" --heavy
 
 # the documentation as a site, build/site/index.html
 docs: .venv/installed

@@ -1,4 +1,4 @@
-"""Mistakes that somebody could make in an algorithm, and the tests of `make test` that must not pass with them.
+"""Mistakes that somebody could make in an algorithm, and the tests that must not pass with them.
 
 Each is planted in a copy of the package, never in the package itself.
 """

@@ -8,7 +8,8 @@ A test that keeps a promise is marked `torture` and counts:
             for seed in range(at_scale(50, 10_000)):
                 count(is_refused(mutant(seed)), f"seed {seed}")
 
-`make test` runs it with the small number, `make torture` (`pytest -m torture --heavy`) with the large one.
+`make test`, or `make test-slow` if it is marked slow as well, runs it with the small number, `make torture`
+(`pytest -m "torture or slow" --heavy`) with the large one.
 """
 
 import json

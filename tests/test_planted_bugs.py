@@ -1,4 +1,4 @@
-"""Mistakes planted in the algorithms make `make test` fail: a few now, all in the heavy run."""
+"""Mistakes planted in the algorithms make tests fail: a few now, all in the heavy run."""
 
 import pytest
 
@@ -8,10 +8,11 @@ FAILED = 1
 """What pytest returns where tests failed, as opposed to a package that does not even import."""
 
 
+@pytest.mark.slow
 @pytest.mark.torture
 def test_a_planted_bug_is_caught(promise, at_scale, tmp_path):
     bugs = BUGS[: at_scale(1, len(BUGS))]
-    with promise("a planted bug is caught by make test") as count:
+    with promise("a planted bug is caught by its tests") as count:
         for place, bug in enumerate(bugs):
             status, shown = outcome(bug.tests, copy_of_the_package(tmp_path / str(place), bug))
             count(status == FAILED, f"{bug.name}: {bug.tests} ended with {status}\n{shown}")

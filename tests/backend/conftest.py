@@ -6,7 +6,9 @@ from emulated import COMPILER, EmulatedCard
 from boltzprune.backend.gpu.backend import Backend
 
 
-@pytest.fixture(params=["up", "down", pytest.param("card", marks=pytest.mark.gpu)])
+@pytest.fixture(
+    params=["up", pytest.param("down", marks=pytest.mark.slow), pytest.param("card", marks=pytest.mark.gpu)]
+)
 def card(request):
     """Kernels on the CPU, threads of a block one after the other in either order; and the card, where there is one."""
     if request.param == "card":

@@ -26,14 +26,23 @@ MAY_SPILL = {"joint": 416, "contrastive_wide": 72}
 """Kernel -> bytes that may be spilled; every other must not. Addresses, used once an update, and what `joint` saves
 around the call of the function that iterates an image alone, once an image."""
 
+SLOW = {"joint"}
+"""Kernels that the assembler takes five seconds for: `make test` compiles them once."""
+
+
+def example(name, defines, architecture, is_slow):
+    """A case of the tests below, with a name that tells it."""
+    marks = [pytest.mark.slow] if is_slow else []
+    values = "-".join(map(str, defines.values()))
+    return pytest.param(name, defines, architecture, id=f"{name}-{values}-sm_{architecture}", marks=marks)
+
+
 EXAMPLES = [
-    pytest.param(name, defines, architecture, id=f"{name}-{'-'.join(map(str, defines.values()))}-sm_{architecture}")
+    example(name, defines, architecture, name in SLOW and place > 0)
     for name, listed in kernels.KERNELS.items()
-    for defines in listed
+    for place, defines in enumerate(listed)
     for architecture in compiler.DEFAULT_ARCHITECTURES
 ]
-SLOW = {"joint"}
-"""Kernels that the assembler takes five seconds for."""
 OFTEN = []
 """Examples that are compiled in every run of the tests: a slow kernel with all of its defines and for all
 architectures, but with each of its defines for one of them; all in the heavy run."""
@@ -244,7 +253,9 @@ def test_every_warning_is_told(only):
 
 
 @needs_nvrtc
-@pytest.mark.parametrize("name", kernels.KERNELS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in kernels.KERNELS]
+)
 def test_a_warning_in_a_real_kernel_is_told(monkeypatch, name):
     text = kernels.source(name) + "\n__global__ void another(int* x) { int unused_number; x[0] = 1; }\n"
     monkeypatch.setattr(kernels, "source", lambda name: text)

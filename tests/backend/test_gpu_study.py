@@ -23,7 +23,7 @@ def on_gpu(gpu_card):
 
 def _run(runner, values, folder, device):
     folder.mkdir()
-    return runner(values(folder) | {"device": device}, folder).everything().folder
+    return runner(values(folder) | {"device": device}, folder).everything([]).folder
 
 
 def _patches(folder):
@@ -97,6 +97,7 @@ def test_counts_from_equal_samples_are_equal(patches):
             assert np.abs(pairs[0] - pairs[1]).max() <= 1  # a state within rounding of its probability
 
 
+@pytest.mark.slow
 def test_digits_are_those_of_the_cpu(digits):
     _assert_same_study(digits, 2 * 0.1 / 13, 0.01)  # the step for two states of the 13 chains, at the learning rate
     names = sorted(path.name for path in digits[0].glob("*metrics*.csv"))

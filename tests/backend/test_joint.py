@@ -85,7 +85,7 @@ BY_HAND = [
 ]
 
 
-@pytest.mark.parametrize("sizes", [(5, 7, 3), (5, 7), (3, 5, 2, 3)])
+@pytest.mark.parametrize("sizes", [(5, 7, 3), (5, 7), pytest.param((3, 5, 2, 3), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("changed", BY_HAND, ids=str)
 def test_two_epochs_by_hand(sizes, changed, backend):
     machine = by_hand.machine(sizes, seed=3, scale=0.6, density=0.8)

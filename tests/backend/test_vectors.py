@@ -165,6 +165,7 @@ def test_random_numbers_are_those_of_the_stream():
 OTHERS = ["haswell", "x86-64-v2"] if platform.machine() in ("x86_64", "AMD64") else ["generic"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processor", [OTHERS[0], *(pytest.param(x, marks=pytest.mark.torture) for x in OTHERS[1:])])
 def test_processors_with_narrower_vectors(processor):
     """Vectors of half and of a quarter of the width, as AVX2 and SSE (or NEON) have them: the same loops are right."""

@@ -30,7 +30,6 @@ def snakemake(folder, *words):
     return done.returncode, done.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", ["--configfile my.yaml table1", "table1 --configfile my.yaml", "my.yaml table1"])
 def test_a_target_behind_the_configuration_file(tmp_path, words):
     """mozilla/translations#259, ptrebert/project-diploid-assembly#12, Wytamma/snk#98: the target is lost."""
@@ -44,7 +43,6 @@ def test_a_target_behind_the_configuration_file(tmp_path, words):
     assert "fig2" not in done.stdout
 
 
-@pytest.mark.slow
 def test_a_section_that_is_written_twice(tmp_path, capsys):
     """yaml/pyyaml#165, #41; rbgirshick/yacs#17: the first of two equal keys vanishes without a word."""
     (tmp_path / "study.yaml").write_text(TWICE)
@@ -72,7 +70,6 @@ def test_a_file_with_one_key_and_that_key_on_the_command_line(tmp_path, capsys, 
         assert {key for key in shipped if shipped[key] != mine[key]} == {"seeds"}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("way", ["into", "from"])
 def test_another_folder(tmp_path, way):
     """snakemake-workflow-template#4, PyPSA/pypsa-eur#105, nanoporetech/pipeline-umi-amplicon#12."""

@@ -80,7 +80,6 @@ def planned(workflow):
     return workflow.planned(PATTERNS, DIGITS)
 
 
-@pytest.mark.slow
 def test_a_data_file_replaced_by_an_older_one_is_noticed_and_named(own):
     """pytorch/vision#599 (Fashion-MNIST silently was MNIST), snakemake/snakemake#2011 and #1694 (dates)."""
     first, mine = own.folder / "0.npz", own.folder / "mine.npz"
@@ -94,7 +93,6 @@ def test_a_data_file_replaced_by_an_older_one_is_noticed_and_named(own):
     assert "raw file train-images-idx3-ubyte was replaced: its content is another" in plan
 
 
-@pytest.mark.slow
 def test_a_link_with_another_target_is_a_replaced_file_and_a_touched_one_is_not(own):
     """iterative/dvc#1648, snakemake/snakemake#1694: links that are switched, files that are only touched."""
     mine, folder = own.folder / "mine.npz", own.folder / "idx"
@@ -113,7 +111,6 @@ def test_a_link_with_another_target_is_a_replaced_file_and_a_touched_one_is_not(
     assert planned(own) == BOTH | BOTH_DIGITS
 
 
-@pytest.mark.slow
 def test_removed_data_are_told_and_stop_nothing_and_others_are_a_fault(own):
     """Raw data are often deleted or unmounted once they are prepared."""
     (own.folder / "mine.npz").unlink()
@@ -133,7 +130,6 @@ def test_removed_data_are_told_and_stop_nothing_and_others_are_a_fault(own):
     assert own.boltzprune("verify", "--files", "results/own").stdout == "results/own/patches/source.json\n"
 
 
-@pytest.mark.slow
 def test_a_mistyped_place_is_refused_before_anything_is_lost(own):
     """NVIDIA/DIGITS#132; a job that fails has lost its last result, and all that follows would be computed again."""
     before = {path: path.stat().st_mtime_ns for path in records.results_in(own.folder / "results" / "own")}
@@ -155,7 +151,6 @@ def test_a_mistyped_place_is_refused_before_anything_is_lost(own):
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
 
-@pytest.mark.slow
 def test_what_is_read_is_what_the_result_names(own, tmp_path):
     """pytorch/vision#599: after another edit the new file was read, and the checksum of the old one was noted."""
     copied = own.beside(tmp_path, ["mine.npz", "0.npz", "1.npz", "idx", "idx1"])

@@ -86,7 +86,7 @@ def cells(tmp_path_factory):
     data = {"source": "npz", "file": str(folder / "cells.npz"), "n_patterns": 31}
     machine, sampling = {"n_hidden": 67}, {"n_gibbs_steps": 2, "n_samples": 31}
     values = tiny_values("", data=data, criteria=["variance_fi"], iterations=1, machine=machine, sampling=sampling)
-    made = Runner(values | {"device": "cpu", "figures": {"dpi": 30, "formats": ["svg"]}}, folder).everything()
+    made = Runner(values | {"device": "cpu", "figures": {"dpi": 30, "formats": ["svg"]}}, folder).everything(["fig1"])
     inputs = {"metrics": [folder / "metrics.csv"], "statistics": [folder / "initial_statistics.npz"]}
     outputs = {name: folder / file for name, file in CLAIMS_FILES.items()}
     run(Job("claims", inputs, outputs, json.loads(jobs.claims_job(made.study)["spec"]), made.seeds))

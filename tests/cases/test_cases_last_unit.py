@@ -173,7 +173,7 @@ def test_a_study_whose_first_pruning_leaves_nothing_has_its_tables(experiment, t
     values = runner.study.model_dump()
     values[experiment] |= {"criteria": ["random_weights"], "iterations": 2}
     values[experiment]["pruning"] |= {"fraction": fraction, "threshold": "rank"}
-    type(runner)(values, tmp_path).everything()
+    type(runner)(values, tmp_path).everything([])
     name = "per_digit" if experiment == "digits" else "table1"
     assert "Random weights with the first pruning in 3 of 3 seeds." in (tmp_path / f"{name}.md").read_text()
 
@@ -186,7 +186,7 @@ def test_the_small_study_of_the_report(tmp_path):
     values = tiny_values(
         tmp_path / "data.npz", criteria=["random_units"], iterations=3, machine=machine, pruning=pruning
     )
-    Runner(values, tmp_path).everything()
+    Runner(values, tmp_path).everything([])
     table = pd.read_csv(tmp_path / "table1.csv")
     assert table["n_hidden_mean"].fillna(0).tolist() == [3, 1, 0] and table["n_seeds"].tolist() == [2, 2, 0]
 

@@ -19,6 +19,8 @@ from boltzprune.__main__ import _listed
 from boltzprune.study import paths
 from boltzprune.study.settings import merged
 
+pytestmark = pytest.mark.slow
+
 VALUES = merged(
     TINY,
     {
@@ -60,7 +62,6 @@ def user(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_as_a_module_all_results_lie_under_the_prefix(user):
     """snakemake/snakemake#1632, snakemake/snakemake#2914."""
     found = {path.name for path in user.iterdir() if not path.name.startswith(".")}
@@ -76,7 +77,6 @@ def test_as_a_module_all_results_lie_under_the_prefix(user):
     assert report.returncode == 0 and "Adding table1.csv" in report.stdout, report.stdout
 
 
-@pytest.mark.slow
 def test_as_a_module_the_checks_look_under_the_prefix(user):
     metrics = user / "pruning" / "results" / "odd" / "tables" / "metrics.csv"
     about = metrics.stat()
@@ -147,7 +147,6 @@ def deployed(tmp_path, monkeypatch):
     return folder
 
 
-@pytest.mark.slow
 def test_deployed_from_github_it_runs_once_its_package_is_installed(deployed):
     """IKIM-Essen/uncovar#506."""
     done = snakemake(deployed, "fig1", PYTHONPATH=str(ROOT / "src"))
@@ -183,7 +182,6 @@ elif words[:2] == ["env", "create"]:
 """
 
 
-@pytest.mark.slow
 def test_as_a_module_jobs_in_a_conda_environment_find_the_package(user, tmp_path):
     """IKIM-Essen/uncovar#506: an environment has the libraries, and Snakemake takes PYTHONPATH from its jobs."""
     if (Path(boltzprune.__file__).parents[1] / "snakemake").is_dir():

@@ -108,6 +108,7 @@ def n_reports(job, monkeypatch):
     return len(count)
 
 
+@pytest.mark.slow
 @pytest.mark.torture
 def test_killed_trainings_go_on_with_the_same_bits(cases, ticking, monkeypatch, caplog, promise, at_scale):
     rng, devices = np.random.default_rng(61), ("cpu", "reference")

@@ -56,6 +56,7 @@ def test_nothing_overlaps_and_nothing_is_cut(variant, name, tmp_path):
     assert_laid_out(made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_equal_tables_give_equal_bytes(small, name, tmp_path):
     module, seen = importlib.import_module(module_of(name)), {}

@@ -138,6 +138,7 @@ def test_the_figure_is_drawn_from_the_tables_alone(tiny, name, tmp_path):
     assert np.abs(one - other).max() < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PATCH_FIGURES)
 def test_a_format_does_not_depend_on_the_others_nor_on_chance(tiny, name, tmp_path):
     module = importlib.import_module(module_of(name))

@@ -106,6 +106,7 @@ def others():
     return found
 
 
+@pytest.mark.slow
 def test_every_module_and_criterion_has_the_same_digest_with_other_interpreters(tmp_path):
     """Of 3.12 and 3.13, say, which need nothing installed for it."""
     interpreters = others()

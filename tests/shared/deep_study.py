@@ -84,14 +84,14 @@ class DeepRunner:
         wanted = {name: self.folder / file for name, file in outputs.items()}
         run(Job(stage, given, wanted, json.loads(job["spec"]), self.seeds, self.threads))
 
-    def everything(self):
-        """From raw data to figures."""
+    def everything(self, figures=None):
+        """From raw data to figures: these, or all that the study has."""
         self.initial()
         for criterion in self.study.digits.criteria:
             self.chain(criterion)
             self.anew(criterion)
         self.unpruned()
-        self.results()
+        self.results(figures)
         return self
 
     def data(self):
@@ -180,7 +180,7 @@ class DeepRunner:
         """Controls that train architectures anew."""
         return [phase for phase in ANEW if phase in self.study.digits.controls]
 
-    def results(self):
+    def results(self, figures=None):
         criteria, last = self.study.digits.criteria, self.study.digits.iterations
         chains = [f"{name}{i}" for name in criteria for i in self.iterations]
         judged = ["initial", *chains, *(f"{name}{last}_{phase}" for name in criteria for phase in self.phases)]
@@ -197,7 +197,7 @@ class DeepRunner:
         outputs = {"csv": "per_digit.csv", "markdown": "per_digit.md", "latex": "per_digit.tex"}
         self("per_digit", jobs.table_job(self.study, "per_digit"), {"classes": "digits_classes.csv"}, outputs)
         shown = [name for name in DIGIT_FIGURES if self.phases or not FIGURES[name].anew]
-        for name in shown:
+        for name in shown if figures is None else figures:
             self("figure", jobs.figure_job(self.study, name), available(FIGURES[name].inputs), {"folder": "figures"})
         outputs = CLAIMS_FILES
         inputs = [name for name in CLAIMS_INPUTS if name.startswith("digits")]

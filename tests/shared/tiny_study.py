@@ -60,8 +60,8 @@ class Runner:
         wanted = {name: self.folder / file for name, file in outputs.items()}
         run(Job(stage, given, wanted, json.loads(job["spec"]), self.seeds, 1))
 
-    def everything(self):
-        """From raw data to figures."""
+    def everything(self, figures=None):
+        """From raw data to figures: these, or all that the study has."""
         self.initial()
         for criterion in self.study.patches.criteria:
             self.chain(criterion)
@@ -69,7 +69,7 @@ class Runner:
             self.control(control)
         for criterion in self.study.patches.criteria:
             self.anew(criterion)
-        self.results()
+        self.results(figures)
         return self
 
     @property
@@ -138,7 +138,7 @@ class Runner:
             self.sample(criterion, last, phase, name)
             self.evaluate([name], f"{name}_metrics.csv")
 
-    def results(self):
+    def results(self, figures=None):
         names, last = self.study.patches.criteria, self.study.patches.iterations
         metrics = ["initial_metrics.csv"]
         every = [*names, *self.courses]
@@ -153,7 +153,7 @@ class Runner:
         self.survivors()
         outputs = {"csv": "table1.csv", "markdown": "table1.md", "latex": "table1.tex"}
         self("table1", jobs.table_job(self.study, "table1"), {"metrics": "metrics.csv"}, outputs)
-        for name in jobs.figures(self.study, "patches"):
+        for name in jobs.figures(self.study, "patches") if figures is None else figures:
             self("figure", jobs.figure_job(self.study, name), self.figure_inputs(name), {"folder": "figures"})
 
     def survivors(self):

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
 
 USE = """
 import json, sys

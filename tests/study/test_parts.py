@@ -32,7 +32,7 @@ def three(tmp_path_factory):
             deep_values("my_images.npz"), {"digits": {"iterations": 1, "data": {"file": str(folder / "my_images.npz")}}}
         )
         runner = DeepRunner(values | {"seeds": 3}, folder, seeds)
-        runner.everything()
+        runner.everything([])
         found[name] = folder
     return found
 

@@ -15,9 +15,10 @@ from boltzprune.study.config import Section, Study
 from boltzprune.study.config.reference import as_markdown
 from boltzprune.study.stages import STAGES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = ROOT / "docs" / "site" / "build.py"
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

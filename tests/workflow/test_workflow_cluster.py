@@ -15,8 +15,6 @@ from workflow_copy import ROOT, Copy, compared
 
 from boltzprune.study.stages import STAGES
 
-pytestmark = pytest.mark.slow
-
 PROFILES = ROOT / "profiles"
 FAKEQ = ROOT / "tests" / "cluster" / "fakeq"
 CHAIN = "results/tiny/patches/seeds0-2/eigenvector/iteration1"
@@ -89,6 +87,7 @@ def memory_and_time(queue, job):
     return int(words[1]), int(words[3])
 
 
+@pytest.mark.slow
 def test_a_killed_job_and_a_killed_controller_change_no_bit(controller, finished, promise):
     workflow, queue, start = controller
     target = f"{CHAIN}/metrics.csv"

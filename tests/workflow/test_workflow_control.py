@@ -17,6 +17,8 @@ from boltzprune.sampling import exact
 from boltzprune.study.progress import Progress
 from boltzprune.study.settings import merged, study_from
 
+pytestmark = pytest.mark.slow
+
 RETRAINING = {"learning_rate": [0.2, 0.03], "momentum": [0.7, 0.4], "momentum_rule": "classical", "batch_size": 3}
 """Other than the training."""
 VALUES = merged(TINY, {"device": "reference", "seeds": 2, "patches": {"retraining": RETRAINING, "iterations": 3}})
@@ -37,7 +39,6 @@ def arrays(workflow, name):
     return Arrays(workflow.folder / CHAIN / f"{name}.npz")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_machines_are_the_initial_ones_trained_on(control, seed):
     cases = read_states(Arrays(control.folder / "results/tiny/patches/patterns.npz"))
@@ -53,7 +54,6 @@ def test_the_machines_are_the_initial_ones_trained_on(control, seed):
             assert np.array_equal(mine, other), iteration
 
 
-@pytest.mark.slow
 def test_every_file_is_made_from_the_right_ones(control):
     data = checksum(control.folder / "results/tiny/patches/patterns.npz")
     before = control.folder / CHAIN / "initial" / "initial.npz"
@@ -75,7 +75,6 @@ def test_every_file_is_made_from_the_right_ones(control):
         ]
 
 
-@pytest.mark.slow
 def test_its_metrics_are_those_of_its_machines(control):
     patterns, counts = count_patterns(read_states(Arrays(control.folder / "results/tiny/patches/patterns.npz")))
     for iteration in (1, 2, 3):
@@ -86,7 +85,6 @@ def test_its_metrics_are_those_of_its_machines(control):
             assert row["kl_exact"] == pytest.approx(divergence(counts, log_model), rel=1e-9)
 
 
-@pytest.mark.slow
 def test_without_it_no_job_is_of_it(control):
     control.write(merged(VALUES, {"patches": {"controls": []}}))
     planned = control.planned("patches")
@@ -95,13 +93,11 @@ def test_without_it_no_job_is_of_it(control):
     assert planned["sample"] == 2 * 2 * 3
 
 
-@pytest.mark.slow
 def test_nobody_prunes_it(control):
     done = control.snakemake("--dry-run", f"{CHAIN}/unpruned/iteration1/pruned.npz")
     assert done.returncode == 1 and "MissingRuleException" in done.stdout
 
 
-@pytest.mark.slow
 def test_status_shows_it_among_the_chains(control):
     done = control.boltzprune("status", "--configfile", "study.yaml")
     assert done.returncode == 0, done.stderr

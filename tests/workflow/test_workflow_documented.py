@@ -18,6 +18,7 @@ import pytest
 from documented import ROOT, commands
 
 pytestmark = pytest.mark.slow
+
 STAND_INS = {
     "snakemake": 'case " $* " in *" --unlock "*) ;; *) set -- "$@" --dry-run;; esac\n{python} -m snakemake "$@"',
     "boltzprune": (

@@ -37,7 +37,6 @@ def test_each_experiment_alone(tmp_path):
     assert "claims" in rules(Copy(tmp_path, merged(TINY, {"experiments": ["digits"]})), "claims")
 
 
-@pytest.mark.slow
 def test_a_target_of_the_other_experiment_is_refused_by_name(tmp_path):
     for name, target in (("digits", "fig2"), ("patches", "per_digit")):
         other = "patches" if name == "digits" else "digits"

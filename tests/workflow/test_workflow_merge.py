@@ -37,7 +37,6 @@ def test_a_study_put_together_has_the_tables_of_the_one_that_computed_them(study
     )
 
 
-@pytest.mark.slow
 def test_parts_that_do_not_fit_are_refused_before_anything_runs(study):
     done = study.boltzprune("merge", "again", "results/tiny", "results/tiny")
     assert done.returncode == 2
@@ -48,7 +47,6 @@ def test_parts_that_do_not_fit_are_refused_before_anything_runs(study):
     assert "results/nowhere: has no study.yaml" in done.stdout
 
 
-@pytest.mark.slow
 def test_another_first_seed_computes_other_seeds(study):
     study.write(study.values | {"first_seed": 3, "seeds": 2})
     done = study.snakemake("--dry-run")

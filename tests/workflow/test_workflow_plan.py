@@ -11,8 +11,6 @@ from boltzprune.results import records
 from boltzprune.study.reruns.page import duration
 from boltzprune.study.settings import merged
 
-pytestmark = pytest.mark.slow
-
 N_JOBS = 67
 """Jobs of the finished study."""
 

@@ -20,7 +20,6 @@ from boltzprune.study import stages
 from boltzprune.study.config import Digits, Figures, Patches, Study
 from boltzprune.study.settings import merged
 
-pytestmark = pytest.mark.slow
 WORKERS = 2
 """Dry runs at once."""
 OFTEN = list(EDITS)[::3]

@@ -9,7 +9,6 @@ from workflow_copy import ROOT, TINY, Copy
 
 from boltzprune.study.settings import merged
 
-pytestmark = pytest.mark.slow
 VALUES = merged(
     TINY, {"experiments": ["patches"], "device": "reference", "patches": {"criteria": ["variance_fi"], "controls": []}}
 )
@@ -43,6 +42,7 @@ def test_again_there_is_nothing_to_do(made):
     assert again.stdout.startswith("Nothing would run: ")
 
 
+@pytest.mark.slow
 def test_results_that_would_be_replaced_are_named_first_and_how_to_keep_them(made):
     workflow, _ = made
     for item, told in (
@@ -58,6 +58,7 @@ def test_results_that_would_be_replaced_are_named_first_and_how_to_keep_them(mad
     assert "--set study=tiny-2" in workflow.boltzprune("plan", "study.yaml", "--set", "patches.data.seed=3").stdout
 
 
+@pytest.mark.slow
 def test_a_job_that_fails_is_named_with_its_last_words(tmp_path):
     workflow = Copy(tmp_path, merged(VALUES, {"patches": {"criteria": ["rules.py:bad"]}}))
     (tmp_path / "rules.py").write_text(BAD)
@@ -93,6 +94,7 @@ def test_the_display_of_one_checkout_beside_the_workflow_of_another(tmp_path):
     assert workflow.folder.joinpath("results/tiny/study.yaml").read_text().count("{study: tiny, ") == 1
 
 
+@pytest.mark.slow
 def test_jobs_alone_wake_the_scheduler(study):
     """Snakemake's limit on the jobs of a second would wake it each second, once more for each job that has ended."""
     drawn = ["fig3", "fig4", "s1"]

@@ -25,7 +25,6 @@ SEEDS = (0, 1, 2)
 BLOCK = "seeds0-2"
 
 
-@pytest.mark.slow
 def test_every_result_is_there(study):
     results = study.folder / "results" / "tiny"
     drawn = {name: row for name, row in FIGURES.items() if not row.repeats}  # of one iteration, none is left out
@@ -49,7 +48,6 @@ def test_every_result_is_there(study):
     assert [read_machine(machines, seed).n_weights for seed in SEEDS] == [(45,)] * 3  # of 13 x 7
 
 
-@pytest.mark.slow
 def test_metrics_are_those_of_the_machines(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "metrics.csv")
@@ -76,7 +74,6 @@ DEEP_FILES = [
 ]
 
 
-@pytest.mark.slow
 def test_every_file_of_the_digits_is_made_from_the_right_ones(study):
     digits = study.folder / "results" / "tiny" / "digits"
     data = checksum(digits / "digits.npz")
@@ -102,7 +99,6 @@ def test_every_file_of_the_digits_is_made_from_the_right_ones(study):
         assert about["seeds"] == sampled["seeds"] == list(SEEDS)
 
 
-@pytest.mark.slow
 def test_metrics_of_the_digits_are_those_of_the_machines_and_statistics(study):
     results = study.folder / "results" / "tiny"
     metrics = pd.read_csv(results / "tables" / "digits_metrics.csv")
@@ -135,7 +131,6 @@ def test_metrics_of_the_digits_are_those_of_the_machines_and_statistics(study):
     }
 
 
-@pytest.mark.slow
 def test_every_job_has_a_log_and_a_benchmark(study):
     results = study.folder / "results" / "tiny"
     logs = {path.relative_to(results / "logs").with_suffix("") for path in (results / "logs").rglob("*.log")}
@@ -146,7 +141,6 @@ def test_every_job_has_a_log_and_a_benchmark(study):
     assert "updates in" in (results / "logs" / "digits" / BLOCK / "pretrain.log").read_text()
 
 
-@pytest.mark.slow
 def test_the_file_beside_the_results_repeats_the_study(study, monkeypatch):
     monkeypatch.chdir(study.folder)  # where rules.py lies
     kept = study.folder / "results" / "tiny" / "study.yaml"
@@ -156,7 +150,6 @@ def test_the_file_beside_the_results_repeats_the_study(study, monkeypatch):
     assert study.planned() == {}
 
 
-@pytest.mark.slow
 def test_either_snakefile_finds_nothing_to_do(study):
     assert study.planned() == {}
     assert study.planned("--snakefile", "workflow/Snakefile") == {}
@@ -245,6 +238,7 @@ def test_every_target_is_there(bare):
     assert {*names} <= set(bare.snakemake("--list-rules").stdout.split())
 
 
+@pytest.mark.slow
 def test_where_courses_may_stop_a_pruning_reads_the_metrics_so_far(bare):
     """A real run: all courses of the patches stop after the first iteration, and the tables say so."""
     patches = {"criteria": ["variance_fi"], "iterations": 3, "controls": ["scratch"], "stop": {"divergence": 1e-6}}
@@ -276,6 +270,7 @@ def test_where_courses_may_stop_a_pruning_reads_the_metrics_so_far(bare):
     assert log.count("stopped before iteration 2: kl_exact is ") == 3
 
 
+@pytest.mark.slow
 def test_lint(bare):
     done = bare.snakemake("--lint")
     assert done.returncode == 0, done.stdout

@@ -10,8 +10,6 @@ import pytest
 from boltzprune.results import records
 from boltzprune.study.reruns import verify
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture(scope="module")
 def copied(finished, tmp_path_factory):
@@ -106,6 +104,7 @@ def test_sha256sum_reads_the_records(results):
     assert (done.returncode, done.stdout) == (1, "tables/claims.csv: FAILED\n")
 
 
+@pytest.mark.slow
 def test_what_is_found_is_computed_again_by_the_command_shown(copied, results):
     whole = {path: path.read_bytes() for path in records.results_in(results)}
     chain = results / "patches" / "seeds0-2" / "eigenvector" / "iteration1"
