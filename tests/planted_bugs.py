@@ -610,6 +610,28 @@ BUGS = [
         "sampling/test_conditional_deep.py",
     ),
     Bug(
+        "conditional statistics: independent values scatter about 0",
+        "sampling/mixing.py",
+        "off = mean * (1.0 - mean), square - mean**2",
+        "off = mean * (1.0 - mean), square",
+        "sampling/test_conditional.py",
+    ),
+    Bug(
+        "conditional statistics: of persistent chains they are worth as many samples as there are, at most",
+        "sampling/mixing.py",
+        "n_samples if is_counted else LARGEST",
+        "n_samples",
+        "sampling/test_conditional_deep.py",
+    ),
+    Bug(
+        "conditional statistics: the warning of short chains looks at what is averaged",
+        "sampling/statistics.py",
+        "return replace(found, rate_effective=of_rates, pair_effective=of_pairs)\n\n\ndef _read",
+        "time = chain_time(rates, of_rates, n_samples) if n_chains else 0.0\n"
+        "    return replace(found, rate_effective=of_rates, pair_effective=of_pairs, chain_time=time)\n\n\ndef _read",
+        "sampling/test_conditional_deep.py",
+    ),
+    Bug(
         "conditional statistics: jobs are told of them where they are off, and finished ones run again",
         "study/jobs.py",
         'key == "sampling" and not is_conditional(study)',

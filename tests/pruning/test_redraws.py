@@ -1,5 +1,7 @@
 """How far a pruning is decided: by hand where it can be said, and against prunings by other samples."""
 
+from dataclasses import replace
+
 import by_hand
 import numpy as np
 import pytest
@@ -11,8 +13,8 @@ from boltzprune.pruning.criteria import CRITERIA, resolve
 from boltzprune.pruning.prune import chosen, prune, saliencies, shown_of, tie_breakers
 from boltzprune.pruning.redraws import N_REDRAWS, decided, redrawn
 from boltzprune.sampling import exact
-from boltzprune.sampling.statistics import estimate
-from boltzprune.study.config import Pruning, Sampling
+from boltzprune.sampling.statistics import deep_statistics, estimate
+from boltzprune.study.config import DeepSampling, Pruning, Sampling
 
 CPU = get_backend("cpu")
 HOW = Pruning(fraction=0.5, threshold="rank")
@@ -22,15 +24,25 @@ def machine_of(sizes=(11, 7), seed=3):
     return by_hand.machine(sizes, seed=seed, scale=0.7, density=0.9)
 
 
-def of_samples(machine, n, seed):
+def of_samples(machine, n, seed, kind="sampled"):
     samples = exact.sample(machine, n, fork(seed, "samples"), CPU)
-    return estimate(machine, samples, Sampling(), CPU)[0]
+    return estimate(machine, samples, Sampling(statistics=kind), CPU)[0]
 
 
-def kept(machine, statistics, name, seed=5):
+def kept(machine, statistics, name, seed=5, layer=0):
     shown = shown_of(machine, statistics, CRITERIA[name], name, HOW, seed, 1)
     found = saliencies(CRITERIA[name], name, shown)
-    return chosen(machine, found, CRITERIA[name], HOW, tie_breakers(machine, seed, 1))[0][0]
+    return chosen(machine, found, CRITERIA[name], HOW, tie_breakers(machine, seed, 1))[0][layer]
+
+
+def agreement(masks):
+    """Of the weights that one set keeps, the share that another keeps."""
+    return np.mean([(a & b).sum() / a.sum() for i, a in enumerate(masks) for b in masks[:i]])
+
+
+def silenced(machine, by):
+    """The units of the top layer are hardly ever on."""
+    return type(machine)(machine.weights, (*machine.biases[:-1], machine.biases[-1] - np.float32(by)), machine.masks)
 
 
 @pytest.mark.parametrize("name", ["weight_magnitude", "random_weights", "random_units"])
@@ -56,12 +68,41 @@ def test_the_share_that_is_kept_again_is_that_of_other_samples(name, n):
     machine = machine_of()
     sets = [of_samples(machine, n, seed) for seed in range(40)]
     masks = [kept(machine, one, name) for one in sets]
-    truth = np.mean([(a & b).sum() / a.sum() for i, a in enumerate(masks) for b in masks[:i]])
+    truth = agreement(masks)
     told = [decided(machine, one, CRITERIA[name], name, HOW, 5, 1)[0] for one in sets[:7]]
     assert np.mean([one.kept_again for one in told]) == pytest.approx(truth, abs=0.035)
     assert any(one.undecided > 0 for one in told) == (truth < 1) and (n == 5003 or truth < 0.99)
     changing = ((np.mean(masks, axis=0) > 0) & (np.mean(masks, axis=0) < 1))[machine.masks[0]].mean()
     assert np.mean([one.undecided for one in told]) == pytest.approx(changing, abs=0.15)
+
+
+@pytest.mark.parametrize("name", ["variance_fi", "heuristic_fi", "deletion_cost"])
+@pytest.mark.parametrize(("silent", "n"), [(0, 211), (0, 5003), (6, 211), (8, 2003)])
+def test_so_is_that_of_conditional_means(name, silent, n):
+    """Silent units above all: drawn as if they had been counted, their means would mostly be 0."""
+    machine = silenced(machine_of(), silent)
+    sets = [of_samples(machine, n, seed, "conditional") for seed in range(40)]
+    told = [decided(machine, one, CRITERIA[name], name, HOW, 5, 1)[0].kept_again for one in sets[:7]]
+    assert np.mean(told) == pytest.approx(agreement([kept(machine, one, name) for one in sets]), abs=0.035)
+    if silent:
+        counted = replace(sets[0], rate_effective=(), pair_effective=())
+        assert decided(machine, counted, CRITERIA[name], name, HOW, 5, 1)[0].kept_again < 0.87
+
+
+@pytest.mark.parametrize("name", ["variance_fi", "deletion_cost"])
+@pytest.mark.parametrize(("chains", "n_gibbs_steps", "n"), [("fresh", 40, 211), ("persistent", 2, 23 * 31)])
+def test_so_is_that_of_conditional_means_of_deep_machines(name, chains, n_gibbs_steps, n):
+    machine, sets = silenced(by_hand.machine((7, 5, 11), seed=19, scale=0.7), 7), []
+    how = DeepSampling(chains=chains, n_gibbs_steps=n_gibbs_steps, statistics="conditional")
+    for seed in range(40):
+        start = exact.sample(machine, 23, fork(seed, "starts"), CPU)
+        sets.append(deep_statistics(machine, start, n, how, fork(seed, "samples"), CPU)[0])
+    told = [decided(machine, one, CRITERIA[name], name, HOW, 5, 1) for one in sets[:7]]
+    for layer in range(2):
+        truth = agreement([kept(machine, one, name, layer=layer) for one in sets])
+        assert np.mean([one[layer].kept_again for one in told]) == pytest.approx(truth, abs=0.035)
+    counted = replace(sets[0], rate_effective=(), pair_effective=())
+    assert decided(machine, counted, CRITERIA[name], name, HOW, 5, 1)[1].kept_again < 0.8
 
 
 def test_more_samples_decide_more_and_dependent_ones_less():

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from tiny_study import PATCH_FIGURES
 
-from boltzprune.core.fisher import fisher_diagonal, fisher_interval
+from boltzprune.core.fisher import Statistics, fisher_diagonal, fisher_interval
 from boltzprune.pruning.controls import ANEW
-from boltzprune.report.figures import FIGURES, FORMATS, module_of
+from boltzprune.report.figures import FIGURES, FORMATS, fig1, module_of
 from boltzprune.report.figures.style import save
 from boltzprune.report.tables.table1 import as_latex, as_markdown, remaining_units
 from boltzprune.results.store import Arrays, read_machine, read_statistics
@@ -189,6 +189,23 @@ def test_figure_1_says_how_certain_the_diagonal_is(tiny):
     for end, expected in zip(("low_95", "high_95"), fisher_interval(means, found.n_samples)):
         assert table[end].to_numpy() == pytest.approx(expected)
     assert (table["low_95"] < table["high_95"]).all()
+
+
+@pytest.mark.parametrize("n_samples", [0, 1009])
+def test_figure_1_takes_each_mean_for_what_it_is_worth(n_samples):
+    """Of conditional means that is a number each, and of exact ones nothing is left to chance."""
+    random = np.random.default_rng(3)
+    rates, pairs = (random.uniform(0.1, 0.4, 5), random.uniform(0.1, 0.4, 3)), random.uniform(0.01, 0.1, (5, 3))
+    worth = () if n_samples == 0 else tuple(random.uniform(1e3, 1e6, n) for n in (5, 3))
+    of_pairs = () if n_samples == 0 else (random.uniform(1e3, 1e6, (5, 3)),)
+    table = fig1._diagonal(Statistics(n_samples, rates, (pairs,), worth, of_pairs), np.ones((5, 3), bool))
+    expected = [
+        fisher_interval(mean, n)
+        for means, sizes in zip((pairs, *rates), (*of_pairs, *worth) if n_samples else (0, 0, 0))
+        for mean, n in np.nditer([means, sizes])
+    ]
+    assert table[["low_95", "high_95"]].to_numpy() == pytest.approx(np.array(expected))
+    assert (table["low_95"] < table["high_95"]).all() == (n_samples > 0)
 
 
 def test_figure_1_matrix_spectrum_and_pixels(tiny):

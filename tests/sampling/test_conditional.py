@@ -5,10 +5,11 @@ import pytest
 import sampler_tests as samplers
 
 from boltzprune.backend import get_backend
-from boltzprune.core.fisher import fisher_diagonal
+from boltzprune.core.fisher import fisher_diagonal, fisher_interval
 from boltzprune.core.streams import fork
 from boltzprune.errors import InputError
 from boltzprune.sampling import exact
+from boltzprune.sampling.mixing import LARGEST
 from boltzprune.sampling.statistics import conditional_statistics, estimate
 from boltzprune.study.config import Sampling
 
@@ -88,6 +89,61 @@ def test_means_of_certain_units_stay_in_their_range():
         visible[:, 2] = 1
         found = conditional_statistics(big, visible)
         assert max(array.max() for array in (*found.rates, *found.pair_means)) <= 1
+
+
+# What the means are worth
+
+
+@pytest.mark.parametrize("shift", [0, -9])
+def test_effective_numbers_by_hand(shift):
+    """A loop over samples: n p (1 - p) / (<x^2> - p^2); of silent units many times n."""
+    machine = machine_of()
+    machine = type(machine)(machine.weights, (machine.biases[0], machine.biases[1] + np.float32(shift)), machine.masks)
+    visible = np.random.default_rng(5).integers(0, 2, (101, 5)).astype(np.uint8)
+    found = conditional_statistics(machine, visible)
+    weights, above = machine.weights[0].astype(float), machine.biases[1].astype(float)
+    p = np.array([1 / (1 + np.exp(-(above + row @ weights))) for row in visible])
+    for j in range(3):
+        for i in (None, *range(5)):
+            x = p[:, j] * (1 if i is None else visible[:, i])
+            mean = sum(x) / 101
+            expected = 101 * mean * (1 - mean) / (sum((x - mean) ** 2) / 101)
+            told = found.rate_effective[1][j] if i is None else found.pair_effective[0][i, j]
+            assert told == pytest.approx(expected, rel=1e-5) and told >= 101
+    assert found.rate_effective[0].tolist() == [101] * 5
+    assert all(one.dtype == np.float32 for one in (*found.rate_effective, *found.pair_effective))
+    assert (found.rate_effective[1].min() > 101 * 50) == (shift == -9)
+
+
+def test_what_does_not_scatter_is_known_and_what_never_changed_was_counted():
+    """Without a weight p_j is a constant; a visible unit that was never on may be on in other samples."""
+    machine, key = machine_of(), fork(7, "samples")
+    weights = machine.weights[0].copy()
+    weights[:, 1:] = 0
+    machine = type(machine)((weights,), machine.biases, machine.masks)
+    visible = exact.sample(machine, 211, key, CPU)[0]
+    visible[:, 2], visible[:, 4] = 0, 1
+    found = conditional_statistics(machine, visible)
+    assert found.rate_effective[1][0] < 1e6 and (found.rate_effective[1][1:] == LARGEST).all()
+    assert (found.pair_means[0][2] == 0).all() and (found.pair_effective[0][2] == 211).all()
+    assert (found.pair_effective[0][4, 1:] == LARGEST).all(), "always on, with units that do not scatter"
+    drawn = np.random.default_rng(3).binomial(int(LARGEST), found.rates[1][1], 53) / LARGEST
+    assert drawn == pytest.approx(found.rates[1][1], abs=1e-8)
+
+
+@pytest.mark.parametrize("seed", [3, 7, 11, 19])
+def test_intervals_cover_the_fisher_information(seed):
+    """95 % intervals, of independent sample sets, in 93 to 97 %; those of the number of samples in nearly all."""
+    machine = machine_of(seed)
+    truth = fisher_diagonal(exact.statistics(machine).pair_means[0])
+    covered, naive = [], []
+    for run in range(200):
+        found = conditional_statistics(machine, exact.sample(machine, 1009, fork(run, "samples"), CPU)[0])
+        for n, kept in ((found.pair_effective[0], covered), (found.n_samples, naive)):
+            low, high = fisher_interval(found.pair_means[0], n)
+            kept.append((low <= truth) & (truth <= high))
+    assert 0.93 < np.mean(covered) < 0.97
+    assert np.mean(naive) > 0.98
 
 
 def test_deep_machines_are_refused():

@@ -1,5 +1,7 @@
 """Chains: autocorrelation times of known truth, starts that are remembered, and what dependent samples are worth."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import sampler_tests as samplers
@@ -12,6 +14,7 @@ from boltzprune.core.streams import fork
 from boltzprune.sampling import exact, mixing
 from boltzprune.sampling.mixing import (
     autocorrelation_time,
+    chain_time,
     diagnose,
     effective_samples,
     persistent_warning,
@@ -223,9 +226,9 @@ def test_a_persistent_chain_that_is_too_short_is_warned_of():
     for stay, n_reads, says in ((0.9, 41, "for 1"), (0.9, 997, ""), (0.0, 41, "")):
         layers = [sticky(53, n_reads, [0.5, 0.2, 0.1], stay, 43), sticky(53, n_reads, [0.4, 0.6], stay, 47)]
         found = statistics_of(layers)
-        found = Statistics(
-            found.n_samples, found.rates, found.pair_means, *effective_samples(packed(layers), 53, found, CPU)
-        )
-        told = persistent_warning(found, 53)
+        of_rates, _ = effective_samples(packed(layers), 53, found, CPU)
+        time = chain_time(found.rates, of_rates, found.n_samples)
+        assert time == pytest.approx((1 + stay) / (1 - stay), rel=0.35)
+        told = persistent_warning(replace(found, chain_time=time), 53)
         assert (says in told) if says else not told
     assert persistent_warning(statistics_of(layers), 53) == ""

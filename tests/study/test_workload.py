@@ -124,14 +124,19 @@ def test_all_chains_are_read_together():
 
 
 def test_conditional_statistics_multiply_samples_by_weights_up_down_and_for_the_pairs():
-    """From h1 down to v nothing is computed; units that have a probability are counted once more."""
+    """From h1 down to v nothing is computed; units that have a probability are counted once more.
+
+    What the means are worth takes the squares of fresh chains, and of persistent ones all of it once more.
+    """
     given, sampling = {"criterion": "x", "iteration": 1, "phase": "retrained"}, DIGITS["sampling"]
     plain, found = (
         work("sample_deep", 2, given=given, sampling={**sampling, "statistics": kind})
         for kind in ("sampled", "conditional")
     )
-    assert found == plain | {"products": 2 * 31 * (2 * FIRST + 3 * SECOND), "samples": 2 * 31 * (UNITS + 13 + 17)}
+    assert found == plain | {"products": 4 * 31 * (2 * FIRST + 3 * SECOND), "samples": 2 * 31 * (UNITS + 13 + 17)}
     assert plain == work("sample_deep", 2, given=given)
+    fresh = work("sample_deep", 2, given=given, sampling={**sampling, "statistics": "conditional", "chains": "fresh"})
+    assert fresh["products"] == 2 * 31 * (3 * FIRST + 4 * SECOND)
 
 
 def test_encodings_are_inferred_and_classified_and_z_is_annealed():

@@ -53,8 +53,13 @@ class Statistics:
     pair_means : tuple of (n_lower, n_upper) float64, in [0, 1]
         <s_i s_j> of neighbouring layers.
     rate_effective, pair_effective : tuple of arrays like rates and pair_means
-        How many independent samples would leave as much to chance, of each mean; empty where all samples are
-        independent. Chains that are read again and again give less than n_samples.
+        How many independent samples whose states are counted would leave as much to chance, p (1 - p) / Var(mean), of
+        each mean; empty where these are n_samples. Chains that are read again and again give less than n_samples, means
+        of probabilities in place of states more.
+    chain_time : float
+        Autocorrelation time of the states of persistent chains, in reads (`mixing.chain_time`), whatever of them is
+        averaged; 0 where each sample is a chain of its own. In no file of statistics: it is there to warn of chains
+        that are too short.
 
     Examples
     --------
@@ -68,10 +73,15 @@ class Statistics:
     pair_means: tuple[np.ndarray, ...]
     rate_effective: tuple[np.ndarray, ...] = ()
     pair_effective: tuple[np.ndarray, ...] = ()
+    chain_time: float = 0.0
 
     @property
     def worth(self) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Independent samples behind the rates of each layer, and behind the pair means: an array, or one number."""
+        """Counted independent samples that leave as much to chance in the rates of each layer, and in the pair means.
+
+        An array for each layer, or one number. It is less than n_samples where samples depend on each other, and more
+        where probabilities stand for states.
+        """
         rates = self.rate_effective or (self.n_samples,) * len(self.rates)
         return rates, self.pair_effective or (self.n_samples,) * len(self.pair_means)
 
@@ -144,8 +154,8 @@ def fisher_interval(
     mean : array in [0, 1]
         <v_i h_j> for weights, <v_i> or <h_j> for biases.
     n_samples : int, or array like `mean` of numbers >= 1
-        Independent samples behind the mean, or as many as leave as much to chance (`Statistics.worth`); 0 if it is
-        exact.
+        Independent samples behind the mean, or as many as leave as much to chance if they are counted, which may be
+        more than there are (`Statistics.worth`); 0 if it is exact.
     level : float in (0, 1)
 
     Returns

@@ -21,7 +21,8 @@ def n_effective(statistics: "Statistics", masks: Sequence[np.ndarray]) -> float:
     """Independent samples that would leave as much to chance in the pair means of a machine's weights, all together.
 
     sum p (1 - p) / sum (p (1 - p) / n) over the pairs with a weight, n the number that each is worth
-    (`Statistics.worth`). NaN if the means are exact, or every pair is always the same.
+    (`Statistics.worth`). Of conditional means it may be more than the samples there are. NaN if the means are exact, or
+    every pair is always the same.
 
     Parameters
     ----------

@@ -48,10 +48,10 @@ def redrawn(
 ) -> "Statistics":
     """Statistics of other samples: every mean p of n independent samples becomes Binomial(n, p) / n.
 
-    Where samples depend on each other, n is how many independent ones leave as much to chance (`Statistics.worth`).
-    Means are drawn one by one: that neighbouring weights share samples plays no part. A pair is never more often on
-    than the rarer of its units. Of pairs without a weight (`masks`) the mean stays as it is. Conditional means are
-    drawn as if they had been counted, which scatters them too far, and of nearly silent units far too far.
+    Where samples depend on each other, or probabilities stand for states, n is how many independent samples leave as
+    much to chance when their states are counted (`Statistics.worth`). Means are drawn one by one: that neighbouring
+    weights share samples plays no part. A pair is never more often on than the rarer of its units. Of pairs without a
+    weight (`masks`) the mean stays as it is.
     """
     of_rates, of_pairs = statistics.worth
     rates = [_binomial(mean, n, random) for mean, n in zip(statistics.rates, of_rates, strict=True)]

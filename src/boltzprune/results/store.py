@@ -305,18 +305,17 @@ def read_statistics(arrays: Arrays, seed: int) -> tuple[Statistics, np.ndarray |
     sizes = [len(rate) for rate in rates]
     pairs = list(zip(sizes[:-1], sizes[1:]))
     pair_means = tuple(arrays.checked(f"{name}pair_mean{i}", "f", shape) for i, shape in enumerate(pairs))
-    effective: tuple[tuple[np.ndarray, ...], ...] = ((), ())
+    of_rates: tuple[np.ndarray, ...] = ()
+    of_pairs: tuple[np.ndarray, ...] = ()
     if f"{name}rate_effective0" in arrays.names:
-        effective = (
-            tuple(arrays.checked(f"{name}rate_effective{i}", "f", (n,)) for i, n in enumerate(sizes)),
-            tuple(arrays.checked(f"{name}pair_effective{i}", "f", shape) for i, shape in enumerate(pairs)),
-        )
+        of_rates = tuple(arrays.checked(f"{name}rate_effective{i}", "f", (n,)) for i, n in enumerate(sizes))
+        of_pairs = tuple(arrays.checked(f"{name}pair_effective{i}", "f", shape) for i, shape in enumerate(pairs))
     if any((mean < 0).any() or (mean > 1).any() for mean in (*rates, *pair_means)):
         raise arrays.damaged(f"a mean of seed {seed} is not in [0, 1]")
     leading = None
     if f"{name}eigenvectors" in arrays.names:
         leading = arrays.checked(f"{name}eigenvectors", "f", (2, None))[0]
-    return Statistics(arrays.number(f"{name}n_samples"), rates, pair_means, *effective), leading
+    return Statistics(arrays.number(f"{name}n_samples"), rates, pair_means, of_rates, of_pairs), leading
 
 
 MIXING = ("energy_time", "rate_time", "p_memory", "p_starts", "mixes")

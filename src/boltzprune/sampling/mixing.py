@@ -3,11 +3,12 @@
 Two ways of sampling need two answers. Chains that are read once each (`gibbs.sample`) give independent samples, but
 those of the wrong distribution if too few Gibbs steps lie before the reading: `diagnose` lets some chains run from the
 data and as many from random states. Chains that are read again and again (`statistics.deep_statistics`) have samples
-that depend on each other: `effective_samples` tells how many independent ones leave as much to chance.
+that depend on each other: `effective_samples` tells how many independent ones leave as much to chance. A mean of
+probabilities leaves less to chance than one of as many states: `effective_of_independent` tells of how many.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from boltzprune.core.streams import fork, uniform
 from boltzprune.sampling.gibbs import Alone
 
 if TYPE_CHECKING:
-    from boltzprune.backend.arrays import Backend
+    from boltzprune.backend.arrays import Backend, HostArrays
     from boltzprune.core.fisher import Statistics
 
 N_CHAINS = 256
@@ -39,7 +40,12 @@ LEAST_LENGTH = 10
 N_BLOCKS = 20
 """Parts of the samples, at least, whose scatter tells how much is left to chance."""
 MAX_BYTES = 1 << 26
-"""Memory for the pairs of some chains at once."""
+"""Memory for the pairs of some chains at once; the last bits of sums of probabilities depend on it."""
+LARGEST = 2.0**62
+"""Counted samples that a mean of values without any scatter is worth: these samples show no chance in it, and whole
+numbers up to this one can be drawn from a binomial distribution."""
+ROUNDING = 2.0**-44
+"""A variance of probabilities below so many times their mean square is none: it may be due to rounding."""
 ROUNDED = 2.0**20
 """Parameters are rounded to multiples of 1 / ROUNDED where energies are summed: their sums are exact in any order."""
 
@@ -82,23 +88,43 @@ class Mixing:
 def persistent_warning(statistics: "Statistics", n_chains: int) -> str:
     """What is wrong with samples of persistent chains, in words; empty if each chain is long enough to forget.
 
-    A chain is long enough if its reads are `LEAST_LENGTH` times the autocorrelation time of the rates, or more: the
-    mean of n_samples / n_effective over the units of a layer, by the variance of their states, of the slowest layer.
+    A chain is long enough if its reads are `LEAST_LENGTH` times the autocorrelation time of its states, or more: that
+    of `chain_time`, whether states are averaged or probabilities.
     """
-    if not statistics.rate_effective:
-        return ""
-    times = []
-    for rate, effective in zip(statistics.rates, statistics.rate_effective):
-        variance = rate * (1.0 - rate)
-        if variance.any():
-            times.append(float(variance @ (statistics.n_samples / effective) / variance.sum()))
-    n_reads, time = -(-statistics.n_samples // n_chains), max(times, default=1.0)
+    n_reads, time = -(-statistics.n_samples // n_chains), statistics.chain_time
     if n_reads >= LEAST_LENGTH * time:
         return ""
     return (
         f"each chain is read {n_reads} times, but its states stay alike for {time:.1f} reads (autocorrelation time; at "
         f"most a share of 1/{LEAST_LENGTH} is expected): raise sampling.n_gibbs_steps or sampling.n_samples"
     )
+
+
+def chain_time(rates: Sequence[np.ndarray], rate_effective: Sequence[npt.NDArray[np.float32]], n_samples: int) -> float:
+    """Autocorrelation time of the states of persistent chains, in reads, from what their samples are worth.
+
+    The mean of n_samples / n_effective over the units of a layer, by the variance of their states, of the slowest
+    layer.
+
+    Parameters
+    ----------
+    rates : list of (n_units,) float64
+        Of every layer, counted.
+    rate_effective : list of (n_units,) float32
+        Of these rates, by `effective_samples`.
+    n_samples : int
+
+    Returns
+    -------
+    float, >= 1
+        1 if no unit ever changes.
+    """
+    times = []
+    for rate, effective in zip(rates, rate_effective, strict=True):
+        variance = rate * (1.0 - rate)
+        if variance.any():
+            times.append(float(variance @ (n_samples / effective) / variance.sum()))
+    return max(times, default=1.0)
 
 
 def autocorrelation_time(series: npt.ArrayLike) -> float:
@@ -275,14 +301,51 @@ def _agreement(a: npt.NDArray[np.bool_], b: npt.NDArray[np.bool_], two_sided: bo
     return float(min(1.0, n_columns * p.min()))
 
 
+def effective_of_independent(
+    mean: npt.NDArray[np.float64], square: npt.NDArray[np.float64], n_samples: int
+) -> npt.NDArray[np.float32]:
+    """Samples whose states, counted, would leave as much to chance as means of n independent values x in [0, 1].
+
+    n_effective = p (1 - p) / Var(mean) = n p (1 - p) / (<x^2> - p^2), p = <x>: not below n, since x^2 <= x, and n where
+    x is a state.
+
+    Parameters
+    ----------
+    mean, square : arrays of one shape
+        <x> and <x^2> over the samples.
+    n_samples : int
+
+    Returns
+    -------
+    float32 array of the same shape, n_samples to `LARGEST`
+        `LARGEST` where the values do not scatter, so that these samples show no chance. n_samples of a mean of 0 or 1:
+        it is that of a state which never changed, and of such a one n counted samples say how rare a change is.
+    """
+    chance, off = mean * (1.0 - mean), square - mean**2
+    known = off > ROUNDING * square
+    found = np.where(known, n_samples * chance / np.where(known, off, 1.0), LARGEST)
+    return np.where(chance > 0, np.clip(found, n_samples, LARGEST), n_samples).astype(np.float32)
+
+
+Values = Callable[[Sequence[np.ndarray]], Iterable[npt.NDArray[np.float64]]]
+"""From states of every layer, (n, n_units), to what is averaged of every layer but the visible one, in its shape."""
+
+
 def effective_samples(
-    layers: Sequence[npt.NDArray[np.uint8]], n_chains: int, statistics: "Statistics", backend: "Backend"
+    layers: Sequence[npt.NDArray[np.uint8]],
+    n_chains: int,
+    statistics: "Statistics",
+    backend: "Backend | HostArrays",
+    values: Values | None = None,
 ) -> tuple[tuple[npt.NDArray[np.float32], ...], tuple[npt.NDArray[np.float32], ...]]:
     """Independent samples that would leave as much to chance as those of persistent chains, of every mean.
 
     The samples are cut into blocks that have little to do with each other: each chain is one, or several if there are
     fewer than `N_BLOCKS` chains. With S_b the sum and T_b the number of samples in block b of B, the variance of the
-    mean p = sum S_b / N is B / (B - 1) sum (S_b - p T_b)^2 / N^2, and n_effective = p (1 - p) / variance, at most N.
+    mean p = sum S_b / N is B / (B - 1) sum (S_b - p T_b)^2 / N^2, and n_effective = p (1 - p) / variance. Of states
+    that are counted it is at most N. Where probabilities stand for the states of hidden units (`values`), S_b sums
+    them, or their products with the states of the layer below, and n_effective may exceed N, up to `LARGEST` where no
+    block differs from another: these samples show no chance in it.
 
     Parameters
     ----------
@@ -290,8 +353,12 @@ def effective_samples(
         Samples of every layer, bit-packed along the units (`np.packbits`); sample s is of chain s % n_chains.
     n_chains : int, >= 1
     statistics : fisher.Statistics
-        Their means.
-    backend : Backend
+        Their means, or those of the values.
+    backend : Backend, or HostArrays
+        Where the sums over blocks are made. Counts are the same anywhere; of values they are to be made on the host, in
+        double precision.
+    values : callable, optional
+        What of the hidden layers is averaged, if not their states.
 
     Returns
     -------
@@ -305,7 +372,8 @@ def effective_samples(
     edges = [part * n_reads // n_parts for part in range(n_parts + 1)]
     sums = [_Scatter((n,)) for n in sizes] + [_Scatter(pair) for pair in zip(sizes[:-1], sizes[1:])]
     largest = max(1, *(a * b for a, b in zip(sizes[:-1], sizes[1:])))  # 1: no unit of a layer is left
-    chunk = max(1, min(n_chains, MAX_BYTES // (4 * largest), MAX_BYTES // (4 * max(sizes) * n_reads)))
+    n_bytes = 4 if values is None else 8
+    chunk = max(1, min(n_chains, MAX_BYTES // (n_bytes * largest), MAX_BYTES // (n_bytes * max(sizes) * n_reads)))
     for first, end in zip(edges[:-1], edges[1:]):
         for chain in range(0, n_chains, chunk):
             chains = np.arange(chain, min(chain + chunk, n_chains))
@@ -315,13 +383,17 @@ def effective_samples(
                 continue
             lengths = is_there.sum(axis=1)
             states = [_unpacked(layer, which, is_there, n) for layer, n in zip(layers, sizes)]
-            for scatter, state in zip(sums, states):
+            summed: list[np.ndarray] = [*states]
+            if values is not None:
+                summed[1:] = _valued(values, states, is_there)
+            for scatter, state in zip(sums, summed):
                 scatter.add(backend.asarray(state.sum(axis=1)), lengths, backend)
-            for scatter, lower, upper in zip(sums[len(sizes) :], states[:-1], states[1:]):
-                by_unit = np.ascontiguousarray(lower.transpose(0, 2, 1))
+            for scatter, lower, upper in zip(sums[len(sizes) :], states[:-1], summed[1:]):
+                by_unit = np.ascontiguousarray(lower.transpose(0, 2, 1), dtype=upper.dtype)
                 scatter.add(backend.xp.matmul(backend.asarray(by_unit), backend.asarray(upper)), lengths, backend)
     means = (*statistics.rates, *statistics.pair_means)
-    found = [scatter.effective(mean, n_samples) for scatter, mean in zip(sums, means, strict=True)]
+    every = enumerate(zip(sums, means, strict=True))
+    found = [scatter.effective(mean, values is None or k == 0, n_samples) for k, (scatter, mean) in every]
     return tuple(found[: len(sizes)]), tuple(found[len(sizes) :])
 
 
@@ -333,15 +405,23 @@ def _unpacked(
     return (np.unpackbits(rows, axis=2, count=n_units) & is_there[:, :, None].astype(np.uint8)).astype(np.float32)
 
 
+def _valued(
+    values: Values, states: Sequence[npt.NDArray[np.float32]], is_there: np.ndarray
+) -> list[npt.NDArray[np.float64]]:
+    """What is averaged of each hidden layer, 0 where there is no sample: (chains, reads, n_units)."""
+    found = values([state.reshape(is_there.size, state.shape[2]) for state in states])
+    return [value.reshape(*is_there.shape, value.shape[1]) * is_there[:, :, None] for value in found]
+
+
 class _Scatter:
-    """Sums over blocks that the scatter of their means follows from; counts, so that no order changes a bit."""
+    """Sums over blocks that the scatter of their means follows from; of counts no order changes a bit."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.squares, self.products = np.zeros(shape), np.zeros(shape)
         self.lengths, self.n_blocks = 0.0, 0
 
-    def add(self, counts: Any, lengths: np.ndarray, backend: "Backend") -> None:
-        """More blocks: their counts, (n_blocks, *shape) where the backend computes, and their numbers of samples."""
+    def add(self, counts: Any, lengths: np.ndarray, backend: "Backend | HostArrays") -> None:
+        """More blocks: their sums, (n_blocks, *shape) where the backend computes, and their numbers of samples."""
         counts = counts.astype(np.float64)
         of_block = backend.asarray(lengths.astype(np.float64)).reshape(-1, *(1,) * (counts.ndim - 1))
         self.squares += backend.to_host((counts * counts).sum(axis=0))
@@ -349,10 +429,14 @@ class _Scatter:
         self.lengths += float((lengths.astype(np.float64) ** 2).sum())
         self.n_blocks += int((lengths > 0).sum())
 
-    def effective(self, mean: np.ndarray, n_samples: int) -> npt.NDArray[np.float32]:
-        """Independent samples that leave as much to chance."""
+    def effective(self, mean: np.ndarray, is_counted: bool, n_samples: int) -> npt.NDArray[np.float32]:
+        """Independent samples that leave as much to chance; of states that are counted at most the samples there are.
+
+        Of a mean of 0 or 1: as `effective_of_independent`.
+        """
         off = self.squares - 2 * mean * self.products + mean**2 * self.lengths
         chance, n = mean * (1.0 - mean), self.n_blocks
-        known = (off > 0) & (chance > 0) & (n > 1)
+        known = (off > (0.0 if is_counted else ROUNDING * self.squares)) & (chance > 0) & (n > 1)
         found = chance * n_samples**2 * (n - 1) / (n * np.where(known, off, 1.0))
-        return np.where(known, np.minimum(found, n_samples), n_samples).astype(np.float32)
+        most = np.where(chance > 0, n_samples if is_counted else LARGEST, n_samples)
+        return np.where(known, np.minimum(found, most), most).astype(np.float32)

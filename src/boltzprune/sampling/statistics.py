@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from boltzprune.backend.arrays import HostArrays
 from boltzprune.core.fisher import Statistics, sampled_fisher_matrix, sampled_statistics
 from boltzprune.core.machine import BoltzmannMachine, check_states, field_of, require_rbm, sigmoid
 from boltzprune.sampling import exact, gibbs
 from boltzprune.sampling.gibbs import Progress
-from boltzprune.sampling.mixing import effective_samples
+from boltzprune.sampling.mixing import Values, chain_time, effective_of_independent, effective_samples
 
 if TYPE_CHECKING:
     from boltzprune.backend.arrays import Backend
@@ -92,7 +93,8 @@ def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.ui
 
     <h_j> = mean_c p_j(v_c), <v_i h_j> = mean_c v_ci p_j(v_c), p_j(v) = s(b_j + v.W_j): unbiased as the means over the
     states are, and for the same samples never of larger variance (Rao-Blackwell), since p_j(v) is the mean of h_j over
-    all that it can be given v. What chance is left is that of the visible states.
+    all that it can be given v. What chance is left is that of the visible states. How much that is, of each mean, says
+    by how many counted samples it would be left, n p (1 - p) / (<x^2> - p^2) of the values x = p_j(v) or v_i p_j(v).
 
     Parameters
     ----------
@@ -103,7 +105,8 @@ def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.ui
     Returns
     -------
     Statistics
-        With n_samples the number of the samples, so that intervals that follow from it are too wide, if anything.
+        With n_samples the number of the samples, and effective numbers that are those of the means, n_samples or more
+        (`mixing.effective_of_independent`).
     """
     require_rbm(machine, "statistics.conditional_statistics", "statistics.conditional_deep_statistics")
     patterns, counts = np.unique(visible, axis=0, return_counts=True)  # given a pattern, p(h|v) is the same
@@ -112,11 +115,24 @@ def conditional_statistics(machine: BoltzmannMachine, visible: npt.NDArray[np.ui
     hidden = sigmoid(states @ weights + machine.biases[1].astype(np.float64))
     shared = share[:, None] * states
     rates, means = (shared.sum(axis=0), share @ hidden), shared.T @ hidden  # rounding can lead beyond 1
-    return Statistics(len(visible), tuple(np.minimum(rate, 1.0) for rate in rates), (np.minimum(means, 1.0),))
+    squares = shared.sum(axis=0), share @ hidden**2, shared.T @ hidden**2
+    found = [np.minimum(mean, 1.0) for mean in (*rates, means)]
+    worth = [effective_of_independent(*both, len(visible)) for both in zip(found, squares)]
+    return Statistics(len(visible), tuple(found[:2]), tuple(found[2:]), tuple(worth[:2]), tuple(worth[2:]))
+
+
+def _given_neighbours(machine: BoltzmannMachine) -> Values:
+    """From states of all layers to the probabilities of each hidden layer given those next to it, in double."""
+    weights, biases = (tuple(x.astype(np.float64) for x in group) for group in (machine.weights, machine.biases))
+    double = BoltzmannMachine(weights, biases, machine.masks)
+    return lambda states: (sigmoid(field_of(double, states, layer)) for layer in range(1, len(states)))
 
 
 def conditional_deep_statistics(
-    machine: BoltzmannMachine, layers: Sequence[npt.NDArray[np.uint8]], sampled: Statistics
+    machine: BoltzmannMachine,
+    layers: Sequence[npt.NDArray[np.uint8]],
+    sampled: Statistics,
+    n_chains: int = 0,
 ) -> Statistics:
     """Means over samples in which each unit of a hidden layer is its probability given the layers next to it.
 
@@ -140,27 +156,40 @@ def conditional_deep_statistics(
         Samples of every layer, bit-packed along the units (`np.packbits`).
     sampled : Statistics
         Those of the same samples.
+    n_chains : int
+        Of how many persistent chains the samples are, sample s of chain s % n_chains; 0 if they are independent.
 
     Returns
     -------
     Statistics
-        The numbers of samples and of effective ones are those of the sampled states, so that intervals that follow from
-        them are too wide, if anything, and of nearly silent units far too wide.
+        The effective numbers of samples are those of these means: of independent samples n_samples or more
+        (`mixing.effective_of_independent`), of persistent chains by their scatter (`mixing.effective_samples`). That of
+        nearly silent units can be many times n_samples. chain_time remains that of the sampled states.
     """
-    n_samples, sizes = len(layers[0]), machine.layer_sizes
-    weights, biases = (tuple(x.astype(np.float64) for x in group) for group in (machine.weights, machine.biases))
-    double = BoltzmannMachine(weights, biases, machine.masks)
-    rates, pairs = [np.zeros(n) for n in sizes[1:]], [np.zeros(pair) for pair in zip(sizes[:-1], sizes[1:])]
+    n_samples, sizes, values = len(layers[0]), machine.layer_sizes, _given_neighbours(machine)
+    n_hidden_layers = len(sizes) - 1
+    shapes = [*((n,) for n in sizes[1:]), *zip(sizes[:-1], sizes[1:])]
+    sums, squares = [np.zeros(shape) for shape in shapes], [np.zeros(shape) for shape in shapes]
     for first in range(0, n_samples, CONDITIONAL_PIECE):
         piece = [layer[first : first + CONDITIONAL_PIECE] for layer in layers]
         states = [np.unpackbits(bits, axis=1, count=n) for bits, n in zip(piece, sizes)]
-        for layer, (rate, pair) in enumerate(zip(rates, pairs), start=1):
-            hidden = sigmoid(field_of(double, states, layer))
-            rate += hidden.sum(axis=0)
-            pair += states[layer - 1].T.astype(np.float64) @ hidden
-    # none is above 1: a sum of n numbers of at most 1 does not round to more than n
-    means, pair_means = (tuple(total / n_samples for total in group) for group in (rates, pairs))
-    return replace(sampled, rates=(sampled.rates[0], *means), pair_means=pair_means)
+        for layer, hidden in enumerate(values(states)):
+            below = states[layer].T.astype(np.float64)
+            for totals in (sums,) if n_chains else (sums, squares):
+                totals[layer] += hidden.sum(axis=0)
+                totals[n_hidden_layers + layer] += below @ hidden
+                hidden *= hidden
+    # no mean is above 1: a sum of n numbers of at most 1 does not round to more than n
+    means, mean_squares = ([total / n_samples for total in group] for group in (sums, squares))
+    rates, pair_means = (sampled.rates[0], *means[:n_hidden_layers]), tuple(means[n_hidden_layers:])
+    found = replace(sampled, rates=rates, pair_means=pair_means)
+    if n_chains:
+        of_rates, of_pairs = effective_samples(layers, n_chains, found, HostArrays(), values)
+    else:
+        of_visible = np.full(sizes[0], n_samples, np.float32)
+        worth = [effective_of_independent(*both, n_samples) for both in zip(means, mean_squares)]
+        of_rates, of_pairs = (of_visible, *worth[:n_hidden_layers]), tuple(worth[n_hidden_layers:])
+    return replace(found, rate_effective=of_rates, pair_effective=of_pairs)
 
 
 def _read(
@@ -211,11 +240,13 @@ class _Tally:
         """Statistics, and the visible states, bit-packed along the units."""
         rates, means = (tuple(total / n_samples for total in group) for group in (self.ones, self.pairs))
         found, states = Statistics(n_samples, rates, means), [np.concatenate(layer) for layer in self.states]
-        if 0 < self.n_chains < n_samples:
-            of_rates, of_pairs = effective_samples(states, self.n_chains, found, self.backend)
-            found = replace(found, rate_effective=of_rates, pair_effective=of_pairs)
+        n_chains = self.n_chains if self.n_chains < n_samples else 0  # that are read again
+        if n_chains:
+            of_rates, of_pairs = effective_samples(states, n_chains, found, self.backend)
+            time = chain_time(found.rates, of_rates, n_samples)
+            found = replace(found, rate_effective=of_rates, pair_effective=of_pairs, chain_time=time)
         if self.is_conditional:
-            found = conditional_deep_statistics(self.machine, states, found)
+            found = conditional_deep_statistics(self.machine, states, found, n_chains)
         return found, states[0]
 
 

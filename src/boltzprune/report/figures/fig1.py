@@ -170,7 +170,12 @@ def _diagonal(statistics: Statistics, mask: npt.NDArray[np.bool_]) -> pd.DataFra
     """Importance by the diagonal of the FIM; and the diagonal itself, with what 95 % intervals of it reach."""
     means = np.concatenate([statistics.pair_means[0].ravel(), *statistics.rates])
     diagonal = fisher_diagonal(means, statistics.n_samples)
-    low, high = fisher_interval(means, statistics.n_samples)
+    (of_visible, of_hidden), (of_pairs,) = statistics.worth
+    worth = [
+        np.broadcast_to(n, np.shape(mean)).ravel()
+        for n, mean in zip((of_pairs, of_visible, of_hidden), (statistics.pair_means[0], *statistics.rates))
+    ]
+    low, high = fisher_interval(means, np.concatenate(worth) if statistics.n_samples else 0)
     return _importance(diagonal, mask).assign(fisher_information=diagonal, low_95=low, high_95=high)
 
 

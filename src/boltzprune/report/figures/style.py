@@ -147,7 +147,9 @@ def _settle(figure: Figure) -> None:
     """
     before: list[Any] = []
     engine = figure.get_layout_engine()
-    for _ in range(MOST_LAYOUTS if engine else 0):
+    for _ in range(MOST_LAYOUTS):
+        if engine is None:
+            break
         engine.execute(figure)
         places = [axes.get_position(original=True).get_points().round(4).tolist() for axes in figure.axes]
         if places == before:

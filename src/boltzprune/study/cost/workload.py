@@ -187,7 +187,7 @@ def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int])
     else:
         means = {"pair_bits": n_samples * (n_weights + n_parameters**2)}
         if settings.statistics == "conditional":
-            means = _sum(means, {"products": 2 * n_samples * n_weights})
+            means = _sum(means, {"products": 3 * n_samples * n_weights})  # fields, pairs, and squares of these
     return _times(n_seeds, _sum(amounts, means, {"eigen": n_parameters**3}))
 
 
@@ -233,6 +233,8 @@ def _sample_deep(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, 
     counted: Amounts = {"samples": n_samples * sum(found.layers), "pair_bits": n_samples * sum(found.weights)}
     if settings.statistics == "conditional":
         n_products = 3 * sum(found.weights) - found.weights[0]  # fields up, down but for v, and pairs
+        # what they are worth: by the squares of independent values, by all once more for blocks of persistent chains
+        n_products += sum(found.weights) if settings.chains == "fresh" else n_products
         counted = _sum(counted, {"products": n_samples * n_products, "samples": n_samples * sum(found.layers[1:])})
     return _times(n_seeds, _sum(gibbs(found, n_reads * settings.n_gibbs_steps), counted))
 
