@@ -79,7 +79,13 @@ def test_samples_are_enumerated_or_drawn_by_gibbs_steps():
         "samples": 3 * 43 * 12, "enumerated": 3 * 2**5 * 7, "pair_bits": 3 * 43 * 35
     }  # fmt: skip
     found = work("sample", **plain, sampling={**PATCHES["sampling"], "method": "gibbs"})
-    assert found == {"samples": 43 * 12, "gibbs": 43 * 11 * 35, "draws": 43 * 11 * 12, "pair_bits": 43 * 35}
+    steps = 43 * 11 + 512 * 12  # of the chains whose samples these are, and of those that tell whether chains forget
+    assert found == {
+        "samples": 43 * 12, "gibbs": steps * 35, "draws": steps * 12, "pair_bits": 43 * 35,
+        "products": 128 * 7 * 35, "diagnosed": 128 * 7 * 12,
+    }  # fmt: skip
+    many = work("sample", **plain, sampling={**PATCHES["sampling"], "method": "gibbs", "n_gibbs_steps": 301})
+    assert many["diagnosed"] == 128 * 76 * 12  # after steps 150, 152, ..., 300
     n = 35 + 12
     assert work("sample", given={"eigenvector": True}) == {
         "samples": 43 * 12, "enumerated": 2**5 * 7, "pair_bits": 43 * (35 + n * n), "eigen": n**3
@@ -116,11 +122,14 @@ def test_joint_training_infers_moves_chains_and_climbs():
 
 def test_all_chains_are_read_together():
     given = {"criterion": "x", "iteration": 1, "phase": "retrained"}
-    found = work("sample_deep", given=given)
-    assert (found["gibbs"], found["draws"]) == (2 * 19 * 11 * (FIRST + SECOND), 2 * 19 * 11 * UNITS)
+    found, steps = work("sample_deep", given=given), 2 * 19 * 11 + 512 * 12
+    assert (found["gibbs"], found["draws"]) == (steps * (FIRST + SECOND), steps * UNITS)
     assert (found["samples"], found["pair_bits"]) == (31 * UNITS, 31 * (FIRST + SECOND))
+    assert (found["products"], found["diagnosed"]) == ((31 + 128 * 7) * (FIRST + SECOND), 128 * 7 * UNITS)
+    assert found["array_weights"] == 19 * (FIRST + SECOND)
     fresh = work("sample_deep", given=given, sampling={**DIGITS["sampling"], "chains": "fresh"})
-    assert fresh["gibbs"] == 31 * 11 * (FIRST + SECOND)
+    assert fresh["gibbs"] == (31 * 11 + 512 * 12) * (FIRST + SECOND)
+    assert fresh["products"] == 128 * 7 * (FIRST + SECOND) and "array_weights" not in fresh
 
 
 def test_conditional_statistics_multiply_samples_by_weights_up_down_and_for_the_pairs():
@@ -133,10 +142,12 @@ def test_conditional_statistics_multiply_samples_by_weights_up_down_and_for_the_
         work("sample_deep", 2, given=given, sampling={**sampling, "statistics": kind})
         for kind in ("sampled", "conditional")
     )
-    assert found == plain | {"products": 4 * 31 * (2 * FIRST + 3 * SECOND), "samples": 2 * 31 * (UNITS + 13 + 17)}
+    products = plain["products"] + 4 * 31 * (2 * FIRST + 3 * SECOND)
+    assert found == plain | {"products": products, "samples": 2 * 31 * (UNITS + 13 + 17)}
     assert plain == work("sample_deep", 2, given=given)
     fresh = work("sample_deep", 2, given=given, sampling={**sampling, "statistics": "conditional", "chains": "fresh"})
-    assert fresh["products"] == 2 * 31 * (3 * FIRST + 4 * SECOND)
+    diagnosis = 128 * 7 * (FIRST + SECOND)
+    assert fresh["products"] == 2 * (31 * (3 * FIRST + 4 * SECOND) + diagnosis)
 
 
 def test_encodings_are_inferred_and_classified_and_z_is_annealed():
@@ -154,12 +165,15 @@ def test_encodings_are_inferred_and_classified_and_z_is_annealed():
     assert work("reference") == {"logistic": (53 + 1348) * 64 * 10}
 
 
+def test_a_criterion_decides_once_and_again_by_redrawn_statistics():
+    assert work("prune", seeds=3) == {"pruned": 3 * 41 * 35}
+    assert work("prune_deep", seeds=3) == {"pruned": 3 * 41 * (FIRST + SECOND)}
+
+
 def test_other_stages_do_little_but_start():
-    assert work("prune", seeds=3) == {"pruned": 3 * 35}
-    assert work("prune_deep", seeds=3) == {"pruned": 3 * (FIRST + SECOND)}
     assert work("prepare") == {"pixels": 2 * 427 * 640}
     assert work("prepare_digits") == {"pixels": 1797 * 64}
-    for stage in ("fetch", "collect", "claims", "table1", "study", "figure", "per_digit"):
+    for stage in ("fetch", "collect", "survivors", "claims", "table1", "study", "figure", "per_digit"):
         assert work(stage) == {}
 
 
@@ -262,5 +276,5 @@ def test_limits_follow_from_the_work_and_the_threads():
 
 
 def test_sections_of_a_spec_are_what_the_work_reads():
-    for stage in workload.OF_STAGE:
-        assert {key for key in STAGES[stage].spec if key in SECTIONS[STAGES[stage].experiment]} or stage == "prune"
+    for stage in set(workload.OF_STAGE) - {"prune"}:
+        assert {key for key in STAGES[stage].spec if key in SECTIONS[STAGES[stage].experiment]}

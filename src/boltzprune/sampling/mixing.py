@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 N_CHAINS = 256
 """Chains from the data, and as many from random states."""
-ENERGY_OF_EVERY = 4
-"""The energy, which takes longest to compute, is looked at in every fourth chain."""
+TIMES_OF_EVERY = 4
+"""Autocorrelation times, which take longest to compute, are those of every fourth chain."""
 UNITS_AT_ONCE = 32
 """Units whose states are compared between all pairs of reads together, so that memory stays small."""
 MAX_READS = 128
@@ -57,7 +57,7 @@ class Mixing:
     Attributes
     ----------
     energy_time : float
-        Integrated autocorrelation time of the energy, in Gibbs steps; of every fourth chain.
+        Integrated autocorrelation time of the energy, in Gibbs steps.
     rate_time : float
         The longest integrated autocorrelation time of the state of a unit, in Gibbs steps.
     p_memory : float, in [0, 1]
@@ -249,8 +249,9 @@ def diagnose(
     for step in range(half + 1, n_gibbs_steps + 1, every):
         [states] = run.advance(step, min(every, n_gibbs_steps + 1 - step))
         reads.append([backend.to_host(layer) for layer in states])
-    energies = [_energies(machine, [layer[::ENERGY_OF_EVERY] for layer in read]) for read in reads[:n_reads]]
-    times = np.concatenate([state_times(np.array(layer)) for layer in zip(*reads[:n_reads])])
+    some = [[layer[::TIMES_OF_EVERY] for layer in read] for read in reads[:n_reads]]
+    energies = [_energies(machine, read) for read in some]
+    times = np.concatenate([state_times(np.array(layer)) for layer in zip(*some)])
     first, last = (np.concatenate(read, axis=1).astype(bool) for read in (reads[0], reads[-1]))
     ours = np.zeros_like(last)
     ours[:N_CHAINS] = True

@@ -241,7 +241,7 @@ class DeepSampling(Section):
     n_samples: Annotated[int, Field(ge=2)] | None = Field(
         None, description="Samples of the joint state; null: as many as training images. Paper: 60000."
     )
-    n_gibbs_steps: Count = Field(20, description="Gibbs steps between two samples of a chain. Paper: 200.")
+    n_gibbs_steps: Count = Field(200, description="Gibbs steps between two samples of a chain. Paper: 200.")
     statistics: Literal["sampled", "conditional"] = Field(
         "sampled",
         description="What the criteria see. sampled: rates and pair means over the samples; conditional: of the units "

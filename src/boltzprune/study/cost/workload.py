@@ -13,7 +13,8 @@ from typing import Any
 from boltzprune.backend.cpu import loops
 from boltzprune.core import schedules
 from boltzprune.learning.training import course, decay_of
-from boltzprune.sampling import exact, statistics
+from boltzprune.pruning.redraws import N_REDRAWS
+from boltzprune.sampling import exact, mixing, statistics
 from boltzprune.study.config import JointTraining, MeanField, Training
 from boltzprune.study.config.digits import RbmTraining
 from boltzprune.study.cost.sizes import Sizes
@@ -45,7 +46,8 @@ KINDS = {
     "samples": "samples x units that are drawn by enumeration or counted",
     "pair_bits": "samples x pairs of units or of parameters",
     "eigen": "third power of the number of parameters",
-    "pruned": "weights that a criterion looks at",
+    "diagnosed": "units x reads x chains whose memory is looked at",
+    "pruned": "weights that a criterion looks at, once and again for every set of statistics that are drawn again",
     "pixels": "pixels that are read and made binary",
 }
 """Name of an amount -> what is counted."""
@@ -156,6 +158,14 @@ def gibbs(found: Sizes, n_gibbs_steps: int) -> Amounts:
     return {"gibbs": n_gibbs_steps * sum(found.existing), "draws": n_gibbs_steps * sum(found.layers)}
 
 
+def diagnosis(found: Sizes, n_gibbs_steps: int) -> Amounts:
+    """Chains from two starts, which `mixing.diagnose` lets run and reads."""
+    n_chains = 2 * mixing.N_CHAINS
+    n_reads = n_chains // mixing.TIMES_OF_EVERY * mixing.reading(n_gibbs_steps)[2]
+    looked_at: Amounts = {"products": n_reads * sum(found.weights), "diagnosed": n_reads * sum(found.layers)}
+    return _sum(gibbs(found, n_chains * (n_gibbs_steps + 1)), looked_at)
+
+
 def _prepare(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
     return {"pixels": found.pixels}
 
@@ -181,7 +191,8 @@ def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int])
     if settings.method == "exact" or few:
         amounts = _sum(amounts, {"enumerated": 2**n_visible * n_hidden})
     else:
-        amounts = _sum(amounts, gibbs(found, n_samples * settings.n_gibbs_steps))
+        chains = gibbs(found, n_samples * settings.n_gibbs_steps)
+        amounts = _sum(amounts, chains, diagnosis(found, settings.n_gibbs_steps))
     if settings.statistics == "enumerated":
         means: Amounts = {"enumerated": 2**n_visible * n_hidden, "products": 2**n_visible * n_parameters**2}
     else:
@@ -192,7 +203,7 @@ def _sample(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int])
 
 
 def _prune(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
-    return {"pruned": n_seeds * sum(found.weights)}
+    return {"pruned": n_seeds * (1 + N_REDRAWS) * sum(found.weights)}
 
 
 def _evaluate(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
@@ -236,7 +247,14 @@ def _sample_deep(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, 
         # what they are worth: by the squares of independent values, by all once more for blocks of persistent chains
         n_products += sum(found.weights) if settings.chains == "fresh" else n_products
         counted = _sum(counted, {"products": n_samples * n_products, "samples": n_samples * sum(found.layers[1:])})
-    return _times(n_seeds, _sum(gibbs(found, n_reads * settings.n_gibbs_steps), counted))
+    if settings.chains == "persistent":  # how many independent samples they are worth
+        effective: Amounts = {
+            "products": n_samples * sum(found.weights),
+            "array_weights": found.n_chains * sum(found.weights),
+        }
+        counted = _sum(counted, effective)
+    chains = gibbs(found, n_reads * settings.n_gibbs_steps)
+    return _times(n_seeds, _sum(chains, counted, diagnosis(found, settings.n_gibbs_steps)))
 
 
 def _evaluate_digits(spec: Spec, found: Sizes, n_seeds: int, n_inputs: Mapping[str, int]) -> Amounts:
