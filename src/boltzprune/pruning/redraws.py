@@ -34,8 +34,8 @@ class Decided:
     undecided : float, in [0, 1]
         Share of the weights that stay in some redraws and go in others.
     kept_again : float, in [0, 1]
-        Mean of P(kept) over the weights that the samples themselves keep: which share of them other samples would keep
-        too. NaN if they keep none.
+        Of the weights that one redraw keeps, the share that another one keeps too, on average over all pairs of them:
+        two sets of samples differ by more than each of them does from the truth. NaN if no weight stays in any.
     """
 
     probability: npt.NDArray[np.float64]
@@ -106,11 +106,12 @@ def decided(
         others = kept(redrawn(statistics, machine.masks, random)) if statistics.n_samples else ours
         for count, mask in zip(counts, others):
             count += mask
-    return [_summary(*layer) for layer in zip(counts, ours, machine.masks)]
+    return [_summary(*layer) for layer in zip(counts, machine.masks)]
 
 
-def _summary(count: np.ndarray, ours: npt.NDArray[np.bool_], mask: npt.NDArray[np.bool_]) -> Decided:
-    """What the redraws say of one layer: in how many each weight stays, which stay by the samples, which there are."""
+def _summary(count: np.ndarray, mask: npt.NDArray[np.bool_]) -> Decided:
+    """What the redraws say of one layer: in how many of them each weight stays, and which weights there are."""
     share = np.where(mask, count / N_REDRAWS, np.nan)
     undecided = float(((share > 0) & (share < 1))[mask].mean())
-    return Decided(share, undecided, float(share[ours].mean()) if ours.any() else np.nan)
+    kept, twice = count[mask].sum(), (count * (count - 1))[mask].sum() / (N_REDRAWS - 1)
+    return Decided(share, undecided, float(twice / kept) if kept else np.nan)
